@@ -1,0 +1,152 @@
+"""Who is who: the frozen rules, version 1, that turn what a sender knows into a lead's id. A change here is a version 2
+beside it, never an edit: ids already given out must stay what they were."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Iterable
+from uuid import UUID, uuid5
+
+from shared.contracts.capture_events import Identity, IdentityKind
+
+STRENGTH: tuple[IdentityKind, ...] = ("email", "phone", "external", "visitor")
+"""Identity kinds, strongest first: the strongest one present decides the lead's id."""
+
+JOINING: frozenset[IdentityKind] = frozenset({"email", "phone", "external", "visitor"})
+"""Kinds that join two leads into one person when both carry the same value."""
+
+ROLE_LOCAL_PARTS = frozenset(
+    {
+        "abuse",
+        "accounting",
+        "accounts",
+        "admin",
+        "administrator",
+        "billing",
+        "bookings",
+        "career",
+        "careers",
+        "contact",
+        "customerservice",
+        "donotreply",
+        "enquiries",
+        "enquiry",
+        "feedback",
+        "finance",
+        "hello",
+        "help",
+        "helpdesk",
+        "hostmaster",
+        "hr",
+        "info",
+        "information",
+        "inquiries",
+        "inquiry",
+        "invoices",
+        "it",
+        "jobs",
+        "legal",
+        "mail",
+        "mailer-daemon",
+        "marketing",
+        "media",
+        "newsletter",
+        "no-reply",
+        "noc",
+        "noreply",
+        "office",
+        "orders",
+        "postmaster",
+        "press",
+        "privacy",
+        "purchasing",
+        "reception",
+        "recruitment",
+        "registrar",
+        "root",
+        "sales",
+        "secretary",
+        "security",
+        "service",
+        "spam",
+        "subscribe",
+        "support",
+        "sysadmin",
+        "team",
+        "tech",
+        "test",
+        "unsubscribe",
+        "webmaster",
+        "welcome",
+    }
+)
+"""Mailboxes that many people share. They are kept as contact data and are never an identity."""
+
+SENDERS_NAMESPACE = UUID("6f1d6e62-8a52-5c0e-9d0b-5d1c8f0a7b31")
+
+_REPEATED_DIGIT = re.compile(r"^\+?(\d)\1+$")
+_E164 = re.compile(r"^\+[1-9]\d{6,14}$")
+
+
+def email_identity(address: str) -> str | None:
+    """The value that recognises a person by e-mail address, or None for a role address or a malformed one.
+
+    Lower case, compatibility-normalised, without a `+tag`. Dots stay: only one provider ignores them.
+    """
+    folded = unicodedata.normalize("NFKC", address).strip().lower()
+    local, at, domain = folded.rpartition("@")
+    local = local.partition("+")[0]
+    if not at or not local or "." not in domain or local in ROLE_LOCAL_PARTS:
+        return None
+    return f"{local}@{domain}"
+
+
+def phone_identity(e164: str) -> str | None:
+    """The value that recognises a person by telephone number in E.164 form, or None for a number no one person has."""
+    if not _E164.match(e164) or _REPEATED_DIGIT.match(e164[3:]):
+        return None
+    return e164
+
+
+def external_identity(sender: str, external_id: str) -> str:
+    """The value that recognises a record of another system: its sender and the id it has there."""
+    return f"{sender}\x1f{external_id.strip()}"
+
+
+def identity(secret: bytes, business_unit: str, kind: IdentityKind, value: str) -> Identity:
+    """A normalised value as its keyed hash. Units never share identities. `secret` is the deployment's, at least 16 bytes."""
+    message = f"{business_unit}\x1f{kind}\x1f{value}".encode()
+    return Identity(kind=kind, token=hmac.digest(secret, message, "sha256")[:16].hex())
+
+
+def strongest(identities: Iterable[Identity]) -> Identity | None:
+    """The identity that decides the lead's id, or None where there is none."""
+    by_kind: dict[str, Identity] = {}
+    for one in identities:
+        by_kind.setdefault(one.kind, one)
+    return next((by_kind[kind] for kind in STRENGTH if kind in by_kind), None)
+
+
+def lead_id_from(identities: Iterable[Identity], event_id: UUID) -> UUID:
+    """The lead's id: made from its strongest identity, so that every event of one person lands on one lead without a
+    look-up; from the event's own id where nothing identifies it, so that a retry still gets the same answer."""
+    strong = strongest(identities)
+    if strong is None:
+        digest = hashlib.blake2b(event_id.bytes, digest_size=16, person=b"leadflow-lead-1").digest()
+    else:
+        digest = bytes.fromhex(strong.token)
+    return UUID(bytes=digest, version=5)
+
+
+def event_id_from(sender: str, key: str) -> UUID:
+    """The id of an event its sender named: the same sender and key give the same event, however often it is sent."""
+    return uuid5(SENDERS_NAMESPACE, f"{sender}\x1f{key}")
+
+
+def derived_event_id(cause: UUID, what: str) -> UUID:
+    """The id of an event that follows from another, so that deciding it again names the same event."""
+    digest = hashlib.blake2b(cause.bytes + what.encode(), digest_size=16, person=b"leadflow-event-1").digest()
+    return UUID(bytes=digest, version=5)

@@ -1,0 +1,257 @@
+"""What pipeline publishes on `pipeline.lifecycle.v1`: one lead's story, from creation to customer, without personal data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from shared.contracts.envelope import Currency, LifecycleEvent, Money, Name
+
+
+class LeadCreated(LifecycleEvent):
+    """A lead became known. `implied` when no one said so and its first recorded fact created it: then the lead's
+    creation time is that of its earliest fact, until an explicit creation is learned."""
+
+    event: Literal["LeadCreated"] = "LeadCreated"
+    implied: bool = False
+    sender: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    medium: str | None = None
+    campaign: str | None = None
+    product: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+class LeadTouched(LifecycleEvent):
+    """A known lead was captured again (`kind` is `captured`) or interacted (`kind` names how)."""
+
+    event: Literal["LeadTouched"] = "LeadTouched"
+    kind: Name
+    sender: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    medium: str | None = None
+    campaign: str | None = None
+    product: str | None = None
+    value: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+class LeadGraded(LifecycleEvent):
+    """Scoring's verdict was taken over."""
+
+    event: Literal["LeadGraded"] = "LeadGraded"
+    score: int
+    grade: Name
+
+
+class LeadMerged(LifecycleEvent):
+    """This lead is the same person as another; it is keyed by the losing id and stands in that id's own story."""
+
+    event: Literal["LeadMerged"] = "LeadMerged"
+    into_lead_id: UUID
+    matched_on: Name
+
+
+class LeadUnmerged(LifecycleEvent):
+    """The merge of this lead was taken back."""
+
+    event: Literal["LeadUnmerged"] = "LeadUnmerged"
+    from_lead_id: UUID
+
+
+class LeadAssigned(LifecycleEvent):
+    """The lead has an owner, or another one."""
+
+    event: Literal["LeadAssigned"] = "LeadAssigned"
+    owner: Name
+    team: str | None = None
+
+
+class LeadQualified(LifecycleEvent):
+    """The lead met the criteria of its unit, by rule (`automatic`) or by a person."""
+
+    event: Literal["LeadQualified"] = "LeadQualified"
+    automatic: bool = False
+
+
+class LeadArchived(LifecycleEvent):
+    """The lead was put aside, with the reason."""
+
+    event: Literal["LeadArchived"] = "LeadArchived"
+    reason: Name
+    note: str | None = None
+
+
+class LeadReopened(LifecycleEvent):
+    """An archived lead came back."""
+
+    event: Literal["LeadReopened"] = "LeadReopened"
+
+
+class ContactAttempted(LifecycleEvent):
+    """Someone tried to reach the lead. Only an outbound attempt by a human counts as a response."""
+
+    event: Literal["ContactAttempted"] = "ContactAttempted"
+    kind: Name
+    outcome: str | None = None
+    owner: str | None = None
+    human: bool = True
+    outbound: bool = True
+
+
+class FollowUpScheduled(LifecycleEvent):
+    """A next step is due."""
+
+    event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
+    due_at: AwareDatetime
+    kind: Name
+    owner: str | None = None
+
+
+class FollowUpMissed(LifecycleEvent):
+    """A next step was not taken in time."""
+
+    event: Literal["FollowUpMissed"] = "FollowUpMissed"
+    due_at: AwareDatetime
+    kind: Name
+    owner: str | None = None
+
+
+class OpportunityEvent(LifecycleEvent):
+    """An event of one deal with the lead. Ids are the caller's own or a UUID, unique within the business unit."""
+
+    opportunity_id: Name
+
+
+class OpportunityOpened(OpportunityEvent):
+    """A deal began. `position` is the stage's place in its pipeline, absent for a stage the policy does not know."""
+
+    event: Literal["OpportunityOpened"] = "OpportunityOpened"
+    stage: str | None = None
+    position: int | None = None
+    pipeline: str | None = None
+    amount: Money | None = None
+    currency: Currency | None = None
+    product: str | None = None
+    owner: str | None = None
+    team: str | None = None
+    expected_close: AwareDatetime | None = None
+
+
+class StageChanged(OpportunityEvent):
+    """The deal entered a stage, forward, back or skipping."""
+
+    event: Literal["StageChanged"] = "StageChanged"
+    stage: Name
+    position: int | None = None
+    owner: str | None = None
+    team: str | None = None
+
+
+class AmountChanged(OpportunityEvent):
+    """The deal's value was corrected."""
+
+    event: Literal["AmountChanged"] = "AmountChanged"
+    amount: Money
+    currency: Currency | None = None
+
+
+class CloseDateChanged(OpportunityEvent):
+    """The deal is expected to close at another time."""
+
+    event: Literal["CloseDateChanged"] = "CloseDateChanged"
+    expected_close: AwareDatetime
+
+
+class OpportunityWon(OpportunityEvent):
+    """The lead became, or stayed, a customer."""
+
+    event: Literal["OpportunityWon"] = "OpportunityWon"
+    amount: Money | None = None
+    currency: Currency | None = None
+    product: str | None = None
+    owner: str | None = None
+    team: str | None = None
+
+
+class OpportunityLost(OpportunityEvent):
+    """The deal ended without a sale. Its last amount stays."""
+
+    event: Literal["OpportunityLost"] = "OpportunityLost"
+    reason: Name
+    amount: Money | None = None
+    currency: Currency | None = None
+    product: str | None = None
+    owner: str | None = None
+    team: str | None = None
+
+
+class OrderPlaced(LifecycleEvent):
+    """A customer ordered."""
+
+    event: Literal["OrderPlaced"] = "OrderPlaced"
+    order_id: str | None = None
+    opportunity_id: str | None = None
+    amount: Money
+    currency: Currency | None = None
+    product: str | None = None
+
+
+class CustomerChurned(LifecycleEvent):
+    """A customer left."""
+
+    event: Literal["CustomerChurned"] = "CustomerChurned"
+    reason: str | None = None
+
+
+class SatisfactionRecorded(LifecycleEvent):
+    """A customer answered how satisfied they are, 1 to 5."""
+
+    event: Literal["SatisfactionRecorded"] = "SatisfactionRecorded"
+    value: Annotated[float, Field(ge=0, le=10)]
+
+
+class ConsentChanged(LifecycleEvent):
+    """A permission was given or withdrawn."""
+
+    event: Literal["ConsentChanged"] = "ConsentChanged"
+    purpose: Name
+    granted: bool
+
+
+class PersonalDataErased(LifecycleEvent):
+    """Who this lead is was forgotten; what happened stays counted."""
+
+    event: Literal["PersonalDataErased"] = "PersonalDataErased"
+
+
+LifecycleEvents = Annotated[
+    LeadCreated
+    | LeadTouched
+    | LeadGraded
+    | LeadMerged
+    | LeadUnmerged
+    | LeadAssigned
+    | LeadQualified
+    | LeadArchived
+    | LeadReopened
+    | ContactAttempted
+    | FollowUpScheduled
+    | FollowUpMissed
+    | OpportunityOpened
+    | StageChanged
+    | AmountChanged
+    | CloseDateChanged
+    | OpportunityWon
+    | OpportunityLost
+    | OrderPlaced
+    | CustomerChurned
+    | SatisfactionRecorded
+    | ConsentChanged
+    | PersonalDataErased,
+    Field(discriminator="event"),
+]

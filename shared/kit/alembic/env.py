@@ -1,0 +1,22 @@
+"""Alembic's entry point, the same for every service: its own version table in its own schema, under one lock."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+configuration = context.config
+schema = configuration.attributes["schema"]
+engine = create_engine(configuration.attributes["url"], poolclass=pool.NullPool, hide_parameters=True)
+
+with engine.connect() as connection:
+    connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": f"leadflow-migrate-{schema}"})
+    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+    connection.execute(text("SET lock_timeout = '10s'"))
+    connection.commit()
+    context.configure(connection=connection, version_table="schema_history", version_table_schema=schema)
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
+    connection.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), {"name": f"leadflow-migrate-{schema}"})
+    connection.commit()

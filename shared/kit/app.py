@@ -1,0 +1,196 @@
+"""The frame of every service: probes, metrics, problems, and parts that start and stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from shared.kit import problems
+from shared.kit.auth import require_token
+from shared.kit.consumer import Consumer
+from shared.kit.database import Database
+from shared.kit.dead_letters_api import router as dead_letters_router
+from shared.kit.instruments import OutboxInstruments, ProducerInstruments, build_version
+from shared.kit.logs import configure_logs, log
+from shared.kit.producer import Producer
+from shared.kit.relay import Relay
+from shared.kit.settings import ServiceSettings
+from shared.kit.watchdog import Watchdog
+
+Check = Callable[[], Awaitable[None]]
+"""A readiness check: returns when ready, raises with the reason when not."""
+
+
+def build_app(
+    *,
+    name: str,
+    title: str,
+    description: str,
+    settings: ServiceSettings,
+    registry: CollectorRegistry,
+    database: Database | None = None,
+    consumer: Consumer | None = None,
+    relay: bool = False,
+    producer: Producer | None = None,
+    routers: Sequence[APIRouter] = (),
+    parts: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = (),
+    readiness: Mapping[str, Check] | None = None,
+    before_scrape: Callable[[], Awaitable[None]] | None = None,
+) -> FastAPI:
+    """A service as an application. Nothing connects before its lifespan begins.
+
+    `relay` adds the outbox relay with a producer of its own; `parts` start after the kit's own and stop before them;
+    `before_scrape` runs before each answer to `/metrics`.
+    """
+    checks: dict[str, Check] = {}
+    if database is not None:
+        checks["database"] = database.ping
+    if relay and database is not None:
+        producer = Producer(
+            settings.kafka_bootstrap,
+            client_id=f"leadflow-{name}",
+            instruments=ProducerInstruments(registry),
+            deadline_seconds=10.0,
+        )
+    if producer is not None:
+        checks["log"] = _connected(producer)
+    if consumer is not None:
+        checks["consumer"] = _consuming(consumer)
+    checks.update(readiness or {})
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logs(name, settings.log_level)
+        async with AsyncExitStack() as stack:
+            if database is not None:
+                stack.push_async_callback(database.close)
+            if producer is not None:
+                await producer.start()
+                stack.push_async_callback(producer.stop)
+            if relay and database is not None and producer is not None:
+                forwarder = Relay(database, producer, OutboxInstruments(registry))
+                await forwarder.start()
+                stack.push_async_callback(forwarder.stop)
+            for part in parts:
+                await stack.enter_async_context(part())
+            if consumer is not None and database is not None:
+                joining = asyncio.create_task(_join(consumer), name=f"{name}-join")
+                stack.push_async_callback(_leave, consumer, joining)
+                watchdog = Watchdog(
+                    consumer, database, settings.kafka_bootstrap, stall_timeout_seconds=settings.stall_timeout_seconds
+                )
+                await watchdog.start()
+                stack.push_async_callback(watchdog.stop)
+            app.state.started = True
+            log().info("service_started", version=build_version())
+            yield
+            app.state.draining = True
+            log().info("service_stopping")
+
+    app = FastAPI(title=title, description=description, version=build_version(), lifespan=lifespan)
+    app.state.name = name
+    app.state.api_token = settings.api_token.get_secret_value()
+    app.state.started = False
+    app.state.draining = False
+    app.state.database = database
+    app.state.consumer = consumer
+    problems.install(app)
+    app.include_router(_probes(checks, registry, before_scrape))
+    for router in routers:
+        app.include_router(router)
+    if consumer is not None:
+        app.include_router(dead_letters_router, dependencies=[Depends(require_token)])
+    return app
+
+
+async def _join(consumer: Consumer) -> None:
+    """Joins the group; a log that is away at start is waited for, and readiness says so."""
+    attempt = 0
+    while True:
+        try:
+            await consumer.start()
+            return
+        except Exception as error:
+            attempt += 1
+            if attempt <= 2 or attempt % 20 == 0:
+                log().warning("consumer_not_connected", error_type=type(error).__name__, attempt=attempt)
+            await consumer.stop()
+            await asyncio.sleep(min(0.5 * attempt, 3.0))
+
+
+async def _leave(consumer: Consumer, joining: asyncio.Task[None]) -> None:
+    joining.cancel()
+    await consumer.stop()
+
+
+def _connected(producer: Producer) -> Check:
+    async def check() -> None:
+        if not producer.ready:
+            raise RuntimeError("the log does not answer")
+
+    return check
+
+
+def _consuming(consumer: Consumer) -> Check:
+    async def check() -> None:
+        if consumer.stopped is not None:
+            raise RuntimeError(f"stopped: {consumer.stopped}")
+        if not consumer.assignment:
+            raise RuntimeError("no partitions are assigned yet")
+        if consumer.waiting_since is not None:
+            raise RuntimeError("waiting to try a batch again")
+
+    return check
+
+
+def _probes(
+    checks: Mapping[str, Check], registry: CollectorRegistry, before_scrape: Callable[[], Awaitable[None]] | None
+) -> APIRouter:
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/livez", summary="Is this process alive? Depends on nothing else.")
+    async def livez() -> Response:
+        return problems.JSONAnswer({"status": "alive"})
+
+    @router.get("/startupz", summary="Has this process started?")
+    async def startupz(request: Request) -> Response:
+        started = bool(request.app.state.started)
+        return problems.JSONAnswer(
+            {"status": "started" if started else "starting"}, status_code=200 if started else 503
+        )
+
+    @router.get("/readyz", summary="Can this process do its work now? Names what it waits for.")
+    async def readyz(request: Request) -> Response:
+        faults: dict[str, str] = {}
+        if request.app.state.draining:
+            faults["service"] = "draining"
+        for what, check in checks.items():
+            try:
+                async with asyncio.timeout(2.0):
+                    await check()
+            except TimeoutError:
+                faults[what] = "no answer within 2 s"
+            except Exception as error:
+                faults[what] = str(error)
+        ready = not faults
+        return problems.JSONAnswer(
+            {"status": "ready" if ready else "not ready", "waiting_for": faults}, status_code=200 if ready else 503
+        )
+
+    @router.get("/metrics", summary="Prometheus exposition.", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        if before_scrape is not None:
+            await before_scrape()
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        body = await run_in_threadpool(encode, registry)
+        return Response(body, headers={"Content-Type": media_type})
+
+    return router

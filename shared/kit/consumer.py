@@ -1,0 +1,249 @@
+"""One consumer, one pattern: a batch of records, one transaction, positions enforced in it.
+
+FastStream hands over raw batches; everything that decides about delivery happens here. No exception leaves the handler:
+an error that passes by itself seeks back and waits, one that a record causes is narrowed down to that record, and one
+that endangers the promise stops the consumer where it stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
+
+from shared.kit import failpoints
+from shared.kit.database import Database
+from shared.kit.dead_letters import Budget, describe
+from shared.kit.errors import Stopped
+from shared.kit.instruments import ConsumerInstruments
+from shared.kit.logs import log
+from shared.kit.positions import Place
+from shared.kit.processing import BatchProcessor, Handle, Parse
+from shared.kit.settings import ServiceSettings
+from shared.kit.transient import is_transient
+
+
+class Consumer:
+    """A service's one subscriber: all its topics, its group, its place in the log."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        database: Database,
+        *,
+        group: str,
+        topics: Mapping[str, Parse],
+        handle: Handle,
+        instruments: ConsumerInstruments,
+    ) -> None:
+        self.group = group
+        self.topics = dict(topics)
+        self.instruments = instruments
+        self.stopped: str | None = None
+        self.last_progress = time.monotonic()
+        self.waiting_since: float | None = None
+        self._settings = settings
+        self._database = database
+        self.budget = Budget(settings.dead_letter_budget, timedelta(seconds=settings.dead_letter_window_seconds))
+        self.processor = BatchProcessor(database, self.topics, handle, self.budget)
+        self._attempt = 0
+        self._jumped: set[Place] = set()
+        self._busy = asyncio.Lock()
+        self._to_commit: dict[Place, int] = {}
+        self._broker: KafkaBroker | None = None
+        self._subscriber: Any = None
+        self._committer: asyncio.Task[None] | None = None
+
+    @property
+    def assignment(self) -> frozenset[Place]:
+        """The partitions this process has now."""
+        client = self._subscriber.consumer if self._subscriber is not None else None
+        return (
+            frozenset((one.topic, one.partition) for one in client.assignment()) if client is not None else frozenset()
+        )
+
+    async def start(self) -> None:
+        """Joins the group and begins. Waits for nothing: readiness tells when partitions are assigned."""
+        settings = self._settings
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap,
+            client_id=f"leadflow-{self.group}",
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            graceful_timeout=settings.shutdown_timeout_seconds,
+            logger=None,
+        )
+        self._subscriber = self._broker.subscriber(
+            *self.topics,
+            batch=True,
+            group_id=self.group,
+            group_instance_id=settings.group_instance_id,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            batch_timeout_ms=10,
+            max_records=settings.batch_max_records,
+            session_timeout_ms=int(settings.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 3),
+            rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
+            max_poll_interval_ms=300_000,
+            fetch_max_wait_ms=100,
+            listener=_WaitForBatch(self._busy, settings.rebalance_timeout_seconds / 2),
+            parser=_as_it_came,
+            decoder=_raw_records,
+        )
+        self._subscriber(self._on_batch)
+        await self._broker.start()
+        self._committer = asyncio.create_task(self._commit_often(), name=f"{self.group}-committer")
+
+    async def stop(self) -> None:
+        """Finishes the batch in flight, tells the group good-bye, within the shutdown time-out."""
+        if self._committer is not None:
+            self._committer.cancel()
+        try:
+            async with asyncio.timeout(self._settings.shutdown_timeout_seconds):
+                await self._commit()
+                if self._broker is not None:
+                    await self._broker.stop()
+        except (TimeoutError, Exception) as error:
+            log().warning("consumer_stop_incomplete", error_type=type(error).__name__)
+
+    async def _on_batch(self, batch: tuple[ConsumerRecord, ...]) -> None:
+        async with self._busy:
+            if self.stopped is not None:
+                self._pause_all()
+                return
+            try:
+                await self._process(batch)
+            except Stopped as error:
+                self._stop_loudly(str(error), batch)
+            except Exception as error:
+                await self._back_off(batch, error)
+
+    async def _process(self, batch: tuple[ConsumerRecord, ...]) -> None:
+        started = time.perf_counter()
+        claim, tallies = await self.processor.process(batch)
+        self._attempt = 0
+        self.waiting_since = None
+        self.last_progress = time.monotonic()
+        self.instruments.observe(tallies, claim.dropped, time.perf_counter() - started)
+        for record in claim.take:
+            place = (record.topic, record.partition)
+            self._to_commit[place] = record.offset + 1
+            self._jumped.discard(place)
+        for place, offset in claim.seek_back.items():
+            if place in self._jumped:
+                raise Stopped(
+                    f"{place[0]} partition {place[1]} goes on beyond offset {offset}, where this service stands. Records are "
+                    "missing: the log was truncated, or this database was restored from an older backup than the log keeps."
+                )
+            self._jumped.add(place)
+            log().warning("seek_back", topic=place[0], partition=place[1], stored_offset=offset)
+            self._seek(place, offset)
+
+    async def _back_off(self, batch: tuple[ConsumerRecord, ...], error: Exception) -> None:
+        """Puts the batch back and waits a little: briefly enough to stay in the group, longer each time."""
+        self._attempt += 1
+        self.waiting_since = self.waiting_since or time.monotonic()
+        pause = min(0.1 * 2 ** min(self._attempt, 6), 5.0) * random.uniform(0.7, 1.3)
+        kind = type(getattr(error, "orig", None) or error).__name__
+        self.instruments.retries.labels(reason=kind if is_transient(error) else "unexpected").inc()
+        if self._attempt <= 3 or self._attempt % 20 == 0:
+            reason, detail = describe(error)
+            log().warning(
+                "batch_postponed", attempt=self._attempt, retry_in_seconds=round(pause, 2), reason=reason, error=detail
+            )
+        first: dict[Place, int] = {}
+        for record in batch:
+            first.setdefault((record.topic, record.partition), record.offset)
+        for place, offset in first.items():
+            self._seek(place, offset)
+        await asyncio.sleep(pause)
+
+    def _stop_loudly(self, why: str, batch: tuple[ConsumerRecord, ...]) -> None:
+        self.stopped = why
+        self.instruments.stopped.set(1)
+        log().error("consumer_stopped", reason=why)
+        for record in batch[:1]:
+            self._seek((record.topic, record.partition), record.offset)
+        self._pause_all()
+
+    def halt(self, why: str) -> None:
+        """Stops taking records, as when the database and the log contradict each other."""
+        self._stop_loudly(why, ())
+
+    def _pause_all(self) -> None:
+        client = self._subscriber.consumer if self._subscriber is not None else None
+        if client is not None:
+            client.pause(*client.assignment())
+
+    def _seek(self, place: Place, offset: int) -> None:
+        client = self._subscriber.consumer if self._subscriber is not None else None
+        partition = TopicPartition(*place)
+        if client is not None and partition in client.assignment():
+            client.seek(partition, offset)
+
+    async def _commit_often(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            await self._commit()
+
+    async def _commit(self) -> None:
+        """Tells Kafka where we are. Only monitoring reads it, so a failure is counted and the next one says more."""
+        client = self._subscriber.consumer if self._subscriber is not None else None
+        assigned = self.assignment
+        offsets = {TopicPartition(*place): offset for place, offset in self._to_commit.items() if place in assigned}
+        self._to_commit.clear()
+        if client is None or not offsets:
+            return
+        failpoints.reach("before-kafka-commit")
+        try:
+            async with asyncio.timeout(5.0):
+                await client.commit(offsets)
+        except Exception as error:
+            self.instruments.commit_failures.inc()
+            log().info("commit_failed", error_type=type(error).__name__)
+
+
+class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Lets the batch in flight finish before its partitions go elsewhere; the fence holds where it cannot."""
+
+    def __init__(self, busy: asyncio.Lock, patience_seconds: float) -> None:
+        self._busy = busy
+        self._patience_seconds = patience_seconds
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        try:
+            async with asyncio.timeout(self._patience_seconds), self._busy:
+                pass
+        except TimeoutError:
+            log().warning("rebalance_did_not_wait", count=len(revoked))
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        log().info("partitions_assigned", count=len(assigned))
+
+
+async def _as_it_came(batch: tuple[ConsumerRecord, ...], _: Any) -> KafkaMessage:
+    """Bypasses the stock parser, which refuses a whole batch for one header that is not text."""
+    first = batch[0]
+    return KafkaMessage(
+        body=b"",
+        raw_message=batch,
+        headers={},
+        message_id=f"{first.topic}-{first.partition}-{first.offset}",
+        correlation_id="",
+        consumer=FAKE_CONSUMER,
+    )
+
+
+async def _raw_records(message: Any, _: Any = None) -> Any:
+    """Hands the handler the records themselves."""
+    return message.raw_message

@@ -1,0 +1,181 @@
+"""PostgreSQL, one way: transactions that carry their outgoing messages with them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import CursorResult, Executable, Row, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.kit.clock import Clock, SystemClock
+from shared.kit.errors import Rejected, Retryable
+from shared.kit.frames import MAX_MESSAGE_BYTES, Outgoing, pack
+from shared.kit.records import Record
+from shared.kit.transient import is_transient
+
+T = TypeVar("T")
+
+
+def as_json(rows: object) -> str:
+    """Rows as the JSON parameter of a set-wise statement. UUIDs and datetimes are written as PostgreSQL reads them."""
+    return orjson.dumps(rows, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+class Transaction:
+    """One transaction of one service, and what leaves with it."""
+
+    def __init__(self, connection: AsyncConnection, schema: str, now: datetime) -> None:
+        self.connection = connection
+        self.schema = schema
+        self.now = now
+        self.announced: list[Outgoing] = []
+        self.duplicates: list[Record] = []
+        self.waiting: list[Record] = []
+
+    async def execute(
+        self, statement: Executable | str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Runs a statement; a string is SQL with `:name` parameters."""
+        executable = text(statement) if isinstance(statement, str) else statement
+        return await self.connection.execute(executable, parameters)
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
+        """The rows of one query; each column is an attribute."""
+        return list((await self.connection.execute(text(sql), parameters)).all())
+
+    async def set_wise(self, sql: str, rows: Sequence[Mapping[str, Any]], **parameters: Any) -> list[Row[Any]]:
+        """One statement for many rows, bound as the single JSON parameter `:rows`; nothing runs for no rows."""
+        if not rows:
+            return []
+        result = await self.connection.execute(text(sql), {"rows": as_json(rows), **parameters})
+        return list(result.all()) if result.returns_rows else []
+
+    def announce(self, topic: str, key: str, value: bytes) -> None:
+        """Sends a message when, and only when, this transaction commits. Order is kept per key. Raises `Rejected` for a
+        message that the log would refuse: found now it is one bad record, found by the relay it would block every other."""
+        if len(value) > MAX_MESSAGE_BYTES:
+            raise Rejected(
+                f"A message of {len(value)} bytes is over the limit of {MAX_MESSAGE_BYTES}.", code="too-large"
+            )
+        self.announced.append(Outgoing(topic, key.encode(), value))
+
+    def mark_duplicate(self, record: Record) -> None:
+        """Counts a record as one whose event was already known."""
+        self.duplicates.append(record)
+
+    def mark_waiting(self, record: Record) -> None:
+        """Counts a record as kept until what it belongs to is known."""
+        self.waiting.append(record)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that can fail alone: on an error the database and everything collected go back to its beginning."""
+        before = len(self.announced), len(self.duplicates), len(self.waiting)
+        try:
+            async with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self.announced[before[0] :], self.duplicates[before[1] :], self.waiting[before[2] :]
+            raise
+
+    async def append_outbox(self) -> None:
+        """Writes everything announced as one row; the relay sends it in this order."""
+        if self.announced:
+            await self.execute(
+                f"INSERT INTO {self.schema}.outbox (messages, frame) VALUES (:messages, :frame)",
+                {"messages": len(self.announced), "frame": pack(self.announced)},
+            )
+
+
+class Database:
+    """A service's PostgreSQL: its schema, its pool, its transactions."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str,
+        pool_size: int = 8,
+        statement_timeout_seconds: float = 30.0,
+        clock: Clock | None = None,
+        outbox: bool = True,
+    ) -> None:
+        self.schema = schema
+        self.clock = clock or SystemClock()
+        self.committed = asyncio.Event()
+        self._outbox = outbox
+        milliseconds = int(statement_timeout_seconds * 1000)
+        self.engine: AsyncEngine = create_async_engine(
+            psycopg_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5.0,
+            pool_recycle=1800,
+            hide_parameters=True,
+            connect_args={
+                "connect_timeout": 5,
+                "prepare_threshold": 3,
+                "application_name": f"leadflow-{schema}",
+                "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={2 * milliseconds}"
+                f" -c timezone=UTC -c jit=off",
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction that commits at the end, its announcements with it, and rolls back on any error."""
+        async with self.engine.connect() as connection, connection.begin():
+            transaction = Transaction(connection, self.schema, self.clock.now())
+            yield transaction
+            await transaction.append_outbox()
+        if transaction.announced:
+            self.committed.set()
+
+    async def run(self, work: Callable[[Transaction], Awaitable[T]], *, deadline_seconds: float = 5.0) -> T:
+        """`work` in a transaction, tried again on errors that pass by themselves. Raises `Retryable` after the deadline."""
+        give_up_at = asyncio.get_running_loop().time() + deadline_seconds
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with self.transaction() as transaction:
+                    return await work(transaction)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                pause = min(0.02 * 2**attempt, 0.5) * random.uniform(0.5, 1.5)
+                if asyncio.get_running_loop().time() + pause > give_up_at:
+                    raise Retryable(
+                        "The database does not answer; nothing was changed.", retry_after_seconds=2
+                    ) from error
+                await asyncio.sleep(pause)
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
+        """One read outside of any transaction of ours. Raises `Retryable` while the database is away."""
+        try:
+            async with self.engine.connect() as connection:
+                return list((await connection.execute(text(sql), parameters)).all())
+        except Exception as error:
+            if is_transient(error):
+                raise Retryable("The database does not answer.", retry_after_seconds=2) from error
+            raise
+
+    async def ping(self) -> None:
+        """Raises `Retryable` while the database is away."""
+        await self.rows("SELECT 1")
+
+    async def close(self) -> None:
+        """Gives every connection back."""
+        await self.engine.dispose()
+
+
+def psycopg_url(url: str) -> URL:
+    """Any `postgresql://` URL with the one driver this system uses."""
+    return make_url(url).set(drivername="postgresql+psycopg")

@@ -1,0 +1,78 @@
+"""How every service is started: `python -m services.<name>` serves, with `migrate` it prepares its schema and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+
+from shared.kit.documents import InvalidDocument
+from shared.kit.logs import log
+from shared.kit.migrations import migrate
+from shared.kit.settings import ServiceSettings, or_exit
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+
+class Server(uvicorn.Server):
+    """A server that says it is leaving before it leaves: readiness turns first, connections end after."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, linger_seconds: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._linger_seconds = linger_seconds
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A second signal leaves at once."""
+        if self._app.state.draining or self._linger_seconds <= 0:
+            self._app.state.draining = True
+            super().handle_exit(sig, frame)
+            return
+        self._app.state.draining = True
+        asyncio.get_running_loop().call_later(self._linger_seconds, super().handle_exit, sig, frame)
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Runs the application until it is told to stop."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout_seconds),
+        timeout_keep_alive=75,
+        backlog=4096,
+    )
+    Server(config, app, settings.drain_seconds).run()
+
+
+def run_service(
+    name: str,
+    create_app: Callable[[SettingsT], FastAPI],
+    settings_class: type[SettingsT],
+    *,
+    migrations: Path | None = None,
+) -> None:
+    """The command line of one service."""
+    arguments = sys.argv[1:]
+    if arguments not in ([], ["migrate"]):
+        sys.exit(f"usage: python -m services.{name} [migrate]")
+    settings = or_exit(settings_class)
+    if arguments == ["migrate"]:
+        if migrations is not None:
+            migrate(name, migrations, settings.database_url.get_secret_value())
+        return
+    try:
+        app = create_app(settings)
+    except InvalidDocument as error:
+        sys.exit(str(error))
+    serve(app, settings)
+    log().info("service_stopped")

@@ -1,0 +1,144 @@
+"""The fence: where a consumer stands in each partition, kept in the transaction that does the work.
+
+Kafka's committed offsets are for lag monitoring only. What was done is known here, so a redelivery is dropped, a jump is
+never followed, and a consumer that lost its partitions cannot write.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Generic, Protocol, TypeVar
+
+from shared.kit.database import Transaction
+from shared.kit.records import Record
+
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+
+class Placed(Protocol):
+    """A raw record at its place, as the Kafka client hands it out. Timestamps are milliseconds since 1970."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+
+
+P = TypeVar("P", bound=Placed)
+
+
+@dataclass(slots=True)
+class Claim(Generic[P]):
+    """What of a batch is this consumer's to do now, and where the log was not where it should have been."""
+
+    take: list[P] = field(default_factory=list)
+    dropped: int = 0
+    seek_back: dict[Place, int] = field(default_factory=dict)
+
+
+def enforce(batch: Iterable[P], stored: Mapping[Place, int]) -> Claim[P]:
+    """Below the stored offset: dropped, it was done. At it: taken, and the next one is expected. Above it: the rest of the
+    partition is discarded and has to be read again from where it should have gone on."""
+    claim: Claim[P] = Claim()
+    expected = dict(stored)
+    for record in batch:
+        place = (record.topic, record.partition)
+        if place in claim.seek_back:
+            continue
+        if record.offset < expected[place]:
+            claim.dropped += 1
+        elif record.offset == expected[place]:
+            claim.take.append(record)
+            expected[place] = record.offset + 1
+        else:
+            claim.seek_back[place] = expected[place]
+    return claim
+
+
+async def lock(transaction: Transaction, batch: Sequence[Placed]) -> dict[Place, int]:
+    """Locks this service's rows for the batch's partitions, in order, and returns the offsets they stand at. A partition
+    seen for the first time begins at its first record here."""
+    first: dict[Place, int] = {}
+    for record in batch:
+        first.setdefault((record.topic, record.partition), record.offset)
+    rows = [{"topic": t, "partition": p, "first": offset} for (t, p), offset in sorted(first.items())]
+    select = f"""
+        SELECT o.topic, o.partition, o.next_offset
+        FROM {transaction.schema}.consumer_offsets o
+        JOIN json_to_recordset(CAST(:rows AS json)) AS r(topic text, partition integer) USING (topic, partition)
+        ORDER BY o.topic, o.partition FOR UPDATE OF o"""
+    found = await transaction.set_wise(select, rows)
+    if len(found) < len(rows):
+        await transaction.set_wise(
+            f"""
+            INSERT INTO {transaction.schema}.consumer_offsets
+                (topic, partition, first_offset, next_offset, facts, duplicates, waiting, dead_lettered, record_timestamp, updated_at)
+            SELECT topic, partition, first, first, 0, 0, 0, 0, 'epoch', :now
+            FROM json_to_recordset(CAST(:rows AS json)) AS r(topic text, partition integer, first bigint)
+            ORDER BY topic, partition ON CONFLICT DO NOTHING""",
+            rows,
+            now=transaction.now,
+        )
+        found = await transaction.set_wise(select, rows)
+    return {(row.topic, row.partition): row.next_offset for row in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the records of one partition ended, in one transaction."""
+
+    records: int = 0
+    duplicates: int = 0
+    waiting: int = 0
+    dead_lettered: int = 0
+
+    @property
+    def facts(self) -> int:
+        """Records that changed something."""
+        return self.records - self.duplicates - self.waiting - self.dead_lettered
+
+
+def tally(
+    taken: Sequence[Placed], duplicates: Iterable[Record], waiting: Iterable[Record], dead: Iterable[Placed]
+) -> dict[Place, Tally]:
+    """Counts per partition; each record ends exactly one way."""
+    counts = [Counter((one.topic, one.partition) for one in ending) for ending in (taken, duplicates, waiting, dead)]
+    return {place: Tally(*(count[place] for count in counts)) for place in counts[0]}
+
+
+async def advance(transaction: Transaction, taken: Sequence[Placed], tallies: Mapping[Place, Tally]) -> None:
+    """Moves the locked rows past the taken records and adds how they ended."""
+    last: dict[Place, Placed] = {(record.topic, record.partition): record for record in taken}
+    rows = [
+        {
+            "topic": place[0],
+            "partition": place[1],
+            "next": record.offset + 1,
+            "at": datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            "facts": tallies[place].facts,
+            "duplicates": tallies[place].duplicates,
+            "waiting": tallies[place].waiting,
+            "dead": tallies[place].dead_lettered,
+        }
+        for place, record in sorted(last.items())
+    ]
+    await transaction.set_wise(
+        f"""
+        UPDATE {transaction.schema}.consumer_offsets o
+        SET next_offset = r.next, record_timestamp = r.at, updated_at = :now, facts = o.facts + r.facts,
+            duplicates = o.duplicates + r.duplicates, waiting = o.waiting + r.waiting,
+            dead_lettered = o.dead_lettered + r.dead
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(topic text, partition integer, next bigint, at timestamptz,
+            facts bigint, duplicates bigint, waiting bigint, dead bigint)
+        WHERE o.topic = r.topic AND o.partition = r.partition""",
+        rows,
+        now=transaction.now,
+    )

@@ -1,0 +1,203 @@
+"""A supervised producer: acks=all, idempotent, with a deadline of its own and a successor for the day it breaks.
+
+aiokafka's idempotent producer waits for ever, and some errors poison it for good; so sends are awaited only up to a
+deadline, and a poisoned or silent producer is replaced. A message given up on may still arrive: consumers count it once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
+
+from shared.kit.errors import Rejected, Retryable
+from shared.kit.frames import MAX_MESSAGE_BYTES
+from shared.kit.instruments import ProducerInstruments
+from shared.kit.logs import log
+
+POISON = (OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
+
+
+class Producer:
+    """Sends messages and answers only when the log has them."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        instruments: ProducerInstruments,
+        client_id: str = "leadflow",
+        deadline_seconds: float = 5.0,
+        max_inflight: int = 20_000,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        linger_seconds: float = 0.002,
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._instruments = instruments
+        self._client_id = client_id
+        self._deadline_seconds = deadline_seconds
+        self._max_inflight = max_inflight
+        self._max_message_bytes = max_message_bytes
+        self._linger_seconds = linger_seconds
+        self._producer: AIOKafkaProducer | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._broken = asyncio.Event()
+        self._inflight = 0
+        self._failing_since: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        """True while there is a producer that knows the cluster and no deadline was missed last."""
+        return self._producer is not None and not self._broken.is_set() and self._failing_since is None
+
+    @property
+    def inflight(self) -> int:
+        """Messages sent and not yet acknowledged."""
+        return self._inflight
+
+    async def start(self) -> None:
+        """Begins to connect; returns at once, so that a service starts while the log is away."""
+        self._broken.set()
+        self._supervisor = asyncio.create_task(self._supervise(), name="producer-supervisor")
+
+    async def stop(self) -> None:
+        """Flushes what is in flight, within the deadline, and lets go."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+        await self._retire(self._producer, flush=True)
+        self._producer = None
+
+    async def send(self, topic: str, key: bytes, value: bytes) -> None:
+        """One message. Raises `Retryable` when the log did not acknowledge it in time, `Rejected` when it never can."""
+        (outcome,) = await self.send_many(topic, [(key, value)])
+        if outcome is not None:
+            raise outcome
+
+    async def send_many(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> list[Exception | None]:
+        """Many messages, kept in order per key. One outcome each: None when acknowledged, else what `send` would raise."""
+        if not messages:
+            return []
+        if self._inflight + len(messages) > self._max_inflight:
+            return [Retryable("Too much is in flight.", retry_after_seconds=1)] * len(messages)
+        outcomes: list[Exception | None] = [None] * len(messages)
+        self._inflight += len(messages)
+        self._instruments.inflight.set(self._inflight)
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                await self._send_all(topic, messages, outcomes)
+        except TimeoutError:
+            self._missed_deadline()
+        finally:
+            self._inflight -= len(messages)
+            self._instruments.inflight.set(self._inflight)
+        self._instruments.seconds.observe(time.perf_counter() - started)
+        return outcomes
+
+    async def _send_all(
+        self, topic: str, messages: Sequence[tuple[bytes, bytes]], outcomes: list[Exception | None]
+    ) -> None:
+        """Fills in `outcomes`; whatever the deadline cuts short stays an error."""
+        producer = self._producer
+        late = Retryable("The log did not answer in time.", retry_after_seconds=2)
+        outcomes[:] = [late] * len(messages)
+        if producer is None:
+            return
+        waiting: list[tuple[int, asyncio.Future[object]]] = []
+        for index, (key, value) in enumerate(messages):
+            if len(value) > self._max_message_bytes:
+                outcomes[index] = Rejected(
+                    f"A message of {len(value)} bytes is over the limit of {self._max_message_bytes}.",
+                    status=413,
+                    code="too-large",
+                )
+                continue
+            try:
+                waiting.append((index, await producer.send(topic, value, key)))
+            except (KafkaError, ValueError, AssertionError) as error:
+                outcomes[index] = self._outcome(error)
+        for index, future in waiting:
+            try:
+                await asyncio.shield(future)
+                outcomes[index] = None
+                self._failing_since = None
+            except KafkaError as error:
+                outcomes[index] = self._outcome(error)
+
+    def _outcome(self, error: Exception) -> Exception:
+        self._instruments.failures.labels(type(error).__name__).inc()
+        if isinstance(error, MessageSizeTooLargeError):
+            return Rejected("The log refuses a message of this size.", status=413, code="too-large")
+        if isinstance(error, POISON) or not isinstance(error, KafkaError):
+            self._broken.set()
+        return Retryable("The log did not take the message.", retry_after_seconds=2)
+
+    def _missed_deadline(self) -> None:
+        """A first miss may be the broker's; misses for three deadlines on end are the producer's."""
+        self._instruments.failures.labels("deadline").inc()
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        if now - self._failing_since > 3 * self._deadline_seconds:
+            self._broken.set()
+
+    async def _supervise(self) -> None:
+        """Keeps one working producer: builds it, watches it, replaces it."""
+        attempt = 0
+        while True:
+            await self._broken.wait()
+            old, self._producer = self._producer, None
+            if old is not None:
+                self._instruments.rebuilds.inc()
+                log().warning("producer_rebuilt")
+                await self._retire(old, flush=False)
+            try:
+                self._producer = await self._build()
+            except Exception as error:
+                attempt += 1
+                pause = min(0.2 * 2 ** min(attempt, 5), 3.0)
+                if attempt <= 2 or attempt % 20 == 0:
+                    log().warning("producer_not_connected", error_type=type(error).__name__, attempt=attempt)
+                await asyncio.sleep(pause)
+                continue
+            attempt = 0
+            self._failing_since = None
+            self._broken.clear()
+
+    async def _build(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            linger_ms=int(self._linger_seconds * 1000),
+            max_batch_size=256 * 1024,
+            max_request_size=1024 * 1024,
+            request_timeout_ms=int(self._deadline_seconds * 1000),
+        )
+        try:
+            async with asyncio.timeout(self._deadline_seconds * 2):
+                await producer.start()
+        except BaseException:
+            await self._retire(producer, flush=False)
+            raise
+        return producer
+
+    async def _retire(self, producer: AIOKafkaProducer | None, *, flush: bool) -> None:
+        """`stop()` can hang on a broker that is gone; it gets a moment, no more."""
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(self._deadline_seconds if flush else 0.5):
+                await producer.stop()
+        except (TimeoutError, Exception) as error:
+            log().info("producer_stop_incomplete", error_type=type(error).__name__)

@@ -1,0 +1,112 @@
+"""The one way out: committed transactions' messages, moved to the log in order by one relay a service.
+
+At most one process relays (an advisory lock held by its connection). Rows are sent in order of id; two transactions that
+touch one key hold that key's lock one after the other, so their ids are in the order of their commits. A row is deleted
+only after every message of it was acknowledged; dying in between sends it again, which changes nothing downstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.kit import failpoints
+from shared.kit.database import Database
+from shared.kit.errors import Retryable
+from shared.kit.frames import Outgoing, unpack
+from shared.kit.instruments import OutboxInstruments
+from shared.kit.logs import log
+from shared.kit.producer import Producer
+
+ROWS_AT_ONCE = 20
+
+
+class Relay:
+    """Moves outbox rows to the log for as long as this process holds the lock."""
+
+    def __init__(
+        self, database: Database, producer: Producer, instruments: OutboxInstruments, *, poll_seconds: float = 0.2
+    ) -> None:
+        self._database = database
+        self._producer = producer
+        self._instruments = instruments
+        self._poll_seconds = poll_seconds
+        self._task: asyncio.Task[None] | None = None
+        self.failing = False
+
+    async def start(self) -> None:
+        """Begins in the background."""
+        self._task = asyncio.create_task(self._run(), name=f"{self._database.schema}-relay")
+
+    async def stop(self) -> None:
+        """Stops between two rows; what is left waits in the outbox."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._database.engine.connect() as connection:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    try:
+                        if await self._leads(connection):
+                            await self._relay(connection)
+                    finally:
+                        # The lock belongs to the server's session: only ending it gives the lock back for sure.
+                        await connection.invalidate()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if not self.failing:
+                    log().warning("relay_postponed", error_type=type(getattr(error, "orig", None) or error).__name__)
+                self.failing = True
+            finally:
+                self._instruments.leading.set(0)
+            await asyncio.sleep(1.0)
+
+    async def _leads(self, connection: AsyncConnection) -> bool:
+        found = await connection.execute(
+            text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": f"leadflow-relay-{self._database.schema}"}
+        )
+        return bool(found.scalar())
+
+    async def _relay(self, connection: AsyncConnection) -> None:
+        """Drains, then sleeps until a commit of this process wakes it or it is time to look for others'."""
+        self._instruments.leading.set(1)
+        schema = self._database.schema
+        take = text(
+            f"SELECT id, frame, extract(epoch FROM clock_timestamp() - created_at) AS age FROM {schema}.outbox ORDER BY id LIMIT {ROWS_AT_ONCE}"
+        )
+        delete = text(f"DELETE FROM {schema}.outbox WHERE id = ANY(:ids)")
+        while True:
+            self._database.committed.clear()
+            rows = (await connection.execute(take)).all()
+            self._instruments.rows.set(len(rows))
+            self._instruments.oldest_age.set(float(rows[0].age) if rows else 0.0)
+            self.failing = False
+            if not rows:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._poll_seconds):
+                        await self._database.committed.wait()
+                continue
+            sent = await self._send([message for row in rows for message in unpack(row.frame)])
+            failpoints.reach("after-relay-publish")
+            await connection.execute(delete, {"ids": [row.id for row in rows]})
+            self._instruments.relayed.inc(sent)
+
+    async def _send(self, messages: list[Outgoing]) -> int:
+        """All messages of the rows taken, acknowledged; raises `Retryable` where one was not, and all are sent again."""
+        by_topic: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
+        for topic, key, value in messages:
+            by_topic[topic].append((key, value))
+        for topic, pairs in by_topic.items():
+            for error in await self._producer.send_many(topic, pairs):
+                if error is not None:
+                    raise Retryable("The log did not take everything.") from error
+        return len(messages)

@@ -1,0 +1,116 @@
+"""Configuration is read once, from the environment, and fails at the door with everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared.kit.errors import LeadflowError
+
+
+class InvalidSettings(LeadflowError):
+    """The environment does not describe a service that could run. Names every variable at fault."""
+
+
+def _shared(name: str) -> AliasChoices:
+    return AliasChoices(f"LEADFLOW_{name}")
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """`NAME_FILE` names a file that holds the value of `NAME`, as orchestrators mount secrets."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        prefix = self.config.get("env_prefix", "")
+        values: dict[str, Any] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            alias = field.validation_alias
+            variable = alias.choices[0] if isinstance(alias, AliasChoices) else f"{prefix}{name}".upper()
+            path = os.environ.get(f"{variable}_FILE")
+            if path:
+                values[str(variable) if alias else name] = Path(path).read_text(encoding="utf-8").strip()
+        return values
+
+
+class ServiceSettings(BaseSettings):
+    """What every service is told: `LEADFLOW_*` is the same for all, `<SERVICE>_*` is its own."""
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+
+    database_url: SecretStr = Field(SecretStr(""), validation_alias=_shared("DATABASE_URL"))
+    kafka_bootstrap: str = Field("127.0.0.1:9092", validation_alias=_shared("KAFKA_BOOTSTRAP"))
+    api_token: SecretStr = Field(validation_alias=_shared("API_TOKEN"), min_length=16)
+    identity_secret: SecretStr = Field(validation_alias=_shared("IDENTITY_SECRET"), min_length=16)
+    policy_file: Path = Field(Path("policy.yaml"), validation_alias=_shared("POLICY_FILE"))
+    log_level: str = Field("INFO", validation_alias=_shared("LOG_LEVEL"), pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535)
+    group_instance_id: str | None = None
+    database_pool_size: int = Field(8, ge=2, le=100)
+    statement_timeout_seconds: float = Field(30.0, gt=0)
+    batch_max_records: int = Field(1000, ge=1, le=10_000)
+    session_timeout_seconds: float = Field(10.0, ge=1)
+    rebalance_timeout_seconds: float = Field(30.0, ge=1)
+    stall_timeout_seconds: float = Field(30.0, ge=1)
+    dead_letter_budget: int = Field(100, ge=1)
+    dead_letter_window_seconds: float = Field(600.0, gt=0)
+    shutdown_timeout_seconds: float = Field(10.0, gt=0)
+    drain_seconds: float = Field(0.0, ge=0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+
+def read_settings(settings_class: type[SettingsT], **given: Any) -> SettingsT:
+    """The environment as settings. Raises `InvalidSettings` with all faults at once, and never a secret's value."""
+    try:
+        return settings_class(**given)
+    except ValidationError as error:
+        prefix = str(settings_class.model_config.get("env_prefix", ""))
+        faults = []
+        for fault in error.errors(include_input=False, include_url=False):
+            place = str(fault["loc"][0]) if fault["loc"] else "environment"
+            name = place if place.isupper() else f"{prefix}{place}".upper()
+            faults.append(f"{name}: {fault['msg']}")
+        raise InvalidSettings("These environment variables need mending:\n  " + "\n  ".join(faults)) from None
+    except OSError as error:
+        raise InvalidSettings(f"A secret's file cannot be read: {error.filename}: {error.strerror}") from None
+
+
+def redacted(settings: ServiceSettings) -> Mapping[str, str]:
+    """Each setting by its environment variable, secrets as stars."""
+    prefix = str(type(settings).model_config.get("env_prefix", ""))
+    shown = {}
+    for name, field in type(settings).model_fields.items():
+        alias = field.validation_alias
+        variable = alias.choices[0] if isinstance(alias, AliasChoices) else f"{prefix}{name}".upper()
+        shown[str(variable)] = str(getattr(settings, name))
+    return shown
+
+
+def or_exit(settings_class: type[SettingsT]) -> SettingsT:
+    """The settings, or the end of the process with a message for whoever started it."""
+    try:
+        return read_settings(settings_class)
+    except InvalidSettings as error:
+        sys.exit(str(error))

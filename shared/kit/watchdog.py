@@ -1,0 +1,139 @@
+"""Watches a consumer from outside: how far the log is ahead, and whether anything moves.
+
+A consumer can lose its group and never notice, with every ping still answered. So this looks at the two things that
+cannot lie, the log's end and the stored offsets, and ends the process when there is work and none is done: whoever runs
+it starts it again, which is the one recovery that always works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.kit.consumer import Consumer
+from shared.kit.database import Database
+from shared.kit.logs import log
+from shared.kit.positions import Place
+
+EXIT_CODE_STALLED = 70
+
+
+class Watchdog:
+    """Measures lag every few seconds, stops on contradictions, ends a process that stands still."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        database: Database,
+        bootstrap: str,
+        *,
+        stall_timeout_seconds: float,
+        check_every_seconds: float = 2.0,
+    ) -> None:
+        self._consumer = consumer
+        self._database = database
+        self._bootstrap = bootstrap
+        self._stall_timeout_seconds = stall_timeout_seconds
+        self._check_every_seconds = check_every_seconds
+        self._task: asyncio.Task[None] | None = None
+        self._last_seen: Mapping[Place, int] = {}
+        self._standing_since: float | None = None
+        self.caught_up = False
+
+    async def start(self) -> None:
+        """Begins in the background."""
+        self._task = asyncio.create_task(self._run(), name=f"{self._consumer.group}-watchdog")
+
+    async def stop(self) -> None:
+        """Ends the watch."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            client = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap, client_id=f"leadflow-{self._consumer.group}-watchdog"
+            )
+            try:
+                async with asyncio.timeout(15):
+                    await client.start()
+                while True:
+                    async with asyncio.timeout(15):
+                        await self._check(client)
+                    await asyncio.sleep(self._check_every_seconds)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                self._standing_since = None
+                log().info("watchdog_blind", error_type=type(error).__name__)
+            finally:
+                with suppress(Exception):
+                    async with asyncio.timeout(2):
+                        await client.stop()
+            await asyncio.sleep(self._check_every_seconds)
+
+    async def _check(self, client: AIOKafkaConsumer) -> None:
+        """Stored offsets first, the log's end after: so the end is never behind by mere progress."""
+        rows = await self._database.rows(
+            f"SELECT topic, partition, next_offset, record_timestamp FROM {self._database.schema}.consumer_offsets"
+        )
+        stored = {(row.topic, row.partition): row.next_offset for row in rows if row.topic in self._consumer.topics}
+        await client.topics()
+        partitions = [
+            TopicPartition(topic, partition)
+            for topic in self._consumer.topics
+            for partition in sorted(client.partitions_for_topic(topic) or ())
+        ]
+        ends = {(one.topic, one.partition): end for one, end in (await client.end_offsets(partitions)).items()}
+        for place, offset in stored.items():
+            if place in ends and offset > ends[place]:
+                self._consumer.halt(
+                    f"This service has done {place[0]} partition {place[1]} up to offset {offset}, but the log ends at "
+                    f"{ends[place]}: the topic was truncated or created anew, or this is another cluster."
+                )
+                return
+        starts = {
+            (one.topic, one.partition): start for one, start in (await client.beginning_offsets(partitions)).items()
+        }
+        lags = {place: end - max(stored.get(place, 0), starts.get(place, 0)) for place, end in ends.items()}
+        self._measure(
+            lags, {row.topic: row.record_timestamp for row in sorted(rows, key=lambda row: row.record_timestamp)}
+        )
+        self._judge(lags, stored)
+
+    def _measure(self, lags: Mapping[Place, int], last_done: Mapping[str, datetime]) -> None:
+        group = self._consumer.group
+        instruments = self._consumer.instruments
+        for (topic, partition), lag in lags.items():
+            instruments.lag_records.labels(topic, str(partition), group).set(lag)
+        now = datetime.now(UTC)
+        for topic in self._consumer.topics:
+            behind = any(lag > 0 for (name, _), lag in lags.items() if name == topic)
+            age = (now - last_done[topic]).total_seconds() if behind and topic in last_done else 0.0
+            instruments.lag_seconds.labels(topic, group).set(max(age, 0.0))
+        self.caught_up = not any(lags.values())
+
+    def _judge(self, lags: Mapping[Place, int], stored: Mapping[Place, int]) -> None:
+        """Ends the process when its own partitions (any, where it has none) have work and their offsets stand still."""
+        mine = self._consumer.assignment or frozenset(lags)
+        moving = stored != self._last_seen
+        self._last_seen = stored
+        excused = self._consumer.stopped is not None or self._consumer.waiting_since is not None
+        if moving or excused or not any(lags.get(place, 0) > 0 for place in mine):
+            self._standing_since = None
+            self._consumer.instruments.progress.set_to_current_time()
+            return
+        now = time.monotonic()
+        self._standing_since = self._standing_since or now
+        standing = now - self._standing_since
+        if standing > self._stall_timeout_seconds:
+            log().error("consumer_stalled", seconds=round(standing), lag=sum(lags.get(place, 0) for place in mine))
+            os._exit(EXIT_CODE_STALLED)
