@@ -1,0 +1,8 @@
+"""Capture: the door. Takes leads and interactions in, and answers only when the log has them.
+
+purpose    normalise what any channel sends, name it (event id, lead id) without a look-up, and publish it durably
+consumes   nothing
+publishes  LeadCaptured, InteractionRecorded on capture.leads.v1
+owns       nothing yet: the intake path touches no database
+serves     POST /v1/leads, /v1/leads:batch, /v1/interactions, /v1/interactions:batch
+"""

@@ -1,0 +1,203 @@
+"""What the API publishes about itself, made from the field tables so that it cannot say anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.capture.domain.fields import CONSENT_TEXTS, INTERACTION_TEXTS, LEAD_TEXTS, TextField
+
+Schema = dict[str, Any]
+
+_PROBLEM: Schema = {
+    "type": "object",
+    "description": "RFC 9457. `errors` lists everything that is wrong at once; values are never repeated.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "field": {"type": "string"},
+        "fix": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "fault", "fix"],
+                "properties": {name: {"type": "string"} for name in ("field", "fault", "fix")},
+            },
+        },
+    },
+}
+
+_TAKEN: Schema = {
+    "type": "object",
+    "required": ["event_id", "lead_id", "business_unit", "flags"],
+    "properties": {
+        "event_id": {"type": "string", "format": "uuid"},
+        "lead_id": {"type": "string", "format": "uuid"},
+        "business_unit": {"type": "string"},
+        "flags": {"type": "array", "items": {"type": "string"}},
+    },
+}
+
+_BATCH: Schema = {
+    "type": "object",
+    "required": ["accepted", "rejected", "items"],
+    "properties": {
+        "accepted": {"type": "integer"},
+        "rejected": {"type": "integer"},
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["index", "status"],
+                "properties": {
+                    "index": {"type": "integer"},
+                    "status": {"type": "integer"},
+                    "event_id": {"type": "string", "format": "uuid"},
+                    "lead_id": {"type": "string", "format": "uuid"},
+                    "flags": {"type": "array", "items": {"type": "string"}},
+                    "problem": _PROBLEM,
+                },
+            },
+        },
+    },
+}
+
+_PROBLEMS = {
+    400: "not JSON",
+    401: "no API key, or an unknown one",
+    403: "the key lacks a scope",
+    408: "the body did not arrive in time",
+    413: "too large, or too many items",
+    415: "another media type, or compressed",
+    422: "fields that need mending, all at once",
+    429: "this key sends too much; see Retry-After",
+    503: "the log does not answer, or too much is in flight; see Retry-After",
+}
+
+
+def _texts(fields: Mapping[str, TextField]) -> dict[str, Schema]:
+    return {
+        name: {
+            "type": ["string", "number", "null"],
+            "maxLength": 2 * field.limit + 100,
+            "description": f"{field.meaning} (at most {field.limit} characters)",
+            "examples": [field.example],
+        }
+        for name, field in fields.items()
+    }
+
+
+def _body(fields: Mapping[str, TextField], *, lead: bool) -> Schema:
+    properties: dict[str, Schema] = _texts(fields)
+    properties["occurred_at"] = {
+        "type": ["string", "null"],
+        "description": "ISO 8601; the unit's local time where it has no offset; now if absent",
+        "examples": ["2026-03-01T09:30:00+01:00"],
+    }
+    properties["historical"] = {
+        "type": ["boolean", "string", "integer", "null"],
+        "description": "imported history: no rule fires from it (needs the scope backdate)",
+    }
+    properties["attributes"] = {
+        "type": ["object", "null"],
+        "description": "anything else, kept as sent; unknown fields are put here and flagged",
+        "additionalProperties": True,
+    }
+    if lead:
+        permission = {
+            "type": "object",
+            "properties": {
+                **_texts(CONSENT_TEXTS),
+                "granted": {"type": ["boolean", "string", "integer", "null"]},
+                "given_at": {"type": ["string", "null"]},
+            },
+        }
+        properties["consent"] = {
+            "description": "true, false, one permission or several",
+            "anyOf": [
+                {"type": ["boolean", "string", "integer", "null"]},
+                permission,
+                {"type": "array", "items": permission},
+            ],
+        }
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": True}
+    if not lead:
+        schema["required"] = ["kind"]
+    return schema
+
+
+LEAD_EXAMPLE: Schema = {
+    "business_unit": "europe",
+    "record_id": "form-77-1204",
+    "name": "Ada Lovelace",
+    "email": "ada@example.com",
+    "phone": "+31 20 123 4567",
+    "company": "Analytical Engines",
+    "channel": "web_form",
+    "source": "google",
+    "campaign": "spring",
+    "consent": {"purpose": "newsletter", "granted": True, "lawful_basis": "consent"},
+    "attributes": {"employees": 250},
+}
+INTERACTION_EXAMPLE: Schema = {
+    "business_unit": "europe",
+    "record_id": "visit-9921",
+    "kind": "demo_request",
+    "email": "ada@example.com",
+    "channel": "web_form",
+    "value": "/pricing",
+}
+
+
+def operation(kind: str, *, many: bool) -> Schema:
+    """The OpenAPI part of one operation: its body with an example, its headers, its answers."""
+    lead = kind == "lead"
+    body = _body(LEAD_TEXTS, lead=True) if lead else _body(INTERACTION_TEXTS, lead=False)
+    example = LEAD_EXAMPLE if lead else INTERACTION_EXAMPLE
+    content: Schema = {"application/json": {"schema": body, "example": example}}
+    if many:
+        content = {
+            "application/json": {"schema": {"type": "array", "items": body, "minItems": 1}, "example": [example]},
+            "application/x-ndjson": {"schema": {"type": "string", "description": "one object a line"}},
+        }
+    answer = _BATCH if many else _TAKEN
+    responses: Schema = {"202": {"description": "The log has it.", "content": {"application/json": {"schema": answer}}}}
+    if many:
+        responses["207"] = {
+            "description": "Some were taken; each item says.",
+            "content": {"application/json": {"schema": answer}},
+        }
+    for status, meaning in _PROBLEMS.items():
+        media: Schema = {"application/problem+json": {"schema": _PROBLEM}}
+        if many and status in (422, 503):
+            media["application/json"] = {"schema": answer}
+        responses[str(status)] = {"description": meaning, "content": media}
+    return {
+        "requestBody": {"required": True, "content": content},
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                "description": "your id of this request: sent twice, counted once (in a batch with each item's place)",
+            },
+            {
+                "name": "Leadflow-Sender",
+                "in": "header",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 100},
+                "description": "the sender you act for (scope impersonate)",
+            },
+        ],
+        "responses": responses,
+        "security": [{"bearer": []}, {"apiKey": []}],
+    }
+
+
+SECURITY_SCHEMES: Schema = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A sender's API key."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
+}

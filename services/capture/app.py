@@ -1,0 +1,77 @@
+"""Capture's composition root."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.capture.addresses import read_email, read_phone
+from services.capture.api import Door, intake_router
+from services.capture.api.schema import SECURITY_SCHEMES
+from services.capture.domain import IntakeRules, Readers
+from services.capture.handlers import Intake, Log
+from services.capture.instruments import CaptureInstruments
+from services.capture.settings import CaptureSettings
+from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.envelope import Event
+from shared.contracts.policy import Policy
+from shared.contracts.topics import CAPTURE_LEADS, Topic
+from shared.kit.app import build_app
+from shared.kit.clock import Clock, SystemClock
+from shared.kit.documents import read_yaml
+from shared.kit.ids import new_id
+from shared.kit.instruments import ProducerInstruments, new_registry
+from shared.kit.producer import Producer
+from shared.kit.settings import read_settings
+
+CONSUMES: dict[Topic, dict[type[Event], Any]] = {}
+PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {CAPTURE_LEADS: (LeadCaptured, InteractionRecorded)}
+
+
+def create_app(
+    settings: CaptureSettings | None = None, *, log: Log | None = None, clock: Clock | None = None
+) -> FastAPI:
+    """The service as an application; nothing connects before it starts. `log` and `clock` stand in for the real ones."""
+    settings = settings or read_settings(CaptureSettings)
+    registry = new_registry("capture")
+    instruments = CaptureInstruments(registry)
+    producer = None
+    if log is None:
+        log = producer = Producer(
+            settings.kafka_bootstrap,
+            client_id="leadflow-capture",
+            instruments=ProducerInstruments(registry),
+            deadline_seconds=settings.produce_deadline_seconds,
+        )
+    rules = IntakeRules(
+        read_yaml(settings.policy_file, Policy),
+        settings.identity_secret.get_secret_value().encode(),
+        Readers(email=read_email, phone=read_phone),
+        new_id,
+    )
+    intake = Intake(rules=rules, log=log, clock=clock or SystemClock(), instruments=instruments)
+    door = Door(settings=settings, intake=intake, instruments=instruments)
+    app = build_app(
+        name="capture",
+        title="Leadflow capture",
+        description="Takes leads and interactions in. An answer of 202 means that the log has it.",
+        settings=settings,
+        registry=registry,
+        producer=producer,
+        routers=[intake_router(door)],
+        parts=[lambda: door.inflight.drained(settings.shutdown_timeout_seconds)],
+    )
+    _publish_security(app)
+    return app
+
+
+def _publish_security(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

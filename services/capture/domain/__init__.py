@@ -1,0 +1,7 @@
+"""The rules of intake, pure: what a sender's payload means, whether it can be taken, and the event it becomes."""
+
+from services.capture.domain.faults import Fault
+from services.capture.domain.intake import IntakeRules
+from services.capture.domain.terms import EventBody, Kind, Readers, Refused, Submission, Taken
+
+__all__ = ["EventBody", "Fault", "IntakeRules", "Kind", "Readers", "Refused", "Submission", "Taken"]

@@ -1,0 +1,270 @@
+"""The decision: a payload is taken, as which event and under which ids, or refused with everything that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+from services.capture.domain.faults import Fault, describe
+from services.capture.domain.fields import (
+    INTERACTION_OTHERS,
+    INTERACTION_TEXTS,
+    LEAD_OTHERS,
+    LEAD_TEXTS,
+    TextField,
+)
+from services.capture.domain.terms import EventBody, Kind, Readers, Refused, Submission, Taken, Unit
+from services.capture.domain.text import ascii_digits
+from services.capture.domain.values import (
+    check_attributes,
+    consents,
+    country_code,
+    past_moment,
+    unknown_field_flag,
+    yes_or_no,
+)
+from shared.contracts.capture_events import Identity
+from shared.contracts.identity import (
+    email_identity,
+    event_id_from,
+    external_identity,
+    identity,
+    lead_id_from,
+    phone_identity,
+)
+from shared.contracts.policy import Policy
+
+MAX_UNKNOWN_FLAGS = 20
+_EVENT_TEXTS = ("source", "medium", "campaign", "content", "term", "product")
+_LEAD_TEXTS = ("company", "job_title", "language", "country")
+_PERSONAL_TEXTS = ("name", "message", "external_id")
+
+
+class IntakeRules:
+    """The rules of one deployment: its policy, its identity secret, its way to read addresses and make fresh ids."""
+
+    def __init__(self, policy: Policy, secret: bytes, readers: Readers, new_id: Callable[[], UUID]) -> None:
+        self._units = {name: Unit.of(unit) for name, unit in policy.business_units.items()}
+        self._other_unit = Unit.of(policy.defaults)
+        self._secret = secret
+        self.readers = readers
+        self.new_id = new_id
+
+    def channel_label(self, business_unit: str, channel: str) -> str:
+        """The channel where the unit's policy lists it, else `other`: a bounded set."""
+        unit = self._units.get(business_unit, self._other_unit)
+        return channel if channel.casefold() in unit.channels else "other"
+
+    def decide(self, kind: Kind, body: object, submission: Submission, key: str | None) -> Taken | Refused:
+        """`key` is what the sender calls this record; the record's own `record_id` goes before it."""
+        if not isinstance(body, dict):
+            fault = Fault("body", f"is {describe(body)}, not an object", f"Send one JSON object per {kind}.")
+            return Refused((fault,))
+        return _Reading(self, kind, submission, key).decide(body)
+
+    def identities(
+        self, unit: str, sender: str, texts: Mapping[str, str], email: str | None, phone: str | None
+    ) -> list[Identity]:
+        """Every way to recognise this lead, strongest first."""
+        found: list[Identity] = []
+        if email is not None and (value := email_identity(email)) is not None:
+            found.append(identity(self._secret, unit, "email", value))
+        if phone is not None and (value := phone_identity(phone)) is not None:
+            found.append(identity(self._secret, unit, "phone", value))
+        if (external_id := texts.get("external_id")) is not None:
+            found.append(identity(self._secret, unit, "external", external_identity(sender, external_id)))
+        if (visitor_id := texts.get("visitor_id")) is not None:
+            found.append(identity(self._secret, unit, "visitor", visitor_id))
+        return found
+
+    def unit(self, business_unit: str) -> Unit:
+        """What holds for a unit; an unknown one has the defaults."""
+        return self._units.get(business_unit, self._other_unit)
+
+
+class _Reading:
+    """One payload being read: what was found, what is wrong, what is noted."""
+
+    __slots__ = ("as_sent", "faults", "flags", "key", "kind", "rules", "submission", "texts")
+
+    def __init__(self, rules: IntakeRules, kind: Kind, submission: Submission, key: str | None) -> None:
+        self.rules = rules
+        self.kind = kind
+        self.submission = submission
+        self.key = key
+        self.texts: dict[str, str] = {}
+        self.faults: list[Fault] = []
+        self.flags: list[str] = []
+        self.as_sent: dict[str, str] = {}
+
+    def decide(self, body: dict[str, object]) -> Taken | Refused:
+        lead = self.kind == "lead"
+        unknown = (
+            self._read_texts(body, LEAD_TEXTS, LEAD_OTHERS)
+            if lead
+            else self._read_texts(body, INTERACTION_TEXTS, INTERACTION_OTHERS)
+        )
+        texts, faults, received_at = self.texts, self.faults, self.submission.received_at
+        business_unit = texts.get("business_unit", "default")
+        unit = self.rules.unit(business_unit)
+        occurred_at = past_moment("occurred_at", body.get("occurred_at"), unit.zone, received_at, faults)
+        historical = yes_or_no("historical", body.get("historical"), faults) or False
+        permissions = consents(body.get("consent"), unit.zone, received_at, unknown, faults) if lead else []
+        attributes = self._attributes(body.get("attributes"), unknown)
+        channel = self._channel(unit)
+        country = self._country(unit) if lead else unit.country
+        email = self._email(body)
+        phone = self._phone(body, country)
+        identities = self.rules.identities(business_unit, self.submission.sender, texts, email, phone)
+        named_lead = None if lead else self._named_lead(identities)
+        if not lead and "kind" not in texts and not any(fault.field == "kind" for fault in faults):
+            faults.append(Fault("kind", "is missing", "Say what happened, such as page_view or demo_request."))
+        if historical and not self.submission.may_backdate:
+            fix = "Use a key with that scope, or leave the field out."
+            fault = Fault("historical", "needs the scope backdate, which this key lacks", fix)
+            return Refused((*faults, fault), 422 if faults else 403)
+        if faults:
+            return Refused(tuple(faults))
+
+        key = texts.get("record_id", self.key)
+        event_id = self.rules.new_id() if key is None else self._named_event(business_unit, key)
+        lead_id = named_lead or lead_id_from(identities, event_id)
+        event: EventBody = {
+            "event": "LeadCaptured" if lead else "InteractionRecorded",
+            "event_id": event_id,
+            "lead_id": lead_id,
+            "business_unit": business_unit,
+            "occurred_at": occurred_at or received_at,
+            "recorded_at": received_at,
+            "correlation_id": event_id,
+            "schema_version": 1,
+            "historical": historical,
+            "sender": self.submission.sender,
+            "channel": channel,
+            "identities": [{"kind": one.kind, "token": one.token} for one in identities],
+            "attributes": attributes,
+            "flags": self.flags,
+        }
+        for name in _EVENT_TEXTS:
+            if name in texts:
+                event[name] = texts[name]
+        if lead:
+            for name in _LEAD_TEXTS:
+                if name in texts:
+                    event[name] = texts[name]
+            if permissions:
+                event["consents"] = permissions
+        else:
+            event["kind"] = texts["kind"]
+            if "value" in texts:
+                event["value"] = texts["value"]
+        self._personal(event, email, phone)
+        return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event)
+
+    def _read_texts(
+        self, body: dict[str, object], fields: Mapping[str, TextField], others: frozenset[str]
+    ) -> dict[str, object]:
+        """Fills `texts`; answers with the fields nobody knows."""
+        texts, faults = self.texts, self.faults
+        unknown: dict[str, object] = {}
+        for name, value in body.items():
+            field = fields.get(name)
+            if field is not None:
+                text = field.read(value, faults)
+                if text is not None:
+                    texts[name] = text
+            elif name not in others:
+                unknown[name] = value
+        return unknown
+
+    def _attributes(self, given: object, unknown: dict[str, object]) -> dict[str, object]:
+        """Attributes as sent, and unknown fields among them, each flagged."""
+        attributes: dict[str, object] = {}
+        if isinstance(given, dict):
+            attributes = dict(given) if unknown else given
+        elif given is not None and given != "":
+            self.faults.append(Fault("attributes", f"is {describe(given)}, not an object", "Send {name: value}."))
+        for name, value in unknown.items():
+            if name.startswith("attributes.") and len(name) > 11 and name[11:] not in attributes:
+                attributes[name[11:]] = value
+                continue
+            attributes[name if name not in attributes else f"unknown_field:{name}"] = value
+            flag = unknown_field_flag(name)
+            if flag not in self.flags and len(self.flags) < MAX_UNKNOWN_FLAGS:
+                self.flags.append(flag)
+        if attributes:
+            check_attributes(attributes, self.faults)
+        return attributes
+
+    def _channel(self, unit: Unit) -> str:
+        given = self.texts.get("channel", "api")
+        known = unit.channels.get(given.casefold())
+        if known is None and unit.channels:
+            self.flags.append("unknown_channel")
+        return known or given
+
+    def _country(self, unit: Unit) -> str | None:
+        """The country to read a local number by. The lead's own goes before the unit's."""
+        given = self.texts.get("country")
+        if given is None:
+            return unit.country
+        code = country_code(given)
+        if code is None:
+            self.flags.append("unknown_country")
+            return unit.country
+        self.texts["country"] = code
+        return code
+
+    def _email(self, body: dict[str, object]) -> str | None:
+        given = self.texts.get("email")
+        if given is None:
+            return None
+        read = self.rules.readers.email(given)
+        if read is None:
+            self.flags.append("invalid_email")
+            self.as_sent["email"] = str(body["email"])
+        return read
+
+    def _phone(self, body: dict[str, object], country: str | None) -> str | None:
+        given = self.texts.get("phone")
+        if given is None:
+            return None
+        read = self.rules.readers.phone(ascii_digits(given), country)
+        if read is None:
+            self.flags.append("invalid_phone")
+            self.as_sent["phone"] = str(body["phone"])
+            return None
+        number, complete = read
+        if not complete:
+            self.as_sent["phone"] = str(body["phone"])
+        return number
+
+    def _named_event(self, business_unit: str, key: str) -> UUID:
+        """A sender numbers its leads and its interactions apart, and its units apart, so one key may mean both."""
+        return event_id_from(f"{business_unit}\x1f{self.submission.sender}", f"{self.kind}\x1f{key}")
+
+    def _named_lead(self, identities: list[Identity]) -> UUID | None:
+        """The lead an interaction names itself; a fault where nothing tells whose interaction it is."""
+        given = self.texts.get("lead_id")
+        if given is not None:
+            try:
+                return UUID(given)
+            except ValueError:
+                self.faults.append(Fault("lead_id", "is no UUID", "Send the lead_id that capture answered."))
+                return None
+        if not identities and not self.faults:
+            fault = "identifies nobody: no lead_id, and no usable email, phone, external_id or visitor_id"
+            self.faults.append(Fault("lead_id", fault, "Send at least one of them; shared mailboxes identify nobody."))
+        return None
+
+    def _personal(self, event: EventBody, email: str | None, phone: str | None) -> None:
+        texts = self.texts
+        personal: dict[str, object] = {name: texts[name] for name in _PERSONAL_TEXTS if name in texts}
+        if email is not None:
+            personal["email"] = email
+        if phone is not None:
+            personal["phone"] = phone
+        if self.as_sent:
+            personal["as_sent"] = self.as_sent
+        if personal:
+            event["personal"] = personal

@@ -1,0 +1,77 @@
+"""Text as people type and systems export it, made comparable: one spelling for what looks the same.
+
+Names, companies and messages are *written text*; ids, addresses and codes are *tokens*. Both lose what nobody can see;
+only written text has its Arabic letters unified with the Persian ones and its runs of spaces joined.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
+_SPACES = dict.fromkeys((*range(0x09, 0x0E), *range(0x1C, 0x20), 0x85), " ")
+_INVISIBLE = dict.fromkeys(
+    (
+        *(0x00AD, 0x034F, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        *range(0xFFF9, 0xFFFC),
+    )
+)
+_UNSEEN: dict[int, str | None] = {**_CONTROLS, **_SPACES, **_INVISIBLE}
+_UNSEEN_BUT_LINES: dict[int, str | None] = {**_UNSEEN, 0x0A: "\n", 0x09: "\t"}
+_TOKEN_UNSEEN: dict[int, str | None] = {**_UNSEEN, 0x200C: None, 0x200D: None}
+_PERSIAN_LETTERS = {0x064A: "\u06cc", 0x0643: "\u06a9"}
+# Arabic-Indic digits, then the forms Persian and Urdu use.
+_ASCII_DIGITS = {start + digit: str(digit) for start in (0x0660, 0x06F0) for digit in range(10)}
+
+# Persian words need the non-joiner inside them (and emoji the joiner); beside a space or an edge it is a slip.
+_LOOSE_JOINERS = re.compile(r"(?<!\S)[\u200c\u200d]+|[\u200c\u200d]+(?!\S)")
+_SPACES_AROUND_LINES = re.compile(r"[ \t]*\n[ \t]*")
+_MANY_LINES = re.compile(r"\n{3,}")
+
+
+def unstorable(value: str) -> str | None:
+    """Why this text can be kept by no database or reader, or None."""
+    if "\x00" in value:
+        return "contains the NUL character (U+0000)"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "contains half of a surrogate pair, which is no character"
+    return None
+
+
+def clean_token(value: str) -> str:
+    """An id, address or code: Unicode NFC, nothing invisible, no space around it. What is inside stays as it is."""
+    if value.isascii() and value.isprintable():
+        return value.strip()
+    return unicodedata.normalize("NFC", value.translate(_TOKEN_UNSEEN)).strip()
+
+
+def clean_line(value: str) -> str:
+    """Written text of one line: as a token, runs of spaces joined, Arabic yeh and kaf as Persian ones."""
+    if value.isascii() and value.isprintable():
+        value = value.strip()
+        return " ".join(value.split()) if "  " in value else value
+    return " ".join(_written(value.translate(_UNSEEN)).split())
+
+
+def clean_block(value: str) -> str:
+    """Written text of many lines: its lines and paragraphs stay."""
+    if value.isascii() and value.isprintable():
+        return value.strip()
+    lines = value.replace("\r\n", "\n").replace("\r", "\n").translate(_UNSEEN_BUT_LINES)
+    written = _SPACES_AROUND_LINES.sub("\n", _written(lines))
+    return _MANY_LINES.sub("\n\n", written).strip()
+
+
+def ascii_digits(value: str) -> str:
+    """Persian and Arabic digits as 0 to 9."""
+    return value if value.isascii() else value.translate(_ASCII_DIGITS)
+
+
+def _written(value: str) -> str:
+    # Letters are unified after composition: yeh with a combining hamza is one letter of its own.
+    return _LOOSE_JOINERS.sub("", unicodedata.normalize("NFC", value).translate(_PERSIAN_LETTERS))

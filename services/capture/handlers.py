@@ -1,0 +1,212 @@
+"""The commands of intake: decide, publish, answer. A payload counts as taken when the log has its event, not before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Protocol
+
+import orjson
+
+from services.capture.domain import IntakeRules, Kind, Refused, Submission, Taken
+from services.capture.instruments import CaptureInstruments
+from shared.contracts.topics import CAPTURE_LEADS
+from shared.kit.clock import Clock
+from shared.kit.errors import LeadflowError, Rejected, Retryable
+
+MAX_PRODUCED_AT_ONCE = 1_000
+"""Messages given to the log in one go: enough to fill its batches, few enough to bound what one caller holds."""
+
+BUSY_SECONDS = 0.02
+"""How long a batch may keep the event loop from others."""
+
+Answer = dict[str, object]
+
+
+class Log(Protocol):
+    """Where events go. An event is there when the call returns without an error."""
+
+    async def send(self, topic: str, key: bytes, value: bytes) -> None:
+        """Raises `Retryable` when the log did not take it in time, `Rejected` when it never can."""
+        ...
+
+    async def send_many(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> list[Exception | None]:
+        """One outcome each: None, or what `send` would raise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sends, and what else they may do."""
+
+    sender: str
+    may_backdate: bool
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch's answers, by place. `unavailable` is set when the log failed some of it, `log_is_away` when it failed
+    all of the last slice: then the rest is not tried, since each try would cost a deadline."""
+
+    items: list[Answer] = field(default_factory=list)
+    accepted: int = 0
+    unavailable: Retryable | None = None
+    log_is_away: bool = False
+
+
+@dataclass(slots=True)
+class _Slice:
+    """Decided events that go to the log together."""
+
+    places: list[int] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    messages: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+    def add(self, place: int, taken: Taken) -> None:
+        self.places.append(place)
+        self.taken.append(taken)
+        self.messages.append(message(taken))
+
+
+def message(taken: Taken) -> tuple[bytes, bytes]:
+    """Key and value of the record: one lead's events share a key, and so their order."""
+    return str(taken.lead_id).encode(), orjson.dumps(taken.event, option=orjson.OPT_UTC_Z)
+
+
+def refusal(refused: Refused) -> Rejected:
+    """Everything that is wrong with a payload, as one error."""
+    errors = [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in refused.faults]
+    first = refused.faults[0]
+    more = f" There are {len(errors)} faults; `errors` lists all." if len(errors) > 1 else ""
+    return Rejected(
+        f"{first.field} {first.fault}.{more}",
+        status=refused.status,
+        code="forbidden" if refused.status == 403 else "invalid-fields",
+        field=first.field,
+        fix=first.fix,
+        extra={"errors": errors},
+    )
+
+
+def _unavailable(error: Retryable) -> Answer:
+    return {
+        "type": "urn:leadflow:problem:unavailable",
+        "title": "Try again later",
+        "status": 503,
+        "detail": str(error),
+        "fix": "Send this item again; with an id of its own (record_id or Idempotency-Key) it is counted once.",
+    }
+
+
+class Intake:
+    """Takes payloads in, one or many."""
+
+    def __init__(self, *, rules: IntakeRules, log: Log, clock: Clock, instruments: CaptureInstruments) -> None:
+        self._rules = rules
+        self._log = log
+        self._clock = clock
+        self._instruments = instruments
+
+    async def take(self, kind: Kind, body: object, caller: Caller, key: str | None) -> Answer:
+        """One payload. Raises `Rejected` with every fault, or `Retryable` when the log did not take it in time."""
+        submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
+        decision = self._rules.decide(kind, body, submission, key)
+        if isinstance(decision, Refused):
+            self._count_refused(kind, decision)
+            raise refusal(decision)
+        started = perf_counter()
+        try:
+            await self._log.send(CAPTURE_LEADS.name, *message(decision))
+        except LeadflowError as error:
+            self._count_failed(kind, error)
+            raise
+        self._instruments.produce_seconds.observe(perf_counter() - started)
+        self._count_accepted(kind, (decision,))
+        return {
+            "event_id": decision.event_id,
+            "lead_id": decision.lead_id,
+            "business_unit": decision.business_unit,
+            "flags": decision.flags,
+        }
+
+    async def take_many(
+        self, kind: Kind, bodies: Iterable[object | Rejected], caller: Caller, key: str | None
+    ) -> Batch:
+        """Many payloads, each decided alone and published in order. A body may be the error its reading ended in."""
+        submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
+        batch, ready = Batch(), _Slice()
+        since = perf_counter()
+        for place, body in enumerate(bodies):
+            batch.items.append({"index": place})
+            if isinstance(body, Rejected):
+                self._instruments.items_refused.labels(kind, "invalid").inc()
+                self._refuse(batch, place, body)
+                continue
+            decision = self._rules.decide(kind, body, submission, None if key is None else f"{key}:{place}")
+            if isinstance(decision, Refused):
+                self._count_refused(kind, decision)
+                self._refuse(batch, place, refusal(decision))
+            else:
+                ready.add(place, decision)
+            if len(ready.messages) >= MAX_PRODUCED_AT_ONCE:
+                await self._publish(kind, batch, ready)
+                ready = _Slice()
+                since = perf_counter()
+            elif place % 32 == 31 and perf_counter() - since > BUSY_SECONDS:
+                await asyncio.sleep(0)
+                since = perf_counter()
+        if ready.messages:
+            await self._publish(kind, batch, ready)
+        return batch
+
+    async def _publish(self, kind: Kind, batch: Batch, ready: _Slice) -> None:
+        """Sends a slice and writes its answers."""
+        started = perf_counter()
+        outcomes: Sequence[Exception | None]
+        if batch.unavailable is not None and batch.log_is_away:
+            outcomes = [batch.unavailable] * len(ready.messages)
+        else:
+            outcomes = await self._log.send_many(CAPTURE_LEADS.name, ready.messages)
+            self._instruments.produce_seconds.observe(perf_counter() - started)
+            batch.log_is_away = all(isinstance(outcome, Retryable) for outcome in outcomes)
+        accepted: list[Taken] = []
+        for place, taken, outcome in zip(ready.places, ready.taken, outcomes, strict=True):
+            if outcome is None:
+                accepted.append(taken)
+                batch.items[place] = {
+                    "index": place,
+                    "status": 202,
+                    "event_id": taken.event_id,
+                    "lead_id": taken.lead_id,
+                    "flags": taken.flags,
+                }
+                continue
+            self._count_failed(kind, outcome)
+            if isinstance(outcome, Rejected):
+                self._refuse(batch, place, outcome)
+            elif isinstance(outcome, Retryable):
+                batch.unavailable = outcome
+                batch.items[place] = {"index": place, "status": 503, "problem": _unavailable(outcome)}
+            else:
+                raise outcome
+        batch.accepted += len(accepted)
+        self._count_accepted(kind, accepted)
+
+    @staticmethod
+    def _refuse(batch: Batch, place: int, error: Rejected) -> None:
+        batch.items[place] = {"index": place, "status": error.status, "problem": error.problem()}
+
+    def _count_accepted(self, kind: Kind, accepted: Iterable[Taken]) -> None:
+        counter = self._instruments.leads_accepted if kind == "lead" else self._instruments.interactions_accepted
+        for (unit, channel), count in Counter((taken.business_unit, taken.channel) for taken in accepted).items():
+            counter.labels(self._rules.channel_label(unit, channel)).inc(count)
+
+    def _count_refused(self, kind: Kind, refused: Refused) -> None:
+        self._instruments.items_refused.labels(kind, "forbidden" if refused.status == 403 else "invalid").inc()
+
+    def _count_failed(self, kind: Kind, error: Exception) -> None:
+        reason = "invalid" if isinstance(error, Rejected) else "unavailable"
+        self._instruments.items_refused.labels(kind, reason).inc()

@@ -1,0 +1,46 @@
+"""What capture tells monitoring."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.kit.instruments import FAST_SECONDS
+
+
+class CaptureInstruments:
+    """Intake by how it ended. Channels are those of the policy, anything else is `other`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.leads_accepted = Counter(
+            "leadflow_capture_leads_accepted_total", "Leads the log has, by channel.", ["channel"], registry=registry
+        )
+        self.interactions_accepted = Counter(
+            "leadflow_capture_interactions_accepted_total",
+            "Interactions the log has, by channel.",
+            ["channel"],
+            registry=registry,
+        )
+        self.items_refused = Counter(
+            "leadflow_capture_items_refused_total",
+            "Leads and interactions not taken, by kind and reason: invalid, forbidden, unavailable.",
+            ["kind", "reason"],
+            registry=registry,
+        )
+        self.requests = Counter(
+            "leadflow_capture_requests_total",
+            "Intake requests by operation and HTTP status.",
+            ["operation", "status"],
+            registry=registry,
+        )
+        self.produce_seconds = Histogram(
+            "leadflow_capture_produce_seconds",
+            "Time from a decided payload to the log's acknowledgement.",
+            buckets=FAST_SECONDS,
+            registry=registry,
+        )
+        self.inflight_requests = Gauge(
+            "leadflow_capture_inflight_requests", "Intake requests being worked on.", registry=registry
+        )
+        self.inflight_bytes = Gauge(
+            "leadflow_capture_inflight_bytes", "Bytes of their bodies held in memory.", registry=registry
+        )

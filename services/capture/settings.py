@@ -1,0 +1,73 @@
+"""CAPTURE_* variables."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from shared.kit.settings import ServiceSettings
+
+Scope = Literal["write", "backdate", "impersonate"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+_ENTRY = re.compile(r"(?P<sender>[A-Za-z0-9][A-Za-z0-9._-]{0,99})=(?P<digest>[0-9a-f]{64})(?::(?P<scopes>[a-z+]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One sender's key, known by its digest alone. A sender may have several, so that keys can be replaced."""
+
+    sender: str
+    digest: str
+    scopes: frozenset[str]
+
+
+def parse_keys(text: str) -> dict[str, ApiKey]:
+    """Keys by digest, from comma-separated `sender=sha256hex[:scope+scope]`; without scopes a key may write.
+    Raises `ValueError` that names the entry by its place, never by its content."""
+    keys: dict[str, ApiKey] = {}
+    for place, entry in enumerate((part.strip() for part in text.split(",") if part.strip()), start=1):
+        match = _ENTRY.fullmatch(entry)
+        if match is None:
+            raise ValueError(f"entry {place} is not sender=sha256hex[:scope+scope]; hash the key with SHA-256 first")
+        scopes = frozenset((match["scopes"] or "write").split("+"))
+        if unknown := scopes - set(SCOPES):
+            raise ValueError(f"entry {place} has unknown scopes: {len(unknown)}; there are {', '.join(SCOPES)}")
+        if match["digest"] in keys:
+            raise ValueError(f"entry {place} repeats the digest of an entry before it")
+        keys[match["digest"]] = ApiKey(match["sender"], match["digest"], scopes)
+    return keys
+
+
+class CaptureSettings(ServiceSettings):
+    """What capture is told. Limits are per process."""
+
+    model_config = SettingsConfigDict(env_prefix="CAPTURE_", extra="ignore", populate_by_name=True)
+
+    port: int = Field(8001, ge=0, le=65535)
+    keys: str = Field("", repr=False)
+    rate_per_second: float = Field(0.0, ge=0, description="Leads and interactions per key and second; 0 is no limit.")
+    rate_burst_seconds: float = Field(5.0, gt=0, description="How many seconds' worth a key may save up.")
+    max_body_bytes: int = Field(256 * 1024, ge=1024, le=512 * 1024)
+    max_batch_bytes: int = Field(8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    max_batch_items: int = Field(5_000, ge=1, le=20_000)
+    max_inflight_requests: int = Field(1_000, ge=1)
+    max_inflight_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
+    body_timeout_seconds: float = Field(10.0, gt=0)
+    produce_deadline_seconds: float = Field(4.0, gt=0)
+
+    @field_validator("keys")
+    @classmethod
+    def _keys_can_be_read(cls, text: str) -> str:
+        parse_keys(text)
+        return text
+
+    @cached_property
+    def api_keys(self) -> dict[str, ApiKey]:
+        """The keys by their SHA-256 digest."""
+        return parse_keys(self.keys)
