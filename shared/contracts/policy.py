@@ -12,7 +12,7 @@ from functools import cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.contracts.envelope import Currency, Name
 
@@ -29,7 +29,7 @@ ZoneName = Annotated[str, AfterValidator(_known_zone)]
 def _refuse_twice(what: str, names: Iterable[str]) -> None:
     for name, times in Counter(names).items():
         if times > 1:
-            raise ValueError(f"{what} {name!r} is there {times} times; give each {what} a name of its own")
+            raise ValueError(f"{what} {name!r} is there {times} times; each one needs a name of its own")
 
 
 class Section(BaseModel):
@@ -128,7 +128,8 @@ class Scoring(Section):
 
     @model_validator(mode="after")
     def _rules_are_told_apart(self) -> Scoring:
-        _refuse_twice("rule", (rule.rule for rule in (*self.fit, *self.engagement)))
+        names = [rule.rule for rule in self.fit] + [rule.rule for rule in self.engagement]
+        _refuse_twice("rule", names)
         return self
 
 
@@ -147,6 +148,10 @@ class Stage(Section):
     probability: Annotated[float, Field(ge=0, le=1)]
 
 
+def _one_stage() -> dict[str, tuple[Stage, ...]]:
+    return {"default": (Stage(name="open", probability=0.5),)}
+
+
 class UnitPolicy(Section):
     """Everything that is decided for one business unit."""
 
@@ -158,9 +163,7 @@ class UnitPolicy(Section):
     qualification: Qualification = Qualification()
     archive_reasons: tuple[Name, ...] = ("other",)
     loss_reasons: tuple[Name, ...] = ("other",)
-    pipelines: dict[Name, tuple[Stage, ...]] = Field(
-        default_factory=lambda: {"default": (Stage(name="open", probability=0.5),)}
-    )
+    pipelines: dict[Name, tuple[Stage, ...]] = Field(default_factory=_one_stage)
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 90
 
     @model_validator(mode="after")
@@ -172,7 +175,7 @@ class UnitPolicy(Section):
                     f"qualification names grade {grade!r}, which scoring never gives; it gives {', '.join(known)}"
                 )
         for pipeline, stages in self.pipelines.items():
-            _refuse_twice(f"stage of pipeline {pipeline!r}", (stage.name for stage in stages))
+            _refuse_twice(f"in pipeline {pipeline!r} the stage", (stage.name for stage in stages))
         return self
 
     @property
@@ -184,6 +187,13 @@ class UnitPolicy(Section):
         """A stage's place in its pipeline, from 0; None for a stage the policy does not know."""
         names = [known.name for known in self.pipelines.get(pipeline, ())]
         return names.index(stage) if stage in names else None
+
+
+def _own_sections(own: Any) -> Any:
+    """What can be judged of a unit while the defaults cannot: all but a qualification by grades it did not define."""
+    if not isinstance(own, dict):
+        return own or {}
+    return {name: section for name, section in own.items() if name != "qualification" or "scoring" in own}
 
 
 class Policy(BaseModel):
@@ -204,7 +214,15 @@ class Policy(BaseModel):
         units = document.get("business_units") or {}
         if not isinstance(defaults, dict) or not isinstance(units, dict):
             return document
-        merged = {name: {**defaults, **(own or {})} for name, own in units.items()}
+        try:
+            UnitPolicy.model_validate(defaults)
+        except ValidationError:
+            # Each fault of the defaults is told once, where it stands, not again for every unit that inherits it.
+            units = {name: _own_sections(own) for name, own in units.items()}
+            return {**document, "defaults": defaults, "business_units": units}
+        merged = {
+            name: {**defaults, **own} if isinstance(own, dict) else own or defaults for name, own in units.items()
+        }
         return {**document, "defaults": defaults, "business_units": merged}
 
     def unit(self, business_unit: str) -> UnitPolicy:

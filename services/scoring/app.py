@@ -1,0 +1,69 @@
+"""Scoring, put together. The two tables below are all that comes in and all that goes out."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.scoring.api import router
+from services.scoring.handlers import Handlers, OnEvent
+from services.scoring.instruments import ScoringInstruments
+from services.scoring.settings import ScoringSettings
+from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.envelope import Event
+from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
+from shared.contracts.policy import Policy
+from shared.contracts.scoring_events import LeadScored
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
+from shared.kit.app import build_app
+from shared.kit.consumer import Consumer
+from shared.kit.database import Database
+from shared.kit.documents import read_yaml
+from shared.kit.instruments import ConsumerInstruments, new_registry
+from shared.kit.settings import read_settings
+
+CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
+    CAPTURE_LEADS: {
+        LeadCaptured: Handlers.on_lead_captured,
+        InteractionRecorded: Handlers.on_interaction_recorded,
+    },
+    PIPELINE_LIFECYCLE: {
+        LeadMerged: Handlers.on_lead_merged,
+        LeadUnmerged: Handlers.on_lead_unmerged,
+    },
+}
+
+PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {SCORING_SCORES: (LeadScored,)}
+
+
+def create_app(settings: ScoringSettings | None = None) -> FastAPI:
+    """The whole service. Nothing connects before the application starts."""
+    settings = settings or read_settings(ScoringSettings)
+    policy = read_yaml(settings.policy_file, Policy)
+    registry = new_registry("scoring")
+    database = Database(
+        settings.database_url.get_secret_value(),
+        schema="scoring",
+        pool_size=settings.database_pool_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+    )
+    routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
+    handlers = Handlers(policy, ScoringInstruments(registry), routes)
+    consumer = Consumer(
+        settings,
+        database,
+        group="scoring",
+        topics={topic.name: topic.parse for topic in CONSUMES},
+        handle=handlers.handle,
+        instruments=ConsumerInstruments(registry),
+    )
+    return build_app(
+        name="scoring",
+        title="Leadflow scoring",
+        description="How promising each lead is, and why.",
+        settings=settings,
+        registry=registry,
+        database=database,
+        consumer=consumer,
+        relay=True,
+        routers=[router],
+    )

@@ -1,0 +1,196 @@
+"""Which leads are one person, and what a batch of events changes about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.scoring.domain.rules import Score, Touch
+from shared.contracts.envelope import Event
+from shared.contracts.identity import derived_event_id
+from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
+from shared.contracts.scoring_events import LeadScored
+
+Place = tuple[UUID, UUID]
+"""Where a touch stands in the ledger: its lead's id and its event's id."""
+
+
+@dataclass(slots=True)
+class Lead:
+    """What scoring holds about one lead id while a batch works on it. `root_id` is the id its group is scored under,
+    its own where it was never merged; `score` is the last one published under this id."""
+
+    lead_id: UUID
+    business_unit: str
+    root_id: UUID
+    known: bool = False
+    merged_into: UUID | None = None
+    merge_version: int = 0
+    merge_occurred_at: datetime | None = None
+    score: Score | None = None
+    scored_occurred_at: datetime | None = None
+    scored_at: datetime | None = None
+    policy_version: str | None = None
+    stored: bool = False
+    changed: bool = False
+
+    def publish(self, event: LeadScored, score: Score) -> None:
+        """Remembers what was just told about this lead."""
+        self.score = score
+        self.policy_version = event.policy_version
+        self.scored_occurred_at = event.occurred_at
+        self.scored_at = event.recorded_at
+        self.changed = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stir:
+    """A group that has to be scored again, and the last event that made it so."""
+
+    root: Lead
+    members: tuple[Lead, ...]
+    trigger: Event
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody captured this lead; before, its interactions wait."""
+        return any(member.known for member in self.members)
+
+
+@dataclass(slots=True)
+class Work:
+    """One batch. Holds the whole group of every lead it touches. `fresh` are the touches the ledger did not have."""
+
+    leads: dict[UUID, Lead]
+    fresh: set[Place]
+    _triggers: dict[UUID, Event] = field(default_factory=dict)
+
+    def lead(self, lead_id: UUID, business_unit: str) -> Lead:
+        """The lead, made on first mention."""
+        found = self.leads.get(lead_id)
+        if found is None:
+            found = self.leads[lead_id] = Lead(lead_id, business_unit, lead_id)
+        return found
+
+    def take(self, event: Event) -> bool:
+        """Counts a touch in, once. False for one that was counted before."""
+        place = event.lead_id, event.event_id
+        if place not in self.fresh:
+            return False
+        self.fresh.discard(place)
+        self._stir(event.lead_id, event)
+        return True
+
+    def capture(self, event: Event) -> bool:
+        """The lead is known from here on. False where this very event said so before."""
+        lead = self.lead(event.lead_id, event.business_unit)
+        if not self.take(event):
+            return False
+        lead.changed = lead.changed or not lead.known
+        lead.known = True
+        return True
+
+    def interact(self, event: Event) -> bool:
+        """The lead, known or not yet, did something. False where this very event said so before."""
+        self.lead(event.lead_id, event.business_unit)
+        return self.take(event)
+
+    def merge(self, event: LeadMerged) -> bool:
+        """Joins the lead's group to another's. False for news this lead's story has already passed."""
+        into = self.lead(event.into_lead_id, event.business_unit)
+        return self._regroup(event, event.into_lead_id, into.root_id)
+
+    def unmerge(self, event: LeadUnmerged) -> bool:
+        """Parts the lead, with whatever was merged into it, from its group. False for news already passed."""
+        return self._regroup(event, None)
+
+    def known_roots(self) -> frozenset[UUID]:
+        """The roots of the groups that somebody captured."""
+        return frozenset(lead.root_id for lead in self.leads.values() if lead.known)
+
+    def stirred(self) -> list[Stir]:
+        """The groups to score again, each once, with its last trigger."""
+        triggers: dict[UUID, Event] = {}
+        for lead_id, trigger in self._triggers.items():
+            triggers[self.leads[lead_id].root_id] = trigger
+        members: dict[UUID, list[Lead]] = {}
+        for lead in self.leads.values():
+            members.setdefault(lead.root_id, []).append(lead)
+        return [Stir(self.leads[root], tuple(members[root]), trigger) for root, trigger in triggers.items()]
+
+    def _regroup(self, event: LeadMerged | LeadUnmerged, into: UUID | None, *also: UUID) -> bool:
+        lead = self.lead(event.lead_id, event.business_unit)
+        if event.version <= lead.merge_version:
+            return False
+        affected = {lead.root_id, *also}
+        lead.merged_into, lead.merge_version, lead.merge_occurred_at = into, event.version, event.occurred_at
+        lead.changed = True
+        members = [member for member in self.leads.values() if member.root_id in affected]
+        roots = resolved_roots({member.lead_id: member.merged_into for member in members})
+        for member in members:
+            root_id = roots[member.lead_id]
+            member.changed = member.changed or member.root_id != root_id
+            member.root_id = root_id
+            self._stir(root_id, event)
+        return True
+
+    def _stir(self, lead_id: UUID, event: Event) -> None:
+        self._triggers.pop(lead_id, None)
+        self._triggers[lead_id] = event
+
+
+def resolved_roots(merged_into: Mapping[UUID, UUID | None]) -> dict[UUID, UUID]:
+    """The end of each lead's chain of merges. Leads merged in a ring have the smallest id of the ring as their root, so
+    that news arriving in another order ends the same."""
+    roots: dict[UUID, UUID] = {}
+    for start in merged_into:
+        path: list[UUID] = []
+        at = start
+        while at not in roots and at not in path:
+            path.append(at)
+            following = merged_into.get(at)
+            if following is None:
+                break
+            at = following
+        if at in roots:
+            root = roots[at]
+        elif merged_into.get(at) is not None:
+            root = min(path[path.index(at) :])
+        else:
+            root = at
+        roots.update(dict.fromkeys(path, root))
+    return roots
+
+
+def score_event(
+    stir: Stir, score: Score, touches: Iterable[Touch], *, policy_version: str, recorded_at: datetime
+) -> LeadScored | None:
+    """What to tell about a group that was scored again; None where its last published score still stands.
+
+    It happened when the latest of its causes did: the touches it counts, the merges it rests on, its trigger.
+    """
+    if stir.root.score == score:
+        return None
+    trigger = stir.trigger
+    touched = (touch.occurred_at for touch in touches)
+    merged = (member.merge_occurred_at for member in stir.members if member.merge_occurred_at is not None)
+    occurred_at = max(trigger.occurred_at, *touched, *merged)
+    own = stir.root.lead_id == trigger.lead_id or not isinstance(trigger, LeadUnmerged)
+    return LeadScored(
+        event_id=derived_event_id(trigger.event_id, "LeadScored" if own else f"LeadScored:{stir.root.lead_id}"),
+        lead_id=stir.root.lead_id,
+        business_unit=stir.root.business_unit,
+        occurred_at=occurred_at,
+        recorded_at=recorded_at,
+        correlation_id=trigger.correlation_id,
+        causation_id=trigger.event_id,
+        historical=trigger.historical,
+        score=score.score,
+        grade=score.grade,
+        fit=score.fit,
+        engagement=score.engagement,
+        reasons=score.reasons,
+        policy_version=policy_version,
+    )

@@ -1,0 +1,128 @@
+"""What each event means to scoring: a batch comes in, ledgers grow, groups are scored again, changed scores go out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.scoring import storage
+from services.scoring.domain import Rulebook, Touch, Work, score_event, stored_attributes, touch
+from services.scoring.instruments import ScoringInstruments
+from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.envelope import Event
+from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
+from shared.contracts.policy import Policy, UnitPolicy
+from shared.contracts.topics import SCORING_SCORES
+from shared.kit.database import Transaction
+from shared.kit.records import Record
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch on its way through the handlers: the work, and the records that were not plainly new facts."""
+
+    work: Work
+    duplicates: list[Record] = field(default_factory=list)
+    interactions: list[Record] = field(default_factory=list)
+
+
+class Handlers:
+    """Scoring's side of every event it consumes."""
+
+    def __init__(self, policy: Policy, instruments: ScoringInstruments, routes: Mapping[type[Event], OnEvent]) -> None:
+        self._policy = policy
+        self._instruments = instruments
+        self._routes = dict(routes)
+        self._attributes = stored_attributes(policy)
+        self._rulebooks: dict[int, Rulebook] = {}
+
+    async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
+        """One batch in a fixed handful of statements, however many records it has."""
+        touches = self._touches(records)
+        leads = await storage.locked_groups(tx, _named(records))
+        batch = Batch(Work(leads, await storage.add_touches(tx, touches.values())))
+        for record in records:
+            route = self._routes.get(type(record.event))
+            if route is None:
+                self._instruments.ignored.labels(record.event.event).inc()
+            else:
+                route(self, batch, record)
+        await self._score(tx, batch.work, touches.values())
+        known = batch.work.known_roots()
+        for record in batch.interactions:
+            if leads[record.event.lead_id].root_id not in known:
+                tx.mark_waiting(record)
+        for record in batch.duplicates:
+            tx.mark_duplicate(record)
+
+    def on_lead_captured(self, batch: Batch, record: Record) -> None:
+        """The lead is known, and its profile may have changed."""
+        if not batch.work.capture(record.event):
+            batch.duplicates.append(record)
+
+    def on_interaction_recorded(self, batch: Batch, record: Record) -> None:
+        """The lead did something, which counts once the lead is known."""
+        (batch.interactions if batch.work.interact(record.event) else batch.duplicates).append(record)
+
+    def on_lead_merged(self, batch: Batch, record: Record) -> None:
+        """Two ledgers become one, scored under the id the lead was merged into."""
+        if not batch.work.merge(record.event):
+            batch.duplicates.append(record)
+
+    def on_lead_unmerged(self, batch: Batch, record: Record) -> None:
+        """One ledger becomes two again, each scored for itself."""
+        if not batch.work.unmerge(record.event):
+            batch.duplicates.append(record)
+
+    def _touches(self, records: Iterable[Record]) -> dict[tuple[UUID, UUID], Touch]:
+        touches: dict[tuple[UUID, UUID], Touch] = {}
+        for record in records:
+            event = record.event
+            if isinstance(event, LeadCaptured | InteractionRecorded):
+                place = event.lead_id, event.event_id
+                if place not in touches:
+                    touches[place] = touch(event, self._attributes)
+        return touches
+
+    async def _score(self, tx: Transaction, work: Work, arrived: Iterable[Touch]) -> None:
+        """Scores the groups the batch stirred from their whole ledgers, and announces what changed. A group that did
+        not exist before has no ledger but what just arrived."""
+        stirred = [stir for stir in work.stirred() if stir.known]
+        ledgers: dict[UUID, list[Touch]] = {}
+        for one in arrived:
+            ledgers.setdefault(one.lead_id, []).append(one)
+        before = [member.lead_id for stir in stirred for member in stir.members if member.stored]
+        ledgers.update(await storage.ledgers(tx, before))
+        for stir in stirred:
+            touches = [one for member in stir.members for one in ledgers.get(member.lead_id, ())]
+            unit = self._policy.unit(stir.root.business_unit)
+            verdict = self._rulebook(unit).score(touches)
+            event = score_event(stir, verdict, touches, policy_version=self._policy.version, recorded_at=tx.now)
+            if event is not None:
+                stir.root.publish(event, verdict)
+                tx.announce(SCORING_SCORES.name, str(event.lead_id), event.to_json())
+                self._instruments.scores.labels(event.grade).inc()
+        await storage.save_leads(tx, list(work.leads.values()))
+
+    def _rulebook(self, unit: UnitPolicy) -> Rulebook:
+        made = self._rulebooks.get(id(unit))
+        if made is None:
+            made = self._rulebooks[id(unit)] = Rulebook(unit.scoring)
+        return made
+
+
+OnEvent = Callable[[Handlers, Batch, Record], None]
+"""A method of `Handlers` for one kind of event."""
+
+
+def _named(records: Iterable[Record]) -> set[UUID]:
+    """Every lead id that the batch's events speak of."""
+    named: set[UUID] = set()
+    for record in records:
+        event = record.event
+        if isinstance(event, LeadCaptured | InteractionRecorded | LeadMerged | LeadUnmerged):
+            named.add(event.lead_id)
+        if isinstance(event, LeadMerged):
+            named.add(event.into_lead_id)
+    return named

@@ -1,0 +1,21 @@
+"""What scoring tells monitoring. Counts are of this process, made when a batch decided; one that is tried again counts
+again. The ledger in the database is what audits read."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter
+
+
+class ScoringInstruments:
+    """The instruments this service owns. Grades are those of the policy, so there are few."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.scores = Counter(
+            "leadflow_scoring_scores_published_total", "Scores published, by grade.", ["grade"], registry=registry
+        )
+        self.ignored = Counter(
+            "leadflow_scoring_events_ignored_total",
+            "Events accepted that change no score, by kind of event.",
+            ["event"],
+            registry=registry,
+        )

@@ -1,0 +1,15 @@
+"""`SCORING_*`."""
+
+from __future__ import annotations
+
+from pydantic_settings import SettingsConfigDict
+
+from shared.kit.settings import ServiceSettings
+
+
+class ScoringSettings(ServiceSettings):
+    """What scoring is told by its environment, beside what every service is told."""
+
+    model_config = SettingsConfigDict(env_prefix="SCORING_")
+
+    port: int = 8002

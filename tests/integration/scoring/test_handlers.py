@@ -1,0 +1,164 @@
+"""What scoring does with batches of events, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy.exc
+
+from services.scoring import storage
+from shared.contracts.capture_events import Identity
+from shared.contracts.identity import derived_event_id
+from shared.contracts.lifecycle_events import LeadQualified
+from tests.integration.scoring.conftest import Scoring
+from tests.unit.scoring.builders import an_id, at, captured, interacted, merged, unmerged
+
+BY_EMAIL = (Identity(kind="email", token="e" * 32),)
+BY_PHONE = (Identity(kind="phone", token="f" * 32),)
+
+
+async def test_a_captured_lead_is_scored_and_told(scoring: Scoring) -> None:
+    capture = captured(identities=BY_EMAIL, job_title="Director", minutes=5)
+    [event] = await scoring.take(capture)
+    assert (event.lead_id, event.score, event.grade, event.fit, event.engagement) == (an_id("lead"), 35, "B", 35, 0)
+    assert [(one.rule, one.points, one.group) for one in event.reasons] == [("e-mail", 10, "fit"), ("boss", 25, "fit")]
+    assert (event.occurred_at, event.causation_id, event.policy_version) == (at(5), capture.event_id, "test-1")
+    assert event.event_id == derived_event_id(capture.event_id, "LeadScored")
+
+
+async def test_a_redelivered_batch_changes_nothing(scoring: Scoring) -> None:
+    batch = [captured(identities=BY_EMAIL), interacted(), merged("lead", "other", 1)]
+    assert await scoring.take(*batch)
+    before = await scoring.database.rows("SELECT * FROM scoring.leads ORDER BY lead_id")
+    assert await scoring.take(*batch) == []
+    assert scoring.duplicates == [event.event_id for event in batch]
+    assert await scoring.database.rows("SELECT * FROM scoring.leads ORDER BY lead_id") == before
+    assert (await storage.counts(scoring.database))["touches"] == 2
+
+
+async def test_one_event_sent_twice_in_a_batch_counts_once(scoring: Scoring) -> None:
+    [event] = await scoring.take(captured(), interacted(event="v"), interacted(event="v"))
+    assert event.engagement == 4
+    assert scoring.duplicates == [an_id("v")]
+
+
+async def test_interactions_wait_for_their_lead_and_then_count(scoring: Scoring) -> None:
+    assert await scoring.take(interacted(event="demo", kind="demo_request"), interacted(event="visit")) == []
+    assert scoring.waiting == [an_id("demo"), an_id("visit")]
+    asked = [an_id("demo"), an_id("visit"), an_id("never seen")]
+    assert await storage.audited(scoring.database, asked) == {an_id("demo"): "waiting", an_id("visit"): "waiting"}
+    [event] = await scoring.take(captured())
+    assert event.engagement == 24
+    assert await storage.audited(scoring.database, asked) == {an_id("demo"): "fact", an_id("visit"): "fact"}
+
+
+async def test_an_interaction_does_not_wait_for_a_lead_that_comes_later_in_its_batch(scoring: Scoring) -> None:
+    await scoring.take(interacted(), captured())
+    assert scoring.waiting == []
+
+
+async def test_a_batch_tells_of_each_lead_once_for_its_last_event(scoring: Scoring) -> None:
+    events = await scoring.take(captured(), captured("other", "c2"), interacted(event="v1"), interacted(event="v2"))
+    assert {event.lead_id: event.causation_id for event in events} == {
+        an_id("lead"): an_id("v2"),
+        an_id("other"): an_id("c2"),
+    }
+
+
+async def test_a_score_that_does_not_change_is_not_told_again(scoring: Scoring) -> None:
+    await scoring.take(captured())
+    assert await scoring.take(interacted(kind="stared_at_logo")) == []
+    assert scoring.duplicates == []
+
+
+async def test_an_old_event_that_comes_late_does_not_set_the_score_back_in_time(scoring: Scoring) -> None:
+    await scoring.take(captured(minutes=10))
+    [event] = await scoring.take(interacted(minutes=-500))
+    assert event.occurred_at == at(10)
+
+
+async def test_history_stays_marked_as_history(scoring: Scoring) -> None:
+    [event] = await scoring.take(captured(historical=True))
+    assert event.historical
+    [event] = await scoring.take(interacted())
+    assert not event.historical
+
+
+async def test_a_merge_scores_both_ledgers_under_the_root(scoring: Scoring) -> None:
+    await scoring.take(
+        captured("by phone", "c1", identities=BY_PHONE), captured("by mail", "c2", 1, identities=BY_EMAIL)
+    )
+    [event] = await scoring.take(merged("by phone", "by mail", 3, 2))
+    assert (event.lead_id, event.score, event.occurred_at) == (an_id("by mail"), 25, at(2))
+    [event] = await scoring.take(interacted("by phone", "demo", 3, kind="demo_request"))
+    assert (event.lead_id, event.score) == (an_id("by mail"), 45)
+
+
+async def test_an_unmerge_gives_each_its_own_score_back(scoring: Scoring) -> None:
+    await scoring.take(captured("a", "c1", identities=BY_PHONE), captured("b", "c2", identities=BY_EMAIL))
+    await scoring.take(merged("a", "b", 2))
+    await scoring.take(interacted("a", "v1", 3))
+    events = await scoring.take(unmerged("a", "b", 3, 4))
+    assert {event.lead_id: event.score for event in events} == {an_id("a"): 19, an_id("b"): 10}
+
+
+async def test_an_unmerge_tells_only_of_scores_that_changed(scoring: Scoring) -> None:
+    await scoring.take(captured("a", "c1", identities=BY_PHONE), captured("b", "c2", identities=BY_EMAIL))
+    await scoring.take(merged("a", "b", 2))
+    assert [event.lead_id for event in await scoring.take(unmerged("a", "b", 3))] == [an_id("b")]
+
+
+async def test_a_merge_may_be_learned_before_either_lead(scoring: Scoring) -> None:
+    assert await scoring.take(merged("a", "b", 1)) == []
+    [event] = await scoring.take(captured("a", "c1", identities=BY_PHONE))
+    assert (event.lead_id, event.score) == (an_id("b"), 15)
+
+
+async def test_a_chain_of_merges_ends_at_its_last_root(scoring: Scoring) -> None:
+    await scoring.take(*(captured(name, f"c {name}") for name in "abc"), interacted("a", "v"))
+    await scoring.take(merged("a", "b", 2))
+    [event] = await scoring.take(merged("b", "c", 2))
+    assert (event.lead_id, event.engagement) == (an_id("c"), 4)
+    found = await storage.scored_lead(scoring.database, an_id("a"))
+    assert found is not None
+    assert found.root_id == an_id("c")
+
+
+async def test_other_lifecycle_events_are_counted_and_ignored(scoring: Scoring) -> None:
+    envelope = captured().model_dump(
+        include={"lead_id", "business_unit", "occurred_at", "recorded_at", "correlation_id"}
+    )
+    assert await scoring.take(LeadQualified(**envelope, event_id=an_id("q"), version=4)) == []
+    ignored = scoring.registry.get_sample_value("leadflow_scoring_events_ignored_total", {"event": "LeadQualified"})
+    assert ignored == 1
+
+
+async def test_published_scores_are_counted_by_grade(scoring: Scoring) -> None:
+    await scoring.take(captured(), captured("b", "c2", identities=BY_EMAIL, job_title="Vice President"))
+    graded = {
+        grade: scoring.registry.get_sample_value("leadflow_scoring_scores_published_total", {"grade": grade})
+        for grade in "ABC"
+    }
+    assert graded == {"A": None, "B": 1, "C": 1}
+
+
+async def test_text_that_postgresql_cannot_hold_is_the_records_fault(scoring: Scoring) -> None:
+    with pytest.raises(sqlalchemy.exc.DBAPIError) as refused:
+        await scoring.take(captured(job_title="Director\x00"))
+    assert refused.value.orig is not None
+    assert str(getattr(refused.value.orig, "sqlstate", ""))[:2] == "22"
+
+
+async def test_a_batch_takes_a_handful_of_statements_however_long_it_is(scoring: Scoring) -> None:
+    statements: list[str] = []
+    sqlalchemy.event.listen(
+        scoring.database.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_rest: statements.append(statement),
+    )
+    new = [captured(number, ("c", number)) for number in range(200)]
+    await scoring.take(*new)
+    assert len(statements) <= 5
+    statements.clear()
+    again = [event for n in range(200) for event in (interacted(n, ("v", n)), merged(n, (n + 1) % 7, 2))]
+    await scoring.take(*again)
+    assert len(statements) <= 8
