@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -89,6 +90,7 @@ def build_app(
                 )
                 await watchdog.start()
                 stack.push_async_callback(watchdog.stop)
+            stack.enter_context(_settled_memory())
             app.state.started = True
             log().info("service_started", version=build_version())
             yield
@@ -103,12 +105,27 @@ def build_app(
     app.state.database = database
     app.state.consumer = consumer
     problems.install(app)
-    app.include_router(_probes(checks, registry, before_scrape))
     for router in routers:
         app.include_router(router)
+    app.include_router(_probes(checks, registry, before_scrape))
     if consumer is not None:
         app.include_router(dead_letters_router, dependencies=[Depends(require_token)])
     return app
+
+
+@contextmanager
+def _settled_memory() -> Iterator[None]:
+    """What start-up made lives as long as the process: the collector need not walk it again, nor look so often. Measured,
+    the collector had been a third of what a record costs."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 async def _join(consumer: Consumer) -> None:

@@ -80,6 +80,17 @@ class ConsumerInstruments:
             ["topic", "group"],
             registry=registry,
         )
+        self.ledger = Gauge(
+            "leadflow_consumer_ledger_records",
+            "Records of the log by how each ended, from the committed ledger; in_flight is what the log has beyond it.",
+            ["topic", "outcome"],
+            registry=registry,
+        )
+        self.unaccounted = Gauge(
+            "leadflow_consumer_unaccounted_records",
+            "Records that the ledger's parts do not explain, or dead letters that the ledger does not know. Must be 0.",
+            registry=registry,
+        )
         self.progress = Gauge(
             "leadflow_watchdog_last_progress_timestamp_seconds",
             "Unix time when a batch was last committed or there was nothing to do.",

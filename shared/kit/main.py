@@ -1,8 +1,10 @@
-"""How every service is started: `python -m services.<name>` serves, with `migrate` it prepares its schema and ends."""
+"""How every service is started: `python -m services.<name>` serves; with `migrate` it prepares its schema and ends, with
+`config` it prints what it would run with, secrets hidden, as JSON."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from fastapi import FastAPI
 from shared.kit.documents import InvalidDocument
 from shared.kit.logs import log
 from shared.kit.migrations import migrate
-from shared.kit.settings import ServiceSettings, or_exit
+from shared.kit.settings import ServiceSettings, or_exit, redacted
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
@@ -63,9 +65,12 @@ def run_service(
 ) -> None:
     """The command line of one service."""
     arguments = sys.argv[1:]
-    if arguments not in ([], ["migrate"]):
-        sys.exit(f"usage: python -m services.{name} [migrate]")
+    if arguments not in ([], ["migrate"], ["config"]):
+        sys.exit(f"usage: python -m services.{name} [migrate | config]")
     settings = or_exit(settings_class)
+    if arguments == ["config"]:
+        sys.stdout.write(json.dumps(dict(redacted(settings))) + "\n")
+        return
     if arguments == ["migrate"]:
         if migrations is not None:
             migrate(name, migrations, settings.database_url.get_secret_value())

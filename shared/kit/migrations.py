@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import alembic.command
 import alembic.config
-from alembic.operations import Operations
-
 from shared.kit.database import psycopg_url
 
 PLACE = Path(__file__).parent / "alembic"
@@ -25,7 +24,15 @@ def migrate(schema: str, versions: Path, url: str) -> None:
     alembic.command.upgrade(configuration, "head")
 
 
-def create_delivery_tables(op: Operations, schema: str) -> None:
+class Statements(Protocol):
+    """Whatever runs a statement: Alembic's `op`, or a connection of a test."""
+
+    def execute(self, sql: str, /) -> object:
+        """Runs it."""
+        ...
+
+
+def create_delivery_tables(op: Statements, schema: str) -> None:
     """The tables of the delivery pattern as of its first version: positions, outgoing messages, dead letters."""
     op.execute(
         f"""

@@ -127,7 +127,9 @@ class Producer:
                 outcomes[index] = self._outcome(error)
         for index, future in waiting:
             try:
-                await asyncio.shield(future)
+                if not future.done():
+                    await asyncio.shield(future)
+                future.result()
                 outcomes[index] = None
                 self._failing_since = None
             except KafkaError as error:

@@ -60,6 +60,7 @@ class ServiceSettings(BaseSettings):
     batch_max_records: int = Field(1000, ge=1, le=10_000)
     session_timeout_seconds: float = Field(10.0, ge=1)
     rebalance_timeout_seconds: float = Field(30.0, ge=1)
+    idle_fetch_pause_seconds: float = Field(0.0, ge=0, le=1)
     stall_timeout_seconds: float = Field(30.0, ge=1)
     dead_letter_budget: int = Field(100, ge=1)
     dead_letter_window_seconds: float = Field(600.0, gt=0)

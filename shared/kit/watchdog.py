@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -22,6 +23,7 @@ from shared.kit.logs import log
 from shared.kit.positions import Place
 
 EXIT_CODE_STALLED = 70
+OUTCOMES = ("facts", "duplicates", "waiting", "dead_lettered")
 
 
 class Watchdog:
@@ -82,8 +84,10 @@ class Watchdog:
 
     async def _check(self, client: AIOKafkaConsumer) -> None:
         """Stored offsets first, the log's end after: so the end is never behind by mere progress."""
+        schema = self._database.schema
         rows = await self._database.rows(
-            f"SELECT topic, partition, next_offset, record_timestamp FROM {self._database.schema}.consumer_offsets"
+            f"""SELECT o.*, (SELECT count(*) FROM {schema}.dead_letters WHERE status <> 'redriven') AS letters
+                FROM {schema}.consumer_offsets o"""
         )
         stored = {(row.topic, row.partition): row.next_offset for row in rows if row.topic in self._consumer.topics}
         await client.topics()
@@ -107,7 +111,21 @@ class Watchdog:
         self._measure(
             lags, {row.topic: row.record_timestamp for row in sorted(rows, key=lambda row: row.record_timestamp)}
         )
+        self._account(rows, lags)
         self._judge(lags, stored)
+
+    def _account(self, rows: Sequence[Any], lags: Mapping[Place, int]) -> None:
+        """The conservation identity: each record of the log is exactly one of fact, duplicate, waiting, dead, in flight."""
+        instruments = self._consumer.instruments
+        unaccounted = abs(sum(row.dead_lettered for row in rows) - (rows[0].letters if rows else 0))
+        for topic in self._consumer.topics:
+            own = [row for row in rows if row.topic == topic]
+            ended = {name: sum(getattr(row, name) for row in own) for name in OUTCOMES}
+            unaccounted += abs(sum(row.next_offset - row.first_offset for row in own) - sum(ended.values()))
+            ended["in_flight"] = sum(lag for (name, _), lag in lags.items() if name == topic)
+            for outcome, count in ended.items():
+                instruments.ledger.labels(topic, outcome).set(count)
+        instruments.unaccounted.set(unaccounted)
 
     def _measure(self, lags: Mapping[Place, int], last_done: Mapping[str, datetime]) -> None:
         group = self._consumer.group
