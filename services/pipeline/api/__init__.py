@@ -1,0 +1,1 @@
+"""Pipeline over HTTP: no rules, no SQL."""

@@ -1,0 +1,198 @@
+"""Leads over HTTP: look, list, and the commands on one lead."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from services.pipeline.api.parts import Label, Note, Said, With, answer, parts_of
+from services.pipeline.commands import moved, no_such_lead
+from services.pipeline.domain import decisions
+from services.pipeline.domain.state import Status
+from services.pipeline.storage import queries
+from shared.contracts.identity import email_identity, external_identity, identity
+from shared.kit.errors import Rejected
+from shared.kit.problems import JSONAnswer
+
+router = APIRouter(prefix="/v1/leads", tags=["leads"])
+
+
+class Assign(Said):
+    """Who has the lead from now on."""
+
+    owner: Label
+    team: Label | None = None
+
+
+class Archive(Said):
+    """Why the lead is put aside: a reason of the policy; `other` needs a note."""
+
+    reason: Label
+    note: Note | None = None
+
+
+class Contact(Said):
+    """An attempt to reach the lead."""
+
+    kind: Label
+    outcome: Label | None = None
+    owner: Label | None = None
+    human: bool = True
+    outbound: bool = True
+
+
+@router.get("", summary="Leads, oldest first, by unit, status and identity")
+async def listing(
+    request: Request,
+    business_unit: Label | None = None,
+    status: Status | None = None,
+    email: Annotated[str | None, Query(description="Needs business_unit where it is not `default`.")] = None,
+    external_id: str | None = None,
+    sender: Annotated[str, Query(description="The system that external_id is from.")] = "import",
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Response:
+    """One page; `next_cursor` leads to the next."""
+    parts = parts_of(request)
+    tokens: list[tuple[str, str]] = []
+    unit = business_unit
+    if email is not None or external_id is not None:
+        unit = business_unit or "default"
+        if email is not None:
+            address = email_identity(email)
+            if address is None:
+                raise Rejected(
+                    "email is no address that recognises a person.",
+                    field="email",
+                    fix="Send a personal address such as name@example.com.",
+                )
+            tokens.append(("email", identity(parts.identity_secret, unit, "email", address).token))
+        if external_id is not None:
+            value = external_identity(sender, external_id)
+            tokens.append(("external", identity(parts.identity_secret, unit, "external", value).token))
+    found = await queries.leads(
+        parts.database, business_unit=unit, status=status, tokens=tokens, after=_after(cursor), limit=limit
+    )
+    following = _cursor(found[-1]["created_at"], found[-1]["lead_id"]) if len(found) == limit else None
+    return JSONAnswer({"items": found, "next_cursor": following})
+
+
+@router.get(
+    "/{lead_id}", summary="One lead with its person and its opportunities; a merged id leads to its canonical one"
+)
+async def one(request: Request, lead_id: UUID) -> Response:
+    """The lead as it is now."""
+    database = parts_of(request).database
+    await _canonical(request, lead_id)
+    document = await queries.lead_document(database, lead_id)
+    return JSONAnswer(document, headers={"ETag": queries.etag(document)})
+
+
+@router.get("/{lead_id}/history", summary="Everything that happened to a lead, in order, merged ids included")
+async def history(request: Request, lead_id: UUID) -> Response:
+    """The whole story."""
+    await _canonical(request, lead_id, "/history")
+    events = await queries.story(parts_of(request).database, lead_id)
+    return JSONAnswer({"lead_id": lead_id, "events": events})
+
+
+@router.post("/{lead_id}:assign", summary="Give the lead an owner")
+async def assign(request: Request, lead_id: UUID, said: Assign, circumstances: With) -> Response:
+    """The first human action makes a new lead a worked one."""
+    done = await parts_of(request).commands.on_lead(
+        lead_id,
+        circumstances.asked(":assign", said),
+        lambda state, _, act: decisions.decide_assign(state, act, owner=said.owner, team=said.team),
+    )
+    return answer(done)
+
+
+@router.post("/{lead_id}:qualify", summary="Qualify the lead by your judgement")
+async def qualify(request: Request, lead_id: UUID, circumstances: With, said: Said | None = None) -> Response:
+    """Worth a salesperson's time."""
+    done = await parts_of(request).commands.on_lead(
+        lead_id,
+        circumstances.asked(":qualify", said or Said()),
+        lambda state, _, act: decisions.decide_qualify(state, act),
+    )
+    return answer(done)
+
+
+@router.post("/{lead_id}:archive", summary="Put the lead aside, with a reason of the policy")
+async def archive(request: Request, lead_id: UUID, said: Archive, circumstances: With) -> Response:
+    """Reversible with `:reopen`."""
+    done = await parts_of(request).commands.on_lead(
+        lead_id,
+        circumstances.asked(":archive", said),
+        lambda state, unit, act: decisions.decide_archive(state, unit, act, reason=said.reason, note=said.note),
+    )
+    return answer(done)
+
+
+@router.post("/{lead_id}:reopen", summary="Take an archived lead up again")
+async def reopen(request: Request, lead_id: UUID, circumstances: With, said: Said | None = None) -> Response:
+    """It stands where it stood before it was archived."""
+    done = await parts_of(request).commands.on_lead(
+        lead_id,
+        circumstances.asked(":reopen", said or Said()),
+        lambda state, _, act: decisions.decide_reopen(state, act),
+    )
+    return answer(done)
+
+
+@router.post("/{lead_id}:record-contact", summary="Record that someone tried to reach the lead")
+async def record_contact(request: Request, lead_id: UUID, said: Contact, circumstances: With) -> Response:
+    """Only an outbound attempt by a human counts as a response."""
+    done = await parts_of(request).commands.on_lead(
+        lead_id,
+        circumstances.asked(":record-contact", said),
+        lambda state, _, act: decisions.decide_contact(
+            state,
+            act,
+            kind=said.kind,
+            outcome=said.outcome,
+            owner=said.owner,
+            human=said.human,
+            outbound=said.outbound,
+        ),
+    )
+    return answer(done)
+
+
+@router.post("/{lead_id}:unmerge", summary="Take the merge of this id back, for good")
+async def unmerge(request: Request, lead_id: UUID, circumstances: With, said: Said | None = None) -> Response:
+    """Name the id that was merged into another. The same identity does not join the two again."""
+    done = await parts_of(request).commands.unmerge(
+        lead_id, circumstances.asked(":unmerge", said or Said()), decisions.decide_unmerge
+    )
+    return answer(done)
+
+
+async def _canonical(request: Request, lead_id: UUID, below: str = "") -> None:
+    root_id = await queries.root_of(parts_of(request).database, lead_id)
+    if root_id is None:
+        raise no_such_lead()
+    if root_id != lead_id:
+        raise moved(lead_id, root_id, below)
+
+
+def _cursor(created_at: datetime, lead_id: UUID) -> str:
+    return base64.urlsafe_b64encode(f"{created_at.isoformat()} {lead_id}".encode()).decode()
+
+
+def _after(cursor: str | None) -> queries.Page | None:
+    if cursor is None:
+        return None
+    try:
+        at, _, lead_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        return queries.Page(datetime.fromisoformat(at), UUID(lead_id))
+    except (ValueError, binascii.Error):
+        raise Rejected(
+            "cursor is none of ours.", field="cursor", fix="Send the next_cursor of the page before."
+        ) from None

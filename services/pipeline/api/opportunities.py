@@ -1,0 +1,186 @@
+"""Opportunities over HTTP: open, look, move, win, lose, reopen."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime
+from starlette.responses import Response
+
+from services.pipeline.api.parts import Amount, Label, Said, With, answer, parts_of
+from services.pipeline.commands import DecideDeal, one_deal
+from services.pipeline.domain import deals
+from services.pipeline.storage import queries
+from shared.contracts.envelope import Currency
+from shared.kit.ids import new_id
+from shared.kit.problems import JSONAnswer
+
+router = APIRouter(prefix="/v1", tags=["opportunities"])
+
+Unit = Annotated[Label | None, Query(description="Needed where several units have an opportunity of this id.")]
+
+
+class Open(Said):
+    """A deal. Without a stage it begins in the pipeline's first; without an id it is given one."""
+
+    opportunity_id: Label | None = None
+    pipeline: Label = "default"
+    stage: Label | None = None
+    amount: Amount | None = None
+    currency: Currency | None = None
+    product: Label | None = None
+    owner: Label | None = None
+    team: Label | None = None
+    expected_close: AwareDatetime | None = None
+
+
+class Move(Said):
+    """The stage the deal entered."""
+
+    stage: Label
+
+
+class ChangeAmount(Said):
+    """What the deal is worth."""
+
+    amount: Amount
+    currency: Currency | None = None
+
+
+class ChangeCloseDate(Said):
+    """When the deal is expected to close."""
+
+    expected_close: AwareDatetime
+
+
+class Win(Said):
+    """What the deal was won for, if not its amount so far."""
+
+    amount: Amount | None = None
+    currency: Currency | None = None
+
+
+class Lose(Said):
+    """Why: a loss reason of the policy."""
+
+    reason: Label
+
+
+@router.post("/leads/{lead_id}/opportunities", status_code=201, summary="Open an opportunity with a qualified lead")
+async def open_one(request: Request, lead_id: UUID, circumstances: With, said: Open | None = None) -> Response:
+    """The lead is converted from then on."""
+    deal = said or Open()
+    name = deal.opportunity_id or str(new_id())
+    done = await parts_of(request).commands.on_lead(
+        lead_id,
+        circumstances.asked("/opportunities", deal),
+        lambda state, unit, act: deals.decide_open(
+            state,
+            unit,
+            act,
+            opportunity_id=name,
+            pipeline=deal.pipeline,
+            stage=deal.stage,
+            amount=deal.amount,
+            currency=deal.currency,
+            product=deal.product,
+            owner=deal.owner,
+            team=deal.team,
+            expected_close=deal.expected_close,
+        ),
+    )
+    return answer(done, of_deal=True, created=True)
+
+
+@router.get("/opportunities/{opportunity_id:path}", summary="One opportunity as it is now")
+async def one(request: Request, opportunity_id: Label, business_unit: Unit = None) -> Response:
+    """The deal, and its lead's version to decide on."""
+    database = parts_of(request).database
+    row = one_deal(await queries.deals_named(database, opportunity_id, business_unit))
+    lead = await queries.lead_document(database, row.root_id)
+    return JSONAnswer(queries.deal_document(row), headers={"ETag": queries.etag(lead)})
+
+
+@router.post("/opportunities/{opportunity_id:path}:move", summary="Move it to a stage, forward, back or skipping")
+async def move(
+    request: Request, opportunity_id: Label, said: Move, circumstances: With, business_unit: Unit = None
+) -> Response:
+    """Stages are the policy's."""
+    return await _do(
+        request, opportunity_id, business_unit, circumstances, ":move", said,
+        lambda deal, unit, act: deals.decide_move(deal, unit, act, stage=said.stage),
+    )  # fmt: skip
+
+
+@router.post("/opportunities/{opportunity_id:path}:change-amount", summary="Correct what it is worth")
+async def change_amount(
+    request: Request, opportunity_id: Label, said: ChangeAmount, circumstances: With, business_unit: Unit = None
+) -> Response:
+    """While it is open."""
+    return await _do(
+        request, opportunity_id, business_unit, circumstances, ":change-amount", said,
+        lambda deal, unit, act: deals.decide_change_amount(deal, unit, act, amount=said.amount, currency=said.currency),
+    )  # fmt: skip
+
+
+@router.post("/opportunities/{opportunity_id:path}:change-close-date", summary="Correct when it is expected to close")
+async def change_close_date(
+    request: Request, opportunity_id: Label, said: ChangeCloseDate, circumstances: With, business_unit: Unit = None
+) -> Response:
+    """While it is open."""
+    return await _do(
+        request, opportunity_id, business_unit, circumstances, ":change-close-date", said,
+        lambda deal, _, act: deals.decide_change_close_date(deal, act, expected_close=said.expected_close),
+    )  # fmt: skip
+
+
+@router.post("/opportunities/{opportunity_id:path}:win", summary="Close it with a sale")
+async def win(
+    request: Request, opportunity_id: Label, circumstances: With, said: Win | None = None, business_unit: Unit = None
+) -> Response:
+    """The lead is a customer from then on."""
+    won = said or Win()
+    return await _do(
+        request, opportunity_id, business_unit, circumstances, ":win", won,
+        lambda deal, unit, act: deals.decide_win(deal, unit, act, amount=won.amount, currency=won.currency),
+    )  # fmt: skip
+
+
+@router.post(
+    "/opportunities/{opportunity_id:path}:lose", summary="Close it without a sale, with a reason of the policy"
+)
+async def lose(
+    request: Request, opportunity_id: Label, said: Lose, circumstances: With, business_unit: Unit = None
+) -> Response:
+    """Its last amount stays."""
+    return await _do(
+        request, opportunity_id, business_unit, circumstances, ":lose", said,
+        lambda deal, unit, act: deals.decide_lose(deal, unit, act, reason=said.reason),
+    )  # fmt: skip
+
+
+@router.post("/opportunities/{opportunity_id:path}:reopen", summary="Open it again in the stage it was closed from")
+async def reopen(
+    request: Request, opportunity_id: Label, circumstances: With, said: Said | None = None, business_unit: Unit = None
+) -> Response:
+    """Won or lost."""
+    return await _do(
+        request, opportunity_id, business_unit, circumstances, ":reopen", said or Said(), deals.decide_reopen_deal
+    )  # fmt: skip
+
+
+async def _do(
+    request: Request,
+    opportunity_id: Label,
+    business_unit: str | None,
+    circumstances: With,
+    name: str,
+    said: Said,
+    decide: DecideDeal,
+) -> Response:
+    done = await parts_of(request).commands.on_deal(
+        opportunity_id, business_unit, circumstances.asked(f"/opportunities{name}", said), decide
+    )
+    return answer(done, of_deal=True)

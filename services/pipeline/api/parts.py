@@ -1,0 +1,99 @@
+"""What the routes work with, and how every one of them is asked and answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.responses import Response
+
+from services.pipeline.commands import Asked, Commands, Done
+from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.imports import HistoryImports
+from services.pipeline.storage import queries
+from shared.contracts.envelope import Name
+from shared.contracts.policy import Policy
+from shared.kit.database import Database
+from shared.kit.problems import JSONAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `app.py` put together for the routes."""
+
+    database: Database
+    policy: Policy
+    commands: Commands
+    imports: HistoryImports
+    identity_secret: bytes
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of this application."""
+    parts: Parts = request.app.state.pipeline
+    return parts
+
+
+def _amount(value: Any) -> str:
+    amount = normal_amount(value)
+    if amount is None:
+        raise ValueError("is no amount; write a decimal such as 1234.50")
+    return amount
+
+
+def _printable(value: str) -> str:
+    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError("has a character that no text has")
+    return value
+
+
+Amount = Annotated[str, BeforeValidator(_amount)]
+Label = Annotated[Name, AfterValidator(_printable)]
+Note = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+
+
+class Said(BaseModel):
+    """What every command may say: when it happened, if not now. An unknown field is refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    occurred_at: AwareDatetime | None = None
+
+    def body(self) -> dict[str, Any]:
+        """What was said, to tell a repeated command from another one."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """The headers of a command."""
+
+    actor: str
+    idempotency_key: str | None
+    if_match: str | None
+
+    def asked(self, name: str, said: Said) -> Asked:
+        """A command under these circumstances."""
+        at: datetime | None = said.occurred_at
+        return Asked(name, said.body(), self.actor, at, self.idempotency_key, self.if_match)
+
+
+def _circumstances(
+    leadflow_actor: Annotated[str, Header(min_length=1, max_length=200, description="Who does this.")] = "api",
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    if_match: Annotated[str | None, Header(description="The ETag the decision was made on.")] = None,
+) -> Circumstances:
+    return Circumstances(leadflow_actor, idempotency_key, if_match)
+
+
+With = Annotated[Circumstances, Depends(_circumstances)]
+
+
+def answer(done: Done, *, of_deal: bool = False, created: bool = False) -> Response:
+    """A command's answer with the version to decide on next."""
+    document = done.deal if of_deal and done.deal is not None else done.lead
+    status = 201 if created and not done.repeated else 200
+    return JSONAnswer(document, status_code=status, headers={"ETag": queries.etag(done.lead)})

@@ -1,0 +1,131 @@
+"""Pipeline, put together. The two tables below are all that comes in and all that goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Depends, FastAPI
+
+from services.pipeline.api import audit, history, leads, opportunities
+from services.pipeline.api.parts import Parts
+from services.pipeline.commands import Commands
+from services.pipeline.handlers import Handlers
+from services.pipeline.imports import HistoryImports
+from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.settings import PipelineSettings
+from services.pipeline.stranded import Stranded
+from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.envelope import Event
+from shared.contracts.lifecycle_events import (
+    AmountChanged,
+    CloseDateChanged,
+    ConsentChanged,
+    ContactAttempted,
+    CustomerChurned,
+    LeadArchived,
+    LeadAssigned,
+    LeadCreated,
+    LeadGraded,
+    LeadMerged,
+    LeadQualified,
+    LeadReopened,
+    LeadTouched,
+    LeadUnmerged,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityWon,
+    OrderPlaced,
+    SatisfactionRecorded,
+    StageChanged,
+)
+from shared.contracts.policy import Policy
+from shared.contracts.scoring_events import LeadScored
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
+from shared.kit.app import build_app
+from shared.kit.auth import require_token
+from shared.kit.consumer import Consumer
+from shared.kit.database import Database
+from shared.kit.documents import read_yaml
+from shared.kit.instruments import ConsumerInstruments, new_registry
+from shared.kit.settings import read_settings
+
+CONSUMES: dict[Topic, dict[type[Event], Callable[..., Any]]] = {
+    CAPTURE_LEADS: {
+        LeadCaptured: Handlers.on_lead_captured,
+        InteractionRecorded: Handlers.on_interaction_recorded,
+    },
+    SCORING_SCORES: {LeadScored: Handlers.on_lead_scored},
+}
+
+PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
+    PIPELINE_LIFECYCLE: (
+        LeadCreated,
+        LeadTouched,
+        LeadGraded,
+        LeadMerged,
+        LeadUnmerged,
+        LeadAssigned,
+        LeadQualified,
+        LeadArchived,
+        LeadReopened,
+        ContactAttempted,
+        OpportunityOpened,
+        StageChanged,
+        AmountChanged,
+        CloseDateChanged,
+        OpportunityWon,
+        OpportunityLost,
+        OrderPlaced,
+        CustomerChurned,
+        SatisfactionRecorded,
+        ConsentChanged,
+    )
+}
+
+
+def create_app(settings: PipelineSettings | None = None) -> FastAPI:
+    """The whole service. Nothing connects before the application starts."""
+    settings = settings or read_settings(PipelineSettings)
+    policy = read_yaml(settings.policy_file, Policy)
+    secret = settings.identity_secret.get_secret_value().encode()
+    registry = new_registry("pipeline")
+    instruments = PipelineInstruments(registry)
+    database = Database(
+        settings.database_url.get_secret_value(),
+        schema="pipeline",
+        pool_size=settings.database_pool_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+    )
+    routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
+    handlers = Handlers(policy, secret, instruments, routes)
+    consumer = Consumer(
+        settings,
+        database,
+        group="pipeline",
+        topics={topic.name: topic.parse for topic in CONSUMES},
+        handle=handlers.handle,
+        instruments=ConsumerInstruments(registry),
+    )
+    stranded = Stranded(database, handlers, interval_seconds=settings.stranded_interval_seconds)
+    app = build_app(
+        name="pipeline",
+        title="Leadflow pipeline",
+        description="Leads and opportunities: what they are, what happened to them, what happens next.",
+        settings=settings,
+        registry=registry,
+        database=database,
+        consumer=consumer,
+        relay=True,
+        parts=[stranded.running],
+    )
+    app.state.pipeline = Parts(
+        database,
+        policy,
+        Commands(database, policy, instruments),
+        HistoryImports(database, policy, secret, handlers),
+        secret,
+    )
+    for router in (leads.router, opportunities.router, history.router, audit.router):
+        app.include_router(router, dependencies=[Depends(require_token)])
+    return app

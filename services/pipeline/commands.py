@@ -1,0 +1,287 @@
+"""What people and systems do to leads and deals: load → decide → save → announce, one command a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.pipeline.domain.deal_state import DealState
+from services.pipeline.domain.decisions import Act
+from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
+from services.pipeline.domain.refusals import Refused
+from services.pipeline.domain.state import LeadState
+from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.storage import loading, queries, saving
+from shared.contracts.identity import event_id_from
+from shared.contracts.policy import Policy, UnitPolicy
+from shared.kit.database import Database, Transaction
+from shared.kit.errors import Rejected
+from shared.kit.ids import new_id
+
+DecideLead = Callable[[LeadState, UnitPolicy, Act], list[Draft]]
+DecideDeal = Callable[[DealState, UnitPolicy, Act], list[Draft]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a command was asked for, beside what it says: by whom, for which moment, on which version, under which key."""
+
+    name: str
+    body: Mapping[str, Any]
+    actor: str = "api"
+    occurred_at: datetime | None = None
+    idempotency_key: str | None = None
+    if_match: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command's answer: the lead, the deal where it was about one, and whether it was done before."""
+
+    lead: dict[str, Any]
+    deal: dict[str, Any] | None = None
+    repeated: bool = False
+
+
+def rejected(refused: Refused) -> Rejected:
+    """The domain's no as a problem over HTTP."""
+    return Rejected(
+        refused.detail,
+        status=409 if refused.kind == "conflict" else 422,
+        code=refused.code,
+        field=refused.field,
+        fix=refused.fix,
+        extra={"state": refused.state} if refused.state else None,
+    )
+
+
+def no_such_lead() -> Rejected:
+    """Nobody knows this id."""
+    return Rejected(
+        "There is no lead of this id.", status=404, code="unknown-lead", fix="Take the lead_id that capture answered."
+    )
+
+
+class Commands:
+    """The one way over HTTP to change a lead or a deal."""
+
+    def __init__(self, database: Database, policy: Policy, instruments: PipelineInstruments) -> None:
+        self._database = database
+        self._policy = policy
+        self._instruments = instruments
+
+    async def on_lead(self, lead_id: UUID, asked: Asked, decide: DecideLead) -> Done:
+        """A command on a canonical lead. Answers 308 through `Rejected` for a merged id."""
+
+        async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
+            ledger = await loading.lock_groups(transaction, [lead_id])
+            if lead_id not in ledger:
+                raise no_such_lead()
+            lead = ledger[lead_id]
+            if lead.is_merged:
+                raise moved(lead_id, lead.root_id, asked.name)
+            await loading.load_stories(transaction, ledger, [lead_id])
+            self._match(asked, lead_id, ledger.group(lead_id))
+            act = self._act(transaction, asked, command_id, lead.state)
+            drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
+            opened = [draft.data["opportunity_id"] for draft in drafts if "opportunity_id" in draft.data]
+            if opened:
+                await loading.lock_deal(transaction, lead.business_unit, opened[0])
+            if opened and await queries.deals_named(transaction, opened[0], lead.business_unit):
+                raise _taken()
+            for draft in drafts:
+                ledger.record(lead_id, draft)
+            await saving.save(transaction, ledger)
+            return lead_id, opened[0] if opened else None
+
+        return await self._run(asked, str(lead_id), work)
+
+    async def unmerge(self, lead_id: UUID, asked: Asked, decide: Callable[[UUID | None, Act], list[Draft]]) -> Done:
+        """Takes the merge of an id back."""
+
+        async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
+            ledger = await loading.lock_groups(transaction, [lead_id])
+            if lead_id not in ledger:
+                raise no_such_lead()
+            lead, root = ledger[lead_id], ledger.root(lead_id)
+            await loading.load_stories(transaction, ledger, [lead_id])
+            self._match(asked, root.lead_id, ledger.group(lead_id))
+            act = self._act(transaction, asked, command_id, root.state)
+            drafts = decide(lead.merged_into, act)
+            ledger.part(lead_id)
+            for draft in drafts:
+                ledger.record(lead_id, draft)
+            await saving.save(transaction, ledger)
+            return lead_id, None
+
+        return await self._run(asked, str(lead_id), work)
+
+    async def on_deal(self, opportunity_id: str, business_unit: str | None, asked: Asked, decide: DecideDeal) -> Done:
+        """A command on a deal."""
+
+        async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
+            found = one_deal(await queries.deals_named(transaction, opportunity_id, business_unit))
+            ledger = await loading.lock_groups(transaction, [found.lead_id])
+            root = ledger.root(found.lead_id)
+            await loading.load_stories(transaction, ledger, [root.lead_id])
+            self._match(asked, root.lead_id, ledger.group(root.lead_id))
+            deal = root.state.deals[opportunity_id]
+            act = self._act(transaction, asked, command_id, root.state)
+            for draft in decide(deal, self._policy.unit(root.business_unit), act):
+                ledger.record(deal.lead_id, draft)
+            await saving.save(transaction, ledger)
+            return root.lead_id, opportunity_id
+
+        return await self._run(asked, f"{business_unit or ''}/{opportunity_id}", work)
+
+    async def _run(self, asked: Asked, target: str, work: Callable[..., Any]) -> Done:
+        key = asked.idempotency_key
+        command_id = event_id_from("pipeline-api", key) if key else new_id()
+        said = orjson.dumps([asked.name, target, asked.body], option=orjson.OPT_SORT_KEYS)
+        fingerprint = blake2b(said, digest_size=16).hexdigest()
+
+        async def once(transaction: Transaction) -> Done:
+            if key:
+                before = await _before(transaction, command_id, fingerprint)
+                if before is not None:
+                    return await _answer(transaction, *before, repeated=True)
+            lead_id, opportunity_id = await work(transaction, command_id)
+            if key:
+                await _remember(transaction, command_id, fingerprint, lead_id, opportunity_id)
+            return await _answer(transaction, lead_id, opportunity_id, repeated=False)
+
+        try:
+            done = await self._database.run(once)
+        except Refused as refused:
+            self._instruments.commands.labels(asked.name, "refused").inc()
+            raise rejected(refused) from None
+        except Rejected:
+            self._instruments.commands.labels(asked.name, "refused").inc()
+            raise
+        self._instruments.commands.labels(asked.name, "repeated" if done.repeated else "done").inc()
+        return done
+
+    @staticmethod
+    def _act(transaction: Transaction, asked: Asked, command_id: UUID, state: LeadState) -> Act:
+        """When it happened: as said, else now, and not before what the lead's story says already."""
+        if asked.occurred_at is None:
+            latest = state.last.occurred_at if state.last is not None else transaction.now
+            return Act(command_id, max(transaction.now, latest), asked.actor)
+        at = asked.occurred_at.astimezone(UTC)
+        if at > transaction.now + FUTURE_TOLERANCE:
+            raise Refused(
+                "occurred_at is in the future.",
+                kind="invalid",
+                code="future",
+                field="occurred_at",
+                fix="Send a time that has passed, or none for now.",
+            )
+        return Act(command_id, at, asked.actor)
+
+    @staticmethod
+    def _match(asked: Asked, root_id: UUID, group: list[Any]) -> None:
+        if asked.if_match is None or asked.if_match.strip() == "*":
+            return
+        current = queries.etag({"lead_id": root_id, "version": sum(lead.version for lead in group)})
+        if current not in [one.strip().removeprefix("W/") for one in asked.if_match.split(",")]:
+            state = next(lead.state for lead in group if lead.lead_id == root_id)
+            raise Rejected(
+                "The lead has changed since the version in If-Match.",
+                status=412,
+                code="stale-version",
+                fix="Read it again and decide on what it is now.",
+                extra={"current": {"etag": current, "status": state.status}},
+                headers={"ETag": current},
+            )
+
+
+def moved(lead_id: UUID, root_id: UUID, command: str | None = None) -> Rejected:
+    """A merged id lives on under its canonical one."""
+    path = f"/v1/leads/{root_id}" + (command or "")
+    return Rejected(
+        "This lead was merged into another.",
+        status=308,
+        code="merged",
+        fix=f"Use {path}.",
+        extra={"lead_id": str(lead_id), "canonical_lead_id": str(root_id)},
+        headers={"Location": path},
+    )
+
+
+def one_deal(found: Any) -> Any:
+    """The only deal that was found. Raises 404 or 409 as `Rejected`."""
+    if not found:
+        raise Rejected(
+            "There is no opportunity of this id.",
+            status=404,
+            code="unknown-opportunity",
+            fix="Take the opportunity_id that opening it answered.",
+        )
+    if len(found) > 1:
+        raise Rejected(
+            "Several business units have an opportunity of this id.",
+            status=409,
+            code="ambiguous-opportunity",
+            field="business_unit",
+            fix="Add ?business_unit=.",
+            extra={"business_units": sorted(row.business_unit for row in found)},
+        )
+    return found[0]
+
+
+def _taken() -> Refused:
+    return Refused(
+        "Another lead of the business unit has an opportunity of this id.",
+        kind="conflict",
+        code="opportunity-exists",
+        field="opportunity_id",
+        fix="Send another opportunity_id, or none to be given one.",
+    )
+
+
+async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str | None, *, repeated: bool) -> Done:
+    rows = await transaction.rows("SELECT root_id FROM pipeline.leads WHERE lead_id = :id", id=lead_id)
+    lead = await queries.lead_document(transaction, rows[0].root_id)
+    deal = None
+    if opportunity_id is not None:
+        deal = next(one for one in lead["opportunities"] if one["opportunity_id"] == opportunity_id)
+    return Done(lead, deal, repeated)
+
+
+async def _before(transaction: Transaction, command_id: UUID, fingerprint: str) -> tuple[UUID, str | None] | None:
+    rows = await transaction.rows("SELECT * FROM pipeline.commands WHERE command_id = :id", id=command_id)
+    if not rows:
+        return None
+    if rows[0].fingerprint != fingerprint:
+        raise Rejected(
+            "This Idempotency-Key was used for another command.",
+            status=409,
+            code="idempotency-key-reused",
+            field="Idempotency-Key",
+            fix="Send a key of its own with each command.",
+        )
+    return rows[0].lead_id, rows[0].opportunity_id
+
+
+async def _remember(
+    transaction: Transaction, command_id: UUID, fingerprint: str, lead_id: UUID, opportunity_id: str | None
+) -> None:
+    """Two at once with one key: the second fails on the primary key and starts again."""
+    rows = await transaction.set_wise(
+        """
+        INSERT INTO pipeline.commands (command_id, fingerprint, lead_id, opportunity_id, recorded_at)
+        SELECT command_id, fingerprint, lead_id, opportunity_id, :now
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(command_id uuid, fingerprint text, lead_id uuid, opportunity_id text)
+        ON CONFLICT DO NOTHING RETURNING command_id""",
+        [{"command_id": command_id, "fingerprint": fingerprint, "lead_id": lead_id, "opportunity_id": opportunity_id}],
+        now=transaction.now,
+    )
+    if not rows:
+        raise saving.RacedWrite()

@@ -1,0 +1,121 @@
+"""One batch of records in memory: the leads they touch, what was seen before, what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from services.pipeline.domain.ledger import Ledger
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Pending(Generic[R]):
+    """A record whose lead is not known. `stored` says that it waits in the database already."""
+
+    lead_id: UUID
+    event_id: UUID
+    tokens: tuple[str, ...]
+    record: R
+    stored: bool
+    taken: bool = False
+
+
+@dataclass(slots=True)
+class Batch(Generic[R]):
+    """What the rules of one batch see and change. `fingerprints` tells what each known cause said, by event id."""
+
+    ledger: Ledger
+    owners: dict[str, UUID]
+    causes: dict[UUID, UUID] = field(default_factory=dict)
+    fingerprints: dict[UUID, str | None] = field(default_factory=dict)
+    duplicates: list[R] = field(default_factory=list)
+    conflicts: int = 0
+    pending: list[Pending[R]] = field(default_factory=list)
+    _under_lead: dict[UUID, list[Pending[R]]] = field(default_factory=dict)
+    _under_token: dict[str, list[Pending[R]]] = field(default_factory=dict)
+    _waiting: set[tuple[UUID, UUID]] = field(default_factory=set)
+
+    def remember(self, event_id: UUID, lead_id: UUID, fingerprint: str | None) -> None:
+        """Notes that a cause is a fact now."""
+        self.causes[event_id] = lead_id
+        self.fingerprints[event_id] = fingerprint
+
+    def is_repeated(self, event_id: UUID, fingerprint: str | None) -> bool:
+        """Whether a cause is a fact already. One that says something else now is counted on the lead it made."""
+        if event_id not in self.causes:
+            return False
+        before = self.fingerprints[event_id]
+        if before is not None and fingerprint is not None and before != fingerprint:
+            self.conflicts += 1
+            lead_id = self.causes[event_id]
+            if lead_id in self.ledger:
+                self.ledger[lead_id].conflicts += 1
+                self.ledger.changed.add(lead_id)
+        return True
+
+    def lead_for(self, lead_id: UUID, tokens: Iterable[str]) -> UUID | None:
+        """The known lead that an interaction belongs to: by its id, else by an identity, else nobody's yet."""
+        if lead_id in self.ledger:
+            return lead_id
+        for token in tokens:
+            owner = self.owners.get(token)
+            if owner is not None and owner in self.ledger:
+                return owner
+        return None
+
+    def wait(self, pending: Pending[R]) -> bool:
+        """Keeps a record until its lead is known. False when the same one waits already."""
+        place = (pending.lead_id, pending.event_id)
+        if place in self._waiting:
+            return False
+        self._waiting.add(place)
+        self.pending.append(pending)
+        self._under_lead.setdefault(pending.lead_id, []).append(pending)
+        for token in pending.tokens:
+            self._under_token.setdefault(token, []).append(pending)
+        return True
+
+    def take_up(self, lead_id: UUID, tokens: Iterable[str]) -> list[Pending[R]]:
+        """What waited for this lead, in order of arrival, taken."""
+        if not self.pending:
+            return []
+        found = list(self._under_lead.get(lead_id, ()))
+        for token in tokens:
+            found.extend(self._under_token.get(token, ()))
+        places = {id(one): place for place, one in enumerate(self.pending)}
+        fresh = sorted({id(one): one for one in found if not one.taken}.values(), key=lambda one: places[id(one)])
+        for one in fresh:
+            one.taken = True
+        return fresh
+
+
+def components(ledger: Ledger, links: Mapping[UUID, Iterable[UUID]]) -> set[UUID]:
+    """The known leads that this batch may bring together with another root, so that their stories are needed.
+
+    `links` says which owners of identities each lead of the batch meets. Leads that meet only themselves are left out.
+    """
+    parent: dict[UUID, UUID] = {}
+
+    def find(one: UUID) -> UUID:
+        while parent.setdefault(one, one) != one:
+            parent[one] = parent[parent[one]]
+            one = parent[one]
+        return one
+
+    def canonical(lead_id: UUID) -> UUID:
+        return ledger.root(lead_id).lead_id if lead_id in ledger else lead_id
+
+    met: set[UUID] = set()
+    for lead_id, owners in links.items():
+        for owner in owners:
+            one, other = find(canonical(lead_id)), find(canonical(owner))
+            if one != other:
+                parent[one] = other
+            if canonical(lead_id) != canonical(owner):
+                met.add(lead_id)
+    meeting = {find(canonical(lead_id)) for lead_id in met}
+    return {one for one in parent if find(one) in meeting and one in ledger}

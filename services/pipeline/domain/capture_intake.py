@@ -1,0 +1,89 @@
+"""What a captured lead, an interaction and a score become in a lead's story."""
+
+from __future__ import annotations
+
+from services.pipeline.domain.facts import Draft, given
+from services.pipeline.domain.state import CAPTURED
+from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.identity import derived_event_id
+from shared.contracts.lifecycle_events import ConsentChanged, LeadCreated, LeadGraded, LeadTouched
+from shared.contracts.scoring_events import LeadScored
+
+
+def created(event: LeadCaptured, fingerprint: str) -> Draft:
+    """The beginning of a story."""
+    data = given(
+        sender=event.sender,
+        channel=event.channel,
+        source=event.source,
+        medium=event.medium,
+        campaign=event.campaign,
+        product=event.product,
+        flags=event.flags,
+        historical=event.historical,
+    )
+    cause = event.event_id
+    event_id = derived_event_id(cause, "LeadCreated")
+    return Draft(LeadCreated, event_id, event.occurred_at, event.correlation_id, cause, data, fingerprint)
+
+
+def touched(event: LeadCaptured | InteractionRecorded, fingerprint: str) -> Draft:
+    """One more touch of a known lead."""
+    data = given(
+        kind=_kind(event),
+        sender=event.sender,
+        channel=event.channel,
+        source=event.source,
+        medium=event.medium,
+        campaign=event.campaign,
+        product=event.product,
+        value=event.value if isinstance(event, InteractionRecorded) else None,
+        flags=event.flags,
+        historical=event.historical,
+    )
+    cause = event.event_id
+    event_id = derived_event_id(cause, "LeadTouched")
+    return Draft(LeadTouched, event_id, event.occurred_at, event.correlation_id, cause, data, fingerprint)
+
+
+def _kind(event: LeadCaptured | InteractionRecorded) -> str:
+    if not isinstance(event, InteractionRecorded):
+        return CAPTURED
+    return event.kind if event.kind != CAPTURED else "interaction"  # the word is ours: it counts as a creation
+
+
+def consents(event: LeadCaptured) -> list[Draft]:
+    """Each permission that was given or refused with a lead."""
+    return [
+        Draft(
+            ConsentChanged,
+            derived_event_id(event.event_id, f"ConsentChanged:{place}"),
+            one.given_at or event.occurred_at,
+            event.correlation_id,
+            event.event_id,
+            {"purpose": one.purpose, "granted": one.granted, **given(historical=event.historical)},
+        )
+        for place, one in enumerate(event.consents)
+    ]
+
+
+def graded(event: LeadScored) -> Draft:
+    """Scoring's verdict as part of the story."""
+    data = {
+        "score": event.score,
+        "grade": event.grade,
+        "policy_version": event.policy_version,
+        **given(historical=event.historical),
+    }
+    cause = event.event_id
+    event_id = derived_event_id(cause, "LeadGraded")
+    return Draft(LeadGraded, event_id, event.occurred_at, event.correlation_id, cause, data)
+
+
+def personal(event: LeadCaptured) -> dict[str, str]:
+    """Who the lead is, as far as this record says."""
+    who = event.personal
+    known = given(company=event.company, job_title=event.job_title)
+    if who is None:
+        return known
+    return {**given(name=who.name, email=who.email, phone=who.phone, message=who.message), **known}

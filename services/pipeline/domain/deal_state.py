@@ -1,0 +1,93 @@
+"""What a deal is, as a fold over its facts. As in `state`, every part is a register, so the order of arrival is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from services.pipeline.domain.facts import Fact, Key
+
+DealStatus = Literal["open", "won", "lost"]
+
+DEAL_EVENTS = (
+    "OpportunityOpened",
+    "StageChanged",
+    "AmountChanged",
+    "CloseDateChanged",
+    "OpportunityWon",
+    "OpportunityLost",
+)
+
+_KEPT = ("pipeline", "stage", "amount", "currency", "product", "owner", "team", "expected_close")
+
+
+@dataclass(frozen=True, slots=True)
+class DealState:
+    """One deal after everything known. `lead_id` is the story its earliest fact stands in.
+
+    `ended` is the latest fact that closed the deal; a stage entered after it opens the deal again.
+    """
+
+    opportunity_id: str
+    first: Key
+    opened_at: datetime | None = None
+    staged: Key | None = None
+    ended: Key | None = None
+    won: bool = False
+    reason: str | None = None
+    last: Key | None = None
+    values: Mapping[str, tuple[Key, Any]] = field(default_factory=dict)
+
+    @property
+    def lead_id(self) -> UUID:
+        """The lead whose story holds this deal."""
+        return self.first.lead_id
+
+    @property
+    def began_at(self) -> datetime:
+        """When it was opened; where no one ever said so, when it first was heard of."""
+        return self.opened_at or self.first.occurred_at
+
+    @property
+    def status(self) -> DealStatus:
+        """Open, or how it ended."""
+        if self.ended is None or (self.staged is not None and self.staged > self.ended):
+            return "open"
+        return "won" if self.won else "lost"
+
+    @property
+    def closed_at(self) -> datetime | None:
+        """When it ended, None while it is open."""
+        return self.ended.occurred_at if self.ended is not None and self.status != "open" else None
+
+    def value(self, name: str) -> Any:
+        """The latest stage, amount, owner and so on; None where none was ever given."""
+        held = self.values.get(name)
+        return held[1] if held is not None else None
+
+
+def evolve_deal(deal: DealState | None, fact: Fact) -> DealState:
+    """The deal after one more of its facts, whenever that fact happened."""
+    key, data = fact.key, fact.data
+    deal = deal or DealState(data["opportunity_id"], key)
+    if key < deal.first:
+        deal = replace(deal, first=key)
+    if deal.last is None or key > deal.last:
+        deal = replace(deal, last=key)
+    values = dict(deal.values)
+    for name in _KEPT:
+        if data.get(name) is not None and (name not in values or values[name][0] < key):
+            values[name] = (key, data[name])
+    deal = replace(deal, values=values)
+    match fact.event:
+        case "OpportunityOpened" if deal.opened_at is None or fact.occurred_at < deal.opened_at:
+            return replace(deal, opened_at=fact.occurred_at)
+        case "StageChanged" if deal.staged is None or key > deal.staged:
+            return replace(deal, staged=key)
+        case "OpportunityWon" | "OpportunityLost" if deal.ended is None or key > deal.ended:
+            return replace(deal, ended=key, won=fact.event == "OpportunityWon", reason=data.get("reason"))
+        case _:
+            return deal

@@ -1,0 +1,142 @@
+"""What may happen to a lead next. Each decision takes the state and answers with what is to be recorded, or refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.domain.facts import Draft, Key, given
+from services.pipeline.domain.refusals import Refused, illegal, unknown
+from services.pipeline.domain.state import LeadState
+from shared.contracts.envelope import LifecycleEvent
+from shared.contracts.identity import derived_event_id
+from shared.contracts.lifecycle_events import (
+    ContactAttempted,
+    LeadArchived,
+    LeadAssigned,
+    LeadQualified,
+    LeadReopened,
+    LeadUnmerged,
+)
+from shared.contracts.policy import Qualification, UnitPolicy
+
+OTHER = "other"
+"""The archive reason that says nothing by itself, so it needs a note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who does something, when, and under which id it is recorded."""
+
+    act_id: UUID
+    occurred_at: datetime
+    actor: str
+
+    def draft(self, kind: type[LifecycleEvent], /, **data: Any) -> Draft:
+        """What this act records."""
+        return Draft(kind, self.act_id, self.occurred_at, self.act_id, None, given(actor=self.actor, **data))
+
+    def not_before(self, key: Key | None, what: str) -> None:
+        """Refuses an act dated before what it would change: history is corrected by importing history."""
+        if key is not None and self.occurred_at < key.occurred_at:
+            raise Refused(
+                f"occurred_at is before {what}, which this would change.",
+                kind="conflict",
+                code="out-of-order",
+                field="occurred_at",
+                fix=f"Send an occurred_at from {key.occurred_at.isoformat()} on, or import it as history.",
+            )
+
+
+def decide_assign(state: LeadState, act: Act, *, owner: str, team: str | None) -> list[Draft]:
+    """Gives the lead an owner."""
+    if state.status == "archived":
+        raise illegal("Assigning the lead", "archived", "Reopen the lead first.")
+    act.not_before(state.assigned.key if state.assigned else None, "the lead's last assignment")
+    return [act.draft(LeadAssigned, owner=owner, team=team)]
+
+
+def decide_qualify(state: LeadState, act: Act) -> list[Draft]:
+    """Qualifies the lead by a person's judgement."""
+    match state.status:
+        case "new" | "working":
+            return [act.draft(LeadQualified)]
+        case "archived":
+            raise illegal("Qualifying the lead", "archived", "Reopen the lead first.")
+        case status:
+            raise illegal("Qualifying the lead", status, "It is qualified already; open an opportunity, or win one.")
+
+
+def decide_archive(state: LeadState, policy: UnitPolicy, act: Act, *, reason: str, note: str | None) -> list[Draft]:
+    """Puts the lead aside, for a reason of the policy."""
+    if reason not in policy.archive_reasons:
+        raise unknown("reason", policy.archive_reasons)
+    if reason == OTHER and not (note or "").strip():
+        raise Refused(
+            "The reason `other` needs a note.",
+            kind="invalid",
+            code="note-missing",
+            field="note",
+            fix="Say in `note` why, or send a reason of the policy.",
+        )
+    match state.status:
+        case "archived":
+            raise illegal("Archiving the lead", "archived", "It is archived already; reopen it to change the reason.")
+        case "customer":
+            raise illegal(
+                "Archiving the lead", "customer", "A customer is not archived; lose or close their opportunities."
+            )
+        case "converted" if any(deal.status == "open" for deal in state.deals.values()):
+            raise illegal(
+                "Archiving the lead", "converted with an open opportunity", "Win or lose the opportunity first."
+            )
+        case _:
+            act.not_before(state.revived, "the last work on the lead")
+            return [act.draft(LeadArchived, reason=reason, note=note)]
+
+
+def decide_reopen(state: LeadState, act: Act) -> list[Draft]:
+    """Takes an archived lead up again, where it stood before."""
+    if state.archived is None or state.status != "archived":
+        raise illegal("Reopening the lead", state.status, "Only an archived lead is reopened.")
+    act.not_before(state.archived.key, "the lead was archived")
+    return [act.draft(LeadReopened)]
+
+
+def decide_contact(
+    state: LeadState, act: Act, *, kind: str, outcome: str | None, owner: str | None, human: bool, outbound: bool
+) -> list[Draft]:
+    """Records that someone tried to reach the lead."""
+    if state.status == "archived":
+        raise illegal("Recording a contact", "archived", "Reopen the lead first.")
+    draft = act.draft(ContactAttempted, kind=kind, outcome=outcome, owner=owner)
+    return [replace(draft, data={**draft.data, "human": human, "outbound": outbound})]
+
+
+def decide_unmerge(merged_into: UUID | None, act: Act) -> list[Draft]:
+    """Takes the merge of a lead back."""
+    if merged_into is None:
+        raise illegal("Unmerging the lead", "not merged", "Name the id that was merged into another.")
+    return [act.draft(LeadUnmerged, from_lead_id=str(merged_into))]
+
+
+def qualifies(rule: Qualification, score: int, grade: str) -> bool:
+    """Whether a score is worth a salesperson's time by the unit's rule."""
+    return score >= rule.min_score and (not rule.grades or grade in rule.grades)
+
+
+def decide_qualification(
+    state: LeadState, rule: Qualification, *, policy_version: str, cause: UUID, correlation_id: UUID
+) -> Draft | None:
+    """Qualifies a lead by rule, once its latest score is enough. It happened when the last of its causes did."""
+    graded = state.graded
+    if not rule.automatic or graded is None or state.status not in ("new", "working"):
+        return None
+    if not qualifies(rule, graded.score, graded.grade):
+        return None
+    created_at = state.created_at
+    occurred_at = max(graded.key.occurred_at, created_at) if created_at else graded.key.occurred_at
+    data = {"automatic": True, "policy_version": policy_version}
+    return Draft(LeadQualified, derived_event_id(cause, "LeadQualified"), occurred_at, correlation_id, cause, data)

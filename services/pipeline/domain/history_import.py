@@ -1,0 +1,126 @@
+"""Somebody's history becomes facts: as it is, authoritative, deciding nothing by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.domain.facts import Draft, given
+from services.pipeline.domain.history_rows import HistoryRow
+from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.state import CAPTURED
+from shared.contracts.envelope import LifecycleEvent
+from shared.contracts.identity import derived_event_id
+from shared.contracts.lifecycle_events import (
+    AmountChanged,
+    ContactAttempted,
+    CustomerChurned,
+    LeadArchived,
+    LeadAssigned,
+    LeadCreated,
+    LeadQualified,
+    LeadReopened,
+    LeadTouched,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityWon,
+    OrderPlaced,
+    SatisfactionRecorded,
+    StageChanged,
+)
+from shared.contracts.policy import UnitPolicy
+
+UNKNOWN = "unknown"
+"""The reason of an archive or a loss that came without one: shown as such, never left out."""
+
+_TOUCH = ("channel", "source", "medium", "campaign", "product")
+_DEAL = ("amount", "currency", "product", "owner", "team")
+
+
+def record_row(ledger: Ledger, lead_id: UUID, row: HistoryRow, *, sender: str, unit: UnitPolicy) -> None:
+    """Records a row in the story of `lead_id`, which it begins where nobody knew the lead."""
+    correlation_id = row.event_id
+    if lead_id in ledger:
+        ledger.record(lead_id, _draft(row, sender, unit))
+        return
+    ledger.create(lead_id, row.business_unit)
+    touch = _some(row, *_TOUCH)
+    if row.event == "lead_created":
+        data = given(sender=sender, historical=True, **touch)
+        ledger.record(
+            lead_id, Draft(LeadCreated, row.event_id, row.occurred_at, correlation_id, None, data, row.fingerprint)
+        )
+        return
+    data = given(sender=sender, implied=True, historical=True, **touch)
+    implied = derived_event_id(row.event_id, "LeadCreated")
+    ledger.record(lead_id, Draft(LeadCreated, implied, row.occurred_at, correlation_id, None, data))
+    ledger.record(lead_id, _draft(row, sender, unit))
+
+
+def _draft(row: HistoryRow, sender: str, unit: UnitPolicy) -> Draft:
+    kind, data = _event(row, sender, unit)
+    data = given(**data, historical=True)
+    return Draft(kind, row.event_id, row.occurred_at, row.event_id, None, data, row.fingerprint)
+
+
+def _event(row: HistoryRow, sender: str, unit: UnitPolicy) -> tuple[type[LifecycleEvent], dict[str, Any]]:
+    values = row.values
+    deal = {"opportunity_id": values.get("opportunity_id", row.external_id)}
+    match row.event:
+        case "lead_created":
+            return LeadTouched, {"kind": CAPTURED, "sender": sender, **_some(row, *_TOUCH)}
+        case "interaction":
+            kind = values.get("kind", "interaction")
+            kind = kind if kind != CAPTURED else "interaction"
+            return LeadTouched, {"kind": kind, "sender": sender, **_some(row, *_TOUCH, "value")}
+        case "assigned":
+            return LeadAssigned, _some(row, "owner", "team")
+        case "qualified":
+            return LeadQualified, {}
+        case "archived":
+            return LeadArchived, {"reason": values.get("reason", UNKNOWN)}
+        case "reopened":
+            return LeadReopened, {}
+        case "contact_attempted":
+            outcome = values.get("value")
+            return ContactAttempted, {"kind": values.get("kind", "contact"), "outcome": outcome, **_some(row, "owner")}
+        case "opportunity_opened":
+            closing = row.expected_close.isoformat() if row.expected_close else None
+            opened = {**deal, **_some(row, "stage", "pipeline", *_DEAL), "expected_close": closing}
+            return OpportunityOpened, {**opened, "position": _position(values, unit)}
+        case "stage_changed":
+            return StageChanged, {**deal, **_some(row, "stage", "owner", "team"), "position": _position(values, unit)}
+        case "amount_changed":
+            return AmountChanged, {**deal, **_some(row, "amount", "currency")}
+        case "won":
+            return OpportunityWon, {**deal, **_some(row, *_DEAL)}
+        case "lost":
+            return OpportunityLost, {**deal, "reason": values.get("reason", UNKNOWN), **_some(row, *_DEAL)}
+        case "order_placed":
+            order = {
+                "order_id": values.get("record_id"),
+                **_some(row, "opportunity_id", "amount", "currency", "product"),
+            }
+            return OrderPlaced, order
+        case "churned":
+            return CustomerChurned, _some(row, "reason")
+        case "satisfaction":
+            return SatisfactionRecorded, {"value": float(values["value"])}
+        case unknown:
+            raise ValueError(f"no rule for the history event {unknown}")
+
+
+def _some(row: HistoryRow, *names: str) -> dict[str, str]:
+    return {name: row.values[name] for name in names if name in row.values}
+
+
+def _position(values: Mapping[str, str], unit: UnitPolicy) -> int | None:
+    return unit.stage_position(values.get("stage"), values.get("pipeline", "default"))
+
+
+def opportunity_of(row: HistoryRow) -> str | None:
+    """The deal a row is about: the one it names, else the lead's own id; None for a row about no deal."""
+    if row.event in ("opportunity_opened", "stage_changed", "amount_changed", "won", "lost"):
+        return row.values.get("opportunity_id", row.external_id)
+    return None

@@ -1,0 +1,187 @@
+"""A row of somebody's history, read: validated, its time in UTC, its id given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NoReturn
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.domain.refusals import Refused
+from shared.contracts.identity import event_id_from
+from shared.contracts.policy import Policy
+
+EVENTS = (
+    "lead_created",
+    "interaction",
+    "assigned",
+    "qualified",
+    "archived",
+    "reopened",
+    "contact_attempted",
+    "opportunity_opened",
+    "stage_changed",
+    "amount_changed",
+    "won",
+    "lost",
+    "order_placed",
+    "churned",
+    "satisfaction",
+)
+
+REQUIRED: dict[str, str] = {
+    "assigned": "owner",
+    "stage_changed": "stage",
+    "amount_changed": "amount",
+    "order_placed": "amount",
+    "satisfaction": "value",
+}
+
+FUTURE_TOLERANCE = timedelta(minutes=10)
+
+_TEXTS = (
+    "record_id",
+    "opportunity_id",
+    "pipeline",
+    "stage",
+    "reason",
+    "owner",
+    "team",
+    "product",
+    "kind",
+    "value",
+    "channel",
+    "source",
+    "medium",
+    "campaign",
+)
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One thing that happened, as another system recorded it. `place` is its line among those sent with it."""
+
+    place: int
+    business_unit: str
+    external_id: str
+    event: str
+    occurred_at: datetime
+    event_id: UUID
+    fingerprint: str
+    values: Mapping[str, str]
+    expected_close: datetime | None = None
+
+
+def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datetime) -> HistoryRow:
+    """One row. Raises `Refused` naming the field, its fault and what to write instead."""
+    if not isinstance(raw, Mapping):
+        _refuse("row", "is not an object", 'Send rows as {"external_id": …, "event": …, "occurred_at": …}.')
+    business_unit = _text(raw, "business_unit") or "default"
+    unit = policy.unit(business_unit)
+    external_id = _text(raw, "external_id")
+    if external_id is None:
+        _refuse("external_id", "is missing", "Send the id that the lead has in your system.")
+    event = _text(raw, "event")
+    if event not in EVENTS:
+        _refuse("event", "is missing" if event is None else "is unknown", f"Send one of: {', '.join(EVENTS)}.")
+    zone = unit.zone
+    occurred_at = _time(raw, "occurred_at", zone)
+    if occurred_at is None:
+        _refuse("occurred_at", "is missing", "Send when it happened, such as 2026-03-01T09:30:00+01:00.")
+    if occurred_at > now + FUTURE_TOLERANCE:
+        _refuse("occurred_at", "is in the future", "Send a time that has passed.")
+    values = {name: text for name in _TEXTS if (text := _text(raw, name)) is not None}
+    values.update(_money(raw, unit.currency))
+    if event == "satisfaction" and "value" in values:
+        _satisfaction(values["value"])
+    needed = REQUIRED.get(event)
+    if needed is not None and needed not in values:
+        _refuse(needed, f"is missing, and {event} is nothing without it", f"Send `{needed}`.")
+    expected_close = _time(raw, "expected_close", zone)
+    own_facts = json.dumps(
+        [
+            business_unit,
+            external_id,
+            event,
+            occurred_at.isoformat(),
+            values,
+            str(expected_close),
+            raw.get("attributes"),
+        ],
+        sort_keys=True,
+        default=str,
+    )
+    record_id = values.get("record_id")
+    key = f"{event}\x1f{record_id}" if record_id is not None else own_facts
+    return HistoryRow(
+        place,
+        business_unit,
+        external_id,
+        event,
+        occurred_at,
+        event_id_from(f"{business_unit}\x1f{sender}", key),
+        blake2b(own_facts.encode(), digest_size=8).hexdigest(),
+        values,
+        expected_close,
+    )
+
+
+def _refuse(field: str, fault: str, fix: str) -> NoReturn:
+    raise Refused(f"{field} {fault}.", kind="invalid", code="invalid-row", field=field, fix=fix)
+
+
+def _text(raw: Mapping[Any, Any], field: str) -> str | None:
+    value = raw.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        _refuse(field, "is not a text", f"Send `{field}` as a text or a number.")
+    text = str(value).strip()
+    if len(text) > _LONGEST:
+        _refuse(field, f"is longer than {_LONGEST} characters", "Shorten it.")
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        _refuse(field, "has a character that no text has", "Send it as valid UTF-8 without NUL.")
+    return text or None
+
+
+def _money(raw: Mapping[Any, Any], unit_currency: str) -> dict[str, str]:
+    money: dict[str, str] = {}
+    currency = _text(raw, "currency")
+    if currency is not None:
+        if len(currency) != 3 or not (currency.isascii() and currency.isalpha()):
+            _refuse("currency", "is no currency code", "Send an ISO 4217 code such as EUR.")
+        money["currency"] = currency.upper()
+    if raw.get("amount") not in (None, ""):
+        amount = normal_amount(raw["amount"])
+        if amount is None:
+            _refuse("amount", "is no amount", "Send a decimal with a point, such as 1234.50.")
+        money["amount"] = amount
+        money.setdefault("currency", unit_currency)
+    return money
+
+
+def _satisfaction(value: str) -> None:
+    try:
+        answer = float(value)
+    except ValueError:
+        answer = -1.0
+    if not 0 <= answer <= 10:
+        _refuse("value", "is no answer from 1 to 5", "Send the number that was answered.")
+
+
+def _time(raw: Mapping[Any, Any], field: str, zone: ZoneInfo) -> datetime | None:
+    text = _text(raw, field)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.replace(tzinfo=zone) if at.tzinfo is None else at
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        _refuse(field, "is no time", "Send ISO 8601, such as 2026-03-01T09:30:00+01:00 or 2026-03-01.")

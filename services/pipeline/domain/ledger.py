@@ -1,0 +1,174 @@
+"""The leads that one transaction works on: their stories grow here, versions are given here, merges happen here.
+
+All in memory: `storage` fills a ledger with what it locked and writes back what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.pipeline.domain.facts import Draft, Fact
+from services.pipeline.domain.state import LeadState, evolve, fold
+
+NOTHING = LeadState()
+"""A lead before its first fact."""
+
+
+@dataclass(slots=True)
+class Lead:
+    """One lead id and its story. `state` is that of the whole group on a root and of no use on a merged id.
+
+    `facts` is the own story, None where it was not loaded; `stored` says that the row exists already.
+    """
+
+    lead_id: UUID
+    business_unit: str
+    root_id: UUID
+    merged_into: UUID | None = None
+    version: int = 0
+    state: LeadState = NOTHING
+    personal: dict[str, str] = field(default_factory=dict)
+    personal_at: datetime | None = None
+    conflicts: int = 0
+    stored: bool = False
+    facts: list[Fact] | None = None
+
+    @property
+    def is_merged(self) -> bool:
+        """Another id is the canonical one."""
+        return self.root_id != self.lead_id
+
+    def learn(self, personal: dict[str, str], at: datetime) -> None:
+        """Takes over who this is. An older record only fills gaps."""
+        if self.personal_at is None or at >= self.personal_at:
+            self.personal = {**self.personal, **personal}
+            self.personal_at = at
+        else:
+            self.personal = {**personal, **self.personal}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact as it was just recorded, with the decision it came from."""
+
+    lead: Lead
+    draft: Draft
+    fact: Fact
+
+
+class Ledger:
+    """Leads by id, with every member of each merge group present."""
+
+    def __init__(self, leads: Iterable[Lead] = ()) -> None:
+        self.entries: list[Entry] = []
+        self.changed: set[UUID] = set()
+        self.apart: set[frozenset[UUID]] = set()
+        self.newly_apart: set[frozenset[UUID]] = set()
+        self._leads: dict[UUID, Lead] = {}
+        self._members: dict[UUID, list[UUID]] = {}
+        for lead in leads:
+            self.add(lead)
+
+    def __contains__(self, lead_id: UUID) -> bool:
+        return lead_id in self._leads
+
+    def __getitem__(self, lead_id: UUID) -> Lead:
+        return self._leads[lead_id]
+
+    def __iter__(self) -> Iterator[Lead]:
+        return iter(self._leads.values())
+
+    def add(self, lead: Lead) -> None:
+        """Takes in a lead that storage knows."""
+        self._leads[lead.lead_id] = lead
+        self._members.setdefault(lead.root_id, []).append(lead.lead_id)
+
+    def create(self, lead_id: UUID, business_unit: str) -> Lead:
+        """Begins the story of a lead nobody knows yet."""
+        lead = Lead(lead_id, business_unit, lead_id, facts=[])
+        self.add(lead)
+        return lead
+
+    def root(self, lead_id: UUID) -> Lead:
+        """The canonical lead of the group that `lead_id` belongs to."""
+        return self._leads[self._leads[lead_id].root_id]
+
+    def group(self, lead_id: UUID) -> list[Lead]:
+        """All ids that are one person with `lead_id`, itself among them."""
+        return [self._leads[member] for member in self._members[self._leads[lead_id].root_id]]
+
+    def facts(self, lead_id: UUID) -> list[Fact]:
+        """Everything recorded of the group. Raises `LookupError` where a story was not loaded."""
+        facts: list[Fact] = []
+        for member in self.group(lead_id):
+            if member.facts is None:
+                raise LookupError("the story of a member was not loaded")
+            facts.extend(member.facts)
+        return facts
+
+    def refold(self, lead_id: UUID) -> None:
+        """Makes the root's state from the whole history of its group."""
+        self.root(lead_id).state = fold(self.facts(lead_id))
+
+    def record(self, lead_id: UUID, draft: Draft) -> Fact:
+        """Appends to a lead's story, under its next version, and brings the group's state up to it."""
+        lead = self._leads[lead_id]
+        lead.version += 1
+        event = draft.kind.__name__
+        fact = Fact(lead_id, lead.version, event, draft.event_id, draft.occurred_at, draft.data, draft.fingerprint)
+        if lead.facts is not None:
+            lead.facts.append(fact)
+        root = self._leads[lead.root_id]
+        root.state = evolve(root.state, fact)
+        self.entries.append(Entry(lead, draft, fact))
+        self.changed.add(lead_id)
+        self.changed.add(lead.root_id)
+        return fact
+
+    def join(self, loser_id: UUID, winner_id: UUID) -> None:
+        """Puts the group of one root under another root. Both stories must be loaded."""
+        members = self._members.pop(loser_id)
+        for member in members:
+            self._leads[member].root_id = winner_id
+        self._leads[loser_id].merged_into = winner_id
+        self._members[winner_id].extend(members)
+        self.changed.update(members)
+        self.changed.add(winner_id)
+        self.refold(winner_id)
+
+    def part(self, lead_id: UUID) -> None:
+        """Takes a merged lead out of its group again, with the ids that were merged into it; they never meet again."""
+        old_root = self._leads[lead_id].root_id
+        leaving = self._below(lead_id)
+        staying = [member for member in self._members[old_root] if member not in leaving]
+        self._leads[lead_id].merged_into = None
+        for member in leaving:
+            self._leads[member].root_id = lead_id
+        self._members[old_root] = staying
+        self._members[lead_id] = sorted(leaving)
+        self.newly_apart.update(frozenset((lead_id, other)) for other in staying)
+        self.apart |= self.newly_apart
+        self.changed.update(leaving, (old_root,))
+        self.refold(old_root)
+        self.refold(lead_id)
+
+    def may_join(self, one: UUID, other: UUID) -> bool:
+        """False where a person took apart what would come together."""
+        if not self.apart:
+            return True
+        others = self.group(other)
+        return not any(
+            frozenset((mine.lead_id, theirs.lead_id)) in self.apart for mine in self.group(one) for theirs in others
+        )
+
+    def _below(self, lead_id: UUID) -> set[UUID]:
+        found = {lead_id}
+        members = self.group(lead_id)
+        while True:
+            more = {one.lead_id for one in members if one.merged_into in found} - found
+            if not more:
+                return found
+            found |= more

@@ -1,0 +1,48 @@
+"""How the domain says no: what is wrong, in which state, and what to do instead."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+class Refused(Exception):
+    """A command that cannot be carried out. `conflict`: not in this state; `invalid`: not with these values.
+
+    The message and the fix name states, fields and the policy's own words, never a person's data.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        kind: Literal["conflict", "invalid"],
+        code: str,
+        fix: str,
+        field: str | None = None,
+        state: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.kind = kind
+        self.code = code
+        self.fix = fix
+        self.field = field
+        self.state = state
+
+
+def illegal(command: str, state: str, fix: str) -> Refused:
+    """A transition that does not exist from `state`."""
+    detail = f"{command} is not possible: it is {state}."
+    return Refused(detail, kind="conflict", code="illegal-transition", fix=fix, state=state)
+
+
+def unknown(field: str, choices: tuple[str, ...]) -> Refused:
+    """A value that the policy does not list."""
+    listed = ", ".join(choices) or "none"
+    return Refused(
+        f"{field} is not one of the policy's: {listed}.",
+        kind="invalid",
+        code=f"unknown-{field.replace('_', '-')}",
+        fix=f"Send one of: {listed}.",
+        field=field,
+    )

@@ -1,0 +1,220 @@
+"""What a lead is, as a fold over its facts.
+
+Every part of the state is a register that keeps the earliest or the latest value by the facts' own order, never by
+their arrival. So `evolve` commutes: facts may arrive late, twice or after a merge, and the state is that of `fold`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from services.pipeline.domain.deal_state import DEAL_EVENTS, DealState, evolve_deal
+from services.pipeline.domain.facts import Fact, Key, in_order
+
+CAPTURED = "captured"
+"""The kind of touch of a known lead that is captured again: someone said that it is a lead, so it counts as a creation."""
+
+Changes = dict[str, Any]
+
+Status = Literal["new", "working", "qualified", "converted", "customer", "archived"]
+
+RANK: dict[Status, int] = {"new": 0, "working": 1, "qualified": 2, "converted": 3, "customer": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTouch:
+    """How the lead was first reached."""
+
+    key: Key
+    channel: str | None = None
+    source: str | None = None
+    medium: str | None = None
+    campaign: str | None = None
+    product: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """Scoring's latest verdict."""
+
+    key: Key
+    score: int
+    grade: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Who has the lead."""
+
+    key: Key
+    owner: str | None
+    team: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """When and why the lead was last put aside."""
+
+    key: Key
+    reason: str
+
+
+class LeadState(NamedTuple):
+    """A lead, or a group of merged ones, after everything known.
+
+    `floor` is the least status that the stored row already proves, where the state was taken from a row and not from
+    the whole history; in a fold it stays `new`. `revived` is the latest fact that shows an archived lead at work again.
+    """
+
+    explicit_at: datetime | None = None
+    first_fact_at: datetime | None = None
+    first_touch: FirstTouch | None = None
+    graded: Graded | None = None
+    assigned: Assigned | None = None
+    worked: bool = False
+    qualified_at: datetime | None = None
+    archived: Archived | None = None
+    revived: Key | None = None
+    ordered: bool = False
+    last: Key | None = None
+    floor: Status = "new"
+    deals: Mapping[str, DealState] = MappingProxyType({})
+
+    @property
+    def created_at(self) -> datetime | None:
+        """The earliest explicit creation; where no one ever said so, the earliest fact."""
+        return self.explicit_at or self.first_fact_at
+
+    @property
+    def is_archived(self) -> bool:
+        """Put aside, and not at work since."""
+        return self.archived is not None and (self.revived is None or self.archived.key > self.revived)
+
+    @property
+    def status(self) -> Status:
+        """Where the lead stands."""
+        if self.is_archived:
+            return "archived"
+        if self.ordered or any(deal.status == "won" for deal in self.deals.values()):
+            proven: Status = "customer"
+        elif self.deals:
+            proven = "converted"
+        elif self.qualified_at is not None:
+            proven = "qualified"
+        else:
+            proven = "working" if self.worked else "new"
+        return proven if RANK[proven] >= RANK[self.floor] else self.floor
+
+
+def later(one: Key | None, other: Key) -> Key:
+    """The later of two places in the order of facts."""
+    return other if one is None or other > one else one
+
+
+def earliest(one: datetime | None, other: datetime) -> datetime:
+    """The earlier of two times."""
+    return other if one is None or other < one else one
+
+
+def _created(state: LeadState, fact: Fact) -> Changes:
+    changes = _first_touch(state, fact)
+    if not fact.data.get("implied"):
+        changes["explicit_at"] = earliest(state.explicit_at, fact.occurred_at)
+    return changes
+
+
+def _touched(state: LeadState, fact: Fact) -> Changes:
+    changes = _first_touch(state, fact)
+    if fact.data["kind"] == CAPTURED:
+        changes["explicit_at"] = earliest(state.explicit_at, fact.occurred_at)
+    return changes
+
+
+def _first_touch(state: LeadState, fact: Fact) -> Changes:
+    data = fact.data
+    channel, source = data.get("channel"), data.get("source")
+    if channel is None and source is None:
+        return {}
+    if state.first_touch is not None and state.first_touch.key <= fact.key:
+        return {}
+    touch = FirstTouch(fact.key, channel, source, data.get("medium"), data.get("campaign"), data.get("product"))
+    return {"first_touch": touch}
+
+
+def _graded(state: LeadState, fact: Fact) -> Changes:
+    if state.graded is not None and state.graded.key >= fact.key:
+        return {}
+    return {"graded": Graded(fact.key, fact.data["score"], fact.data["grade"])}
+
+
+def _assigned(state: LeadState, fact: Fact) -> Changes:
+    if state.assigned is not None and state.assigned.key >= fact.key:
+        return {"worked": True}
+    return {"worked": True, "assigned": Assigned(fact.key, fact.data["owner"], fact.data.get("team"))}
+
+
+def _contacted(state: LeadState, fact: Fact) -> Changes:
+    return {"worked": state.worked or bool(fact.data.get("human", True))}
+
+
+def _qualified(state: LeadState, fact: Fact) -> Changes:
+    return {
+        "qualified_at": earliest(state.qualified_at, fact.occurred_at),
+        "revived": later(state.revived, fact.key),
+    }
+
+
+def _archived(state: LeadState, fact: Fact) -> Changes:
+    if state.archived is not None and state.archived.key >= fact.key:
+        return {}
+    return {"archived": Archived(fact.key, fact.data["reason"])}
+
+
+def _reopened(state: LeadState, fact: Fact) -> Changes:
+    return {"worked": True, "revived": later(state.revived, fact.key)}
+
+
+def _dealt(state: LeadState, fact: Fact) -> Changes:
+    name = fact.data["opportunity_id"]
+    deals = {**state.deals, name: evolve_deal(state.deals.get(name), fact)}
+    return {"deals": deals, "revived": later(state.revived, fact.key)}
+
+
+def _ordered(state: LeadState, fact: Fact) -> Changes:
+    return {"ordered": True, "revived": later(state.revived, fact.key)}
+
+
+_RULES: dict[str, Callable[[LeadState, Fact], Changes]] = {
+    "LeadCreated": _created,
+    "LeadTouched": _touched,
+    "LeadGraded": _graded,
+    "LeadAssigned": _assigned,
+    "ContactAttempted": _contacted,
+    "LeadQualified": _qualified,
+    "LeadArchived": _archived,
+    "LeadReopened": _reopened,
+    "OrderPlaced": _ordered,
+    **dict.fromkeys(DEAL_EVENTS, _dealt),
+}
+
+
+def evolve(state: LeadState, fact: Fact) -> LeadState:
+    """The state after one more fact, whenever that fact happened. A fact without a rule only counts as one."""
+    rule = _RULES.get(fact.event)
+    changes = rule(state, fact) if rule is not None else {}
+    key = fact.key
+    if state.first_fact_at is None or key.occurred_at < state.first_fact_at:
+        changes["first_fact_at"] = key.occurred_at
+    if state.last is None or key > state.last:
+        changes["last"] = key
+    return state._replace(**changes) if changes else state
+
+
+def fold(facts: Iterable[Fact]) -> LeadState:
+    """The state after all facts of a lead, or of a group of merged ones."""
+    return reduce(evolve, in_order(facts), LeadState())

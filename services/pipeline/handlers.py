@@ -1,0 +1,277 @@
+"""What pipeline does with each event of its topics: load → decide → save → announce, a batch at a time."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import orjson
+
+from services.pipeline.domain import capture_intake
+from services.pipeline.domain.batch import Batch, Pending, components
+from services.pipeline.domain.decisions import decide_qualification
+from services.pipeline.domain.identity_join import join_by_identities
+from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.storage import loading, saving
+from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.envelope import Event
+from shared.contracts.policy import Policy
+from shared.contracts.scoring_events import LeadScored
+from shared.contracts.topics import TOPICS
+from shared.kit.database import Transaction
+from shared.kit.errors import Rejected
+from shared.kit.records import Record
+
+Work: TypeAlias = "Batch[Record]"
+
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""A NUL character in JSON: no PostgreSQL text has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A record of the batch, or one that waits in the database and is looked at again."""
+
+    record: Record
+    stored: bool = False
+
+
+class Handlers:
+    """Pipeline's side of the log. Keeps nothing between batches."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        secret: bytes,
+        instruments: PipelineInstruments,
+        routes: Mapping[type[Event], Callable[..., Any]],
+    ) -> None:
+        self._routes = routes
+        self._policy = policy
+        self._secret = blake2b(secret, digest_size=32).digest()
+        self._instruments = instruments
+
+    async def handle(self, transaction: Transaction, records: Sequence[Record]) -> None:
+        """One batch of the log."""
+        await self._process(transaction, [Arrival(record) for record in records])
+
+    async def take_up_stranded(self, transaction: Transaction, *, within_seconds: float | None) -> int:
+        """Looks again at what waits although its lead is known. Answers with how many there were."""
+        rows = await loading.stranded(transaction, within_seconds=within_seconds)
+        arrivals = [Arrival(_as_record(transaction, row), stored=True) for row in rows]
+        if arrivals:
+            await self._process(transaction, arrivals)
+        return len(arrivals)
+
+    async def take_up_for(self, transaction: Transaction, lead_ids: Collection[UUID], tokens: Collection[str]) -> None:
+        """Takes up what waited for leads and identities that were made known otherwise, as by an import."""
+        rows = {(one.lead_id, one.event_id): one for one in await loading.waiting_for(transaction, lead_ids, tokens)}
+        if rows:
+            await self._process(
+                transaction, [Arrival(_as_record(transaction, row), stored=True) for row in rows.values()]
+            )
+
+    def on_lead_captured(self, work: Work, event: LeadCaptured, arrival: Arrival, _: UUID | None = None) -> None:
+        """A new lead's story begins, or a known lead was captured again; identities may join it with others."""
+        fingerprint = self._fingerprint(event)
+        if work.is_repeated(event.event_id, fingerprint):
+            _repeated(work, arrival)
+            return
+        ledger = work.ledger
+        if event.lead_id in ledger:
+            ledger.record(event.lead_id, capture_intake.touched(event, fingerprint))
+        else:
+            ledger.create(event.lead_id, event.business_unit)
+            ledger.record(event.lead_id, capture_intake.created(event, fingerprint))
+        ledger[event.lead_id].learn(capture_intake.personal(event), event.occurred_at)
+        work.remember(event.event_id, event.lead_id, fingerprint)
+        for consent in capture_intake.consents(event):
+            ledger.record(event.lead_id, consent)
+        join_by_identities(
+            ledger,
+            event.lead_id,
+            [(one.kind, owner) for one in event.identities if (owner := work.owners.get(one.token)) is not None],
+            occurred_at=event.occurred_at,
+            cause=event.event_id,
+            correlation_id=event.correlation_id,
+            historical=event.historical,
+        )
+        for waited in work.take_up(event.lead_id, [one.token for one in event.identities]):
+            self._on(work, Arrival(waited.record, waited.stored), under=event.lead_id)
+            self._instruments.taken_up.inc()
+
+    def on_interaction_recorded(
+        self, work: Work, event: InteractionRecorded, arrival: Arrival, under: UUID | None = None
+    ) -> None:
+        """A known lead was touched; an interaction of somebody unknown waits."""
+        fingerprint = self._fingerprint(event)
+        tokens = tuple(one.token for one in event.identities)
+        if work.is_repeated(event.event_id, fingerprint):
+            _repeated(work, arrival)
+            return
+        lead_id = work.lead_for(event.lead_id, tokens) or under
+        if lead_id is None:
+            _wait(work, arrival, event.lead_id, event.event_id, tokens)
+            return
+        work.ledger.record(lead_id, capture_intake.touched(event, fingerprint))
+        work.remember(event.event_id, lead_id, fingerprint)
+
+    def on_lead_scored(self, work: Work, event: LeadScored, arrival: Arrival, _: UUID | None = None) -> None:
+        """Takes over the verdict, in the story of the id it names, and qualifies the person where the policy says so."""
+        if work.is_repeated(event.event_id, None):
+            _repeated(work, arrival)
+            return
+        if event.lead_id not in work.ledger:
+            _wait(work, arrival, event.lead_id, event.event_id, ())
+            return
+        work.ledger.record(event.lead_id, capture_intake.graded(event))
+        work.remember(event.event_id, event.lead_id, None)
+        root = work.ledger.root(event.lead_id)
+        qualified = (
+            None
+            if event.historical
+            else decide_qualification(
+                root.state,
+                self._policy.unit(root.business_unit).qualification,
+                policy_version=self._policy.version,
+                cause=event.event_id,
+                correlation_id=event.correlation_id,
+            )
+        )
+        if qualified is not None:
+            work.ledger.record(root.lead_id, qualified)
+
+    def _on(self, work: Work, arrival: Arrival, under: UUID | None = None) -> None:
+        event = arrival.record.event
+        self._routes[type(event)](self, work, event, arrival, under)
+
+    async def _process(self, transaction: Transaction, arrivals: Sequence[Arrival]) -> None:
+        work = await self._load(transaction, arrivals)
+        for arrival in arrivals:
+            self._on(work, arrival)
+        await self._save(transaction, work, arrivals)
+
+    async def _load(self, transaction: Transaction, arrivals: Sequence[Arrival]) -> Work:
+        """Everything the batch needs, in a handful of statements, identities before leads, leads in order."""
+        events = [arrival.record.event for arrival in arrivals]
+        seen = await loading.seen_causes(transaction, [event.event_id for event in events])
+        first: dict[UUID, LeadCaptured] = {}
+        for event in events:
+            if isinstance(event, LeadCaptured) and event.event_id not in seen:
+                first.setdefault(event.event_id, event)
+        captured = list(first.values())
+        named = [event for event in events if not isinstance(event, LeadScored)]
+        claimed = await loading.claim_identities(
+            transaction, ((event.business_unit, one, event.lead_id) for event in captured for one in event.identities)
+        )
+        wanted = ((event.business_unit, one) for event in named for one in event.identities if one.token not in claimed)
+        owners = {**claimed, **await loading.identity_owners(transaction, wanted)}
+        lead_ids = {event.lead_id for event in events} | set(owners.values()) | {one.lead_id for one in seen.values()}
+        ledger = await loading.lock_groups(transaction, lead_ids)
+        work: Work = Batch(ledger, owners)
+        for event_id, one in seen.items():
+            work.remember(event_id, one.lead_id, one.fingerprint)
+        await self._load_waiting(transaction, work, captured, claimed)
+        await self._load_stories(transaction, work, captured)
+        return work
+
+    async def _load_waiting(
+        self, transaction: Transaction, work: Work, captured: Sequence[LeadCaptured], claimed: dict[str, UUID]
+    ) -> None:
+        """What waits for leads and identities that this batch makes known."""
+        unknown = {event.lead_id for event in captured if event.lead_id not in work.ledger}
+        if not unknown and not claimed:
+            return
+        tokens: dict[tuple[UUID, UUID], list[str]] = {}
+        found: dict[tuple[UUID, UUID], loading.Stored] = {}
+        for one in await loading.waiting_for(transaction, unknown, claimed.keys()):
+            place = (one.lead_id, one.event_id)
+            found.setdefault(place, one)
+            if one.token is not None:
+                tokens.setdefault(place, []).append(one.token)
+        if not found:
+            return
+        seen = await loading.seen_causes(transaction, [event_id for _, event_id in found])
+        for event_id, known in seen.items():
+            work.remember(event_id, known.lead_id, known.fingerprint)
+        for place, one in found.items():
+            work.wait(Pending(*place, tuple(tokens.get(place, ())), _as_record(transaction, one), stored=True))
+
+    async def _load_stories(self, transaction: Transaction, work: Work, captured: Sequence[LeadCaptured]) -> None:
+        """The whole history of those who may be merged or were: their state is made from it, not gone on with."""
+        links: dict[UUID, list[UUID]] = {}
+        for event in captured:
+            met = links.setdefault(event.lead_id, [])
+            met.extend(work.owners[one.token] for one in event.identities if one.token in work.owners)
+        meeting = components(work.ledger, links)
+        merged = {lead.root_id for lead in work.ledger if lead.is_merged}
+        if meeting:
+            await loading.load_apart(
+                transaction, work.ledger, [one.lead_id for lead in meeting for one in work.ledger.group(lead)]
+            )
+        if meeting or merged:
+            await loading.load_stories(transaction, work.ledger, meeting | merged)
+
+    async def _save(self, transaction: Transaction, work: Work, arrivals: Sequence[Arrival]) -> None:
+        await saving.save(transaction, work.ledger)
+        for event, count in Counter(entry.fact.event for entry in work.ledger.entries).items():
+            self._instruments.facts.labels(event).inc(count)
+        fresh = [one for one in work.pending if not one.stored and not one.taken]
+        kept = await saving.keep_waiting(
+            transaction, [(one.lead_id, one.event_id, one.tokens, one.record) for one in fresh]
+        )
+        for one in fresh:
+            if (one.lead_id, one.event_id) in kept:
+                transaction.mark_waiting(one.record)
+            else:
+                transaction.mark_duplicate(one.record)
+        for record in work.duplicates:
+            transaction.mark_duplicate(record)
+        waiting = {(one.lead_id, one.event_id) for one in work.pending if not one.taken}
+        taken = {(one.lead_id, one.event_id) for one in work.pending if one.stored and one.taken}
+        stored = {(one.record.event.lead_id, one.record.event.event_id) for one in arrivals if one.stored}
+        await saving.stop_waiting(transaction, taken | (stored - waiting))
+        if work.conflicts:
+            self._instruments.conflicts.inc(work.conflicts)
+
+    def _fingerprint(self, event: LeadCaptured | InteractionRecorded) -> str:
+        """What the sender said, keyed and hashed: the times Leadflow adds by itself are left out."""
+        said: list[Any] = [
+            event.event, event.lead_id, event.sender, event.channel, [one.token for one in event.identities], event.source,
+            event.medium, event.campaign, event.content, event.term, event.product, event.attributes,
+        ]  # fmt: skip
+        who = event.personal
+        if who is not None:
+            said += [who.name, who.email, who.phone, who.message, who.external_id]
+        if isinstance(event, LeadCaptured):
+            said += [event.company, event.job_title, event.country, event.language]
+            said += [[one.purpose, one.granted, one.lawful_basis] for one in event.consents]
+        else:
+            said += [event.kind, event.value]
+        document = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+        return blake2b(document, digest_size=8, key=self._secret).hexdigest()
+
+
+def _repeated(work: Work, arrival: Arrival) -> None:
+    """From the log it is a duplicate; from those that waited it is simply done."""
+    if not arrival.stored:
+        work.duplicates.append(arrival.record)
+
+
+def _wait(work: Work, arrival: Arrival, lead_id: UUID, event_id: UUID, tokens: tuple[str, ...]) -> None:
+    if not arrival.stored and _NUL.search(arrival.record.value):
+        # Stored, it would be refused when its lead comes, and the lead would be blamed for it.
+        raise Rejected("A text has a NUL character.", code="unstorable-text", fix="Remove the character and redrive.")
+    if not work.wait(Pending(lead_id, event_id, tokens, arrival.record, arrival.stored)):
+        _repeated(work, arrival)
+
+
+def _as_record(transaction: Transaction, row: loading.Stored) -> Record:
+    event = TOPICS[row.topic].parse(row.value)
+    return Record(row.topic, row.partition, row.offset, None, row.value, (), transaction.now, event)

@@ -1,0 +1,150 @@
+"""Takes somebody's history in: validated row by row, recorded set by set, each row once however often it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.commands import rejected
+from services.pipeline.domain.history_import import opportunity_of, record_row
+from services.pipeline.domain.history_rows import HistoryRow, read_row
+from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.refusals import Refused
+from services.pipeline.handlers import Handlers
+from services.pipeline.storage import loading, saving
+from shared.contracts.capture_events import Identity
+from shared.contracts.identity import external_identity, identity, lead_id_from
+from shared.contracts.policy import Policy
+from shared.kit.database import Database, Transaction
+
+ROWS_AT_ONCE = 500
+"""Rows of one transaction: bounded, so that probes and queries stay alive during an import."""
+
+
+@dataclass(slots=True)
+class Imported:
+    """How a batch of history ended; `problems` by the place of the row."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    problems: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, other: Imported) -> None:
+        """Counts a further part in."""
+        self.accepted += other.accepted
+        self.duplicates += other.duplicates
+        self.problems.update(other.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A valid row and the identity of the lead it is about."""
+
+    row: HistoryRow
+    who: Identity
+
+
+class HistoryImports:
+    """Authoritative history: no rule of ours decides anything from it."""
+
+    def __init__(self, database: Database, policy: Policy, secret: bytes, handlers: Handlers) -> None:
+        self._database = database
+        self._policy = policy
+        self._secret = secret
+        self._handlers = handlers
+
+    async def take(self, sender: str, rows: Sequence[object], now: datetime) -> Imported:
+        """Records what is new and says what is wrong, earliest first, so that versions follow time within a call."""
+        result = Imported()
+        valid: list[Known] = []
+        for place, raw in enumerate(rows):
+            if place % 250 == 249:
+                await asyncio.sleep(0)
+            try:
+                row = read_row(raw, place=place, sender=sender, policy=self._policy, now=now)
+            except Refused as refused:
+                result.problems[place] = rejected(refused).problem()
+                continue
+            value = external_identity(sender, row.external_id)
+            valid.append(Known(row, identity(self._secret, row.business_unit, "external", value)))
+        valid.sort(key=lambda known: (known.row.occurred_at, known.row.place))
+        for start in range(0, len(valid), ROWS_AT_ONCE):
+            part = valid[start : start + ROWS_AT_ONCE]
+            result.add(await self._database.run(partial(self._record, sender=sender, part=part)))
+        return result
+
+    async def _record(self, transaction: Transaction, *, sender: str, part: Sequence[Known]) -> Imported:
+        claims = [(one.row.business_unit, one.who, lead_id_from([one.who], one.row.event_id)) for one in part]
+        claimed = await loading.claim_identities(transaction, claims)
+        wanted = ((one.row.business_unit, one.who) for one in part if one.who.token not in claimed)
+        owners = {**claimed, **await loading.identity_owners(transaction, wanted)}
+        ledger = await loading.lock_groups(transaction, set(owners.values()))
+        await loading.load_stories(transaction, ledger, [lead.lead_id for lead in ledger])
+        unknown = {lead_id for lead_id in owners.values() if lead_id not in ledger}
+        recorded = {(lead.lead_id, fact.event_id): fact.fingerprint for lead in ledger for fact in lead.facts or ()}
+        deals = await loading.deal_owners(
+            transaction,
+            {(one.row.business_unit, name) for one in part if (name := opportunity_of(one.row)) is not None},
+        )
+        done = Imported()
+        for one in part:
+            try:
+                self._row(ledger, owners[one.who.token], one.row, sender, recorded, deals, done)
+            except Refused as refused:
+                done.problems[one.row.place] = rejected(refused).problem()
+        await saving.save(transaction, ledger)
+        if unknown or claimed:
+            await self._handlers.take_up_for(transaction, unknown, claimed.keys())
+        return done
+
+    def _row(
+        self,
+        ledger: Ledger,
+        lead_id: UUID,
+        row: HistoryRow,
+        sender: str,
+        recorded: dict[tuple[UUID, UUID], str | None],
+        deals: dict[tuple[str, str], UUID],
+        done: Imported,
+    ) -> None:
+        root_id = ledger.root(lead_id).lead_id if lead_id in ledger else lead_id
+        members = [lead.lead_id for lead in ledger.group(lead_id)] if lead_id in ledger else [lead_id]
+        for member in members:
+            if (member, row.event_id) in recorded:
+                if recorded[member, row.event_id] not in (None, row.fingerprint):
+                    raise _contradicts()
+                done.duplicates += 1
+                return
+        name = opportunity_of(row)
+        if name is not None:
+            owner = deals.setdefault((row.business_unit, name), lead_id)
+            if (ledger.root(owner).lead_id if owner in ledger else owner) != root_id:
+                raise _another_leads_deal()
+        record_row(ledger, lead_id, row, sender=sender, unit=self._policy.unit(row.business_unit))
+        recorded[lead_id, row.event_id] = row.fingerprint
+        done.accepted += 1
+
+
+def _contradicts() -> Refused:
+    return Refused(
+        "record_id was sent before with other facts; the first stay.",
+        kind="conflict",
+        code="conflicting-record",
+        field="record_id",
+        fix="Give each record an id of its own, or leave record_id out.",
+    )
+
+
+def _another_leads_deal() -> Refused:
+    return Refused(
+        "opportunity_id belongs to another lead of the business unit.",
+        kind="conflict",
+        code="opportunity-exists",
+        field="opportunity_id",
+        fix="Send an opportunity_id that is unique within the business unit.",
+    )

@@ -1,0 +1,17 @@
+"""What pipeline is told by its environment: `PIPELINE_*` beside what every service is told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.kit.settings import ServiceSettings
+
+
+class PipelineSettings(ServiceSettings):
+    """Where pipeline listens and how it works."""
+
+    model_config = SettingsConfigDict(env_prefix="PIPELINE_", extra="ignore", populate_by_name=True)
+
+    port: int = Field(8003, ge=0, le=65535)
+    stranded_interval_seconds: float = Field(1.0, gt=0)

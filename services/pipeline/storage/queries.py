@@ -1,0 +1,189 @@
+"""What is asked of pipeline: leads, their stories, their deals, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.kit.database import Database, Transaction
+
+_PLAIN = (
+    "lead_id", "business_unit", "status", "created_at", "score", "grade", "graded_at", "owner", "team", "qualified_at",
+    "archived_at", "archived_reason", "conflicts", "updated_at",
+)  # fmt: skip
+_TOUCH = ("channel", "source", "medium", "campaign", "product")
+_DEAL = (
+    "business_unit", "opportunity_id", "lead_id", "pipeline", "stage", "status", "amount", "currency", "product", "owner",
+    "team", "opened_at", "closed_at", "expected_close", "reason", "updated_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where a listing goes on: after this creation time and id."""
+
+    created_at: datetime
+    lead_id: UUID
+
+
+async def root_of(database: Database, lead_id: UUID) -> UUID | None:
+    """The canonical id of a lead, None for one nobody knows."""
+    rows = await database.rows("SELECT root_id FROM pipeline.leads WHERE lead_id = :id", id=lead_id)
+    return rows[0].root_id if rows else None
+
+
+async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[str, Any]:
+    """A lead with everything that is one person with it, as the API shows it."""
+    members = await source.rows(
+        "SELECT * FROM pipeline.leads WHERE root_id = :id ORDER BY personal_at NULLS FIRST", id=root_id
+    )
+    deals = await source.rows(
+        """
+        SELECT o.*, l.root_id FROM pipeline.opportunities o JOIN pipeline.leads l USING (lead_id)
+        WHERE l.root_id = :id ORDER BY o.opened_at, o.opportunity_id""",
+        id=root_id,
+    )
+    root = next(row for row in members if row.lead_id == root_id)
+    personal: dict[str, str] = {}
+    for member in members:
+        personal.update(member.personal)
+    return {
+        **_lead(root),
+        "version": sum(member.version for member in members),
+        "personal": personal,
+        "merged_lead_ids": sorted(str(member.lead_id) for member in members if member.lead_id != root_id),
+        "opportunities": [deal_document(row) for row in deals],
+    }
+
+
+def _lead(row: Any) -> dict[str, Any]:
+    touch = {"at": row.first_touch_at, **{name: getattr(row, name) for name in _TOUCH}}
+    return {**{name: getattr(row, name) for name in _PLAIN}, "first_touch": touch}
+
+
+def deal_document(row: Any) -> dict[str, Any]:
+    """A deal as the API shows it, under its lead's canonical id."""
+    return {**{name: getattr(row, name) for name in _DEAL}, "lead_id": row.root_id}
+
+
+def etag(document: dict[str, Any]) -> str:
+    """The version of a lead and all ids merged into it, for If-Match."""
+    return f'"{document["lead_id"]}.{document["version"]}"'
+
+
+async def deals_named(source: Database | Transaction, opportunity_id: str, business_unit: str | None) -> Sequence[Any]:
+    """The deals of this id, of one unit or of all."""
+    unit = "AND o.business_unit = :unit" if business_unit is not None else ""
+    return await source.rows(
+        f"""
+        SELECT o.*, l.root_id FROM pipeline.opportunities o JOIN pipeline.leads l USING (lead_id)
+        WHERE o.opportunity_id = :id {unit}""",
+        id=opportunity_id,
+        **({"unit": business_unit} if business_unit is not None else {}),
+    )
+
+
+async def leads(
+    database: Database,
+    *,
+    business_unit: str | None,
+    status: str | None,
+    tokens: Collection[tuple[str, str]] | None,
+    after: Page | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """A page of leads, oldest first; `tokens` are (kind, token) of identities of which a lead must have each."""
+    conditions = ["l.lead_id = l.root_id"]
+    parameters: dict[str, Any] = {"limit": limit}
+    if business_unit is not None:
+        conditions.append("l.business_unit = :unit")
+        parameters["unit"] = business_unit
+    if status is not None:
+        conditions.append("l.status = :status")
+        parameters["status"] = status
+    if after is not None:
+        conditions.append("(l.created_at, l.lead_id) > (:created_at, :lead_id)")
+        parameters |= {"created_at": after.created_at, "lead_id": after.lead_id}
+    for place, (kind, token) in enumerate(tokens or ()):
+        conditions.append(
+            f"""l.lead_id IN (SELECT owner.root_id FROM pipeline.identities i JOIN pipeline.leads owner USING (lead_id)
+                WHERE i.business_unit = :unit AND i.kind = :kind{place} AND i.token = :token{place})"""
+        )
+        parameters |= {f"kind{place}": kind, f"token{place}": token}
+    rows = await database.rows(
+        f"""
+        SELECT l.* FROM pipeline.leads l WHERE {" AND ".join(conditions)}
+        ORDER BY l.created_at, l.lead_id LIMIT :limit""",
+        **parameters,
+    )
+    return [{**_lead(row), "personal": row.personal} for row in rows]
+
+
+async def story(database: Database, root_id: UUID) -> list[dict[str, Any]]:
+    """Every fact of a lead and of the ids merged into it, in the order in which they count."""
+    rows = await database.rows(
+        """
+        SELECT h.lead_id, h.version, h.event, h.event_id, h.occurred_at, h.recorded_at, h.causation_id, h.data
+        FROM pipeline.history h JOIN pipeline.leads l USING (lead_id)
+        WHERE l.root_id = :id ORDER BY h.occurred_at, h.version, h.lead_id""",
+        id=root_id,
+    )
+    return [
+        {
+            "event": row.event,
+            "event_id": row.event_id,
+            "lead_id": row.lead_id,
+            "version": row.version,
+            "occurred_at": row.occurred_at,
+            "recorded_at": row.recorded_at,
+            "causation_id": row.causation_id,
+            **row.data,
+        }
+        for row in rows
+    ]
+
+
+async def counts(database: Database) -> dict[str, Any]:
+    """How much of everything there is."""
+    row = (
+        await database.rows(
+            """
+            SELECT (SELECT count(*) FROM pipeline.leads) AS lead_ids,
+                (SELECT count(*) FROM pipeline.leads WHERE lead_id = root_id) AS leads,
+                (SELECT count(*) FROM pipeline.history) AS history_events,
+                (SELECT count(*) FROM pipeline.opportunities) AS opportunities,
+                (SELECT count(*) FROM pipeline.waiting) AS waiting,
+                (SELECT count(*) FROM pipeline.dead_letters WHERE status = 'open') AS dead_letters,
+                (SELECT coalesce(sum(messages), 0) FROM pipeline.outbox) AS outbox_messages,
+                (SELECT coalesce(sum(conflicts), 0) FROM pipeline.leads) AS conflicts"""
+        )
+    )[0]
+    statuses = await database.rows(
+        "SELECT status, count(*) AS n FROM pipeline.leads WHERE lead_id = root_id GROUP BY status ORDER BY status"
+    )
+    return {
+        **{name: int(value) for name, value in row._mapping.items()},
+        "by_status": {one.status: one.n for one in statuses},
+    }
+
+
+async def audit(database: Database, event_ids: Collection[UUID]) -> dict[str, list[UUID]]:
+    """How each captured event ended here: a fact, waiting for its lead, dead-lettered, or never seen."""
+    rows = await database.rows(
+        """
+        SELECT wanted.id,
+            EXISTS (SELECT FROM pipeline.history h WHERE h.causation_id = wanted.id
+                AND h.event IN ('LeadCreated', 'LeadTouched', 'LeadGraded')) AS fact,
+            EXISTS (SELECT FROM pipeline.waiting w WHERE w.event_id = wanted.id) AS waiting,
+            EXISTS (SELECT FROM pipeline.dead_letters d WHERE d.event_id = wanted.id AND d.status <> 'redriven') AS dead
+        FROM unnest(CAST(:ids AS uuid[])) AS wanted(id)""",
+        ids=list(event_ids),
+    )
+    ended: dict[str, list[UUID]] = {"facts": [], "waiting": [], "dead_lettered": [], "unknown": []}
+    for row in rows:
+        how = "facts" if row.fact else "waiting" if row.waiting else "dead_lettered" if row.dead else "unknown"
+        ended[how].append(row.id)
+    return ended

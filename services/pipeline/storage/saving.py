@@ -1,0 +1,156 @@
+"""What a transaction writes once everything is decided, set-wise, in one fixed order."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.pipeline.domain.ledger import Lead, Ledger
+from services.pipeline.storage.rows import LEAD_COLUMNS, deal_row, history_row, lead_row, published
+from shared.contracts.topics import PIPELINE_LIFECYCLE
+from shared.kit.database import Transaction
+from shared.kit.errors import Retryable
+from shared.kit.records import Record
+
+_NAMES = ", ".join(LEAD_COLUMNS)
+_TYPES = ", ".join(f"{name} {kind}" for name, kind in LEAD_COLUMNS.items())
+_CHANGES = ", ".join(f"{name} = r.{name}" for name in LEAD_COLUMNS if name not in ("lead_id", "business_unit"))
+
+INSERT_LEADS = f"""
+    INSERT INTO pipeline.leads ({_NAMES}, updated_at)
+    SELECT {_NAMES}, :now FROM json_to_recordset(CAST(:rows AS json)) AS r({_TYPES})
+    ON CONFLICT DO NOTHING RETURNING lead_id"""
+
+UPDATE_LEADS = f"""
+    UPDATE pipeline.leads AS l SET {_CHANGES}, updated_at = :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r({_TYPES}) WHERE l.lead_id = r.lead_id"""
+
+INSERT_HISTORY = """
+    INSERT INTO pipeline.history (lead_id, event_id, version, event, occurred_at, recorded_at, correlation_id, causation_id,
+        fingerprint, data)
+    SELECT lead_id, event_id, version, event, occurred_at, :now, correlation_id, causation_id, fingerprint, data
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, event_id uuid, version integer, event text,
+        occurred_at timestamptz, correlation_id uuid, causation_id uuid, fingerprint text, data jsonb)
+    ON CONFLICT DO NOTHING RETURNING 1"""
+
+UPSERT_DEALS = """
+    INSERT INTO pipeline.opportunities (business_unit, opportunity_id, lead_id, pipeline, stage, status, amount, currency,
+        product, owner, team, opened_at, closed_at, expected_close, reason, updated_at)
+    SELECT business_unit, opportunity_id, lead_id, pipeline, stage, status, amount, currency,
+        product, owner, team, opened_at, closed_at, expected_close, reason, :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, opportunity_id text, lead_id uuid, pipeline text,
+        stage text, status text, amount text, currency text, product text, owner text, team text, opened_at timestamptz,
+        closed_at timestamptz, expected_close timestamptz, reason text)
+    ON CONFLICT (business_unit, opportunity_id) DO UPDATE SET (lead_id, pipeline, stage, status, amount, currency, product,
+        owner, team, opened_at, closed_at, expected_close, reason, updated_at) = (excluded.lead_id, excluded.pipeline,
+        excluded.stage, excluded.status, excluded.amount, excluded.currency, excluded.product, excluded.owner,
+        excluded.team, excluded.opened_at, excluded.closed_at, excluded.expected_close, excluded.reason, excluded.updated_at)"""
+
+INSERT_WAITING = """
+    INSERT INTO pipeline.waiting (lead_id, event_id, topic, partition, record_offset, record_timestamp, value, recorded_at)
+    SELECT lead_id, event_id, topic, partition, record_offset, record_timestamp, decode(value, 'base64'), :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, event_id uuid, topic text, partition integer,
+        record_offset bigint, record_timestamp timestamptz, value text)
+    ON CONFLICT DO NOTHING RETURNING lead_id, event_id"""
+
+INSERT_WAITING_IDENTITIES = """
+    INSERT INTO pipeline.waiting_identities (token, lead_id, event_id)
+    SELECT token, lead_id, event_id
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(token text, lead_id uuid, event_id uuid) ON CONFLICT DO NOTHING"""
+
+DELETE_WAITING = """
+    WITH taken AS (SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, event_id uuid)),
+    names AS (DELETE FROM pipeline.waiting_identities w USING taken t
+        WHERE w.lead_id = t.lead_id AND w.event_id = t.event_id)
+    DELETE FROM pipeline.waiting w USING taken t WHERE w.lead_id = t.lead_id AND w.event_id = t.event_id"""
+
+INSERT_APART = """
+    INSERT INTO pipeline.never_merge (lead_id, other_id, recorded_at)
+    SELECT lead_id, other_id, :now FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, other_id uuid)
+    ON CONFLICT DO NOTHING"""
+
+
+class RacedWrite(Retryable):
+    """Another process wrote the same row first. The transaction starts again and sees what that one did."""
+
+    def __init__(self) -> None:
+        super().__init__("Another process wrote the same at the same moment.", retry_after_seconds=0.05)
+
+
+async def save(transaction: Transaction, ledger: Ledger) -> None:
+    """Writes every lead that changed and every new fact, and announces the facts in the order they were recorded.
+
+    Raises `RacedWrite` where another process wrote the same lead or fact first.
+    """
+    now = transaction.now
+    changed = [ledger[lead_id] for lead_id in sorted(ledger.changed)]
+    new = [lead_row(lead) for lead in changed if not lead.stored]
+    if len(await transaction.set_wise(INSERT_LEADS, new, now=now)) != len(new):
+        raise RacedWrite
+    entries = [history_row(entry) for entry in ledger.entries]
+    if len(await transaction.set_wise(INSERT_HISTORY, entries, now=now)) != len(entries):
+        raise RacedWrite
+    await transaction.set_wise(UPDATE_LEADS, [lead_row(lead) for lead in changed if lead.stored], now=now)
+    await transaction.set_wise(UPSERT_DEALS, _deals(ledger, changed), now=now)
+    await transaction.set_wise(INSERT_APART, _both_ways(ledger.newly_apart), now=now)
+    topic = PIPELINE_LIFECYCLE.name
+    for entry in ledger.entries:
+        transaction.announce(topic, str(entry.lead.lead_id), orjson.dumps(published(entry, now)))
+
+
+async def keep_waiting(
+    transaction: Transaction, records: Sequence[tuple[UUID, UUID, Sequence[str], Record]]
+) -> set[tuple[UUID, UUID]]:
+    """Stores records, given as (lead id, event id, identity tokens, record), until their lead is known.
+
+    Answers with those that were not waiting already.
+    """
+    rows = [
+        {
+            "lead_id": lead_id,
+            "event_id": event_id,
+            "topic": record.topic,
+            "partition": record.partition,
+            "record_offset": record.offset,
+            "record_timestamp": record.timestamp,
+            "value": base64.b64encode(record.value).decode(),
+        }
+        for lead_id, event_id, _, record in records
+    ]
+    stored = await transaction.set_wise(INSERT_WAITING, rows, now=transaction.now)
+    names = [
+        {"token": token, "lead_id": lead_id, "event_id": event_id}
+        for lead_id, event_id, tokens, _ in records
+        for token in tokens
+    ]
+    await transaction.set_wise(INSERT_WAITING_IDENTITIES, names)
+    return {(row.lead_id, row.event_id) for row in stored}
+
+
+async def stop_waiting(transaction: Transaction, taken: Iterable[tuple[UUID, UUID]]) -> None:
+    """Forgets waiting records that were taken up."""
+    rows = [{"lead_id": lead_id, "event_id": event_id} for lead_id, event_id in sorted(taken)]
+    await transaction.set_wise(DELETE_WAITING, rows)
+
+
+def _deals(ledger: Ledger, changed: Iterable[Lead]) -> list[dict[str, Any]]:
+    touched = {entry.fact.data.get("opportunity_id") for entry in ledger.entries} - {None}
+    if not touched:
+        return []
+    rows = {}
+    for lead in changed:
+        for name, deal in lead.state.deals.items():
+            if name in touched and not lead.is_merged:
+                rows[lead.business_unit, name] = deal_row(deal, lead.business_unit)
+    return [rows[key] for key in sorted(rows)]
+
+
+def _both_ways(pairs: Iterable[frozenset[UUID]]) -> list[dict[str, UUID]]:
+    rows = []
+    for one, other in (sorted(pair) for pair in pairs):
+        rows += [{"lead_id": one, "other_id": other}, {"lead_id": other, "other_id": one}]
+    return rows

@@ -1,0 +1,173 @@
+"""The tables of schema `pipeline`. The migrations make exactly these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, LargeBinary, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+SCHEMA = "pipeline"
+
+
+class PipelineTable(SQLModel, registry=registry(metadata=MetaData(schema=SCHEMA))):
+    """What all tables of this service share: their schema."""
+
+
+def _text(nullable: bool = False, primary_key: bool = False) -> Any:
+    return Field(default=None if nullable else ..., sa_type=Text, nullable=nullable, primary_key=primary_key)
+
+
+def _time(nullable: bool = False) -> Any:
+    return Field(default=None if nullable else ..., sa_type=DateTime(timezone=True), nullable=nullable)
+
+
+class Lead(PipelineTable, table=True):
+    """A lead id: on a root the state of its whole group, on a merged id only its own version, place and person."""
+
+    __tablename__ = "leads"
+    __table_args__ = (Index("leads_root", "root_id"), Index("leads_by_creation", "created_at", "lead_id"))
+
+    lead_id: UUID = Field(primary_key=True)
+    business_unit: str = _text()
+    root_id: UUID
+    merged_into: UUID | None = None
+    version: int = Field(sa_type=Integer)
+    status: str = _text()
+    created_at: datetime = _time()
+    explicit_at: datetime | None = _time(nullable=True)
+    first_fact_at: datetime = _time()
+    first_touch_at: datetime | None = _time(nullable=True)
+    channel: str | None = _text(nullable=True)
+    source: str | None = _text(nullable=True)
+    medium: str | None = _text(nullable=True)
+    campaign: str | None = _text(nullable=True)
+    product: str | None = _text(nullable=True)
+    score: int | None = Field(default=None, sa_type=Integer)
+    grade: str | None = _text(nullable=True)
+    graded_at: datetime | None = _time(nullable=True)
+    owner: str | None = _text(nullable=True)
+    team: str | None = _text(nullable=True)
+    assigned_at: datetime | None = _time(nullable=True)
+    qualified_at: datetime | None = _time(nullable=True)
+    archived_at: datetime | None = _time(nullable=True)
+    archived_reason: str | None = _text(nullable=True)
+    conflicts: int = Field(sa_type=Integer)
+    personal: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    personal_at: datetime | None = _time(nullable=True)
+    updated_at: datetime = _time()
+
+
+class LeadIdentity(PipelineTable, table=True):
+    """Which lead a keyed identity belongs to: the first that showed it."""
+
+    __tablename__ = "identities"
+    __table_args__ = (Index("identities_lead", "lead_id"),)
+
+    business_unit: str = _text(primary_key=True)
+    kind: str = _text(primary_key=True)
+    token: str = _text(primary_key=True)
+    lead_id: UUID
+
+
+class NeverMerge(PipelineTable, table=True):
+    """Two ids that a person took apart: no identity joins them again. Held in both directions."""
+
+    __tablename__ = "never_merge"
+
+    lead_id: UUID = Field(primary_key=True)
+    other_id: UUID = Field(primary_key=True)
+    recorded_at: datetime = _time()
+
+
+class HistoryEntry(PipelineTable, table=True):
+    """Every lifecycle event, for ever, in its lead's own story. `data` is what travels, without personal data."""
+
+    __tablename__ = "history"
+    __table_args__ = (
+        Index("history_version", "lead_id", "version", unique=True),
+        Index(
+            "history_cause",
+            "causation_id",
+            unique=True,
+            postgresql_where=text("event IN ('LeadCreated', 'LeadTouched', 'LeadGraded')"),
+        ),
+    )
+
+    lead_id: UUID = Field(primary_key=True)
+    event_id: UUID = Field(primary_key=True)
+    version: int = Field(sa_type=Integer)
+    event: str = _text()
+    occurred_at: datetime = _time()
+    recorded_at: datetime = _time()
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    fingerprint: str | None = _text(nullable=True)
+    data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class Opportunity(PipelineTable, table=True):
+    """A deal as it is now. `lead_id` is the story that holds it."""
+
+    __tablename__ = "opportunities"
+    __table_args__ = (Index("opportunities_lead", "lead_id"), Index("opportunities_id", "opportunity_id"))
+
+    business_unit: str = _text(primary_key=True)
+    opportunity_id: str = _text(primary_key=True)
+    lead_id: UUID
+    pipeline: str | None = _text(nullable=True)
+    stage: str | None = _text(nullable=True)
+    status: str = _text()
+    amount: str | None = _text(nullable=True)
+    currency: str | None = _text(nullable=True)
+    product: str | None = _text(nullable=True)
+    owner: str | None = _text(nullable=True)
+    team: str | None = _text(nullable=True)
+    opened_at: datetime = _time()
+    closed_at: datetime | None = _time(nullable=True)
+    expected_close: datetime | None = _time(nullable=True)
+    reason: str | None = _text(nullable=True)
+    updated_at: datetime = _time()
+
+
+class Waiting(PipelineTable, table=True):
+    """An interaction or a score whose lead is not known yet, as the log had it."""
+
+    __tablename__ = "waiting"
+    __table_args__ = (Index("waiting_recorded", "recorded_at"), Index("waiting_event", "event_id"))
+
+    lead_id: UUID = Field(primary_key=True)
+    event_id: UUID = Field(primary_key=True)
+    arrival: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), nullable=False))
+    topic: str = _text()
+    partition: int = Field(sa_type=Integer)
+    record_offset: int = Field(sa_type=BigInteger)
+    record_timestamp: datetime = _time()
+    value: bytes = Field(sa_type=LargeBinary)
+    recorded_at: datetime = _time()
+
+
+class WaitingIdentity(PipelineTable, table=True):
+    """An identity under which something waits."""
+
+    __tablename__ = "waiting_identities"
+
+    token: str = _text(primary_key=True)
+    lead_id: UUID = Field(primary_key=True)
+    event_id: UUID = Field(primary_key=True)
+
+
+class Command(PipelineTable, table=True):
+    """A command that its sender named, so that sending it again does nothing twice."""
+
+    __tablename__ = "commands"
+
+    command_id: UUID = Field(primary_key=True)
+    fingerprint: str = _text()
+    lead_id: UUID
+    opportunity_id: str | None = _text(nullable=True)
+    recorded_at: datetime = _time()

@@ -1,0 +1,114 @@
+"""How a row of somebody's history is read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.domain.history_import import record_row
+from services.pipeline.domain.history_rows import EVENTS, HistoryRow, read_row
+from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.refusals import Refused
+from services.pipeline.storage.rows import published
+from shared.contracts.envelope import Money
+from shared.contracts.topics import PIPELINE_LIFECYCLE
+from tests.unit.pipeline.builders import POLICY, an_id
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def read(**raw: Any) -> HistoryRow:
+    row = {"external_id": "c1", "event": "won", "occurred_at": "2026-01-01", **raw}
+    return read_row(row, place=0, sender="import", policy=POLICY, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-01-01", "2025-12-31T23:00:00+00:00"),
+        ("2026-07-01T10:00:00"[:10].replace("07", "05"), "2026-04-30T22:00:00+00:00"),
+        ("2026-03-01T09:30:00", "2026-03-01T08:30:00+00:00"),
+        ("2026-03-01 09:30", "2026-03-01T08:30:00+00:00"),
+        ("2026-03-01T09:30:00Z", "2026-03-01T09:30:00+00:00"),
+        ("2026-03-01T09:30:00.5+03:30", "2026-03-01T06:00:00.500000+00:00"),
+    ],
+)
+def test_a_time_without_an_offset_is_the_units(written: str, meant: str) -> None:
+    assert read(occurred_at=written).occurred_at.isoformat() == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("1500.00", "1500"), (1500, "1500"), ("1.5e3", "1500"), (0.1, "0.1"), ("-0.0", "0"), ("1,000", None), ("NaN", None),
+     ("1.1234567", None), ("1" * 16, None), (True, None), (None, None)],
+)  # fmt: skip
+def test_one_amount_has_one_spelling(written: object, meant: str | None) -> None:
+    assert normal_amount(written) == meant
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**14), max_value=10**14, places=4))
+def test_every_amount_taken_is_money_of_the_contract(amount: Any) -> None:
+    normal = normal_amount(amount)
+    assert normal is not None
+    assert TypeAdapter(Money).validate_python(normal) == normal
+    assert normal_amount(normal) == normal
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"external_id": " "}, "external_id"),
+        ({"event": None}, "event"),
+        ({"occurred_at": "01/02/2026"}, "occurred_at"),
+        ({"occurred_at": "2026-06-01T00:11:00Z"}, "occurred_at"),
+        ({"amount": {}}, "amount"),
+        ({"currency": "euro"}, "currency"),
+        ({"stage": "x" * 201}, "stage"),
+        ({"owner": "a\x00b"}, "owner"),
+        ({"event": "satisfaction", "value": "good"}, "value"),
+        ({"event": "stage_changed"}, "stage"),
+        ({"business_unit": ["x"]}, "business_unit"),
+    ],
+)
+def test_a_wrong_row_names_its_field(raw: dict[str, Any], field: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read(**raw)
+    assert refused.value.field == field
+    assert refused.value.fix
+
+
+def test_the_id_is_of_the_record_where_there_is_one_and_of_the_facts_where_not() -> None:
+    assert read(amount="10").event_id == read(amount="10.00").event_id
+    assert read(amount="10").event_id != read(amount="11").event_id
+    assert read(record_id="r", amount="10").event_id == read(record_id="r", amount="11").event_id
+    assert read(record_id="r", amount="10").fingerprint != read(record_id="r", amount="11").fingerprint
+    assert read(business_unit="tehran").event_id != read().event_id
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("known", [True, False])
+def test_every_event_becomes_a_lifecycle_event_of_the_contract(event: str, known: bool) -> None:
+    ledger = Ledger()
+    lead_id = an_id()
+    unit = POLICY.unit("default")
+    if known:
+        record_row(ledger, lead_id, read(event="lead_created"), sender="import", unit=unit)
+    row = read(
+        event=event, stage="proposal", amount="5", owner="kim", value="4", expected_close="2026-09-01", channel="chat",
+        record_id="r",
+    )  # fmt: skip
+    record_row(ledger, lead_id, row, sender="import", unit=unit)
+    assert len(ledger.entries) == (1 if event == "lead_created" and not known else 2)
+    for entry in ledger.entries:
+        document = {
+            name: str(value) if name.endswith("_id") else value for name, value in published(entry, NOW).items()
+        }
+        said = PIPELINE_LIFECYCLE.events.validate_python(document)
+        assert (said.historical, said.version, said.business_unit) == (True, entry.fact.version, "default")
+    assert ledger.entries[-1].fact.event_id == row.event_id
