@@ -16,7 +16,6 @@ from fastapi import FastAPI
 
 from shared.kit.documents import InvalidDocument
 from shared.kit.logs import log
-from shared.kit.migrations import migrate
 from shared.kit.settings import ServiceSettings, or_exit, redacted
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -73,6 +72,9 @@ def run_service(
         return
     if arguments == ["migrate"]:
         if migrations is not None:
+            # Only here: a service that serves need not load the migration tool at every start.
+            from shared.kit.migrations import migrate
+
             migrate(name, migrations, settings.database_url.get_secret_value())
         return
     try:

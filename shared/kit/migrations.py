@@ -7,6 +7,7 @@ from typing import Protocol
 
 import alembic.command
 import alembic.config
+
 from shared.kit.database import psycopg_url
 
 PLACE = Path(__file__).parent / "alembic"

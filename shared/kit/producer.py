@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
@@ -25,6 +26,12 @@ from shared.kit.instruments import ProducerInstruments
 from shared.kit.logs import log
 
 POISON = (OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId)
+
+
+def partition_of(key: bytes, partitions: Sequence[int], _: Sequence[int]) -> int:
+    """The partition of a key: its CRC-32 modulo their number, as librdkafka does by default. The Python client's own
+    murmur2 is written in Python and was a twentieth of what a record cost."""
+    return partitions[zlib.crc32(key) % len(partitions)]
 
 
 class Producer:
@@ -185,6 +192,7 @@ class Producer:
             max_batch_size=256 * 1024,
             max_request_size=1024 * 1024,
             request_timeout_ms=int(self._deadline_seconds * 1000),
+            partitioner=partition_of,
         )
         try:
             async with asyncio.timeout(self._deadline_seconds * 2):
