@@ -24,7 +24,9 @@ test keeps it true. Every event is JSON with the fields of the envelope below, i
 """
 
 
-def wiring(service: str) -> tuple[Mapping[Topic, Mapping[type[Event], Callable[..., Any]]], Mapping[Topic, Iterable[type[Event]]]]:
+def wiring(
+    service: str,
+) -> tuple[Mapping[Topic, Mapping[type[Event], Callable[..., Any]]], Mapping[Topic, Iterable[type[Event]]]]:
     """What a service's composition root says comes in and goes out."""
     module = import_module(f"services.{service}.app")
     return getattr(module, "CONSUMES", {}), getattr(module, "PUBLISHES", {})
@@ -39,7 +41,12 @@ def render() -> str:
 
 
 def _flow() -> str:
-    lines = ["## Who publishes, who consumes", "", "| topic | event | published by | consumed by |", "|---|---|---|---|"]
+    lines = [
+        "## Who publishes, who consumes",
+        "",
+        "| topic | event | published by | consumed by |",
+        "|---|---|---|---|",
+    ]
     for topic in TOPICS.values():
         for event in _events(topic):
             publishers = [name for name in SERVICES if event in wiring(name)[1].get(topic, ())]
@@ -48,7 +55,9 @@ def _flow() -> str:
                 for name in SERVICES
                 if (handler := wiring(name)[0].get(topic, {}).get(event)) is not None
             ]
-            lines.append(f"| `{topic.name}` | `{event.__name__}` | {', '.join(publishers)} | {', '.join(consumers) or '–'} |")
+            lines.append(
+                f"| `{topic.name}` | `{event.__name__}` | {', '.join(publishers)} | {', '.join(consumers) or '–'} |"
+            )
     return "\n".join([*lines, ""])
 
 

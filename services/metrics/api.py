@@ -1,0 +1,204 @@
+"""The KPI API and the audits: HTTP in, HTTP out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from services.metrics.domain.answers import answer_groups
+from services.metrics.domain.definitions import BY_ID, DEFINITIONS, Definition
+from services.metrics.domain.entries import DIMENSIONS
+from services.metrics.domain.questions import CUTS, PERIODS, UNIT, Bound, Question
+from services.metrics.storage import answering, auditing
+from shared.contracts.policy import Policy
+from shared.kit.auth import require_token
+from shared.kit.clock import Clock
+from shared.kit.database import Database
+from shared.kit.errors import Rejected
+from shared.kit.problems import JSONAnswer
+
+PARAMETERS = ("from", "to", "as_of", "horizon_days", "group_by", UNIT, *DIMENSIONS)
+
+
+class EventIds(BaseModel):
+    """Events to look for."""
+
+    ids: list[UUID] = Field(max_length=5000)
+
+
+class LifecycleIds(BaseModel):
+    """Events to look for, each as [lead id, event id]."""
+
+    ids: list[tuple[UUID, UUID]] = Field(max_length=5000)
+
+
+def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
+    """The routes, over one database and one policy."""
+    routes = APIRouter(prefix="/v1", dependencies=[Depends(require_token)])
+
+    @routes.get("/kpis", tags=["kpis"], summary="What can be asked: every KPI with its definition")
+    async def kpis() -> JSONAnswer:
+        return JSONAnswer(
+            {
+                "kpis": [describe(definition) for definition in DEFINITIONS],
+                "group_by": CUTS,
+                "filters": [UNIT, *DIMENSIONS],
+                "parameters": PARAMETERS,
+            }
+        )
+
+    @routes.get("/kpis/{kpi}", tags=["kpis"], summary="One KPI over a window, cut as you like")
+    async def kpi(kpi: str, request: Request) -> JSONAnswer:
+        question = ask(kpi, request.query_params.multi_items(), policy, clock.now())
+        progress = await answering.progress(database)
+        zone = policy.unit(_only_unit(question.filters.get(UNIT, ())) or "").zone
+        values = await answering.values_of(database, question, zone, rollups=question.fits_rollups(progress.latest))
+        total, groups = answer_groups(question, values)
+        definition = question.definition
+        return JSONAnswer(
+            {
+                "kpi": definition.id,
+                "version": definition.version,
+                "unit": definition.unit,
+                "basis": definition.basis,
+                "from": question.start,
+                "to": question.end,
+                "as_of": question.as_of,
+                "folded_to": progress.folded_to,
+                "definition": {name: getattr(definition, name) for name in ("formula", "trap", "counter_kpi")},
+                "total": total,
+                "groups": groups,
+            }
+        )
+
+    @routes.post("/audit/captured", tags=["audit"], summary="Which captured events have become facts")
+    async def audit_captured(asked: EventIds) -> JSONAnswer:
+        return JSONAnswer(await auditing.captured(database, asked.ids))
+
+    @routes.post("/audit/lifecycle", tags=["audit"], summary="Which lifecycle events have become facts")
+    async def audit_lifecycle(asked: LifecycleIds) -> JSONAnswer:
+        return JSONAnswer(await auditing.lifecycle(database, asked.ids))
+
+    @routes.post("/audit/rollups", tags=["audit"], summary="Do the numbers follow from the facts? Computes all again")
+    async def audit_rollups() -> JSONAnswer:
+        return JSONAnswer(await auditing.rollups(database, policy.unit))
+
+    @routes.get("/stats", tags=["audit"], summary="How much there is")
+    async def stats() -> JSONAnswer:
+        return JSONAnswer(await auditing.stats(database))
+
+    return routes
+
+
+def describe(definition: Definition) -> dict[str, Any]:
+    """A definition for whoever asks what a number means."""
+    names = ("id", "version", "unit", "basis", "formula", "trap", "counter_kpi")
+    return {name: getattr(definition, name) for name in names}
+
+
+def ask(kpi: str, parameters: Sequence[tuple[str, str]], policy: Policy, now: datetime) -> Question:
+    """A request as a question. Raises `Rejected` naming what there is instead."""
+    definition = BY_ID.get(kpi)
+    if definition is None:
+        raise Rejected(
+            "There is no KPI of this name.", status=404, code="unknown-kpi", field="kpi",
+            fix="GET /v1/kpis lists them with their definitions.", extra={"kpis": list(BY_ID)},
+        )  # fmt: skip
+    given: dict[str, list[str]] = {}
+    for name, value in parameters:
+        if name not in PARAMETERS:
+            raise Rejected(
+                "There is no parameter of this name.", code="unknown-parameter", field=name[:100],
+                fix=f"Use {', '.join(PARAMETERS)}.", extra={"parameters": list(PARAMETERS)},
+            )  # fmt: skip
+        given.setdefault(name, []).append(value)
+    for name in ("from", "to", "as_of", "horizon_days"):
+        if len(given.get(name, ())) > 1:
+            raise Rejected("It is given twice.", code="invalid-parameter", field=name, fix="Give it once.")
+    filters: dict[str, tuple[str | None, ...]] = {
+        name: tuple(value or None for value in given[name]) for name in (UNIT, *DIMENSIONS) if name in given
+    }
+    unit = _only_unit(filters.get(UNIT, ()))
+    start, end = (_bound(name, given[name][0]) if given.get(name, [""])[0] else None for name in ("from", "to"))
+    _in_order(start, end)
+    return Question(
+        definition,
+        as_of=_moment(given["as_of"][0]) if given.get("as_of", [""])[0] else now,
+        horizon_days=_horizon(given["horizon_days"][0])
+        if given.get("horizon_days", [""])[0]
+        else policy.unit(unit or "").horizon_days,
+        start=start,
+        end=end,
+        group_by=_cuts(given.get("group_by", [])),
+        filters=filters,
+    )
+
+
+def _only_unit(units: Sequence[str | None]) -> str | None:
+    """The business unit asked about, where there is one."""
+    return units[0] if len(units) == 1 else None
+
+
+def _cuts(given: Sequence[str]) -> tuple[str, ...]:
+    cuts = tuple(dict.fromkeys(cut.strip() for one in given for cut in one.split(",") if cut.strip()))
+    unknown = [cut for cut in cuts if cut not in CUTS and cut != "period"]
+    if unknown:
+        raise Rejected(
+            "It names a cut that does not exist.", code="unknown-cut", field="group_by",
+            fix=f"Use {', '.join(CUTS)}, several by comma.", extra={"group_by": list(CUTS)},
+        )  # fmt: skip
+    if "period" in cuts:
+        raise Rejected(
+            "It has to say which period.", code="unknown-cut", field="group_by", fix=f"Use {', '.join(PERIODS)}."
+        )
+    return cuts
+
+
+def _bound(name: str, value: str) -> Bound:
+    try:
+        return date.fromisoformat(value) if len(value) <= 10 else _aware(value)
+    except ValueError:
+        raise Rejected(
+            "It is neither a date nor a timestamp.", code="invalid-parameter", field=name,
+            fix="Write 2026-03-01, or 2026-03-01T09:00:00+01:00 (a + in a URL is %2B).",
+        ) from None  # fmt: skip
+
+
+def _moment(value: str) -> datetime:
+    bound = _bound("as_of", value)
+    if isinstance(bound, datetime):
+        return bound
+    if bound is None:
+        raise AssertionError("a given value is a bound")
+    return datetime(bound.year, bound.month, bound.day, tzinfo=UTC)
+
+
+def _aware(value: str) -> datetime:
+    """A timestamp; without a zone it is UTC. A space stands for the plus that a URL turned into one."""
+    moment = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _horizon(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 3650:
+        raise Rejected(
+            "It is no number of days.", code="invalid-parameter", field="horizon_days", fix="Write 1 to 3650."
+        )
+    return int(value)
+
+
+def _in_order(start: Bound, end: Bound) -> None:
+    """Refuses a window that ends before it begins, which would answer nothing and look like an answer."""
+    if start is None or end is None:
+        return
+    first, last = (
+        bound if isinstance(bound, datetime) else datetime(bound.year, bound.month, bound.day, tzinfo=UTC)
+        for bound in (start, end)
+    )
+    if isinstance(start, datetime) == isinstance(end, datetime) and first > last:
+        raise Rejected("It ends before it begins.", code="invalid-parameter", field="to", fix="Give a later `to`.")

@@ -1,0 +1,86 @@
+"""Metrics, put together. The two tables below are all that comes in and all that goes out."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.metrics import api
+from services.metrics.handlers import Handlers, OnEvent
+from services.metrics.instruments import BusinessMetrics
+from services.metrics.settings import MetricsSettings
+from shared.contracts import lifecycle_events as lifecycle
+from shared.contracts.envelope import Event
+from shared.contracts.policy import Policy
+from shared.contracts.topics import PIPELINE_LIFECYCLE, Topic
+from shared.kit.app import build_app
+from shared.kit.clock import SystemClock
+from shared.kit.consumer import Consumer
+from shared.kit.database import Database
+from shared.kit.documents import read_yaml
+from shared.kit.instruments import ConsumerInstruments, new_registry
+from shared.kit.settings import read_settings
+
+CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
+    PIPELINE_LIFECYCLE: {
+        lifecycle.LeadCreated: Handlers.on_fact,
+        lifecycle.LeadTouched: Handlers.on_fact,
+        lifecycle.LeadGraded: Handlers.on_fact,
+        lifecycle.LeadMerged: Handlers.on_lead_merged,
+        lifecycle.LeadUnmerged: Handlers.on_fact,
+        lifecycle.LeadAssigned: Handlers.on_fact,
+        lifecycle.LeadQualified: Handlers.on_fact,
+        lifecycle.LeadArchived: Handlers.on_fact,
+        lifecycle.LeadReopened: Handlers.on_fact,
+        lifecycle.ContactAttempted: Handlers.on_fact,
+        lifecycle.FollowUpScheduled: Handlers.on_fact,
+        lifecycle.FollowUpMissed: Handlers.on_fact,
+        lifecycle.OpportunityOpened: Handlers.on_fact,
+        lifecycle.StageChanged: Handlers.on_fact,
+        lifecycle.AmountChanged: Handlers.on_fact,
+        lifecycle.CloseDateChanged: Handlers.on_fact,
+        lifecycle.OpportunityWon: Handlers.on_fact,
+        lifecycle.OpportunityLost: Handlers.on_fact,
+        lifecycle.OrderPlaced: Handlers.on_fact,
+        lifecycle.CustomerChurned: Handlers.on_fact,
+        lifecycle.SatisfactionRecorded: Handlers.on_fact,
+        lifecycle.ConsentChanged: Handlers.on_fact,
+        lifecycle.PersonalDataErased: Handlers.on_fact,
+    }
+}
+
+PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {}
+
+
+def create_app(settings: MetricsSettings | None = None) -> FastAPI:
+    """The whole service. Nothing connects before the application starts."""
+    settings = settings or read_settings(MetricsSettings)
+    policy = read_yaml(settings.policy_file, Policy)
+    registry = new_registry("metrics")
+    database = Database(
+        settings.database_url.get_secret_value(),
+        schema="metrics",
+        pool_size=settings.database_pool_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        outbox=False,
+    )
+    routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
+    consumer = Consumer(
+        settings,
+        database,
+        group="metrics",
+        topics={topic.name: topic.parse for topic in CONSUMES},
+        handle=Handlers(policy.unit, routes).handle,
+        instruments=ConsumerInstruments(registry),
+    )
+    business = BusinessMetrics(database, policy, registry, max_age_seconds=settings.snapshot_seconds)
+    return build_app(
+        name="metrics",
+        title="Leadflow metrics",
+        description="What converts, how fast and from where; and the audit that proves it.",
+        settings=settings,
+        registry=registry,
+        database=database,
+        consumer=consumer,
+        routers=[api.router(database, policy, SystemClock())],
+        before_scrape=business.refresh,
+    )

@@ -1,0 +1,249 @@
+"""From the facts of one person to what they count as. The stream, the audit, a rebuild and the tests all use this one
+pure function, so that whatever order facts come in, the numbers are those of a computation from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+from uuid import UUID
+
+from services.metrics.domain.entries import Dims, Entry, Ledger, Measure, elapsed
+from services.metrics.domain.facts import Fact, counted
+from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
+
+LEAD_SCOPE = "lead"
+TOUCHES = frozenset({"LeadCreated", "LeadTouched"})
+
+REVIVES = frozenset({"LeadReopened", "LeadQualified", "OrderPlaced"}) | OPPORTUNITY_EVENTS
+"""After these a lead is not archived, with or without a word about it: nobody sells to one that is put aside."""
+
+
+class FirstTouch(NamedTuple):
+    """Where a lead came from: its earliest touch that names a channel or a source."""
+
+    channel: str | None
+    source: str | None
+    campaign: str | None
+
+
+class Moment(NamedTuple):
+    """Something that happened to the lead, and what held then."""
+
+    at: datetime
+    held: Held
+    reason: str | None = None
+
+
+def contributions(root_id: UUID, facts: Iterable[Fact], *, currency: str) -> tuple[Entry, ...]:
+    """Everything that the facts of one merge group count as, now and at any earlier `as_of`.
+
+    `currency` stands for an amount that came without one. Facts may come in any order and must not repeat.
+    """
+    story = counted(facts)
+    if not story:
+        return ()
+    lead = _Lead(root_id, story[0].business_unit, currency)
+    for at, instant in groupby(story, key=_when):
+        lead.live(at, list(instant))
+    return lead.ledger.entries()
+
+
+def _when(fact: Fact) -> datetime:
+    return fact.occurred_at
+
+
+class _Lead:
+    """The lead as its facts have made it so far, and a snapshot of what that counts as after each instant."""
+
+    def __init__(self, root_id: UUID, business_unit: str, currency: str) -> None:
+        self.ledger = Ledger()
+        self.root_id = root_id
+        self.business_unit = business_unit
+        self.currency = currency
+        self.held = Held()
+        self.first_touch: FirstTouch | None = None
+        self.touched_at: datetime | None = None
+        self.created: Moment | None = None
+        self.created_explicitly = False
+        self.qualified: Moment | None = None
+        self.archived: Moment | None = None
+        self.converted: Opportunity | None = None
+        self.failed: Moment | None = None
+        self.opportunities: dict[str, Opportunity] = {}
+        self.changed: set[str] = set()
+
+    def live(self, at: datetime, instant: list[Fact]) -> None:
+        """One moment: attributes first, since those given at a moment hold at it, then what happened."""
+        for fact in instant:
+            self._observe(fact)
+        explicit = not self.created_explicitly and any(map(_creates, instant))
+        if self.created is None or explicit:
+            self.created = Moment(at, self.held)
+            self.created_explicitly = explicit
+            self.changed.add(LEAD_SCOPE)
+        for fact in instant:
+            self._happen(fact)
+        if not self.changed:
+            return
+        if LEAD_SCOPE in self.changed:
+            self.ledger.settle(LEAD_SCOPE, at, self._lead_snapshot(at))
+            self.changed.discard(LEAD_SCOPE)
+        for opportunity_id in self.changed:
+            snapshot = self._opportunity_snapshot(at, self.opportunities[opportunity_id.removeprefix("opportunity:")])
+            self.ledger.settle(opportunity_id, at, snapshot)
+        self.changed.clear()
+
+    def _observe(self, fact: Fact) -> None:
+        data = fact.data
+        if fact.event in TOUCHES:
+            if self.first_touch is None and (data.get("channel") or data.get("source")):
+                self.first_touch = FirstTouch(
+                    data.get("channel") or None, data.get("source") or None, data.get("campaign") or None
+                )
+                if self.created is not None:
+                    self.changed.update((LEAD_SCOPE, *map(_scope, self.opportunities)))
+            if self.touched_at is None and not data.get("implied"):
+                self.touched_at = fact.occurred_at
+            if data.get("product"):
+                self.held = self.held._replace(product=data["product"])
+        elif fact.event == "LeadGraded":
+            self.held = self.held._replace(grade=data["grade"])
+        elif fact.event == "LeadAssigned":
+            self.held = self.held._replace(owner=data["owner"], team=data.get("team") or None)
+
+    def _happen(self, fact: Fact) -> None:
+        if self.archived is not None and fact.event in REVIVES:
+            self.archived = None
+            self.changed.add(LEAD_SCOPE)
+        if fact.event == "LeadQualified" and self.qualified is None:
+            self.qualified = Moment(fact.occurred_at, self.held)
+        elif fact.event == "LeadArchived" and self.archived is None:
+            self.archived = Moment(fact.occurred_at, self.held, fact.data.get("reason") or None)
+        elif fact.event in OPPORTUNITY_EVENTS:
+            self._deal(fact)
+        else:
+            return
+        self.changed.add(LEAD_SCOPE)
+
+    def _deal(self, fact: Fact) -> None:
+        name = str(fact.data["opportunity_id"])
+        known = self.opportunities.get(name)
+        opportunity = known or Opportunity(name, fact.occurred_at, Held())
+        opportunity.apply(fact, self.held)
+        if known is None:
+            self.opportunities[name] = opportunity
+            self.converted = self.converted or opportunity
+        self.changed.add(_scope(name))
+
+    def _dims(self, held: Held) -> Dims:
+        channel, source, campaign = self.first_touch or (None, None, None)
+        return Dims(channel, source, campaign, *held)
+
+    def _first_win(self) -> Opportunity | None:
+        won = [one for one in self.opportunities.values() if one.status == "won" and one.closed_at is not None]
+        return min(won, key=lambda one: (one.closed_at, one.opportunity_id), default=None)
+
+    def _lead_snapshot(self, now: datetime) -> Iterator[Entry]:
+        assert self.created is not None
+        created, born = self.created.at, self._dims(self.created.held)
+        win = self._first_win()
+
+        def entry(
+            measure: Measure, at: datetime, dims: Dims, *, reason: str | None = None, since: datetime | None = None
+        ) -> Entry:
+            seconds, negative = elapsed(since, at) if since else (None, False)
+            return Entry(
+                measure, measure, self.business_unit, at, created, dims, None, reason, seconds, negative, None, None,
+                self.root_id, now,
+            )  # fmt: skip
+
+        yield entry(Measure.LEAD_CREATED, created, born)
+        if self.qualified:
+            yield entry(Measure.LEAD_QUALIFIED, self.qualified.at, self._dims(self.qualified.held))
+            yield entry(Measure.COHORT_QUALIFIED, self.qualified.at, born, since=created)
+        if self.archived:
+            reason = self.archived.reason
+            yield entry(Measure.LEAD_ARCHIVED, self.archived.at, self._dims(self.archived.held), reason=reason)
+            if self.qualified is None:
+                yield entry(Measure.ARCHIVED_BEFORE_QUALIFIED, self.archived.at, born, since=created)
+        if self.converted:
+            yield entry(Measure.LEAD_CONVERTED, self.converted.opened_at, self._dims(self.converted.opened))
+            yield entry(Measure.COHORT_CONVERTED, self.converted.opened_at, born, since=created)
+        elif self.archived:
+            yield entry(Measure.ARCHIVED_BEFORE_CONVERTED, self.archived.at, born, since=created)
+        if win and win.closed_at:
+            touched = min(self.touched_at, created) if self.touched_at else created
+            yield entry(Measure.LEAD_CUSTOMER, win.closed_at, self._dims(win.held), since=touched)
+            yield entry(Measure.COHORT_CUSTOMER, win.closed_at, born, since=created)
+        deals = self.opportunities.values()
+        if win is None and (self.archived or (deals and all(deal.status == "lost" for deal in deals))):
+            self.failed = self.failed or Moment(now, self.held)
+            yield entry(Measure.FAILED_BEFORE_CUSTOMER, self.failed.at, born, since=created)
+        else:
+            self.failed = None
+
+    def _opportunity_snapshot(self, now: datetime, deal: Opportunity) -> Iterator[Entry]:
+        def entry(
+            measure: Measure,
+            at: datetime,
+            held: Held,
+            *,
+            number: int | str = "",
+            cohort_at: datetime = deal.opened_at,
+            stage: str | None = deal.stage,
+            reason: str | None = None,
+            since: datetime | None = None,
+            money: tuple[Decimal | None, str | None] = (None, None),
+        ) -> Entry:
+            seconds, negative = elapsed(since, at) if since else (None, False)
+            amount, currency = money
+            return Entry(
+                measure, f"{measure}:{number}:{deal.opportunity_id}", self.business_unit, at, cohort_at,
+                self._dims(held), stage, reason, seconds, negative, amount,
+                None if amount is None else currency or self.currency, self.root_id, now,
+            )  # fmt: skip
+
+        first = next(iter(deal.visits.values()), None)
+        yield entry(
+            Measure.OPPORTUNITY_OPENED,
+            deal.opened_at,
+            deal.opened,
+            stage=first.stage if first and first.at == deal.opened_at else None,
+        )
+        if deal.status == "open":
+            at = deal.stage_since or deal.opened_at
+            yield entry(Measure.OPPORTUNITY_OPEN, at, deal.held, money=(deal.amount, deal.currency))
+        elif deal.closed_at:
+            measure = Measure.OPPORTUNITY_WON if deal.status == "won" else Measure.OPPORTUNITY_LOST
+            money = (deal.close_amount, deal.close_currency)
+            yield entry(measure, deal.closed_at, deal.held, reason=deal.reason, since=deal.opened_at, money=money)
+        for number, visit in enumerate(deal.visits.values()):
+            visited = partial(entry, held=visit.held, number=number, cohort_at=visit.at, stage=visit.stage)
+            yield visited(Measure.STAGE_ENTERED, visit.at)
+            if visit.advanced_at:
+                yield visited(Measure.STAGE_ADVANCED, visit.advanced_at, since=visit.at)
+            if deal.status == "lost" and deal.closed_at:
+                if not visit.advanced_at:
+                    yield visited(Measure.STAGE_FAILED, deal.closed_at, since=visit.at)
+                if deal.stage == visit.stage:
+                    yield visited(Measure.STAGE_DROPPED, deal.closed_at, since=visit.at)
+        for number, spell in enumerate(deal.spells):
+            yield entry(
+                Measure.STAGE_SPELL, spell.ended_at, spell.held, number=number, cohort_at=spell.started_at,
+                stage=spell.stage, since=spell.started_at,
+            )  # fmt: skip
+
+
+def _scope(opportunity_id: str) -> str:
+    return f"opportunity:{opportunity_id}"
+
+
+def _creates(fact: Fact) -> bool:
+    """Whether a fact says by itself that a lead came in."""
+    if fact.event == "LeadCreated":
+        return not fact.data.get("implied")
+    return fact.event == "LeadTouched" and fact.data.get("kind") == "captured"

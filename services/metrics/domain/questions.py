@@ -1,0 +1,57 @@
+"""What is asked of a KPI, and whether rollups can tell or entries have to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from services.metrics.domain.definitions import Count, Definition, MoneyRatio, MoneyTotal, Ratio, Share
+from services.metrics.domain.entries import DIMENSIONS
+
+PERIODS: tuple[str, ...] = ("day", "week", "month", "quarter", "year")
+UNIT = "business_unit"
+CUTS: tuple[str, ...] = (UNIT, *DIMENSIONS, *PERIODS)
+"""Everything an answer can be grouped by."""
+
+Bound = date | datetime | None
+"""The edge of a window: a local day of each unit, a moment, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One KPI over one window. Filters map a dimension to the values that pass; None among them is "unknown"."""
+
+    definition: Definition
+    as_of: datetime
+    horizon_days: int
+    start: Bound = None
+    end: Bound = None
+    group_by: tuple[str, ...] = ()
+    filters: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+
+    @property
+    def cutoff(self) -> datetime:
+        """Cohorts that began by then are older than the horizon."""
+        return self.as_of - timedelta(days=self.horizon_days)
+
+    @property
+    def dimension(self) -> str | None:
+        """The one dimension that is cut or filtered by, where there is exactly one."""
+        used = {name for name in (*self.group_by, *self.filters) if name in DIMENSIONS}
+        return next(iter(used)) if len(used) == 1 else None
+
+    def fits_rollups(self, latest: datetime | None) -> bool:
+        """Whether sums by local day answer this exactly: whole days, at most one dimension, and nothing folded that
+        `as_of` would leave out (`latest` is the newest fact's time)."""
+        if not isinstance(self.definition.form, Count | Ratio | Share | MoneyRatio | MoneyTotal):
+            return False
+        if any(isinstance(bound, datetime) for bound in (self.start, self.end)):
+            return False
+        if latest is not None and latest > self.as_of:
+            return False
+        grouped = [name for name in self.group_by if name in DIMENSIONS]
+        filtered = [name for name in self.filters if name in DIMENSIONS]
+        if len(grouped) + len(filtered) > 1:
+            return False
+        return all(None not in self.filters[name] for name in filtered)

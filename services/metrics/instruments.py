@@ -1,0 +1,140 @@
+"""The business on /metrics: read from what is committed, so that a restart neither resets nor doubles a number."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.metrics.domain.entries import Measure
+from services.metrics.domain.rollups import DAY_SECONDS
+from services.metrics.storage.snapshots import FUNNEL, Snapshot, snapshot
+from shared.contracts.policy import Policy
+from shared.kit.database import Database
+
+BUCKET_DAYS = (1, 2, 3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 365)
+
+RATIOS = {
+    "qualified": (Measure.LEAD_QUALIFIED, (Measure.LEAD_CREATED,)),
+    "converted": (Measure.LEAD_CONVERTED, (Measure.LEAD_CREATED,)),
+    "customer": (Measure.LEAD_CUSTOMER, (Measure.LEAD_CREATED,)),
+    "won": (Measure.OPPORTUNITY_WON, (Measure.OPPORTUNITY_WON, Measure.OPPORTUNITY_LOST)),
+}
+
+HISTOGRAMS = {
+    Measure.LEAD_CUSTOMER: ("leadflow_sales_cycle_seconds", "First touch to first win, by customer."),
+    Measure.OPPORTUNITY_WON: ("leadflow_opportunity_cycle_seconds", "Opened to won, by opportunity."),
+    Measure.COHORT_CONVERTED: ("leadflow_time_to_convert_seconds", "Created to first opportunity, of those converted."),
+}
+
+
+class BusinessMetrics(Collector):
+    """A collector that shows the newest snapshot. All are gauges of what holds: a reopened lead takes itself back.
+    Units and channels the policy does not name share the label `other`; what is not known is `unknown`."""
+
+    def __init__(
+        self, database: Database, policy: Policy, registry: CollectorRegistry, *, max_age_seconds: float
+    ) -> None:
+        self._database = database
+        self._policy = policy
+        self._max_age_seconds = max_age_seconds
+        self._taken_at = float("-inf")
+        self._snapshot: Snapshot | None = None
+        registry.register(self)
+
+    async def refresh(self) -> None:
+        """Takes a new snapshot if the last one is too old. A database that is away leaves the last one."""
+        if time.monotonic() - self._taken_at >= self._max_age_seconds:
+            self._snapshot = await snapshot(self._database)
+            self._taken_at = time.monotonic()
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is known before the first snapshot; naming no metric keeps registration from asking for one."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """The newest snapshot as metrics."""
+        if self._snapshot is None:
+            return
+        yield self._funnel(self._snapshot)
+        yield from self._ratios(self._snapshot)
+        yield from self._histograms(self._snapshot)
+        yield from self._freshness(self._snapshot)
+
+    def _unit(self, unit: str) -> str:
+        return unit if unit == "default" or unit in self._policy.business_units else "other"
+
+    def _channel(self, unit: str, channel: str | None) -> str:
+        if channel is None:
+            return "unknown"
+        return channel if channel in self._policy.unit(unit).channels else "other"
+
+    def _funnel(self, seen: Snapshot) -> Metric:
+        family = GaugeMetricFamily(
+            "leadflow_funnel_leads",
+            "Leads, merged ones once, that ever got to a stage of the funnel; archived ones are those that still are.",
+            labels=["business_unit", "channel", "stage"],
+        )
+        sums: dict[tuple[str, str, str], int] = defaultdict(int)
+        for (unit, measure, channel), count in seen.funnel.items():
+            sums[self._unit(unit), self._channel(unit, channel), FUNNEL[Measure(measure)]] += count
+        for labels, count in sorted(sums.items()):
+            family.add_metric(labels, count)
+        return family
+
+    def _ratios(self, seen: Snapshot) -> Iterator[Metric]:
+        above = GaugeMetricFamily(
+            "leadflow_conversion_numerator", "Above the line of a conversion.", labels=["business_unit", "conversion"]
+        )
+        below = GaugeMetricFamily(
+            "leadflow_conversion_denominator", "Below the line of a conversion.", labels=["business_unit", "conversion"]
+        )
+        sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+        for unit in sorted({unit for unit, _ in seen.totals}):
+            for name, (numerator, denominator) in RATIOS.items():
+                found = sums[self._unit(unit), name]
+                found[0] += seen.totals.get((unit, numerator), 0)
+                found[1] += sum(seen.totals.get((unit, measure), 0) for measure in denominator)
+        for labels, (numerators, denominators) in sums.items():
+            above.add_metric(labels, numerators)
+            below.add_metric(labels, denominators)
+        yield above
+        yield below
+
+    def _histograms(self, seen: Snapshot) -> Iterator[Metric]:
+        for measure, (name, text) in HISTOGRAMS.items():
+            family = HistogramMetricFamily(name, text, labels=["business_unit"])
+            buckets: dict[str, dict[float, int]] = defaultdict(lambda: dict.fromkeys((*BUCKET_DAYS, float("inf")), 0))
+            seconds: dict[str, float] = defaultdict(float)
+            for (unit, aged, age), (count, total) in seen.ages.items():
+                if aged == measure:
+                    label = self._unit(unit)
+                    seconds[label] += total
+                    for bound in buckets[label]:
+                        buckets[label][bound] += count if age <= bound else 0
+            for unit, counted in sorted(buckets.items()):
+                bounds = [
+                    ("+Inf" if days == float("inf") else f"{float(days * DAY_SECONDS)}", n)
+                    for days, n in counted.items()
+                ]
+                family.add_metric([unit], bounds, sum_value=seconds[unit])
+            yield family
+
+    def _freshness(self, seen: Snapshot) -> Iterator[Metric]:
+        yield GaugeMetricFamily("leadflow_metrics_folded_facts", "Lifecycle facts folded, duplicates once.", seen.facts)
+        if seen.delay_seconds is not None:
+            yield GaugeMetricFamily(
+                "leadflow_freshness_seconds",
+                "How old the newest fact was, since it was recorded, when it was folded into the numbers.",
+                max(seen.delay_seconds, 0.0),
+            )
+        if seen.newest_recorded_at is not None:
+            yield GaugeMetricFamily(
+                "leadflow_metrics_folded_to_timestamp_seconds",
+                "When the newest folded fact was recorded, Unix time.",
+                seen.newest_recorded_at.timestamp(),
+            )

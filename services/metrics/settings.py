@@ -1,0 +1,18 @@
+"""METRICS_* variables."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.kit.settings import ServiceSettings
+
+
+class MetricsSettings(ServiceSettings):
+    """What metrics is told beside what every service is."""
+
+    model_config = SettingsConfigDict(env_prefix="METRICS_")
+
+    port: int = Field(8004, ge=0, le=65535)
+    batch_max_records: int = Field(500, ge=1, le=10_000)
+    snapshot_seconds: float = Field(1.0, gt=0, description="How old the numbers on /metrics may be.")

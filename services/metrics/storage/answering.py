@@ -1,0 +1,271 @@
+"""A question as SQL: over entries in general, over rollups where they tell the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from services.metrics.domain.answers import TOTAL, Cell, Group, Values, Wait, from_cells, from_waits
+from services.metrics.domain.definitions import Duration, Incidence, MoneyMean, PerDay, Share, TimeToEvent
+from services.metrics.domain.entries import DIMENSIONS, Measure
+from services.metrics.domain.questions import UNIT, Question
+from services.metrics.domain.rollups import DAY_SECONDS
+from services.metrics.domain.statistics import QUANTILES, Ages
+from shared.kit.database import Database
+
+PERIOD_SQL = {
+    "day": "to_char({day}, 'YYYY-MM-DD')",
+    "week": "to_char(date_trunc('week', {day}), 'YYYY-MM-DD')",
+    "month": "to_char({day}, 'YYYY-MM')",
+    "quarter": "to_char({day}, 'YYYY-\"Q\"Q')",
+    "year": "to_char({day}, 'YYYY')",
+}
+"""How a local day names its period; a week is named by its first day, a Monday."""
+
+Where = tuple[list[str], dict[str, Any]]
+
+
+class Progress(NamedTuple):
+    """How far the log is folded: when the newest fact was learned, and when the newest one happened."""
+
+    folded_to: datetime | None
+    latest: datetime | None
+
+
+async def progress(database: Database) -> Progress:
+    """How far the log is folded."""
+    (row,) = await database.rows("SELECT max(recorded_at) AS folded, max(occurred_at) AS latest FROM metrics.progress")
+    return Progress(row.folded, row.latest)
+
+
+async def values_of(
+    database: Database, question: Question, zone: ZoneInfo, *, rollups: bool
+) -> dict[Group | None, Values]:
+    """The values of every group and of the total. `zone` is where the days of a rate per day are counted."""
+    form = question.definition.form
+    if isinstance(form, Incidence | TimeToEvent):
+        share = Share(form.began, form.reached, (form.reached, form.competing))
+        mature = replace(question, definition=replace(question.definition, form=share))
+        maturity = from_cells(mature, await _from_entries(database, mature))
+        return from_waits(question, await _waits(database, question, form), maturity)
+    cells = await (_from_rollups if rollups else _from_entries)(database, question)
+    if isinstance(form, PerDay):
+        return from_cells(question, cells, _elapsed_days(question, cells, zone))
+    return from_cells(question, cells)
+
+
+def _elapsed_days(question: Question, cells: Sequence[Cell], zone: ZoneInfo) -> float | None:
+    """Days of the window that have passed; without a beginning it begins on the day of the first one counted."""
+
+    def moment(bound: date | datetime) -> datetime:
+        return bound if isinstance(bound, datetime) else datetime(bound.year, bound.month, bound.day, tzinfo=zone)
+
+    firsts = [cell.first_at for cell in cells if cell.first_at]
+    start = question.start or (min(firsts).astimezone(zone).date() if firsts else None)
+    if start is None:
+        return None
+    end = min(moment(question.end), question.as_of) if question.end else question.as_of
+    return max((end.astimezone(UTC) - moment(start).astimezone(UTC)).total_seconds() / DAY_SECONDS, 0.0)
+
+
+def _window(question: Question, day: str, at: str) -> Where:
+    """The window on a day or moment column, and the filters. A snapshot has no window."""
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+    bounds = () if question.definition.basis == "snapshot" else (("start", ">="), ("end", "<"))
+    for name, operator in bounds:
+        bound = getattr(question, name)
+        if bound is not None:
+            conditions.append(f"{at if isinstance(bound, datetime) else day} {operator} :{name}")
+            values[name] = bound
+    for number, (name, allowed) in enumerate(question.filters.items()):
+        if name not in (UNIT, *DIMENSIONS):
+            raise ValueError(f"no filter named {name}")
+        known = [one for one in allowed if one is not None]
+        either = [f"{name} = ANY(:filter{number})"] if known else []
+        either += [f"{name} IS NULL"] if None in allowed else []
+        conditions.append(f"({' OR '.join(either)})")
+        if known:
+            values[f"filter{number}"] = known
+    return conditions, values
+
+
+def _cut_sql(name: str, day: str) -> str:
+    if name in PERIOD_SQL:
+        return PERIOD_SQL[name].format(day=day)
+    if name not in (UNIT, *DIMENSIONS):
+        raise ValueError(f"no cut named {name}")
+    return name
+
+
+def _days(question: Question) -> tuple[str, str]:
+    """The columns that decide the window."""
+    return ("cohort_day", "cohort_at") if question.definition.basis == "cohort" else ("day", "at")
+
+
+def _grouping(question: Question, day: str, always: Sequence[str]) -> tuple[str, str]:
+    """Select list and GROUP BY for every group and, in the same pass, the total."""
+    cuts = [_cut_sql(name, day) for name in question.group_by]
+    if not cuts:
+        return "true AS is_total", f"GROUP BY {', '.join(always)}" if always else ""
+    select = f"grouping({cuts[0]}) = 1 AS is_total, " + ", ".join(f"{cut} AS g{i}" for i, cut in enumerate(cuts))
+    return select, f"GROUP BY GROUPING SETS (({', '.join(always)}), ({', '.join([*always, *cuts])}))"
+
+
+def _group(question: Question, row: Any) -> Group | None:
+    return TOTAL if row.is_total else tuple(getattr(row, f"g{i}") for i in range(len(question.group_by)))
+
+
+HELD = "valid_from <= :as_of AND (valid_to IS NULL OR valid_to > :as_of)"
+
+
+async def _from_entries(database: Database, question: Question, *, days: tuple[date, date] | None = None) -> list[Cell]:
+    """What entries that held at `as_of` add up to; `days` narrows to cohorts of those days, both included."""
+    day, at = _days(question)
+    conditions, values = _window(question, day, at)
+    if days is not None:
+        conditions.append("cohort_day BETWEEN :first_day AND :last_day")
+        values.update(first_day=days[0], last_day=days[1])
+    form = question.definition.form
+    duration = isinstance(form, Duration)
+    extra = "NULL AS quantiles, NULL AS median_amount"
+    if duration:
+        extra = (
+            f"percentile_cont(ARRAY{list(QUANTILES)}) WITHIN GROUP (ORDER BY duration_seconds) AS quantiles, "
+            "NULL AS median_amount"
+        )
+    elif isinstance(form, MoneyMean):
+        extra = "NULL AS quantiles, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS median_amount"
+    select, group_by = _grouping(question, day, ("measure",) if duration else ("measure", "currency"))
+    rows = await database.rows(
+        f"""
+        SELECT {select}, measure, {"NULL" if duration else "currency"} AS currency, count(*) AS n,
+            coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE cohort_at <= :cutoff) AS mature,
+            count(*) FILTER (WHERE negative) AS negative, count(duration_seconds) AS durations,
+            avg(duration_seconds) AS mean, min(at) AS first_at, {extra}
+        FROM metrics.entries
+        WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
+        {group_by}""",
+        measures=[measure.value for measure in question.definition.measures],
+        as_of=question.as_of,
+        cutoff=question.cutoff,
+        **values,
+    )
+    return [
+        Cell(
+            _group(question, row), Measure(row.measure), row.currency or "", row.n, row.amount, row.mature,
+            row.negative, row.durations, row.mean, None if row.quantiles is None else tuple(row.quantiles),
+            None if row.median_amount is None else Decimal(row.median_amount), row.first_at,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def _from_rollups(database: Database, question: Question) -> list[Cell]:
+    """The same from sums by local day. Values not known are what the known ones leave of the whole; maturity, which
+    turns on a moment, looks at the entries of the days around that moment only."""
+    conditions, values = _window(question, "day", "at")
+    dimension = question.dimension or ""
+    grouped = dimension in question.group_by
+    if not grouped and dimension:
+        conditions = [condition.replace(f"({dimension} =", "(value =") for condition in conditions]
+    cuts = ["value" if name == dimension else _cut_sql(name, "day") for name in question.group_by]
+    edge = question.cutoff.date()
+    first_day, last_day = edge - timedelta(days=1), edge + timedelta(days=1)
+    rows = await database.rows(
+        f"""
+        SELECT {"".join(f"{cut} AS g{i}, " for i, cut in enumerate(cuts))} dimension = '' AS whole,
+            measure, currency, sum(count) AS n, sum(amount) AS amount,
+            coalesce(sum(count) FILTER (WHERE day < :first_day), 0) AS mature
+        FROM metrics.rollups
+        WHERE {" AND ".join(["measure = ANY(:measures)", "dimension = ANY(:dimensions)", *conditions])}
+        GROUP BY {", ".join([*cuts, "whole", "measure", "currency"])} HAVING sum(count) <> 0""",
+        measures=[measure.value for measure in question.definition.measures],
+        dimensions=["", dimension] if grouped else [dimension],
+        first_day=first_day,
+        **values,
+    )
+    sums: dict[tuple[Group | None, str, str], list[Any]] = defaultdict(lambda: [0, Decimal(0), 0])
+
+    def add(group: Group | None, row: Any, sign: int) -> None:
+        found = sums[group, row.measure, row.currency]
+        for place, amount in enumerate((row.n, row.amount, row.mature)):
+            found[place] += sign * amount
+
+    at = question.group_by.index(dimension) if grouped else -1
+    for row in rows:
+        group = tuple(getattr(row, f"g{i}") for i in range(len(cuts)))
+        rest = (*group[:at], None, *group[at + 1 :]) if grouped else group
+        if row.whole or not grouped:
+            add(TOTAL, row, 1)
+        if question.group_by:
+            add(rest if row.whole else group, row, 1)
+            if grouped and not row.whole:
+                add(rest, row, -1)
+    cells = [
+        Cell(group, Measure(measure), currency, int(n), Decimal(amount), int(mature))
+        for (group, measure, currency), (n, amount, mature) in sums.items()
+        if n
+    ]
+    if isinstance(question.definition.form, Share):
+        around = await _from_entries(database, question, days=(first_day, last_day))
+        cells += [Cell(cell.group, cell.measure, cell.currency, mature=cell.mature) for cell in around]
+    return cells
+
+
+async def _waits(database: Database, question: Question, form: Incidence | TimeToEvent) -> list[Wait]:
+    """The cohort as ages. Those past the horizon are alike: one age just beyond it stands for all of them."""
+    day, at = _days(question)
+    conditions, values = _window(question, day, at)
+    select, group_by = _grouping(question, day, ("measure", "negative", "age", "age_now"))
+    inner = ", ".join(dict.fromkeys(["measure", "negative", UNIT, *DIMENSIONS, day, "at", "cohort_at"]))
+    rows = await database.rows(
+        f"""
+        SELECT {select}, measure, negative, age, age_now, count(*) AS n, sum(seconds) AS seconds
+        FROM (
+            SELECT {inner}, duration_seconds AS seconds, least(coalesce(duration_seconds, 0), :beyond) AS age,
+                least(CAST(extract(epoch FROM CAST(:as_of AS timestamptz) - cohort_at) AS double precision), :beyond)
+                    AS age_now
+            FROM metrics.entries WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
+        ) AS cohort
+        {group_by}""",
+        measures=[measure.value for measure in question.definition.measures],
+        as_of=question.as_of,
+        beyond=float(question.horizon_days * DAY_SECONDS + 1),
+        **values,
+    )
+    by_group: dict[Group | None, list[Any]] = defaultdict(list)
+    for row in rows:
+        by_group[_group(question, row)].append(row)
+    skip = isinstance(form, TimeToEvent)
+    return [_wait(group, found, form, leave_out_negative=skip) for group, found in by_group.items()]
+
+
+def _wait(group: Group | None, rows: Sequence[Any], form: Incidence | TimeToEvent, *, leave_out_negative: bool) -> Wait:
+    """Those still waiting are the whole cohort but for those that were decided, each at its age now. An outcome dated
+    before the beginning counts at age 0, and not at all where durations are asked for."""
+    outcome: dict[float, int] = defaultdict(int)
+    competing: dict[float, int] = defaultdict(int)
+    waiting: dict[float, int] = defaultdict(int)
+    negative, reached, seconds = 0, 0, 0.0
+    for row in rows:
+        if row.measure == form.began:
+            waiting[row.age_now] += row.n
+            continue
+        waiting[row.age_now] -= row.n
+        if row.measure == form.reached and row.negative:
+            negative += row.n
+            if leave_out_negative:
+                continue
+        if row.measure == form.reached:
+            outcome[row.age] += row.n
+            reached, seconds = reached + (0 if row.negative else row.n), seconds + (row.seconds or 0.0)
+        else:
+            competing[row.age] += row.n
+    ages = Ages(outcome, competing, {age: n for age, n in waiting.items() if n})
+    return Wait(group, ages, negative, seconds / reached if reached else None)

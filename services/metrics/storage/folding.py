@@ -1,0 +1,225 @@
+"""The statements of one batch: a fixed handful, whatever its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.metrics.domain.entries import Entry
+from services.metrics.domain.facts import Fact, Link
+from services.metrics.domain.folding import Folded, Known
+from services.metrics.domain.rollups import Delta, EntryId, Rules, local_day
+from shared.kit.database import Transaction
+
+FACT_COLUMNS = "lead_id, event_id, version, event, occurred_at, recorded_at, causation_id, business_unit, data"
+FACT_TEXT = FACT_COLUMNS.replace("data", "CAST(data AS text) AS data")
+
+
+def read_fact(columns: Sequence[Any]) -> Fact:
+    """A fact from its columns, its data as text, which is quicker to read than the driver's JSON."""
+    return Fact._make((*columns[:-1], orjson.loads(columns[-1])))
+
+
+async def meet(tx: Transaction, lead_ids: Iterable[UUID]) -> set[UUID]:
+    """Makes rows for leads never met before, each its own root, and returns those."""
+    rows = await tx.set_wise(
+        """
+        INSERT INTO metrics.leads (lead_id, root_id, link_version)
+        SELECT lead_id, lead_id, 0 FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid) ORDER BY lead_id
+        ON CONFLICT DO NOTHING RETURNING lead_id""",
+        [{"lead_id": lead_id} for lead_id in sorted(lead_ids)],
+    )
+    return {row.lead_id for row in rows}
+
+
+async def add_facts(tx: Transaction, facts: Sequence[Fact]) -> set[tuple[UUID, UUID]]:
+    """Keeps facts; returns the ids (lead, event) of those that were not known."""
+    rows = await tx.set_wise(
+        f"""
+        INSERT INTO metrics.facts ({FACT_COLUMNS})
+        SELECT {FACT_COLUMNS} FROM json_to_recordset(CAST(:rows AS json)) AS r(
+            lead_id uuid, event_id uuid, version integer, event text, occurred_at timestamptz, recorded_at timestamptz,
+            causation_id uuid, business_unit text, data jsonb)
+        ON CONFLICT DO NOTHING RETURNING lead_id, event_id""",
+        [fact._asdict() for fact in facts],
+    )
+    return {(row.lead_id, row.event_id) for row in rows}
+
+
+async def lock_groups(tx: Transaction, lead_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Locks the roots of these leads in order and returns each member of their groups with its root. Nobody can add to
+    or take from a group whose root is locked."""
+    wanted = sorted(lead_ids)
+    locked: set[UUID] = set()
+    while wanted:
+        rows = await tx.rows("SELECT DISTINCT root_id FROM metrics.leads WHERE lead_id = ANY(:ids)", ids=wanted)
+        missing = sorted({row.root_id for row in rows} - locked)
+        if not missing:
+            break
+        await tx.execute(
+            "SELECT 1 FROM metrics.leads WHERE lead_id = ANY(:ids) ORDER BY lead_id FOR UPDATE", {"ids": missing}
+        )
+        locked.update(missing)
+    members = await tx.rows(
+        """
+        SELECT lead_id, root_id FROM metrics.leads WHERE lead_id = ANY(:roots)
+        UNION ALL
+        SELECT lead_id, root_id FROM metrics.leads WHERE root_id = ANY(:roots) AND root_id <> lead_id""",
+        roots=sorted(locked),
+    )
+    return {row.lead_id: row.root_id for row in members}
+
+
+async def known_of(tx: Transaction, roots: Mapping[UUID, UUID], new: Mapping[UUID, UUID], fresh: set[Any]) -> Known:
+    """What is kept about groups, members given with their roots, besides the facts that this batch has just added
+    (`fresh`) and the leads it met (`new`)."""
+    if not roots:
+        return Known({}, new, ())
+    members = sorted(roots)
+    links = await tx.rows(
+        "SELECT lead_id, parent_id, link_version FROM metrics.leads WHERE lead_id = ANY(:ids) AND link_version > 0",
+        ids=members,
+    )
+    facts = await tx.rows(f"SELECT {FACT_TEXT} FROM metrics.facts WHERE lead_id = ANY(:ids)", ids=members)
+    return Known(
+        {row.lead_id: Link(*tuple(row)) for row in links},
+        {**roots, **new},
+        [read_fact(tuple(row)) for row in facts if (row.lead_id, row.event_id) not in fresh],
+    )
+
+
+async def save(tx: Transaction, folded: Folded, rules: Rules) -> None:
+    """Writes what a batch changed."""
+    links = {link.lead_id: link for link in folded.links}
+    await tx.set_wise(
+        """
+        UPDATE metrics.leads AS l SET root_id = coalesce(r.root_id, l.root_id),
+            parent_id = CASE WHEN r.link_version IS NULL THEN l.parent_id ELSE r.parent_id END,
+            link_version = coalesce(r.link_version, l.link_version)
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, root_id uuid, parent_id uuid, link_version integer)
+        WHERE l.lead_id = r.lead_id""",
+        [
+            {
+                "lead_id": lead_id,
+                "root_id": folded.roots.get(lead_id),
+                "parent_id": links[lead_id].parent_id if lead_id in links else None,
+                "link_version": links[lead_id].version if lead_id in links else None,
+            }
+            for lead_id in sorted({*links, *folded.roots})
+        ],
+    )
+    await save_delta(tx, folded.delta, rules)
+
+
+async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
+    """Writes changed entries, then sums, those in one order for all writers."""
+    await forget_entries(tx, delta.removed)
+    await keep_entries(tx, delta.kept, rules)
+    await tx.set_wise(
+        """
+        INSERT INTO metrics.rollups AS old (measure, dimension, day, business_unit, value, age_days, currency,
+            count, durations, duration_microseconds, amount)
+        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(measure text, dimension text, day date,
+            business_unit text, value text, age_days integer, currency text,
+            count bigint, durations bigint, duration_microseconds bigint, amount numeric)
+        ON CONFLICT (measure, dimension, day, business_unit, value, age_days, currency) DO UPDATE SET
+            count = old.count + excluded.count, durations = old.durations + excluded.durations,
+            duration_microseconds = old.duration_microseconds + excluded.duration_microseconds,
+            amount = old.amount + excluded.amount""",
+        [
+            {
+                **key._asdict(),
+                "count": total.count,
+                "durations": total.durations,
+                "duration_microseconds": total.duration_microseconds,
+                "amount": str(total.amount),
+            }
+            for key, total in sorted(delta.sums.items())
+            if total
+        ],
+    )
+
+
+async def forget_entries(tx: Transaction, ids: Sequence[EntryId]) -> None:
+    """Removes entries that no longer follow from the facts."""
+    await tx.set_wise(
+        """
+        DELETE FROM metrics.entries AS e
+        USING json_to_recordset(CAST(:rows AS json)) AS r(root_id uuid, key text, valid_from timestamptz)
+        WHERE e.root_id = r.root_id AND e.key = r.key AND e.valid_from = r.valid_from""",
+        [{"root_id": root_id, "key": key, "valid_from": valid_from} for root_id, key, valid_from in ids],
+    )
+
+
+async def keep_entries(tx: Transaction, entries: Sequence[Entry], rules: Rules) -> None:
+    """Adds or replaces entries."""
+    await tx.set_wise(
+        f"""
+        INSERT INTO metrics.entries ({", ".join(ENTRY_COLUMNS)})
+        SELECT {", ".join(ENTRY_COLUMNS)} FROM json_to_recordset(CAST(:rows AS json)) AS r(
+            {", ".join(f"{name} {kind}" for name, kind in ENTRY_COLUMNS.items())})
+        ON CONFLICT (root_id, key, valid_from) DO UPDATE SET
+            {", ".join(f"{n} = excluded.{n}" for n in ENTRY_COLUMNS if n not in ("root_id", "key", "valid_from"))}""",
+        [entry_row(entry, rules) for entry in entries],
+    )
+
+
+ENTRY_COLUMNS = {
+    "root_id": "uuid",
+    "key": "text",
+    "valid_from": "timestamptz",
+    "valid_to": "timestamptz",
+    "measure": "text",
+    "business_unit": "text",
+    "at": "timestamptz",
+    "day": "date",
+    "cohort_at": "timestamptz",
+    "cohort_day": "date",
+    **dict.fromkeys(("channel", "source", "campaign", "product", "owner", "team", "grade", "stage", "reason"), "text"),
+    "duration_seconds": "double precision",
+    "negative": "boolean",
+    "amount": "numeric",
+    "currency": "text",
+}
+
+
+def entry_row(entry: Entry, rules: Rules) -> dict[str, Any]:
+    """An entry as its row, with the unit's own calendar days."""
+    zone = rules(entry.business_unit).zone
+    row = entry._asdict()
+    del row["dims"]
+    row.update(
+        entry.dims._asdict(),
+        day=local_day(entry.at, zone),
+        cohort_day=local_day(entry.cohort_at, zone),
+        amount=None if entry.amount is None else str(entry.amount),
+    )
+    return row
+
+
+async def advance_progress(tx: Transaction, rows: Mapping[int, tuple[int, datetime, datetime]]) -> None:
+    """Notes for each partition how many facts came, the newest of them by both clocks, and when that was folded."""
+    await tx.set_wise(
+        """
+        INSERT INTO metrics.progress AS old (partition, facts, recorded_at, occurred_at, folded_at)
+        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
+            partition integer, facts bigint, recorded_at timestamptz, occurred_at timestamptz, folded_at timestamptz)
+        ON CONFLICT (partition) DO UPDATE SET facts = old.facts + excluded.facts,
+            folded_at = CASE WHEN excluded.recorded_at >= old.recorded_at THEN excluded.folded_at ELSE old.folded_at END,
+            recorded_at = greatest(old.recorded_at, excluded.recorded_at),
+            occurred_at = greatest(old.occurred_at, excluded.occurred_at)""",
+        [
+            {
+                "partition": partition,
+                "facts": facts,
+                "recorded_at": recorded_at,
+                "occurred_at": occurred_at,
+                "folded_at": tx.now,
+            }
+            for partition, (facts, recorded_at, occurred_at) in sorted(rows.items())
+        ],
+    )

@@ -1,0 +1,77 @@
+"""The numbers that monitoring reads, as of the last commit, from sums only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.metrics.domain.entries import Measure
+from shared.kit.database import Database
+
+FUNNEL = {
+    Measure.LEAD_CREATED: "created",
+    Measure.LEAD_QUALIFIED: "qualified",
+    Measure.LEAD_CONVERTED: "converted",
+    Measure.LEAD_CUSTOMER: "customer",
+    Measure.LEAD_ARCHIVED: "archived",
+}
+OUTCOMES = (Measure.OPPORTUNITY_WON, Measure.OPPORTUNITY_LOST)
+TIMED = (Measure.COHORT_CONVERTED, Measure.LEAD_CUSTOMER, Measure.OPPORTUNITY_WON)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Sums over all time: leads by (unit, measure, channel or None), counts by (unit, measure), durations by (unit,
+    measure, age in days) with their count and seconds; facts folded and the newest of them."""
+
+    funnel: dict[tuple[str, str, str | None], int]
+    totals: dict[tuple[str, str], int]
+    ages: dict[tuple[str, str, int], tuple[int, float]]
+    facts: int
+    newest_occurred_at: datetime | None
+    newest_recorded_at: datetime | None
+    delay_seconds: float | None
+
+
+async def snapshot(database: Database) -> Snapshot:
+    """One consistent reading."""
+    rows = await database.rows(
+        """
+        SELECT 'sum' AS what, business_unit, measure, dimension, value, 0 AS age_days,
+            sum(count) AS n, CAST(0 AS numeric) AS microseconds, CAST(NULL AS timestamptz) AS occurred_at,
+            CAST(NULL AS timestamptz) AS recorded_at, CAST(NULL AS double precision) AS delay
+        FROM metrics.rollups
+        WHERE (measure = ANY(:funnel) AND dimension IN ('', 'channel')) OR (measure = ANY(:outcomes) AND dimension = '')
+        GROUP BY business_unit, measure, dimension, value
+        UNION ALL
+        SELECT 'age', business_unit, measure, '', '', age_days, sum(durations), sum(duration_microseconds), NULL, NULL, NULL
+        FROM metrics.rollups WHERE measure = ANY(:timed) AND dimension = '' AND age_days >= 0
+        GROUP BY business_unit, measure, age_days
+        UNION ALL
+        SELECT 'progress', '', '', '', '', 0, coalesce(sum(facts), 0), 0, max(occurred_at), max(recorded_at),
+            max(CAST(extract(epoch FROM folded_at - recorded_at) AS double precision))
+        FROM metrics.progress""",
+        funnel=[measure.value for measure in FUNNEL],
+        outcomes=[measure.value for measure in OUTCOMES],
+        timed=[measure.value for measure in TIMED],
+    )
+    funnel: dict[tuple[str, str, str | None], int] = {}
+    totals: dict[tuple[str, str], int] = {}
+    ages: dict[tuple[str, str, int], tuple[int, float]] = {}
+    progress: Any = None
+    for row in rows:
+        if row.what == "progress":
+            progress = row
+        elif row.what == "age":
+            ages[row.business_unit, row.measure, row.age_days] = (int(row.n), float(row.microseconds) / 1_000_000)
+        elif row.dimension == "":
+            totals[row.business_unit, row.measure] = int(row.n)
+        else:
+            funnel[row.business_unit, row.measure, row.value] = int(row.n)
+    for (unit, measure), total in totals.items():
+        if measure in FUNNEL:
+            known = sum(n for (u, m, _), n in funnel.items() if (u, m) == (unit, measure))
+            if total != known:
+                funnel[unit, measure, None] = total - known
+    return Snapshot(funnel, totals, ages, int(progress.n), progress.occurred_at, progress.recorded_at, progress.delay)

@@ -1,0 +1,136 @@
+"""The tables of schema `metrics`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class MetricsTable(SQLModel, registry=registry(metadata=MetaData(schema="metrics"))):
+    """What the tables of this service share: their schema."""
+
+
+def _key(kind: Any) -> Any:
+    return Field(sa_column=Column(kind, primary_key=True, nullable=False))
+
+
+def _given(kind: Any) -> Any:
+    return Field(sa_column=Column(kind, nullable=False))
+
+
+def _optional(kind: Any) -> Any:
+    return Field(default=None, sa_column=Column(kind, nullable=True))
+
+
+MOMENT = DateTime(timezone=True)
+
+
+class FactRow(MetricsTable, table=True):
+    """One lifecycle event, for ever. `data` is what is particular to its kind."""
+
+    __tablename__ = "facts"
+    __table_args__ = (
+        Index("facts_causation", "causation_id", postgresql_where="causation_id IS NOT NULL"),
+        Index("facts_event", "event_id"),
+    )
+    lead_id: UUID = _key(Uuid())
+    event_id: UUID = _key(Uuid())
+    version: int = _given(Integer())
+    event: str = _given(Text())
+    occurred_at: datetime = _given(MOMENT)
+    recorded_at: datetime = _given(MOMENT)
+    causation_id: UUID | None = _optional(Uuid())
+    business_unit: str = _given(Text())
+    data: dict[str, Any] = _given(JSONB())
+
+
+class LeadRow(MetricsTable, table=True):
+    """Who a lead is: the last word on its merge, and the root that leads to. The root's row is the group's lock."""
+
+    __tablename__ = "leads"
+    __table_args__ = (Index("leads_root", "root_id", postgresql_where="root_id <> lead_id"),)
+    lead_id: UUID = _key(Uuid())
+    root_id: UUID = _given(Uuid())
+    parent_id: UUID | None = _optional(Uuid())
+    link_version: int = _given(Integer())
+
+
+class EntryRow(MetricsTable, table=True):
+    """One thing counted, for every `as_of` from `valid_from` until before `valid_to`. Days are the unit's own."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        Index("entries_period", "measure", "day"),
+        Index("entries_cohort", "measure", "cohort_day"),
+    )
+    root_id: UUID = _key(Uuid())
+    key: str = _key(Text())
+    valid_from: datetime = _key(MOMENT)
+    valid_to: datetime | None = _optional(MOMENT)
+    measure: str = _given(Text())
+    business_unit: str = _given(Text())
+    at: datetime = _given(MOMENT)
+    day: date = _given(Date())
+    cohort_at: datetime = _given(MOMENT)
+    cohort_day: date = _given(Date())
+    channel: str | None = _optional(Text())
+    source: str | None = _optional(Text())
+    campaign: str | None = _optional(Text())
+    product: str | None = _optional(Text())
+    owner: str | None = _optional(Text())
+    team: str | None = _optional(Text())
+    grade: str | None = _optional(Text())
+    stage: str | None = _optional(Text())
+    reason: str | None = _optional(Text())
+    duration_seconds: float | None = _optional(Double())
+    negative: bool = _given(Boolean())
+    amount: Decimal | None = _optional(Numeric())
+    currency: str | None = _optional(Text())
+
+
+class RollupRow(MetricsTable, table=True):
+    """Entries that hold now, added up. Empty `dimension`: everything. `age_days` -1 and empty `currency`: none."""
+
+    __tablename__ = "rollups"
+    measure: str = _key(Text())
+    dimension: str = _key(Text())
+    day: date = _key(Date())
+    business_unit: str = _key(Text())
+    value: str = _key(Text())
+    age_days: int = _key(Integer())
+    currency: str = _key(Text())
+    count: int = _given(BigInteger())
+    durations: int = _given(BigInteger())
+    duration_microseconds: int = _given(BigInteger())
+    amount: Decimal = _given(Numeric())
+
+
+class ProgressRow(MetricsTable, table=True):
+    """How far each partition of the log is folded: its newest fact by both clocks, when that was folded, and how many there are."""
+
+    __tablename__ = "progress"
+    partition: int = _key(Integer())
+    facts: int = _given(BigInteger())
+    recorded_at: datetime = _given(MOMENT)
+    occurred_at: datetime = _given(MOMENT)
+    folded_at: datetime = _given(MOMENT)

@@ -1,0 +1,305 @@
+"""KPIs computed a second time, naively: each number straight from the facts by its definition in words, sharing nothing
+with the service but the facts themselves."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from services.metrics.domain.facts import Fact
+
+ZONES = {"default": ZoneInfo("UTC"), "tehran": ZoneInfo("Asia/Tehran")}
+CURRENCY = {"default": "EUR", "tehran": "IRR"}
+ABOUT_DEALS = ("OpportunityOpened", "StageChanged", "AmountChanged", "OpportunityWon", "OpportunityLost")
+
+
+@dataclass
+class Deal:
+    opened: datetime
+    status: str = "open"
+    stage: str | None = None
+    since: datetime | None = None
+    closed: datetime | None = None
+    reason: str | None = None
+    amount: float | None = None
+    currency: str | None = None
+    close_amount: float | None = None
+    close_currency: str | None = None
+    owners: dict[datetime, str | None] = field(default_factory=dict)
+    path: list[tuple[str, int | None, datetime]] = field(default_factory=list)
+    spells: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+    wins: list[tuple[int, datetime]] = field(default_factory=list)
+
+
+@dataclass
+class Lead:
+    unit: str
+    channel: str | None
+    created: datetime
+    touched: datetime
+    qualified: datetime | None
+    archived: tuple[datetime, str] | None
+    deals: list[Deal]
+
+    @property
+    def converted(self) -> datetime | None:
+        return min((deal.opened for deal in self.deals), default=None)
+
+    @property
+    def first_win(self) -> datetime | None:
+        return min((deal.closed for deal in self.deals if deal.status == "won" and deal.closed), default=None)
+
+
+def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
+    """Everyone there is at a moment, merged ones once."""
+    parent: dict[UUID, tuple[int, UUID | None]] = {}
+    for fact in facts:
+        if fact.event in ("LeadMerged", "LeadUnmerged") and fact.version > parent.get(fact.lead_id, (0, None))[0]:
+            into = UUID(fact.data["into_lead_id"]) if fact.event == "LeadMerged" else None
+            parent[fact.lead_id] = (fact.version, into)
+    together: dict[UUID, set[UUID]] = {fact.lead_id: {fact.lead_id} for fact in facts}
+    for child, (_, into) in parent.items():
+        if into is not None:
+            union = together[child] | together.setdefault(into, {into})
+            for one in union:
+                together[one] = union
+    spam = {f.lead_id for f in facts if f.event == "LeadCreated" and f.data.get("flags")}
+    found, seen = [], set[UUID]()
+    for lead, group in together.items():
+        if lead in seen:
+            continue
+        seen |= group
+        story = [
+            f for f in facts if f.lead_id in group - spam and not f.event.endswith("erged") and f.occurred_at <= as_of
+        ]
+        if story:
+            found.append(_person(sorted(story, key=lambda f: (f.occurred_at, f.version, f.lead_id))))
+    return found
+
+
+def _person(story: list[Fact]) -> Lead:
+    explicit = [
+        f.occurred_at
+        for f in story
+        if (f.event == "LeadCreated" and not f.data.get("implied")) or f.data.get("kind") == "captured"
+    ]
+    created = min(explicit) if explicit else story[0].occurred_at
+    touches = [f for f in story if f.event in ("LeadCreated", "LeadTouched")]
+    channel = next((f.data["channel"] for f in touches if f.data.get("channel")), None)
+    touched = min([created, *(f.occurred_at for f in touches if not f.data.get("implied"))])
+    qualified = next((f.occurred_at for f in story if f.event == "LeadQualified"), None)
+    archived: tuple[datetime, str] | None = None
+    revives = {"LeadReopened", "LeadQualified", "CloseDateChanged", "OrderPlaced", *ABOUT_DEALS}
+    known: set[str] = set()
+    for fact in story:
+        if fact.event == "LeadArchived":
+            archived = archived or (fact.occurred_at, fact.data["reason"])
+        elif fact.event in revives:
+            archived = None
+        if fact.event in ABOUT_DEALS:
+            known.add(fact.data["opportunity_id"])
+    deals = [
+        _deal([f for f in story if f.event in ABOUT_DEALS and f.data["opportunity_id"] == name], story)
+        for name in sorted(known)
+    ]
+    return Lead(story[0].business_unit, channel, created, touched, qualified, archived, deals)
+
+
+def _deal(story: list[Fact], everything: list[Fact]) -> Deal:
+    deal = Deal(story[0].occurred_at)
+    own: str | None = None
+    for fact in story:
+        data, at = fact.data, fact.occurred_at
+        own = data.get("owner") or own
+        assigned = [f.data["owner"] for f in everything if f.event == "LeadAssigned" and f.occurred_at <= at]
+        deal.owners[at] = own or (assigned[-1] if assigned else None)
+        if data.get("amount"):
+            deal.amount = float(data["amount"])
+        deal.currency = data.get("currency") or deal.currency
+        move = fact.event == "StageChanged" and (deal.status != "open" or data["stage"] != deal.stage)
+        if move or (fact.event == "OpportunityOpened" and deal.status == "open" and deal.stage is None):
+            if deal.status == "open" and deal.stage and deal.since:
+                deal.spells.append((deal.stage, deal.since, at))
+            deal.status, deal.stage, deal.since, deal.closed = "open", data["stage"], at, None
+            deal.path.append((data["stage"], data.get("position"), at))
+        outcome = {"OpportunityWon": "won", "OpportunityLost": "lost"}.get(fact.event)
+        if outcome and outcome != deal.status:
+            if deal.status == "open" and deal.stage and deal.since:
+                deal.spells.append((deal.stage, deal.since, at))
+            deal.status, deal.closed, deal.reason = outcome, at, data.get("reason")
+            deal.close_amount, deal.close_currency = deal.amount, deal.currency
+            if outcome == "won":
+                deal.wins.append((len(deal.path), at))
+    return deal
+
+
+def advanced(deal: Deal, stage: str) -> bool:
+    """Whether a deal ever got further than a stage it was in."""
+    first = next(number for number, (name, _, _) in enumerate(deal.path) if name == stage)
+    position = deal.path[first][1]
+    if any(moves > first for moves, _ in deal.wins):
+        return True
+    for number in range(first + 1, len(deal.path)):
+        name, place, _ = deal.path[number]
+        if place is not None and position is not None:
+            later = place > position
+        else:
+            later = name not in {one for one, _, _ in deal.path[:number]}
+        if name != stage and later:
+            return True
+    return False
+
+
+def entered(deal: Deal) -> dict[str, datetime]:
+    """When a deal was first in each of its stages."""
+    return {name: at for name, _, at in reversed(deal.path)}
+
+
+class Naive:
+    """Every KPI over one window of local days. `where` picks leads."""
+
+    def __init__(self, facts: list[Fact], as_of: datetime, start: Any, end: Any, horizon_days: int = 90) -> None:
+        self.leads = people(facts, as_of)
+        self.as_of, self.start, self.end, self.horizon = as_of, start, end, timedelta(days=horizon_days)
+
+    def inside(self, unit: str, at: datetime | None) -> bool:
+        return at is not None and self.start <= at.astimezone(ZONES[unit]).date() < self.end
+
+    def leads_with(self, when: Callable[[Lead], datetime | None]) -> list[Lead]:
+        return [lead for lead in self.leads if self.inside(lead.unit, when(lead))]
+
+    def deals_with(self, when: Callable[[Deal], datetime | None], status: str = "") -> list[tuple[Lead, Deal]]:
+        return [
+            (lead, deal)
+            for lead in self.leads
+            for deal in lead.deals
+            if self.inside(lead.unit, when(deal)) and status in ("", deal.status)
+        ]
+
+    def counts(self) -> dict[str, float | None]:
+        created = self.leads_with(lambda lead: lead.created)
+        won = self.deals_with(lambda deal: deal.closed, "won")
+        lost = self.deals_with(lambda deal: deal.closed, "lost")
+        qualified = self.leads_with(lambda lead: lead.qualified)
+        archived = self.leads_with(lambda lead: lead.archived[0] if lead.archived else None)
+        stages = [
+            (deal, stage)
+            for lead in self.leads
+            for deal in lead.deals
+            for stage, at in entered(deal).items()
+            if self.inside(lead.unit, at)
+        ]
+
+        def share(part: int, whole: int) -> float | None:
+            return part / whole if whole else None
+
+        return {
+            "leads_created": len(created),
+            "leads_qualified": len(qualified),
+            "leads_archived": len(archived),
+            "qualification_rate_decided": share(len(qualified), len(qualified) + len(archived)),
+            "created_to_qualified_cohort": share(sum(lead.qualified is not None for lead in created), len(created)),
+            "lead_to_opportunity_cohort": share(sum(bool(lead.deals) for lead in created), len(created)),
+            "lead_to_opportunity_period": share(len(self.leads_with(lambda lead: lead.converted)), len(created)),
+            "lead_to_customer_cohort": share(sum(lead.first_win is not None for lead in created), len(created)),
+            "opportunities_opened": len(self.deals_with(lambda deal: deal.opened)),
+            "opportunities_won": len(won),
+            "opportunities_lost": len(lost),
+            "opportunities_open": sum(deal.status == "open" for lead in self.leads for deal in lead.deals),
+            "win_rate_count": share(len(won), len(won) + len(lost)),
+            "stage_conversion": share(sum(advanced(deal, stage) for deal, stage in stages), len(stages)),
+            "stage_drop_off": share(
+                sum(deal.status == "lost" and deal.stage == stage for deal, stage in stages), len(stages)
+            ),
+        }
+
+    def maturity(self, kpi: str) -> float | None:
+        decided: Callable[[Lead], bool] = {
+            "created_to_qualified_cohort": lambda lead: bool(lead.qualified or lead.archived),
+            "lead_to_opportunity_cohort": lambda lead: bool(lead.deals or lead.archived),
+            "lead_to_customer_cohort": lambda lead: bool(
+                lead.first_win or lead.archived or (lead.deals and all(deal.status == "lost" for deal in lead.deals))
+            ),
+        }[kpi]
+        cohort = self.leads_with(lambda lead: lead.created)
+        grown = sum(decided(lead) or lead.created + self.horizon <= self.as_of for lead in cohort)
+        return grown / len(cohort) if cohort else None
+
+    def durations(self) -> dict[str, list[float]]:
+        spells = [
+            (end - start).total_seconds()
+            for lead in self.leads
+            for deal in lead.deals
+            for _, start, end in deal.spells
+            if self.inside(lead.unit, end)
+        ]
+        cycles = [
+            (lead.first_win - lead.touched).total_seconds()
+            for lead in self.leads_with(lambda lead: lead.first_win)
+            if lead.first_win
+        ]
+        deals = [
+            (deal.closed - deal.opened).total_seconds()
+            for _, deal in self.deals_with(lambda deal: deal.closed, "won")
+            if deal.closed
+        ]
+        return {
+            "time_in_stage": spells,
+            "sales_cycle_from_lead": [one for one in cycles if one >= 0],
+            "sales_cycle_from_opportunity": deals,
+        }
+
+    def won_values(self) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = defaultdict(list)
+        for lead, deal in self.deals_with(lambda deal: deal.closed, "won"):
+            if deal.close_amount is not None:
+                found[deal.close_currency or CURRENCY[lead.unit]].append(deal.close_amount)
+        return found
+
+    def lost_values(self) -> dict[str, float]:
+        found: dict[str, float] = defaultdict(float)
+        for lead, deal in self.deals_with(lambda deal: deal.closed, "lost"):
+            if deal.close_amount is not None:
+                found[deal.close_currency or CURRENCY[lead.unit]] += deal.close_amount
+        return found
+
+    def won_by_owner(self) -> dict[str | None, int]:
+        found: dict[str | None, int] = defaultdict(int)
+        for _, deal in self.deals_with(lambda deal: deal.closed, "won"):
+            assert deal.closed is not None
+            found[deal.owners[deal.closed]] += 1
+        return found
+
+    def incidence(self) -> float | None:
+        """The share with an outcome within the horizon: at each age, the outcomes among those still at risk, weighed by
+        the share that nothing had happened to before."""
+        cohort = self.leads_with(lambda lead: lead.created)
+        if not cohort:
+            return None
+        fates: list[tuple[timedelta, str]] = []
+        for lead in cohort:
+            if lead.converted:
+                fates.append((max(lead.converted - lead.created, timedelta()), "converted"))
+            elif lead.archived:
+                fates.append((max(lead.archived[0] - lead.created, timedelta()), "archived"))
+            else:
+                fates.append((self.as_of - lead.created, "open"))
+        untouched, share = 1.0, 0.0
+        for age in sorted({age for age, fate in fates if fate != "open" and age <= self.horizon}):
+            at_risk = sum(one >= age for one, _ in fates)
+            share += untouched * sum(fate == (age, "converted") for fate in fates) / at_risk
+            untouched *= 1 - sum(one == age and fate != "open" for one, fate in fates) / at_risk
+        return share
+
+
+def quantile(values: list[float], percent: int) -> float | None:
+    """Type 7."""
+    if len(values) < 2:
+        return values[0] if values else None
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

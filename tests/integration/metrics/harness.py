@@ -1,0 +1,104 @@
+"""Metrics on a real database without a log: fold events, then ask over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, generate_latest
+
+from services.metrics import api
+from services.metrics.app import CONSUMES
+from services.metrics.domain.facts import Fact
+from services.metrics.handlers import Handlers
+from services.metrics.instruments import BusinessMetrics
+from shared.contracts.policy import Policy, UnitPolicy
+from shared.contracts.topics import PIPELINE_LIFECYCLE
+from shared.kit import problems
+from shared.kit.clock import FakeClock
+from shared.kit.database import Database, Transaction
+from shared.kit.records import Record
+
+TOKEN = "only-for-tests-only-for-tests"
+
+POLICY = Policy(
+    version="test",
+    defaults=UnitPolicy(channels=("web_form", "phone")),
+    business_units={
+        "default": UnitPolicy(channels=("web_form", "phone")),
+        "tehran": UnitPolicy(time_zone="Asia/Tehran", currency="IRR", channels=("phone",)),
+    },
+)
+
+
+class Metrics:
+    """The service's parts on one database, with a clock the test moves."""
+
+    def __init__(self, url: str, now: datetime = datetime(2027, 1, 1, tzinfo=UTC)) -> None:
+        self.database = Database(url, schema="metrics", outbox=False)
+        self.clock = FakeClock(now)
+        self.registry = CollectorRegistry()
+        self.business = BusinessMetrics(self.database, POLICY, self.registry, max_age_seconds=0)
+        routes = {event: handler for topic in CONSUMES.values() for event, handler in topic.items()}
+        self._handlers = Handlers(POLICY.unit, routes)
+        self._offsets = itertools.count()
+        app = FastAPI()
+        app.state.api_token = TOKEN
+        problems.install(app)
+        app.include_router(api.router(self.database, POLICY, self.clock))
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://metrics", headers=headers
+        )
+
+    async def fold(self, facts: Sequence[Fact]) -> Transaction:
+        """One batch, as the consumer would hand it over."""
+        async with self.database.transaction() as tx:
+            await self._handlers.handle(tx, [self._record(fact) for fact in facts])
+        return tx
+
+    async def fold_all(self, facts: Iterable[Fact], size: int = 500) -> None:
+        """Many batches."""
+        rest = list(facts)
+        for start in range(0, len(rest), size):
+            await self.fold(rest[start : start + size])
+
+    def _record(self, fact: Fact) -> Record:
+        document = {**fact._asdict(), **fact.data, "correlation_id": fact.event_id}
+        event = PIPELINE_LIFECYCLE.events.validate_python(document)
+        offset = next(self._offsets)
+        return Record(PIPELINE_LIFECYCLE.name, 0, offset, b"", b"", (), fact.recorded_at, event)
+
+    async def ask(self, kpi: str, **parameters: Any) -> dict[str, Any]:
+        """A KPI's answer; `start` stands for `from`."""
+        if "start" in parameters:
+            parameters["from"] = parameters.pop("start")
+        response = await self.client.get(f"/v1/kpis/{kpi}", params=parameters)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def total(self, kpi: str, **parameters: Any) -> dict[str, Any]:
+        """A KPI's total."""
+        found: dict[str, Any] = (await self.ask(kpi, **parameters))["total"]
+        return found
+
+    async def audit(self) -> dict[str, Any]:
+        """What recomputing everything finds."""
+        response = await self.client.post("/v1/audit/rollups")
+        found: dict[str, Any] = response.json()
+        return found
+
+    async def scrape(self) -> str:
+        """The exposition."""
+        await self.business.refresh()
+        return generate_latest(self.registry).decode()
+
+    async def close(self) -> None:
+        """Gives everything back."""
+        await self.client.aclose()
+        await self.database.close()
