@@ -17,6 +17,15 @@ from shared.contracts.topics import TOPICS, Topic
 PATH = Path(__file__).parents[2] / "docs" / "events.md"
 SERVICES = ("capture", "scoring", "pipeline", "metrics")
 
+PLAIN_WORDS = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "datetime": "time",
+    "AwareDatetime": "time",
+}
+
 INTRODUCTION = """# Events
 
 Made from the wiring in each service's `app.py` and the classes in `shared/contracts`; `make docs` writes it anew and a
@@ -34,10 +43,7 @@ def wiring(
 
 def render() -> str:
     """The whole document."""
-    parts = [INTRODUCTION, _flow(), _envelope()]
-    for topic in TOPICS.values():
-        parts.append(_topic(topic))
-    return "\n".join(parts)
+    return "\n".join([INTRODUCTION, _flow(), _envelope(), *(_topic(topic) for topic in TOPICS.values())])
 
 
 def _flow() -> str:
@@ -63,7 +69,7 @@ def _flow() -> str:
 
 def _events(topic: Topic) -> list[type[Event]]:
     union = get_args(topic.events._type)[0] if get_origin(topic.events._type) is not None else topic.events._type
-    return [one for one in (get_args(union) or (union,)) if inspect.isclass(one)]
+    return [one for one in (get_args(union) or (union,)) if inspect.isclass(one) and issubclass(one, Event)]
 
 
 def _envelope() -> str:
@@ -109,9 +115,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(f"`{one}`" for one in get_args(annotation))
     if origin is not None:
         return _type(get_args(annotation)[0])
-    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "datetime": "time"}.get(
-        annotation.__name__, annotation.__name__
-    )
+    name: str = annotation.__name__
+    return PLAIN_WORDS.get(name, name)
 
 
 if __name__ == "__main__":

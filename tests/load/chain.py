@@ -90,8 +90,8 @@ def processor_seconds(services: RunningServices, others: Sequence[psutil.Process
     for name, process in services.processes.items():
         times = psutil.Process(process.pid).cpu_times()
         spent[name] = times.user + times.system
-    for process in others:
-        for one in (process, *process.children(recursive=True)):
+    for other in others:
+        for one in (other, *other.children(recursive=True)):
             try:
                 title = " ".join(one.cmdline())
                 times = one.cpu_times()

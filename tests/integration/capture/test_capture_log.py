@@ -80,7 +80,7 @@ async def test_every_accepted_lead_is_an_event_on_the_log(fresh_kafka: str) -> N
         async def ready() -> bool:
             return (await client.get("/readyz")).status_code == 200
 
-        await eventually(ready)  # type: ignore[arg-type]
+        await eventually(ready)
         bodies = [{"email": f"a{n}@example.com", "record_id": f"r{n}"} for n in range(2_500)]
         batch = await client.post("/v1/leads:batch", json=bodies)
         one = await client.post("/v1/leads", json={"phone": "+31201234567"})

@@ -44,7 +44,7 @@ class _Statements:
 def toy_url(database_url: str) -> Iterator[str]:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA toy")
-        create_delivery_tables(_Statements(connection), "toy")  # type: ignore[arg-type]
+        create_delivery_tables(_Statements(connection), "toy")
         connection.execute("CREATE TABLE toy.facts (event_id text PRIMARY KEY, key text, number integer, text text)")
         yield database_url
 

@@ -157,7 +157,7 @@ async def test_what_a_transaction_announces_reaches_the_log_in_order_and_leaves_
         assert values == [ping(n) for n in range(30)]
 
         async def drained() -> bool:
-            return (await database.rows("SELECT count(*) AS n FROM toy.outbox"))[0].n == 0
+            return bool((await database.rows("SELECT count(*) AS n FROM toy.outbox"))[0].n == 0)
 
         await eventually(drained)
     finally:

@@ -1,0 +1,157 @@
+"""The commands of the command line, each as a process against the real services."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from tests.support.patience import eventually_blocking
+from tests.support.services import API_TOKEN, RunningServices
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def leads_created(leadflow: RunningServices, unit: str) -> int:
+    found: Any = leadflow.kpi("leads_created", business_unit=unit)["total"]
+    return int(found["value"])
+
+
+def write_leads(path: Path, unit: str, count: int) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["business_unit", "external_id", "Email", "name", "channel", "occurred_at", "attributes.rooms"])
+        for number in range(count):
+            day = f"2026-0{1 + number % 9}-1{number % 10}"
+            writer.writerow([unit, number, f"p{number}@{unit}.example.com", "سارا", "import", day, number % 7])
+    return path
+
+
+def test_leads_from_a_file_are_counted_once_however_often_they_are_imported(
+    leadflow: RunningServices, tmp_path: Path
+) -> None:
+    file = write_leads(tmp_path / "leads.csv", "files", 2_500)
+    for _ in range(2):
+        done = leadflow.cli("import", "leads", str(file))
+        assert done.returncode == 0, done.stderr
+        assert "2,500 leads taken" in done.stdout
+    eventually_blocking(lambda: leads_created(leadflow, "files") == 2_500, within_seconds=60)
+    assert leads_created(leadflow, "files") == 2_500
+
+
+def test_a_killed_import_run_again_gives_the_same_result(leadflow: RunningServices, tmp_path: Path) -> None:
+    file = write_leads(tmp_path / "leads.csv", "killed", 20_000)
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    for _ in range(3):
+        process = subprocess.Popen(
+            leadflow.command("import", "leads", str(file)),
+            env=dict(leadflow.environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.uniform(0.8, 2.0))  # anywhere in the run, so a killed one may also have been done
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = leadflow.cli("import", "leads", str(file))
+    assert done.returncode == 0, f"seed {seed}: {done.stderr}"
+    assert "20,000 rows read, 20,000 leads taken" in done.stdout
+    eventually_blocking(lambda: leads_created(leadflow, "killed") == 20_000, within_seconds=120, every_seconds=0.5)
+
+
+def test_rejected_lines_are_reported_beside_the_file(leadflow: RunningServices, tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_text(
+        "business_unit;email;occurred_at\nfaults;a@faults.example.com;2026-01-01\n"
+        "faults;b@faults.example.com;soon\nfaults;c@faults.example.com\nfaults;d@faults.example.com;2999-01-01\n"
+    )
+    done = leadflow.cli("import", "leads", str(file))
+    assert done.returncode == 3
+    assert "3 lines were rejected" in done.stdout
+    assert "leads.csv.rejected.csv" in done.stdout
+    with (tmp_path / "leads.csv.rejected.csv").open() as report:
+        rejected = list(csv.DictReader(report, delimiter=";"))
+    assert [row["rejected_line"] for row in rejected] == ["3", "4", "5"]
+    reasons = [row["rejected_reason"] for row in rejected]
+    assert reasons[0].startswith("occurred_at: is no ISO 8601 time")
+    assert reasons[1] == "the line has 2 fields, the header has 3"
+    assert "in the future" in reasons[2]
+
+
+def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(leadflow: RunningServices, tmp_path: Path) -> None:
+    file = write_leads(tmp_path / "leads.csv", "dry", 30)
+    done = leadflow.cli("import", "leads", str(file), "--dry-run")
+    first = json.loads(next(line for line in done.stdout.splitlines() if line.strip().startswith("{")))
+    assert (first["business_unit"], first["historical"], first["attributes"]) == ("dry", True, {"rooms": "0"})
+    assert leads_created(leadflow, "dry") == 0
+
+
+def test_the_demo_fills_the_funnel_and_again_adds_nothing(leadflow: RunningServices) -> None:
+    first = leadflow.cli("demo", "--seed", "7", "--leads", "150", timeout_seconds=250)
+    assert first.returncode == 0, first.stdout + first.stderr
+    for channel in ("web_form", "paid_search", "event", "phone", "referral"):
+        assert channel in first.stdout
+    before = facts(leadflow)
+    again = leadflow.cli("demo", "--seed", "7", "--leads", "150", timeout_seconds=250)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert facts(leadflow) == before
+
+
+def facts(leadflow: RunningServices) -> dict[str, int]:
+    answer = httpx.get(
+        f"{leadflow.url('metrics')}/v1/stats", headers={"Authorization": f"Bearer {API_TOKEN}"}, trust_env=False
+    ).json()
+    return {name: answer[name] for name in ("facts", "leads", "merged_leads")}
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_report_in_each_form(leadflow: RunningServices, form: str) -> None:
+    done = leadflow.cli("report", "--by", "channel", "--period", "1y", "--format", form)
+    assert done.returncode == 0, done.stderr
+    if form == "json":
+        assert {answer["kpi"] for answer in json.loads(done.stdout)} >= {"leads_created", "time_in_stage"}
+    else:
+        assert "win_rate_count" in done.stdout if form == "csv" else "win rate" in done.stdout
+
+
+async def test_a_poisoned_record_is_a_dead_letter_and_the_audit_stays_clean(leadflow: RunningServices) -> None:
+    bootstrap = leadflow.environment["LEADFLOW_KAFKA_BOOTSTRAP"]
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        await producer.send_and_wait("capture.leads.v1", b"no JSON at all", key=b"x")
+
+    def kept() -> bool:
+        return all(
+            "no open dead letters" not in leadflow.cli("dead-letters", "list", "--service", name).stdout.lower()
+            for name in ("scoring", "pipeline")
+        )
+
+    eventually_blocking(kept, within_seconds=60, every_seconds=0.5)
+    audit = leadflow.cli("audit", "--wait-seconds", "60", timeout_seconds=200)
+    assert audit.returncode == 0, audit.stdout + audit.stderr
+    assert "No difference" in audit.stdout
+    letter = leadflow.cli("dead-letters", "list", "--service", "pipeline").stdout
+    number = next(part for part in letter.split() if part.isdigit())
+    shown = orjson.loads(leadflow.cli("dead-letters", "show", number, "--service", "pipeline").stdout)
+    assert shown["value"] == "no JSON at all"
+    assert leadflow.cli("dead-letters", "redrive", number, "--service", "pipeline").returncode == 1
+    assert leadflow.cli("dead-letters", "drop", number, "--service", "pipeline").returncode == 0
+
+
+def test_a_service_that_is_not_there_is_named_with_the_command_that_starts_it(leadflow: RunningServices) -> None:
+    away = RunningServices(
+        leadflow.folder, leadflow.ports, {**leadflow.environment, "LEADFLOW_METRICS_URL": "http://127.0.0.1:9"}
+    )
+    done = away.cli("report")
+    assert done.returncode == 2
+    assert "metrics is not reachable at http://127.0.0.1:9" in done.stderr
+    assert "make up" in done.stderr

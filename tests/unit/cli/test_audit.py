@@ -1,0 +1,163 @@
+"""The audit counts each event once and calls a difference a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import httpx
+import orjson
+import pytest
+
+from shared.cli.audit.ledger import Ledger, open_ledgers
+from shared.cli.audit.log import entry_of
+from shared.cli.audit.steps import (
+    CapturedStep,
+    Deadline,
+    LifecycleStep,
+    check_captured,
+    check_lifecycle,
+    check_rollups,
+    check_unreadable,
+)
+from tests.unit.cli.fake_service import Answer, FakeService
+
+LEAD = UUID(int=1)
+KINDS = ("facts", "waiting", "dead_lettered", "unknown")
+
+
+@pytest.fixture
+def ledgers() -> Iterator[tuple[Ledger, Ledger]]:
+    with open_ledgers() as opened:
+        yield opened
+
+
+class Books(FakeService):
+    """A service that knows how each event ended; `later` are known only from the third question on."""
+
+    def __init__(self, *, later: frozenset[int] = frozenset(), **endings: set[int]) -> None:
+        super().__init__(rule=self._ending)
+        self.endings = endings
+        self.later = later
+
+    def _ending(self, request: httpx.Request) -> Answer:
+        ids = [each[1] if isinstance(each, list) else each for each in orjson.loads(request.content)["ids"]]
+        known = {kind: self.endings.get(kind, set()) for kind in KINDS}
+        if len(self.requests) < 3:
+            known = {kind: numbers - self.later for kind, numbers in known.items()}
+        answer = {kind: [each for each in ids if UUID(each).int in known[kind]] for kind in KINDS}
+        told = {each for found in answer.values() for each in found}
+        answer["unknown"] = [each for each in ids if each not in told]
+        return 200, answer
+
+
+def deadline(questions: int = 5) -> Deadline:
+    """Time for so many questions."""
+    asked = iter(range(1_000))
+
+    async def sleep(seconds: float) -> None:
+        return None
+
+    return Deadline(float(questions), lambda: float(next(asked)), sleep)
+
+
+def captured(ledger: Ledger, *numbers: int) -> None:
+    ledger.add([(LEAD, UUID(int=number)) for number in numbers])
+
+
+async def test_a_delivery_of_the_same_event_is_a_duplicate_and_no_event(ledgers: tuple[Ledger, Ledger]) -> None:
+    ledger, story = ledgers
+    captured(ledger, 1, 2, 2, 3, 1)
+    ledger.add_unreadable((0, 17))
+    count = ledger.count()
+    assert (count.records, count.distinct, count.duplicates, count.unreadable) == (6, 3, 2, 1)
+    story.add([(LEAD, UUID(int=7)), (UUID(int=2), UUID(int=7)), (LEAD, UUID(int=7))])
+    assert story.count().distinct == 2
+
+
+def test_ids_come_back_in_chunks_each_once(ledgers: tuple[Ledger, Ledger]) -> None:
+    ledger, _ = ledgers
+    captured(ledger, *range(1, 26))
+    chunks = list(ledger.chunks(10))
+    assert [len(chunk) for chunk in chunks] == [10, 10, 5]
+    assert [event.int for chunk in chunks for _, event in chunk] == list(range(1, 26))
+
+
+async def check(ledger: Ledger, scoring: Books, pipeline: Books, metrics: Books) -> list[CapturedStep]:
+    count = ledger.count()
+    async with scoring.client("scoring") as one, pipeline.client("pipeline") as two, metrics.client("metrics") as three:
+        steps = [CapturedStep("s", one, count), CapturedStep("p", two, count), CapturedStep("m", three, count)]
+        await check_captured(ledger, steps[:1], (steps[1], steps[2]), deadline())
+    return steps
+
+
+async def test_it_is_clean_when_each_event_ended_one_way_everywhere(ledgers: tuple[Ledger, Ledger]) -> None:
+    ledger, _ = ledgers
+    captured(ledger, 1, 2, 3, 4)
+    pipeline = Books(facts={1, 2}, waiting={3}, dead_lettered={4})
+    steps = await check(ledger, Books(facts={1, 2, 3, 4}), pipeline, Books(facts={1, 2}))
+    assert all(each.step.clean for each in steps)
+    assert (steps[1].step.facts, steps[1].step.waiting, steps[1].step.dead_lettered) == (2, 1, 1)
+    assert steps[2].step.facts == 2  # what waits or died in pipeline is not looked for in metrics
+
+
+async def test_what_is_in_flight_is_waited_for(ledgers: tuple[Ledger, Ledger]) -> None:
+    ledger, _ = ledgers
+    captured(ledger, 1, 2)
+    late = frozenset({2})
+    steps = await check(ledger, Books(facts={1, 2}), Books(facts={1, 2}, later=late), Books(facts={1, 2}, later=late))
+    assert [each.step.facts for each in steps] == [2, 2, 2]
+    assert all(each.step.clean for each in steps)
+
+
+async def test_an_event_nobody_knows_is_a_difference_with_its_id(ledgers: tuple[Ledger, Ledger]) -> None:
+    ledger, _ = ledgers
+    captured(ledger, 1, 2)
+    steps = await check(ledger, Books(facts={1, 2}), Books(facts={1, 2}), Books(facts={1}))
+    assert [each.step.missing for each in steps] == [0, 0, 1]
+    assert steps[2].step.differing == [f"{UUID(int=2)} is unknown"]
+    assert not steps[2].step.clean
+
+
+async def test_an_event_that_ended_twice_is_a_difference(ledgers: tuple[Ledger, Ledger]) -> None:
+    ledger, _ = ledgers
+    captured(ledger, 1)
+    steps = await check(ledger, Books(facts={1}, dead_lettered={1}), Books(facts={1}), Books(facts={1}))
+    assert steps[0].step.contradictory == 1
+    assert not steps[0].step.clean
+
+
+async def test_lifecycle_events_are_looked_for_by_story(ledgers: tuple[Ledger, Ledger]) -> None:
+    _, ledger = ledgers
+    ledger.add([(LEAD, UUID(int=1)), (UUID(int=2), UUID(int=1)), (LEAD, UUID(int=3))])
+    async with Books(facts={1, 3}).client("metrics") as client:
+        step = LifecycleStep("l", client, ledger.count())
+        await check_lifecycle(ledger, step, deadline())
+    assert (step.step.facts, step.step.missing) == (3, 0)
+
+
+@pytest.mark.parametrize(("offset", "undead"), [(17, 0), (18, 1)])
+async def test_an_unreadable_record_has_to_be_a_dead_letter_of_its_place(
+    ledgers: tuple[Ledger, Ledger], offset: int, undead: int
+) -> None:
+    ledger, _ = ledgers
+    ledger.add_unreadable((0, 17))
+    letter = {"topic": "capture.leads.v1", "partition": 0, "offset": offset}
+    service = FakeService((200, {"items": [letter], "next_cursor": None}))
+    async with service.client("scoring") as client:
+        step = CapturedStep("s", client, ledger.count()).step
+        await check_unreadable(step, client, "capture.leads.v1", deadline())
+    assert (step.undead, step.dead_lettered) == (undead, 1 - undead)
+
+
+async def test_rollups_that_stay_different_are_reported() -> None:
+    wrong = (200, {"checked": 9, "different": 2, "differences": [{"key": "a"}]})
+    async with FakeService(wrong).client("metrics") as client:
+        assert (await check_rollups(client, deadline())).different == 2
+    async with FakeService(wrong, (200, {"checked": 9, "different": 0, "differences": []})).client("metrics") as client:
+        assert (await check_rollups(client, deadline())).different == 0
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"event_id": 7}', b'{"event_id": "x"}', b"\xff"])
+def test_a_record_without_an_event_id_is_unreadable(value: bytes | None) -> None:
+    assert entry_of(value) is None
