@@ -149,6 +149,14 @@ def test_leads_have_a_record_id_of_the_row_and_the_template(tmp_path: Path) -> N
     assert first.document["record_id"] != second.document["record_id"]
 
 
+def test_two_leads_of_one_row_are_two_records_also_where_a_column_names_the_row(tmp_path: Path) -> None:
+    rules = mapping(tmp_path, "[{email: mail}, {email: other_mail}]", "leads")
+    made = rules.events(
+        {"mail": "a", "other_mail": "b", "key": "7"}, Shape("leads", record_column="key"), rules.columns
+    )
+    assert [each.document["record_id"] for each in made] == ["7", "7-1"]
+
+
 @pytest.mark.parametrize(
     ("text", "problem", "fix"),
     [

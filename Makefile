@@ -1,0 +1,105 @@
+# Every command. `make` alone lists them. Only Python 3.11 to 3.13 with its venv module is needed, and a package index.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+JOBS ?= 2
+DETACH ?=
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+.PHONY: help
+help: ## list every target
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# --- install -------------------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 is needed: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "$$($(PYTHON) -V) cannot run this; make up PYTHON=python3.11 (or 3.12, 3.13)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "the venv module is needed: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV)"
+	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed
+	@echo "installing what tests need into $(VENV)"
+	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements-test.lock
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## make .venv from the lock, with .venv/bin/leadflow
+
+# --- run -----------------------------------------------------------------------------------------------------------
+
+.PHONY: up down reset status demo doctor
+up: $(VENV)/.installed ## start everything here and stay until Ctrl-C; DETACH=1 returns
+	@exec $(BIN)/leadflow up $(if $(DETACH),--detach)
+
+down: ## stop everything that `up` has started
+	@if [ -x $(BIN)/leadflow ]; then exec $(BIN)/leadflow down; else echo "Nothing was running"; fi
+
+reset: ## stop everything and forget the data
+	@if [ -x $(BIN)/leadflow ]; then exec $(BIN)/leadflow reset; else rm -rf .leadflow; fi
+
+status: $(VENV)/.installed ## show what runs
+	@exec $(BIN)/leadflow status
+
+demo: $(VENV)/.installed ## start everything, then live through six months of sales in a minute
+	@$(BIN)/leadflow up --detach
+	@exec $(BIN)/leadflow demo
+
+doctor: $(VENV)/.installed ## look for what is wrong
+	@exec $(BIN)/leadflow doctor
+
+# --- verify --------------------------------------------------------------------------------------------------------
+
+.PHONY: check test lint types imports format docs
+check: lint types imports ## lint, types and import contracts
+
+test: $(VENV)/.installed-test ## every test, in parallel (JOBS=2)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+lint: $(VENV)/.installed-test ## ruff, and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-test ## the strict type checker
+	@$(BIN)/mypy
+
+imports: $(VENV)/.installed-test ## the contracts on who may import whom
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.installed-test ## format and mend what can be mended
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-test ## write the generated documents anew
+	@$(BIN)/python -m tests.contract.events_document
+
+# --- maintain ------------------------------------------------------------------------------------------------------
+
+.PHONY: lock clean compose-up compose-down
+lock: $(VENV)/.installed ## pin the newest allowed versions, with hashes
+	@$(PIP) install --quiet uv
+	@$(BIN)/uv pip compile --quiet --upgrade $(LOCK) $(LOCKED) pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade $(LOCK) $(LOCKED) --extra test --constraint requirements.lock pyproject.toml -o requirements-test.lock
+LOCKED := --extra build --extra embedded
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+clean: down ## stop everything, delete .venv and caches; data stays
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+compose-up: ## start everything in containers; needs .env, see .env.example
+	@$(COMPOSE) up --detach --build
+	@$(COMPOSE) ps
+
+compose-down: ## stop the containers; their volumes stay
+	@$(COMPOSE) down

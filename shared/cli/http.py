@@ -1,0 +1,226 @@
+"""One client for all services: credentials, retries with back-off, and errors that tell a person what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+import httpx
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from shared.kit.errors import LeadflowError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RETRIED = frozenset({429, 502, 503, 504})
+"""Answers that mean: not now. Everything Leadflow is sent carries its own id, so asking again is always safe."""
+
+FIRST_CONTACT_SECONDS = 4.0
+"""How long a service that never answered is tried: long enough for a restart, short enough for a person."""
+
+CREDENTIALS = {
+    "capture": "LEADFLOW_CAPTURE_KEY",
+    "scoring": "LEADFLOW_API_TOKEN",
+    "pipeline": "LEADFLOW_API_TOKEN",
+    "metrics": "LEADFLOW_API_TOKEN",
+}
+
+
+class CommandFailed(LeadflowError):
+    """A command cannot go on. The message says what is wrong and what to do about it."""
+
+    def __init__(self, problem: str, fix: str = "", *, exit_code: int = 2) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
+        self.exit_code = exit_code
+
+
+class Refused(CommandFailed):
+    """A service understood the request and said no. `problem_document` is its RFC 9457 answer."""
+
+    def __init__(self, service: str, status: int, problem_document: Mapping[str, Any]) -> None:
+        super().__init__(f"{service} refused the request ({status}): {problem_text(problem_document)}")
+        self.status = status
+        self.problem_document = problem_document
+
+
+def explained(command: Callable[P, R]) -> Callable[P, R]:
+    """A command whose failures are printed as a sentence and a fix, and end with their exit code."""
+
+    @functools.wraps(command)
+    def with_errors_explained(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except LeadflowError as failure:
+            console = Console(stderr=True)
+            console.print(f"[bold red]Error:[/] {escape(str(failure))}", soft_wrap=True, highlight=False)
+            if isinstance(failure, CommandFailed) and failure.fix:
+                console.print(f"[bold]Fix:[/] {escape(failure.fix)}", soft_wrap=True, highlight=False)
+            raise typer.Exit(failure.exit_code if isinstance(failure, CommandFailed) else 2) from failure
+
+    return with_errors_explained
+
+
+def problem_text(document: Mapping[str, Any]) -> str:
+    """A problem document as one line: the field, its fault and the fix."""
+    detail = str(document.get("detail") or document.get("title") or "no reason was given")
+    field = document.get("field")
+    fix = document.get("fix")
+    named = f"{field}: {detail}" if field and not detail.startswith(str(field)) else detail
+    return f"{named} ({fix})" if fix else named
+
+
+class ServiceClient:
+    """Requests to one service, several at once if the caller likes.
+
+    `patience_seconds` bounds how long a service that once answered is waited for when it stops answering.
+    Raises `Refused` for an answer that repeating cannot change, `CommandFailed` when patience has run out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        token: str,
+        *,
+        patience_seconds: float = 30.0,
+        connections: int = 16,
+        timeout_seconds: float = 30.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.url = url.rstrip("/")
+        self._patience_seconds = patience_seconds
+        self._sleep = sleep
+        self._clock = clock
+        self._answered_before = False
+        self._client = httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=httpx.Timeout(timeout_seconds, connect=5.0, pool=120.0),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=True,
+            trust_env=False,
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """The JSON answer to a GET; parameters that are None are left out."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._body(self._checked(await self.send("GET", path, params=given)))
+
+    async def post(self, path: str, document: Any, *, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON answer to a POST of a JSON document."""
+        return self._body(self._checked(await self.send("POST", path, content=orjson.dumps(document), headers=headers)))
+
+    async def delete(self, path: str) -> Any:
+        """The JSON answer to a DELETE, or None where there is none."""
+        return self._body(self._checked(await self.send("DELETE", path)))
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> httpx.Response:
+        """The service's final answer, whatever its status; transient ones are retried, honouring Retry-After."""
+        sent_headers = {"Content-Type": "application/json", **(headers or {})} if content is not None else headers
+        began = self._clock()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                response = await self._client.request(
+                    method, path, content=content, headers=sent_headers, params=params or None
+                )
+            except httpx.TransportError as error:
+                allowed = self._patience_seconds if self._answered_before else FIRST_CONTACT_SECONDS
+                if self._clock() - began >= min(allowed, self._patience_seconds):
+                    raise self._unreachable(error) from error
+                await self._sleep(backoff_seconds(attempt, None))
+                continue
+            self._answered_before = True
+            if response.status_code not in RETRIED or self._clock() - began >= self._patience_seconds:
+                return response
+            await self._sleep(backoff_seconds(attempt, response.headers.get("Retry-After")))
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        if response.status_code < 400:
+            return response
+        if response.status_code in (401, 403):
+            variable = CREDENTIALS.get(self.name, "LEADFLOW_API_TOKEN")
+            raise CommandFailed(
+                f"{self.name} at {self.url} refused the credentials ({response.status_code}): "
+                f"{problem_text(problem_of(response))}",
+                f"Set {variable} to a key of this system, or run the command where .leadflow/credentials.env is.",
+            )
+        if response.status_code in RETRIED:
+            raise CommandFailed(
+                f"{self.name} at {self.url} is up but cannot serve now ({response.status_code}): "
+                f"{problem_text(problem_of(response))}",
+                f"Look at {self.url}/readyz, then run the command again.",
+            )
+        raise Refused(self.name, response.status_code, problem_of(response))
+
+    def check(self, response: httpx.Response) -> None:
+        """Raises what a refused or unavailable request means to the person at the terminal."""
+        self._checked(response)
+
+    def _body(self, response: httpx.Response) -> Any:
+        if not response.content:
+            return None
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError as error:
+            raise CommandFailed(
+                f"{self.url} answered something that is not JSON; it may not be Leadflow's {self.name} service.",
+                f"Check LEADFLOW_{self.name.upper()}_URL.",
+            ) from error
+
+    def _unreachable(self, error: httpx.TransportError) -> CommandFailed:
+        return CommandFailed(
+            f"{self.name} is not reachable at {self.url} ({type(error).__name__}).",
+            f"Start Leadflow with `make up`, or set LEADFLOW_{self.name.upper()}_URL to where it runs.",
+        )
+
+
+def problem_of(response: httpx.Response) -> Mapping[str, Any]:
+    """The problem document of an answer, or one made from its status when the answer is something else."""
+    try:
+        document = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        document = None
+    return document if isinstance(document, dict) else {"detail": response.reason_phrase or "no reason was given"}
+
+
+def backoff_seconds(attempt: int, retry_after: str | None) -> float:
+    """How long to wait before the next attempt: what the service asked for, else doubling up to 5 s, with jitter."""
+    if retry_after is not None:
+        try:
+            return min(max(float(retry_after), 0.05), 60.0)
+        except ValueError:
+            pass  # an HTTP date: the services here send seconds
+    return min(0.1 * float(2 ** min(attempt, 6)), 5.0) * random.uniform(0.7, 1.3)

@@ -1,0 +1,109 @@
+"""The fields a lead and a row of history have, and how a cell becomes one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+
+Kind = Literal["leads", "history"]
+
+LEAD_FIELDS = (
+    "business_unit", "external_id", "email", "phone", "name", "company", "job_title", "country", "language", "channel",
+    "source", "medium", "campaign", "content", "term", "product", "message", "consent", "occurred_at", "visitor_id",
+    "record_id",
+)  # fmt: skip
+HISTORY_FIELDS = (
+    "business_unit", "external_id", "event", "occurred_at", "record_id", "opportunity_id", "stage", "reason", "amount",
+    "currency", "owner", "team", "product", "kind", "value", "expected_close", "channel", "source", "medium", "campaign",
+)  # fmt: skip
+HISTORY_EVENTS = (
+    "lead_created", "interaction", "assigned", "qualified", "archived", "reopened", "contact_attempted",
+    "opportunity_opened", "stage_changed", "amount_changed", "won", "lost", "order_placed", "churned", "satisfaction",
+)  # fmt: skip
+REQUIRED_BY_EVENT: Mapping[str, tuple[str, ...]] = {
+    "assigned": ("owner",),
+    "stage_changed": ("stage",),
+    "amount_changed": ("amount",),
+    "order_placed": ("amount",),
+    "satisfaction": ("value",),
+}
+TIMES = ("occurred_at", "expected_close")
+ATTRIBUTE = "attributes."
+
+_YES = frozenset({"true", "yes", "y", "1"})
+_NO = frozenset({"false", "no", "n", "0"})
+
+
+class Unusable(Exception):
+    """A row cannot become what was asked for. The message names the field and its fault, never the value."""
+
+
+def fields_of(kind: Kind) -> tuple[str, ...]:
+    """The canonical field names of a kind of row."""
+    return LEAD_FIELDS if kind == "leads" else HISTORY_FIELDS
+
+
+def canonical(column: str, kind: Kind) -> str:
+    """The field a column's title means (`Job Title` is `job_title`), or the title itself where it means none."""
+    folded = column.strip().lower().replace(" ", "_").replace("-", "_")
+    return folded if folded in fields_of(kind) else column.strip()
+
+
+def zone_named(name: str) -> tzinfo:
+    """The time zone of that name. Raises `ValueError` for an unknown one."""
+    try:
+        return UTC if name.upper() in ("UTC", "Z") else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; write one such as Europe/Amsterdam or UTC") from None
+
+
+def read_time(text: str, field: str, zone: tzinfo | None, formats: Sequence[str] = ()) -> str:
+    """A moment as ISO 8601 in UTC. Without `formats` the text is ISO 8601; a time without a zone is in `zone`, and where
+    that is None it stays without one: the services read it in the zone of its business unit."""
+    moment: datetime | None = None
+    for form in formats:
+        try:
+            if form in ("unix", "unix_ms"):
+                moment = datetime.fromtimestamp(float(text) / (1000 if form == "unix_ms" else 1), UTC)
+            elif form == "iso":
+                moment = datetime.fromisoformat(text)
+            else:
+                moment = datetime.strptime(text, form)  # noqa: DTZ007 - its zone is looked at below
+            break
+        except (ValueError, OverflowError, OSError):
+            continue
+    if not formats:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise Unusable(
+                f"{field}: is no ISO 8601 time; write 2026-03-31T14:05:00+02:00 or map it with a date_format"
+            ) from None
+    if moment is None:
+        raise Unusable(f"{field}: does not fit the date_format {' or '.join(formats)}")
+    if moment.tzinfo is None and zone is None:
+        return moment.isoformat()
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    try:
+        return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise Unusable(f"{field}: is outside the calendar") from None
+
+
+def row_digest(columns: Mapping[str, Any]) -> str:
+    """A stable name for a row that has no id: the same cells give the same name, whatever their order."""
+    content = orjson.dumps(columns, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(content, digest_size=16, person=b"leadflow-row-1").hexdigest()
+
+
+def read_consent(value: Any) -> Any:
+    """Consent as capture takes it: words for yes and no become booleans, the rest stays as it is."""
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in _YES:
+        return True
+    return False if word in _NO else value

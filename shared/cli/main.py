@@ -1,0 +1,56 @@
+"""`leadflow`: every command of the command line, each from the module that owns it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from shared.cli import cluster, configuration, dead_letters, importing
+from shared.cli.audit import audit
+from shared.cli.demo import demo
+from shared.cli.doctor import doctor
+from shared.cli.report import report
+from shared.kit.errors import LeadflowError
+
+app = typer.Typer(
+    help="Leadflow: every accepted lead is counted exactly once, and anyone can check it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RUN = "Run it here"
+USE = "Use it"
+OPERATE = "Operate it"
+
+if importlib.util.find_spec("supervisor"):  # the image of a deployment leaves the embedded run out
+    from shared.cli.local import commands as local
+
+    for command in (local.up, local.down, local.reset, local.status, local.logs):
+        app.command(rich_help_panel=RUN)(command)
+app.command(rich_help_panel=OPERATE)(doctor)
+app.add_typer(configuration.app, name="config", rich_help_panel=OPERATE)
+app.command("migrate", rich_help_panel=OPERATE)(cluster.migrate)
+app.add_typer(cluster.topics, name="topics", rich_help_panel=OPERATE)
+
+app.command(rich_help_panel=USE)(demo)
+app.add_typer(importing.app, name="import", rich_help_panel=USE)
+app.command(rich_help_panel=USE)(report)
+app.command(rich_help_panel=USE)(audit)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)
+
+
+def main() -> None:
+    """Runs a command; an error we know ends it with a sentence instead of a trace."""
+    try:
+        app()
+    except LeadflowError as error:
+        Console(stderr=True, highlight=False).print(f"[red]Error:[/] {escape(str(error))}")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
