@@ -61,11 +61,17 @@ doctor: $(VENV)/.installed ## look for what is wrong
 
 # --- verify --------------------------------------------------------------------------------------------------------
 
-.PHONY: check test lint types imports format docs
+.PHONY: check test faults bench lint types imports format docs
 check: lint types imports ## lint, types and import contracts
 
 test: $(VENV)/.installed-test ## every test, in parallel (JOBS=2)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+faults: $(VENV)/.installed-test ## kill every service twenty times under load and count; LEADFLOW_FAULT_SEED replays
+	@$(BIN)/python -m pytest -s -q tests/faults
+
+bench: $(VENV)/.installed-test ## how many leads a second the whole chain sustains on this machine
+	@$(BIN)/python -m tests.load.chain
 
 lint: $(VENV)/.installed-test ## ruff, and formatting
 	@$(BIN)/ruff check .

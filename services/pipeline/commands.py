@@ -149,6 +149,7 @@ class Commands:
 
         async def once(transaction: Transaction) -> Done:
             if key:
+                await _hold(transaction, command_id)
                 before = await _before(transaction, command_id, fingerprint)
                 if before is not None:
                     return await _answer(transaction, *before, repeated=True)
@@ -255,6 +256,11 @@ async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str |
     return Done(lead, deal, repeated)
 
 
+async def _hold(transaction: Transaction, command_id: UUID) -> None:
+    """Of two at once with one key, the second waits until the first is done and then finds its answer."""
+    await transaction.rows("SELECT pg_advisory_xact_lock(hashtextextended(:id, 1))", id=str(command_id))
+
+
 async def _before(transaction: Transaction, command_id: UUID, fingerprint: str) -> tuple[UUID, str | None] | None:
     rows = await transaction.rows("SELECT * FROM pipeline.commands WHERE command_id = :id", id=command_id)
     if not rows:
@@ -273,7 +279,6 @@ async def _before(transaction: Transaction, command_id: UUID, fingerprint: str) 
 async def _remember(
     transaction: Transaction, command_id: UUID, fingerprint: str, lead_id: UUID, opportunity_id: str | None
 ) -> None:
-    """Two at once with one key: the second fails on the primary key and starts again."""
     rows = await transaction.set_wise(
         """
         INSERT INTO pipeline.commands (command_id, fingerprint, lead_id, opportunity_id, recorded_at)

@@ -25,6 +25,7 @@ from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import TOPICS
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
+from shared.kit.frames import MAX_MESSAGE_BYTES
 from shared.kit.records import Record
 
 Work: TypeAlias = "Batch[Record]"
@@ -265,9 +266,16 @@ def _repeated(work: Work, arrival: Arrival) -> None:
 
 
 def _wait(work: Work, arrival: Arrival, lead_id: UUID, event_id: UUID, tokens: tuple[str, ...]) -> None:
-    if not arrival.stored and _NUL.search(arrival.record.value):
+    if not arrival.stored:
         # Stored, it would be refused when its lead comes, and the lead would be blamed for it.
-        raise Rejected("A text has a NUL character.", code="unstorable-text", fix="Remove the character and redrive.")
+        if _NUL.search(arrival.record.value):
+            raise Rejected(
+                "A text has a NUL character.", code="unstorable-text", fix="Remove the character and redrive."
+            )
+        if len(arrival.record.value) > MAX_MESSAGE_BYTES:
+            raise Rejected(
+                "What would be announced of it is too large.", code="too-large", fix="Shorten it and redrive."
+            )
     if not work.wait(Pending(lead_id, event_id, tokens, arrival.record, arrival.stored)):
         _repeated(work, arrival)
 

@@ -125,6 +125,7 @@ class HistoryImports:
             owner = deals.setdefault((row.business_unit, name), lead_id)
             if (ledger.root(owner).lead_id if owner in ledger else owner) != root_id:
                 raise _another_leads_deal()
+            lead_id = owner  # a deal has one story, so that an unmerge never tears it apart
         record_row(ledger, lead_id, row, sender=sender, unit=self._policy.unit(row.business_unit))
         recorded[lead_id, row.event_id] = row.fingerprint
         done.accepted += 1

@@ -49,6 +49,7 @@ class Stranded:
                     continue
                 within_seconds = LOOK_BACK_SECONDS
             except Exception as error:
+                within_seconds = None  # whatever waited meanwhile may be older than a look back by now
                 if not is_transient(error):
                     log().error("stranded_failed", error_type=type(error).__name__)
             await asyncio.sleep(self._interval_seconds)

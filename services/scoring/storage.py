@@ -278,7 +278,8 @@ async def audited(database: Database, event_ids: Collection[UUID]) -> Mapping[UU
             FROM scoring.touches touch JOIN scoring.leads lead USING (lead_id)
             WHERE touch.event_id = ANY(CAST(:ids AS uuid[]))
             UNION ALL
-            SELECT event_id, 3 FROM scoring.dead_letters WHERE event_id = ANY(CAST(:ids AS uuid[]))
+            SELECT event_id, 3 FROM scoring.dead_letters
+            WHERE event_id = ANY(CAST(:ids AS uuid[])) AND status <> 'redriven'
         ) ended GROUP BY event_id
         """,
         ids=[str(event_id) for event_id in event_ids],

@@ -24,7 +24,7 @@ class LeadScored(Event):
     """The score of a lead after what was known at `occurred_at`."""
 
     event: Literal["LeadScored"] = "LeadScored"
-    score: int
+    score: Annotated[int, Field(ge=0, le=100)]
     grade: Name
     fit: int
     engagement: int

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from shared.kit import problems
 from shared.kit.auth import require_token
+from shared.kit.background import running
 from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.dead_letters_api import router as dead_letters_router
@@ -78,18 +79,19 @@ def build_app(
                 stack.push_async_callback(producer.stop)
             if relay and database is not None and producer is not None:
                 forwarder = Relay(database, producer, OutboxInstruments(registry))
-                await forwarder.start()
-                stack.push_async_callback(forwarder.stop)
+                await stack.enter_async_context(running(forwarder.run(), f"{name}-relay"))
             for part in parts:
                 await stack.enter_async_context(part())
             if consumer is not None and database is not None:
-                joining = asyncio.create_task(_join(consumer), name=f"{name}-join")
-                stack.push_async_callback(_leave, consumer, joining)
+                stack.push_async_callback(consumer.stop)
+                await stack.enter_async_context(running(_join(consumer), f"{name}-join"))
                 watchdog = Watchdog(
-                    consumer, database, settings.kafka_bootstrap, stall_timeout_seconds=settings.stall_timeout_seconds
+                    consumer,
+                    database,
+                    settings.kafka_bootstrap,
+                    stall_timeout_seconds=settings.stall_timeout_seconds,
                 )
-                await watchdog.start()
-                stack.push_async_callback(watchdog.stop)
+                await stack.enter_async_context(running(watchdog.run(), f"{name}-watchdog"))
             stack.enter_context(_settled_memory())
             app.state.started = True
             log().info("service_started", version=build_version())
@@ -141,11 +143,6 @@ async def _join(consumer: Consumer) -> None:
                 log().warning("consumer_not_connected", error_type=type(error).__name__, attempt=attempt)
             await consumer.stop()
             await asyncio.sleep(min(0.5 * attempt, 3.0))
-
-
-async def _leave(consumer: Consumer, joining: asyncio.Task[None]) -> None:
-    joining.cancel()
-    await consumer.stop()
 
 
 def _connected(producer: Producer) -> Check:

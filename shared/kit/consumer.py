@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 from shared.kit import failpoints
 from shared.kit.database import Database
 from shared.kit.dead_letters import Budget, describe
-from shared.kit.errors import Stopped
+from shared.kit.errors import Retryable, Stopped
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.logs import log
 from shared.kit.pacing import Pacer
@@ -34,6 +34,8 @@ from shared.kit.transient import is_transient
 GATHER_BELOW_RECORDS = 200
 GATHER_SECONDS = 0.02
 """After a small batch the consumer lets more gather: a transaction costs the same for one record as for a hundred."""
+
+LOOK_UP_SECONDS = 5.0
 
 IDLE_AFTER_SECONDS = 0.1
 """How long after the last batch a consumer counts as idle."""
@@ -61,7 +63,7 @@ class Consumer:
         self._settings = settings
         self._database = database
         self.budget = Budget(settings.dead_letter_budget, timedelta(seconds=settings.dead_letter_window_seconds))
-        self.processor = BatchProcessor(database, self.topics, handle, self.budget)
+        self.processor = BatchProcessor(database, self.topics, handle, self.budget, self._beginnings)
         self._attempt = 0
         self._jumped: set[Place] = set()
         self._busy = asyncio.Lock()
@@ -112,7 +114,7 @@ class Consumer:
             rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
             max_poll_interval_ms=300_000,
             fetch_max_wait_ms=100,
-            listener=_WaitForBatch(self._busy, settings.rebalance_timeout_seconds / 2),
+            listener=_Rebalances(self._busy, settings.rebalance_timeout_seconds / 2, self._go_to_stored),
             parser=_as_it_came,
             decoder=_raw_records,
         )
@@ -212,6 +214,27 @@ class Consumer:
         if client is not None and partition in client.assignment():
             client.seek(partition, offset)
 
+    async def _beginnings(self, places: Collection[Place]) -> dict[Place, int]:
+        """Where the log of these partitions begins now."""
+        client = self._client()
+        if client is None:
+            raise Retryable("The consumer is not connected.")
+        async with asyncio.timeout(LOOK_UP_SECONDS):
+            found = await client.beginning_offsets([TopicPartition(*place) for place in places])
+        return {(one.topic, one.partition): offset for one, offset in found.items()}
+
+    async def _go_to_stored(self, places: Collection[Place]) -> None:
+        """Reads on from where this service stands, whatever Kafka remembers: after a restored database there may be
+        nothing new that would show the difference. Only a beginning: the fence holds where this comes too late."""
+        rows = await self._database.rows(
+            f"SELECT topic, partition, next_offset FROM {self._database.schema}.consumer_offsets"
+        )
+        stored = {(row.topic, row.partition): row.next_offset for row in rows}
+        strange = [place for place in places if place not in stored]
+        begins = await self._beginnings(strange) if strange else {}
+        for place in places:
+            self._seek(place, stored[place] if place in stored else begins[place])
+
     async def _commit_often(self) -> None:
         while True:
             await asyncio.sleep(1.0)
@@ -234,12 +257,19 @@ class Consumer:
             log().info("commit_failed", error_type=type(error).__name__)
 
 
-class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Lets the batch in flight finish before its partitions go elsewhere; the fence holds where it cannot."""
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Lets the batch in flight finish before its partitions go elsewhere, and begins new ones where this service stands;
+    the fence holds where either cannot."""
 
-    def __init__(self, busy: asyncio.Lock, patience_seconds: float) -> None:
+    def __init__(
+        self,
+        busy: asyncio.Lock,
+        patience_seconds: float,
+        go_to_stored: Callable[[Collection[Place]], Awaitable[None]],
+    ) -> None:
         self._busy = busy
         self._patience_seconds = patience_seconds
+        self._go_to_stored = go_to_stored
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         try:
@@ -250,6 +280,11 @@ class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         log().info("partitions_assigned", count=len(assigned))
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._go_to_stored([(one.topic, one.partition) for one in assigned])
+        except Exception as error:
+            log().info("stored_offsets_not_sought", error_type=type(error).__name__)
 
 
 async def _as_it_came(batch: tuple[ConsumerRecord, ...], _: Any) -> KafkaMessage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -85,6 +85,12 @@ class Transaction:
             del self.announced[before[0] :], self.duplicates[before[1] :], self.waiting[before[2] :]
             raise
 
+    async def number(self) -> str | None:
+        """PostgreSQL's number of this transaction, None for one that has written nothing."""
+        (row,) = await self.rows("SELECT CAST(pg_current_xact_id_if_assigned() AS text) AS number")
+        number: str | None = row.number
+        return number
+
     async def append_outbox(self) -> None:
         """Writes everything announced as one row; the relay sends it in this order."""
         if self.announced:
@@ -139,23 +145,46 @@ class Database:
             self.committed.set()
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]], *, deadline_seconds: float = 5.0) -> T:
-        """`work` in a transaction, tried again on errors that pass by themselves. Raises `Retryable` after the deadline."""
+        """`work` in a transaction, tried again on errors that pass by themselves. Raises `Retryable` after the deadline.
+
+        A connection that breaks while it commits leaves open whether it did; then PostgreSQL is asked, and what was
+        committed is not done again.
+        """
         give_up_at = asyncio.get_running_loop().time() + deadline_seconds
         attempt = 0
         while True:
             attempt += 1
+            number: str | None = None
             try:
                 async with self.transaction() as transaction:
-                    return await work(transaction)
+                    done = await work(transaction)
+                    number = await transaction.number()
+                return done
             except Exception as error:
                 if not is_transient(error):
                     raise
+                if number is not None and await self._is_committed(number, give_up_at):
+                    return done
                 pause = min(0.02 * 2**attempt, 0.5) * random.uniform(0.5, 1.5)
                 if asyncio.get_running_loop().time() + pause > give_up_at:
                     raise Retryable(
                         "The database does not answer; nothing was changed.", retry_after_seconds=2
                     ) from error
                 await asyncio.sleep(pause)
+
+    async def _is_committed(self, number: str, give_up_at: float) -> bool:
+        """How a transaction ended whose connection broke. Raises `Retryable` while that cannot be known."""
+        while True:
+            with suppress(Retryable):
+                (row,) = await self.rows("SELECT pg_xact_status(CAST(:number AS xid8)) AS ended", number=number)
+                if row.ended in ("committed", "aborted"):
+                    return bool(row.ended == "committed")
+            if asyncio.get_running_loop().time() > give_up_at:
+                raise Retryable(
+                    "The database does not answer; look whether it was done before sending it again.",
+                    retry_after_seconds=2,
+                )
+            await asyncio.sleep(0.1)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
         """One read outside of any transaction of ours. Raises `Retryable` while the database is away."""

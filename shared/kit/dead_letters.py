@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected, Stopped
+from shared.kit.records import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +112,14 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
         "topic": letter.topic,
         "partition": letter.partition,
         "record_offset": letter.offset,
-        "record_timestamp": datetime.fromtimestamp(max(letter.timestamp, 0) / 1000, UTC),
+        "record_timestamp": moment(letter.timestamp),
         "key": _bytes(letter.key),
         "value": _bytes(letter.value),
         "headers": [[_printable(name), _bytes(value)] for name, value in letter.headers],
         "event_id": letter.event_id,
         "stage": letter.stage,
         "reason": letter.reason,
-        "detail": letter.detail[:2000],
+        "detail": _printable(letter.detail[:2000]),
     }
 
 

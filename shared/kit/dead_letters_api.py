@@ -135,6 +135,15 @@ async def _find(database: Database, letter_id: int) -> Row[Any]:
     return rows[0]
 
 
+async def _hold_place(transaction: Transaction, letter_id: int) -> None:
+    """The partition's row before everything else, as the consumer does: so the two never wait for each other in a ring."""
+    await transaction.execute(
+        f"""SELECT 1 FROM {transaction.schema}.consumer_offsets o JOIN {transaction.schema}.dead_letters d USING (topic, partition)
+            WHERE d.id = :id FOR UPDATE OF o""",
+        {"id": letter_id},
+    )
+
+
 async def _lock(transaction: Transaction, letter_id: int) -> Row[Any]:
     rows = await transaction.rows(
         f"SELECT {COLUMNS}, key, value FROM {transaction.schema}.dead_letters WHERE id = :id FOR UPDATE", id=letter_id
@@ -154,6 +163,7 @@ async def _settle(transaction: Transaction, letter_id: int, status: str) -> None
 
 
 async def _redrive(transaction: Transaction, consumer: Consumer, letter_id: int, mended: bytes | None) -> str:
+    await _hold_place(transaction, letter_id)
     row = await _lock(transaction, letter_id)
     value = mended if mended is not None else bytes(row.value or b"")
     event = consumer.topics[row.topic](value)

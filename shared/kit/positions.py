@@ -7,16 +7,18 @@ never followed, and a consumer that lost its partitions cannot write.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
 from shared.kit.database import Transaction
-from shared.kit.records import Record
+from shared.kit.records import Record, moment
 
 Place = tuple[str, int]
 """A topic and a partition."""
+
+Beginnings = Callable[[Collection[Place]], Awaitable[Mapping[Place, int]]]
+"""Where the log of each of these partitions begins."""
 
 
 class Placed(Protocol):
@@ -63,13 +65,16 @@ def enforce(batch: Iterable[P], stored: Mapping[Place, int]) -> Claim[P]:
     return claim
 
 
-async def lock(transaction: Transaction, batch: Sequence[Placed]) -> dict[Place, int]:
+async def lock(
+    transaction: Transaction, batch: Sequence[Placed], beginnings: Beginnings | None = None
+) -> dict[Place, int]:
     """Locks this service's rows for the batch's partitions, in order, and returns the offsets they stand at. A partition
-    seen for the first time begins at its first record here."""
+    seen for the first time begins where its log does: Kafka may remember a place further on that this database, new or
+    restored, has never reached."""
     first: dict[Place, int] = {}
     for record in batch:
         first.setdefault((record.topic, record.partition), record.offset)
-    rows = [{"topic": t, "partition": p, "first": offset} for (t, p), offset in sorted(first.items())]
+    rows = _rows(first)
     select = f"""
         SELECT o.topic, o.partition, o.next_offset
         FROM {transaction.schema}.consumer_offsets o
@@ -77,6 +82,10 @@ async def lock(transaction: Transaction, batch: Sequence[Placed]) -> dict[Place,
         ORDER BY o.topic, o.partition FOR UPDATE OF o"""
     found = await transaction.set_wise(select, rows)
     if len(found) < len(rows):
+        if beginnings is not None:
+            strange = first.keys() - {(row.topic, row.partition) for row in found}
+            begins = await beginnings(sorted(strange))
+            first |= {place: min(first[place], begins.get(place, first[place])) for place in strange}
         await transaction.set_wise(
             f"""
             INSERT INTO {transaction.schema}.consumer_offsets
@@ -84,11 +93,15 @@ async def lock(transaction: Transaction, batch: Sequence[Placed]) -> dict[Place,
             SELECT topic, partition, first, first, 0, 0, 0, 0, 'epoch', :now
             FROM json_to_recordset(CAST(:rows AS json)) AS r(topic text, partition integer, first bigint)
             ORDER BY topic, partition ON CONFLICT DO NOTHING""",
-            rows,
+            _rows(first),
             now=transaction.now,
         )
         found = await transaction.set_wise(select, rows)
     return {(row.topic, row.partition): row.next_offset for row in found}
+
+
+def _rows(first: Mapping[Place, int]) -> list[dict[str, str | int]]:
+    return [{"topic": topic, "partition": number, "first": offset} for (topic, number), offset in sorted(first.items())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +135,7 @@ async def advance(transaction: Transaction, taken: Sequence[Placed], tallies: Ma
             "topic": place[0],
             "partition": place[1],
             "next": record.offset + 1,
-            "at": datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            "at": moment(record.timestamp),
             "facts": tallies[place].facts,
             "duplicates": tallies[place].duplicates,
             "waiting": tallies[place].waiting,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from shared.kit import failpoints, positions
@@ -11,8 +10,8 @@ from shared.kit.database import Database, Transaction
 from shared.kit.dead_letters import Budget, DeadLetter, describe, event_id_of, keep
 from shared.kit.errors import Stopped
 from shared.kit.logs import log
-from shared.kit.positions import Place
-from shared.kit.records import Record
+from shared.kit.positions import Beginnings, Place
+from shared.kit.records import Record, moment
 from shared.kit.transient import is_transient
 
 Parse = Callable[[bytes], Any]
@@ -25,7 +24,16 @@ Handle = Callable[[Transaction, Sequence[Record]], Awaitable[None]]
 class BatchProcessor:
     """Turns raw batches into committed transactions. Knows nothing of groups, fetching or seeking."""
 
-    def __init__(self, database: Database, parse: Mapping[str, Parse], handle: Handle, budget: Budget) -> None:
+    def __init__(
+        self,
+        database: Database,
+        parse: Mapping[str, Parse],
+        handle: Handle,
+        budget: Budget,
+        beginnings: Beginnings | None = None,
+    ) -> None:
+        """`beginnings` says where the log of a partition begins; without it, one begins at its first record seen."""
+        self._beginnings = beginnings
         self._database = database
         self._parse = parse
         self._handle = handle
@@ -46,7 +54,7 @@ class BatchProcessor:
     ) -> tuple[positions.Claim[Any], dict[Place, positions.Tally]]:
         """One transaction over the batch: through `handle` as a whole, or narrowing down where there is none."""
         async with self._database.transaction() as transaction:
-            claim = positions.enforce(batch, await positions.lock(transaction, batch))
+            claim = positions.enforce(batch, await positions.lock(transaction, batch, self._beginnings))
             records, letters = self._parsed(claim.take)
             if records and handle is not None:
                 await handle(transaction, records)
@@ -76,7 +84,7 @@ class BatchProcessor:
             except Exception as error:
                 letters.append(_letter(raw, "parse", error))
                 continue
-            at = datetime.fromtimestamp(raw.timestamp / 1000, UTC)
+            at = moment(raw.timestamp)
             records.append(Record(raw.topic, raw.partition, raw.offset, raw.key, value, raw.headers, at, event))
         return records, letters
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +26,9 @@ from shared.kit.producer import Producer
 
 ROWS_AT_ONCE = 20
 
+MESSAGES_AT_ONCE = 5_000
+"""How much is handed to the producer at a time: below what it lets be in flight, so that any backlog can leave."""
+
 
 class Relay:
     """Moves outbox rows to the log for as long as this process holds the lock."""
@@ -35,21 +40,10 @@ class Relay:
         self._producer = producer
         self._instruments = instruments
         self._poll_seconds = poll_seconds
-        self._task: asyncio.Task[None] | None = None
         self.failing = False
 
-    async def start(self) -> None:
-        """Begins in the background."""
-        self._task = asyncio.create_task(self._run(), name=f"{self._database.schema}-relay")
-
-    async def stop(self) -> None:
-        """Stops between two rows; what is left waits in the outbox."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Goes on until it is cancelled; what it has not sent then waits in the outbox."""
         while True:
             try:
                 async with self._database.engine.connect() as connection:
@@ -81,7 +75,8 @@ class Relay:
         self._instruments.leading.set(1)
         schema = self._database.schema
         take = text(
-            f"SELECT id, frame, extract(epoch FROM clock_timestamp() - created_at) AS age FROM {schema}.outbox ORDER BY id LIMIT {ROWS_AT_ONCE}"
+            f"""SELECT id, messages, frame, extract(epoch FROM clock_timestamp() - created_at) AS age
+                FROM {schema}.outbox ORDER BY id LIMIT {ROWS_AT_ONCE}"""
         )
         delete = text(f"DELETE FROM {schema}.outbox WHERE id = ANY(:ids)")
         while True:
@@ -95,10 +90,11 @@ class Relay:
                     async with asyncio.timeout(self._poll_seconds):
                         await self._database.committed.wait()
                 continue
-            sent = await self._send([message for row in rows for message in unpack(row.frame)])
-            failpoints.reach("after-relay-publish")
-            await connection.execute(delete, {"ids": [row.id for row in rows]})
-            self._instruments.relayed.inc(sent)
+            for portion in _portions(rows):
+                sent = await self._send([message for row in portion for message in unpack(row.frame)])
+                failpoints.reach("after-relay-publish")
+                await connection.execute(delete, {"ids": [row.id for row in portion]})
+                self._instruments.relayed.inc(sent)
 
     async def _send(self, messages: list[Outgoing]) -> int:
         """All messages of the rows taken, acknowledged; raises `Retryable` where one was not, and all are sent again."""
@@ -106,7 +102,22 @@ class Relay:
         for topic, key, value in messages:
             by_topic[topic].append((key, value))
         for topic, pairs in by_topic.items():
-            for error in await self._producer.send_many(topic, pairs):
-                if error is not None:
-                    raise Retryable("The log did not take everything.") from error
+            for start in range(0, len(pairs), MESSAGES_AT_ONCE):
+                for error in await self._producer.send_many(topic, pairs[start : start + MESSAGES_AT_ONCE]):
+                    if error is not None:
+                        raise Retryable("The log did not take everything.") from error
         return len(messages)
+
+
+def _portions(rows: Sequence[Any]) -> Iterator[list[Any]]:
+    """The rows in order, as many together as may be in flight at a time, and at least one."""
+    portion: list[Any] = []
+    messages = 0
+    for row in rows:
+        if portion and messages + row.messages > MESSAGES_AT_ONCE:
+            yield portion
+            portion, messages = [], 0
+        portion.append(row)
+        messages += row.messages
+    if portion:
+        yield portion

@@ -43,23 +43,12 @@ class Watchdog:
         self._bootstrap = bootstrap
         self._stall_timeout_seconds = stall_timeout_seconds
         self._check_every_seconds = check_every_seconds
-        self._task: asyncio.Task[None] | None = None
         self._last_seen: Mapping[Place, int] = {}
         self._standing_since: float | None = None
         self.caught_up = False
 
-    async def start(self) -> None:
-        """Begins in the background."""
-        self._task = asyncio.create_task(self._run(), name=f"{self._consumer.group}-watchdog")
-
-    async def stop(self) -> None:
-        """Ends the watch."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Watches until it is cancelled."""
         while True:
             client = AIOKafkaConsumer(
                 bootstrap_servers=self._bootstrap, client_id=f"leadflow-{self._consumer.group}-watchdog"

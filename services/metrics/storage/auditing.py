@@ -39,7 +39,7 @@ async def lifecycle(database: Database, ids: Sequence[tuple[UUID, UUID]]) -> dic
     dead: set[UUID] = set()
     if missing:
         letters = await database.rows(
-            "SELECT event_id FROM metrics.dead_letters WHERE event_id = ANY(:ids) AND status = 'open'", ids=missing
+            "SELECT event_id FROM metrics.dead_letters WHERE event_id = ANY(:ids) AND status <> 'redriven'", ids=missing
         )
         dead = {row.event_id for row in letters}
     return {

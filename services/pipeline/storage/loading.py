@@ -86,7 +86,8 @@ async def identity_owners(transaction: Transaction, wanted: Iterable[tuple[str, 
 async def lock_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> Ledger:
     """Every known lead of `lead_ids` with all members of its merge group, locked in the order of their ids.
 
-    A group can grow while its lock is waited for; then what was added is locked too, until nothing is missing.
+    A group can grow while its lock is waited for; then what was added is locked too, until nothing is missing. Once its
+    root is locked it grows no more.
     """
     leads: dict[UUID, Lead] = {}
     wanted = set(lead_ids)
@@ -100,7 +101,12 @@ async def lock_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> L
             ids=list(wanted),
         )
         leads.update((row.lead_id, lead_of(row)) for row in rows)
-        wanted = {lead.root_id for lead in leads.values()} - leads.keys()
+        roots = {lead.root_id for lead in leads.values()}
+        members = await transaction.rows(
+            "SELECT lead_id FROM pipeline.leads WHERE root_id = ANY(CAST(:roots AS uuid[])) AND root_id <> lead_id",
+            roots=list(roots),
+        )
+        wanted = (roots | {row.lead_id for row in members}) - leads.keys() if leads else set()
     return Ledger(leads.values())
 
 

@@ -48,7 +48,9 @@ UPSERT_DEALS = """
     ON CONFLICT (business_unit, opportunity_id) DO UPDATE SET (lead_id, pipeline, stage, status, amount, currency, product,
         owner, team, opened_at, closed_at, expected_close, reason, updated_at) = (excluded.lead_id, excluded.pipeline,
         excluded.stage, excluded.status, excluded.amount, excluded.currency, excluded.product, excluded.owner,
-        excluded.team, excluded.opened_at, excluded.closed_at, excluded.expected_close, excluded.reason, excluded.updated_at)"""
+        excluded.team, excluded.opened_at, excluded.closed_at, excluded.expected_close, excluded.reason, excluded.updated_at)
+    WHERE opportunities.lead_id = ANY(CAST(:held AS uuid[])) RETURNING 1"""
+"""Only over a deal of the leads that are held: a deal of another lead was opened at the same moment."""
 
 INSERT_WAITING = """
     INSERT INTO pipeline.waiting (lead_id, event_id, topic, partition, record_offset, record_timestamp, value, recorded_at)
@@ -84,7 +86,7 @@ class RacedWrite(Retryable):
 async def save(transaction: Transaction, ledger: Ledger) -> None:
     """Writes every lead that changed and every new fact, and announces the facts in the order they were recorded.
 
-    Raises `RacedWrite` where another process wrote the same lead or fact first.
+    Raises `RacedWrite` where another process wrote the same lead, fact or deal first.
     """
     now = transaction.now
     changed = [ledger[lead_id] for lead_id in sorted(ledger.changed)]
@@ -95,7 +97,10 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     if len(await transaction.set_wise(INSERT_HISTORY, entries, now=now)) != len(entries):
         raise RacedWrite
     await transaction.set_wise(UPDATE_LEADS, [lead_row(lead) for lead in changed if lead.stored], now=now)
-    await transaction.set_wise(UPSERT_DEALS, _deals(ledger, changed), now=now)
+    deals = _deals(ledger, changed)
+    held = [lead.lead_id for lead in ledger] if deals else []
+    if len(await transaction.set_wise(UPSERT_DEALS, deals, now=now, held=held)) != len(deals):
+        raise RacedWrite
     await transaction.set_wise(INSERT_APART, _both_ways(ledger.newly_apart), now=now)
     topic = PIPELINE_LIFECYCLE.name
     for entry in ledger.entries:

@@ -169,7 +169,8 @@ def score_event(
 ) -> LeadScored | None:
     """What to tell about a group that was scored again; None where its last published score still stands.
 
-    It happened when the latest of its causes did: the touches it counts, the merges it rests on, its trigger.
+    It happened when the latest of its causes did: the touches it counts, the merges it rests on, its trigger. Its id
+    names trigger and group: one event can stir two groups, and two leads can have an event of one id.
     """
     if stir.root.score == score:
         return None
@@ -177,9 +178,8 @@ def score_event(
     touched = (touch.occurred_at for touch in touches)
     merged = (member.merge_occurred_at for member in stir.members if member.merge_occurred_at is not None)
     occurred_at = max(trigger.occurred_at, *touched, *merged)
-    own = stir.root.lead_id == trigger.lead_id or not isinstance(trigger, LeadUnmerged)
     return LeadScored(
-        event_id=derived_event_id(trigger.event_id, "LeadScored" if own else f"LeadScored:{stir.root.lead_id}"),
+        event_id=derived_event_id(trigger.event_id, f"LeadScored:{trigger.lead_id}:{stir.root.lead_id}"),
         lead_id=stir.root.lead_id,
         business_unit=stir.root.business_unit,
         occurred_at=occurred_at,

@@ -26,8 +26,9 @@ def wait_for_postgres(url: str, *, within_seconds: float = 60.0) -> None:
     give_up_at = time.monotonic() + within_seconds
     while True:
         try:
-            with psycopg.connect(url, connect_timeout=3):
-                return
+            with psycopg.connect(url, connect_timeout=3) as connection:
+                encoding = connection.info.parameter_status("server_encoding")
+            break
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
                 raise LocalRunError(
@@ -37,6 +38,8 @@ def wait_for_postgres(url: str, *, within_seconds: float = 60.0) -> None:
             if time.monotonic() > give_up_at:
                 raise LocalRunError(f"PostgreSQL did not start within {within_seconds:.0f} s.") from None
             time.sleep(0.05)
+    if encoding != "UTF8":
+        raise LocalRunError(f"The database is encoded in {encoding}, not UTF8; make it with ENCODING 'UTF8'.")
 
 
 def ensure_database(server_url: str, name: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry
 
+from shared.kit.background import running
 from shared.kit.errors import Retryable
 from shared.kit.instruments import OutboxInstruments, ProducerInstruments
 from shared.kit.producer import Producer
@@ -135,9 +136,8 @@ async def test_a_log_that_ends_before_the_stored_offset_stops_the_consumer(toy: 
         await transaction.execute("UPDATE toy.consumer_offsets SET next_offset = 400")
     async with toy.consuming() as consumer:
         watchdog = Watchdog(consumer, database, toy.bootstrap, stall_timeout_seconds=30)
-        await watchdog.start()
-        await eventually(lambda: consumer.stopped)
-        await watchdog.stop()
+        async with running(watchdog.run(), "watchdog"):
+            await eventually(lambda: consumer.stopped)
     await database.close()
     assert "the log ends at 3" in str(consumer.stopped)
 
@@ -148,20 +148,18 @@ async def test_what_a_transaction_announces_reaches_the_log_in_order_and_leaves_
     producer = Producer(toy.bootstrap, instruments=ProducerInstruments(CollectorRegistry()))
     relay = Relay(database, producer, OutboxInstruments(CollectorRegistry()))
     await producer.start()
-    await relay.start()
     reader = AIOKafkaConsumer(f"{toy.topic}-out", bootstrap_servers=toy.bootstrap, auto_offset_reset="earliest")
     await reader.start()
     try:
-        async with toy.consuming():
+        async with running(relay.run(), "relay"), toy.consuming():
             values = [(await reader.getone()).value for _ in range(30)]
-        assert values == [ping(n) for n in range(30)]
+            assert values == [ping(n) for n in range(30)]
 
-        async def drained() -> bool:
-            return bool((await database.rows("SELECT count(*) AS n FROM toy.outbox"))[0].n == 0)
+            async def drained() -> bool:
+                return bool((await database.rows("SELECT count(*) AS n FROM toy.outbox"))[0].n == 0)
 
-        await eventually(drained)
+            await eventually(drained)
     finally:
         await reader.stop()
-        await relay.stop()
         await producer.stop()
         await database.close()

@@ -54,7 +54,7 @@ class EmbeddedRun:
     def is_ready(self, service: str) -> bool:
         port = self.environment[f"{service.upper()}_PORT"]
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=3) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=3) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

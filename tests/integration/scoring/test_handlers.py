@@ -22,7 +22,7 @@ async def test_a_captured_lead_is_scored_and_told(scoring: Scoring) -> None:
     assert (event.lead_id, event.score, event.grade, event.fit, event.engagement) == (an_id("lead"), 35, "B", 35, 0)
     assert [(one.rule, one.points, one.group) for one in event.reasons] == [("e-mail", 10, "fit"), ("boss", 25, "fit")]
     assert (event.occurred_at, event.causation_id, event.policy_version) == (at(5), capture.event_id, "test-1")
-    assert event.event_id == derived_event_id(capture.event_id, "LeadScored")
+    assert event.event_id == derived_event_id(capture.event_id, f"LeadScored:{event.lead_id}:{event.lead_id}")
 
 
 async def test_a_redelivered_batch_changes_nothing(scoring: Scoring) -> None:
