@@ -86,7 +86,7 @@ class Handlers:
             return
         ledger = work.ledger
         if event.lead_id in ledger:
-            ledger.record(event.lead_id, capture_intake.touched(event, fingerprint))
+            ledger.record(event.lead_id, capture_intake.touched(event, event.lead_id, fingerprint))
         else:
             ledger.create(event.lead_id, event.business_unit)
             ledger.record(event.lead_id, capture_intake.created(event, fingerprint))
@@ -120,7 +120,7 @@ class Handlers:
         if lead_id is None:
             _wait(work, arrival, event.lead_id, event.event_id, tokens)
             return
-        work.ledger.record(lead_id, capture_intake.touched(event, fingerprint))
+        work.ledger.record(lead_id, capture_intake.touched(event, lead_id, fingerprint))
         work.remember(event.event_id, lead_id, fingerprint)
 
     def on_lead_scored(self, work: Work, event: LeadScored, arrival: Arrival, _: UUID | None = None) -> None:

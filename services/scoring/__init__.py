@@ -1,7 +1,8 @@
 """Scoring: how promising each lead is, and why.
 
-Consumes  capture.leads.v1 (LeadCaptured, InteractionRecorded), pipeline.lifecycle.v1 (LeadMerged, LeadUnmerged)
+Consumes  capture.leads.v1 (LeadCaptured, InteractionRecorded), pipeline.lifecycle.v1 (LeadTouched, LeadMerged,
+          LeadUnmerged)
 Publishes scoring.scores.v1 (LeadScored)
-Owns      schema `scoring`: the ledger of touches, the leads with their merges and scores
+Owns      schema `scoring`: the ledger of touches and who each is counted for, the leads with their merges and scores
 Serves    a lead's score with its reasons, audits of captured events, counts
 """

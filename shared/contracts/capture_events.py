@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.envelope import Attributes, Event, Name
+from shared.contracts.envelope import Attributes, Event, Moment, Name
 
 IdentityKind = Literal["email", "phone", "external", "visitor"]
 
@@ -42,7 +42,7 @@ class Consent(BaseModel):
     granted: bool = True
     lawful_basis: str | None = None
     text_version: str | None = None
-    given_at: AwareDatetime | None = None
+    given_at: Moment | None = None
     proof: str | None = None
 
 

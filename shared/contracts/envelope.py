@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,6 +18,13 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 """ISO 4217 code."""
 
 
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+
+Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)]
+"""A time with its offset, within what every calendar, zone and database here can hold."""
+
+
 class Event(BaseModel):
     """A fact in the past tense: frozen, with one owner and one definition.
 
@@ -30,8 +38,8 @@ class Event(BaseModel):
     event_id: UUID
     lead_id: UUID
     business_unit: Name
-    occurred_at: AwareDatetime
-    recorded_at: AwareDatetime
+    occurred_at: Moment
+    recorded_at: Moment
     correlation_id: UUID
     causation_id: UUID | None = None
     schema_version: int = 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from shared.contracts.envelope import Currency, LifecycleEvent, Money, Name
+from shared.contracts.envelope import Currency, LifecycleEvent, Moment, Money, Name
 
 
 class LeadCreated(LifecycleEvent):
@@ -26,10 +26,12 @@ class LeadCreated(LifecycleEvent):
 
 
 class LeadTouched(LifecycleEvent):
-    """A known lead was captured again (`kind` is `captured`) or interacted (`kind` names how)."""
+    """A known lead was captured again (`kind` is `captured`) or interacted (`kind` names how). `recorded_under` is the
+    id that the interaction was recorded under where it is not this lead's: that of a visitor, not known at the time."""
 
     event: Literal["LeadTouched"] = "LeadTouched"
     kind: Name
+    recorded_under: UUID | None = None
     sender: str | None = None
     channel: str | None = None
     source: str | None = None
@@ -107,7 +109,7 @@ class FollowUpScheduled(LifecycleEvent):
     """A next step is due."""
 
     event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
-    due_at: AwareDatetime
+    due_at: Moment
     kind: Name
     owner: str | None = None
 
@@ -116,7 +118,7 @@ class FollowUpMissed(LifecycleEvent):
     """A next step was not taken in time."""
 
     event: Literal["FollowUpMissed"] = "FollowUpMissed"
-    due_at: AwareDatetime
+    due_at: Moment
     kind: Name
     owner: str | None = None
 
@@ -139,7 +141,7 @@ class OpportunityOpened(OpportunityEvent):
     product: str | None = None
     owner: str | None = None
     team: str | None = None
-    expected_close: AwareDatetime | None = None
+    expected_close: Moment | None = None
 
 
 class StageChanged(OpportunityEvent):
@@ -164,7 +166,7 @@ class CloseDateChanged(OpportunityEvent):
     """The deal is expected to close at another time."""
 
     event: Literal["CloseDateChanged"] = "CloseDateChanged"
-    expected_close: AwareDatetime
+    expected_close: Moment
 
 
 class OpportunityWon(OpportunityEvent):

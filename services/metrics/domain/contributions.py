@@ -69,6 +69,7 @@ class _Lead:
         self.touched_at: datetime | None = None
         self.created: Moment | None = None
         self.created_explicitly = False
+        self.graded_as_a_whole = False
         self.qualified: Moment | None = None
         self.archived: Moment | None = None
         self.converted: Opportunity | None = None
@@ -111,7 +112,11 @@ class _Lead:
             if data.get("product"):
                 self.held = self.held._replace(product=data["product"])
         elif fact.event == "LeadGraded":
-            self.held = self.held._replace(grade=data["grade"])
+            # The canonical id's grade counts everything known of the person; a merged id's, only a part.
+            whole = fact.lead_id == self.root_id
+            if whole or not self.graded_as_a_whole:
+                self.held = self.held._replace(grade=data["grade"])
+                self.graded_as_a_whole = whole
         elif fact.event == "LeadAssigned":
             self.held = self.held._replace(owner=data["owner"], team=data.get("team") or None)
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,16 +19,39 @@ from shared.kit.database import Database
 
 PAGE_ROOTS = 500
 SHOWN = 100
+TOUCHES = ("LeadCreated", "LeadTouched")
+"""Every captured event that pipeline accepts becomes exactly one of these, and names it as its cause."""
 
 
 async def captured(database: Database, ids: Sequence[UUID]) -> dict[str, list[str]]:
-    """Which of these captured events a fact came from. Those without one may still be on their way."""
+    """Which of these captured events became a touch of a lead here, and of which that touch lies in dead letters. The
+    others may still be on their way."""
     rows = await database.rows(
-        "SELECT DISTINCT causation_id FROM metrics.facts WHERE causation_id = ANY(:ids)", ids=list(ids)
+        "SELECT DISTINCT causation_id FROM metrics.facts WHERE causation_id = ANY(:ids) AND event = ANY(:touches)",
+        ids=list(ids),
+        touches=list(TOUCHES),
     )
     facts = {row.causation_id for row in rows}
-    return {"facts": [str(one) for one in ids if one in facts], "waiting": [], "dead_lettered": [],
-            "unknown": [str(one) for one in ids if one not in facts]}  # fmt: skip
+    missing = [one for one in ids if one not in facts]
+    dead: set[UUID] = set()
+    if missing:
+        letters = await database.rows("SELECT value FROM metrics.dead_letters WHERE status <> 'redriven'")
+        dead = {cause for row in letters if (cause := _touched_by(row.value)) is not None}
+    return {
+        "facts": [str(one) for one in ids if one in facts],
+        "waiting": [],
+        "dead_lettered": [str(one) for one in missing if one in dead],
+        "unknown": [str(one) for one in missing if one not in dead],
+    }
+
+
+def _touched_by(value: bytes | None) -> UUID | None:
+    """The captured event behind a touch, as far as a record's bytes can be read at all."""
+    try:
+        event = orjson.loads(value or b"")
+        return UUID(event["causation_id"]) if event["event"] in TOUCHES else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 async def lifecycle(database: Database, ids: Sequence[tuple[UUID, UUID]]) -> dict[str, list[str]]:

@@ -6,14 +6,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from services.pipeline.api.parts import Amount, Label, Said, With, answer, parts_of
 from services.pipeline.commands import DecideDeal, one_deal
 from services.pipeline.domain import deals
 from services.pipeline.storage import queries
-from shared.contracts.envelope import Currency
+from shared.contracts.envelope import Currency, Moment
 from shared.kit.ids import new_id
 from shared.kit.problems import JSONAnswer
 
@@ -33,7 +32,7 @@ class Open(Said):
     product: Label | None = None
     owner: Label | None = None
     team: Label | None = None
-    expected_close: AwareDatetime | None = None
+    expected_close: Moment | None = None
 
 
 class Move(Said):
@@ -52,7 +51,7 @@ class ChangeAmount(Said):
 class ChangeCloseDate(Said):
     """When the deal is expected to close."""
 
-    expected_close: AwareDatetime
+    expected_close: Moment
 
 
 class Win(Said):

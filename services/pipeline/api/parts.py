@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import Response
 
 from services.pipeline.commands import Asked, Commands, Done
 from services.pipeline.domain.amounts import normal_amount
 from services.pipeline.imports import HistoryImports
 from services.pipeline.storage import queries
-from shared.contracts.envelope import Name
+from shared.contracts.envelope import Moment, Name
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
 from shared.kit.problems import JSONAnswer
@@ -60,7 +60,7 @@ class Said(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
     def body(self) -> dict[str, Any]:
         """What was said, to tell a repeated command from another one."""

@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Pending(Generic[R]):
-    """A record whose lead is not known. `stored` says that it waits in the database already."""
+    """A record whose lead is not known. `stored` says that it waits in the database already, `place` when it arrived."""
 
     lead_id: UUID
     event_id: UUID
@@ -22,6 +22,7 @@ class Pending(Generic[R]):
     record: R
     stored: bool
     taken: bool = False
+    place: int = 0
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class Batch(Generic[R]):
         if place in self._waiting:
             return False
         self._waiting.add(place)
+        pending.place = len(self.pending)
         self.pending.append(pending)
         self._under_lead.setdefault(pending.lead_id, []).append(pending)
         for token in pending.tokens:
@@ -81,13 +83,10 @@ class Batch(Generic[R]):
 
     def take_up(self, lead_id: UUID, tokens: Iterable[str]) -> list[Pending[R]]:
         """What waited for this lead, in order of arrival, taken."""
-        if not self.pending:
-            return []
         found = list(self._under_lead.get(lead_id, ()))
         for token in tokens:
             found.extend(self._under_token.get(token, ()))
-        places = {id(one): place for place, one in enumerate(self.pending)}
-        fresh = sorted({id(one): one for one in found if not one.taken}.values(), key=lambda one: places[id(one)])
+        fresh = sorted({one.place: one for one in found if not one.taken}.values(), key=lambda one: one.place)
         for one in fresh:
             one.taken = True
         return fresh

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.state import CAPTURED
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
@@ -27,10 +29,11 @@ def created(event: LeadCaptured, fingerprint: str) -> Draft:
     return Draft(LeadCreated, event_id, event.occurred_at, event.correlation_id, cause, data, fingerprint)
 
 
-def touched(event: LeadCaptured | InteractionRecorded, fingerprint: str) -> Draft:
-    """One more touch of a known lead."""
+def touched(event: LeadCaptured | InteractionRecorded, lead_id: UUID, fingerprint: str) -> Draft:
+    """One more touch of a known lead, whichever id it was recorded under."""
     data = given(
         kind=_kind(event),
+        recorded_under=str(event.lead_id) if event.lead_id != lead_id else None,
         sender=event.sender,
         channel=event.channel,
         source=event.source,

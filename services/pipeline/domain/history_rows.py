@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from services.pipeline.domain.amounts import normal_amount
 from services.pipeline.domain.refusals import Refused
+from shared.contracts.envelope import EARLIEST, LATEST
 from shared.contracts.identity import event_id_from
 from shared.contracts.policy import Policy
 
@@ -181,7 +182,9 @@ def _time(raw: Mapping[Any, Any], field: str, zone: ZoneInfo) -> datetime | None
         return None
     try:
         at = datetime.fromisoformat(text)
-        at = at.replace(tzinfo=zone) if at.tzinfo is None else at
-        return at.astimezone(UTC)
+        at = (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
     except (ValueError, OverflowError):
         _refuse(field, "is no time", "Send ISO 8601, such as 2026-03-01T09:30:00+01:00 or 2026-03-01.")
+    if not EARLIEST <= at < LATEST:
+        _refuse(field, f"is not from {EARLIEST.year} to {LATEST.year - 1}", "Send a year of the Gregorian calendar.")
+    return at

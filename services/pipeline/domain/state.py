@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import reduce
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 from services.pipeline.domain.deal_state import DEAL_EVENTS, DealState, evolve_deal
 from services.pipeline.domain.facts import Fact, Key, in_order
@@ -40,7 +41,7 @@ class FirstTouch:
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """Scoring's latest verdict."""
+    """Scoring's latest verdict on one id."""
 
     key: Key
     score: int
@@ -64,6 +65,13 @@ class Archived:
     reason: str
 
 
+class Link(NamedTuple):
+    """The last word, by its version, on whether an id is merged into another."""
+
+    version: int
+    merged: bool
+
+
 class LeadState(NamedTuple):
     """A lead, or a group of merged ones, after everything known.
 
@@ -74,7 +82,8 @@ class LeadState(NamedTuple):
     explicit_at: datetime | None = None
     first_fact_at: datetime | None = None
     first_touch: FirstTouch | None = None
-    graded: Graded | None = None
+    grades: Mapping[UUID, Graded] = MappingProxyType({})
+    links: Mapping[UUID, Link] = MappingProxyType({})
     assigned: Assigned | None = None
     worked: bool = False
     qualified_at: datetime | None = None
@@ -84,6 +93,15 @@ class LeadState(NamedTuple):
     last: Key | None = None
     floor: Status = "new"
     deals: Mapping[str, DealState] = MappingProxyType({})
+
+    @property
+    def graded(self) -> Graded | None:
+        """The verdict on the person: that on the canonical id, for which scoring counts everything. Verdicts on merged
+        ids know a part; they stand only until there is one on the whole."""
+        whole = [
+            one for lead_id, one in self.grades.items() if lead_id not in self.links or not self.links[lead_id].merged
+        ]
+        return max(whole or self.grades.values(), key=lambda one: one.key, default=None)
 
     @property
     def created_at(self) -> datetime | None:
@@ -147,9 +165,17 @@ def _first_touch(state: LeadState, fact: Fact) -> Changes:
 
 
 def _graded(state: LeadState, fact: Fact) -> Changes:
-    if state.graded is not None and state.graded.key >= fact.key:
+    known = state.grades.get(fact.lead_id)
+    if known is not None and known.key >= fact.key:
         return {}
-    return {"graded": Graded(fact.key, fact.data["score"], fact.data["grade"])}
+    return {"grades": {**state.grades, fact.lead_id: Graded(fact.key, fact.data["score"], fact.data["grade"])}}
+
+
+def _linked(state: LeadState, fact: Fact) -> Changes:
+    known = state.links.get(fact.lead_id)
+    if known is not None and known.version >= fact.version:
+        return {}
+    return {"links": {**state.links, fact.lead_id: Link(fact.version, fact.event == "LeadMerged")}}
 
 
 def _assigned(state: LeadState, fact: Fact) -> Changes:
@@ -193,6 +219,8 @@ _RULES: dict[str, Callable[[LeadState, Fact], Changes]] = {
     "LeadCreated": _created,
     "LeadTouched": _touched,
     "LeadGraded": _graded,
+    "LeadMerged": _linked,
+    "LeadUnmerged": _linked,
     "LeadAssigned": _assigned,
     "ContactAttempted": _contacted,
     "LeadQualified": _qualified,

@@ -58,7 +58,7 @@ def lead_of(row: Any) -> Lead:
         first_touch=FirstTouch(key(touch), row.channel, row.source, row.medium, row.campaign, row.product)
         if touch
         else None,
-        graded=Graded(key(row.graded_at), row.score, row.grade) if row.graded_at else None,
+        grades={lead_id: Graded(key(row.graded_at), row.score, row.grade)} if row.graded_at else {},
         assigned=Assigned(key(row.assigned_at), row.owner, row.team) if row.assigned_at else None,
         qualified_at=row.qualified_at,
         archived=Archived(key(row.archived_at), row.archived_reason) if archived else None,

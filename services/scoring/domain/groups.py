@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -10,11 +10,18 @@ from uuid import UUID
 from services.scoring.domain.rules import Score, Touch
 from shared.contracts.envelope import Event
 from shared.contracts.identity import derived_event_id
-from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
+from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
 from shared.contracts.scoring_events import LeadScored
 
 Place = tuple[UUID, UUID]
-"""Where a touch stands in the ledger: its lead's id and its event's id."""
+"""Where a touch stands in the ledger: the id its lead had when it was recorded, and its event's id."""
+
+
+def attachment(event: Event) -> Place | None:
+    """The touch that pipeline found to be this lead's although it was recorded under another id; mostly None."""
+    if not isinstance(event, LeadTouched) or event.recorded_under is None or event.causation_id is None:
+        return None
+    return None if event.recorded_under == event.lead_id else (event.recorded_under, event.causation_id)
 
 
 @dataclass(slots=True)
@@ -61,10 +68,15 @@ class Stir:
 
 @dataclass(slots=True)
 class Work:
-    """One batch. Holds the whole group of every lead it touches. `fresh` are the touches the ledger did not have."""
+    """One batch. Holds the whole group of every lead it touches. `fresh` are the touches the ledger did not have, each
+    with the lead it counts for, which is not the one it was recorded under where it was attached to another; `attached`
+    are the attachments that were not known before."""
 
     leads: dict[UUID, Lead]
-    fresh: set[Place]
+    fresh: Mapping[Place, UUID]
+    attached: Set[Place] = frozenset()
+    _taken: set[Place] = field(default_factory=set)
+    _attached: set[Place] = field(default_factory=set)
     _triggers: dict[UUID, Event] = field(default_factory=dict)
 
     def lead(self, lead_id: UUID, business_unit: str) -> Lead:
@@ -77,10 +89,12 @@ class Work:
     def take(self, event: Event) -> bool:
         """Counts a touch in, once. False for one that was counted before."""
         place = event.lead_id, event.event_id
-        if place not in self.fresh:
+        if place not in self.fresh or place in self._taken:
             return False
-        self.fresh.discard(place)
-        self._stir(event.lead_id, event)
+        self._taken.add(place)
+        owner = self.fresh[place]
+        self.lead(owner, event.business_unit)
+        self._stir(owner, event)
         return True
 
     def capture(self, event: Event) -> bool:
@@ -96,6 +110,18 @@ class Work:
         """The lead, known or not yet, did something. False where this very event said so before."""
         self.lead(event.lead_id, event.business_unit)
         return self.take(event)
+
+    def attach(self, event: LeadTouched, place: Place) -> bool:
+        """What was recorded under another id counts for this lead from here on, and for this lead alone, be it in the
+        ledger already or not. False for news already known."""
+        for lead_id in (place[0], event.lead_id):
+            self.lead(lead_id, event.business_unit)
+        if place not in self.attached or place in self._attached:
+            return False
+        self._attached.add(place)
+        for lead_id in (place[0], event.lead_id):
+            self._stir(lead_id, event)
+        return True
 
     def merge(self, event: LeadMerged) -> bool:
         """Joins the lead's group to another's. False for news this lead's story has already passed."""
@@ -169,15 +195,16 @@ def score_event(
 ) -> LeadScored | None:
     """What to tell about a group that was scored again; None where its last published score still stands.
 
-    It happened when the latest of its causes did: the touches it counts, the merges it rests on, its trigger. Its id
-    names trigger and group: one event can stir two groups, and two leads can have an event of one id.
+    It happened when the latest of its causes did: the touches it counts, the merges it rests on, its trigger, and the
+    score it takes the place of, so that whoever reads by time has the same last word. Its id names trigger and group: one event can stir two groups, and two leads can have an event of one id.
     """
     if stir.root.score == score:
         return None
     trigger = stir.trigger
     touched = (touch.occurred_at for touch in touches)
     merged = (member.merge_occurred_at for member in stir.members if member.merge_occurred_at is not None)
-    occurred_at = max(trigger.occurred_at, *touched, *merged)
+    replaced = () if stir.root.scored_occurred_at is None else (stir.root.scored_occurred_at,)
+    occurred_at = max(trigger.occurred_at, *touched, *merged, *replaced)
     return LeadScored(
         event_id=derived_event_id(trigger.event_id, f"LeadScored:{trigger.lead_id}:{stir.root.lead_id}"),
         lead_id=stir.root.lead_id,

@@ -1,4 +1,4 @@
-"""The ledger of touches and the leads."""
+"""The ledger of touches, who each is counted for, and the leads."""
 
 from __future__ import annotations
 
@@ -34,11 +34,23 @@ def upgrade() -> None:
             campaign text,
             consents jsonb,
             attributes jsonb,
+            attached_to uuid,
             PRIMARY KEY (lead_id, event_id)
         )
         """
     )
     op.execute("CREATE INDEX touches_event_id ON scoring.touches (event_id)")
+    op.execute("CREATE INDEX touches_attached_to ON scoring.touches (attached_to) WHERE attached_to IS NOT NULL")
+    op.execute(
+        """
+        CREATE TABLE scoring.attachments (
+            lead_id uuid NOT NULL,
+            event_id uuid NOT NULL,
+            attached_to uuid NOT NULL,
+            PRIMARY KEY (lead_id, event_id)
+        )
+        """
+    )
     # Room on each page lets a new score replace the old one without touching an index.
     op.execute(
         """
@@ -66,5 +78,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Forgets everything this service knows."""
-    for table in ("leads", "touches", "dead_letters", "outbox", "consumer_offsets"):
+    for table in ("leads", "attachments", "touches", "dead_letters", "outbox", "consumer_offsets"):
         op.execute(f"DROP TABLE scoring.{table}")

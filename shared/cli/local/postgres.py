@@ -101,6 +101,7 @@ class EmbeddedPostgres:
             "log_timezone": "UTC",
             "logging_collector": "off",
             "max_wal_size": "2GB",
+            "autovacuum_naptime": "15s",
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

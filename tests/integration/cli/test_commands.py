@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import orjson
+import psycopg
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -105,6 +106,32 @@ def test_the_demo_fills_the_funnel_and_again_adds_nothing(leadflow: RunningServi
     again = leadflow.cli("demo", "--seed", "7", "--leads", "150", timeout_seconds=250)
     assert again.returncode == 0, again.stdout + again.stderr
     assert facts(leadflow) == before
+
+
+def test_nothing_waits_in_scoring_that_pipeline_made_a_fact_of(leadflow: RunningServices) -> None:
+    assert leadflow.cli("demo", "--seed", "7", "--leads", "150", timeout_seconds=250).returncode == 0
+    with psycopg.connect(leadflow.environment["LEADFLOW_DATABASE_URL"]) as connection:
+        touches = connection.execute(
+            """
+            SELECT causation_id, data ? 'recorded_under' FROM pipeline.history
+            WHERE event IN ('LeadCreated', 'LeadTouched') AND causation_id IS NOT NULL
+            """
+        ).fetchall()
+    assert any(of_a_visitor for _, of_a_visitor in touches)
+    asked = {"ids": [str(event_id) for event_id, _ in touches]}
+
+    def all_are_facts() -> None:
+        answer = httpx.post(
+            f"{leadflow.url('scoring')}/v1/audit/captured",
+            json=asked,
+            headers={"Authorization": f"Bearer {API_TOKEN}"},
+            trust_env=False,
+        ).json()
+        assert {name: len(ids) for name, ids in answer.items()} == {
+            "facts": len(touches), "waiting": 0, "dead_lettered": 0, "unknown": 0,
+        }  # fmt: skip
+
+    eventually_blocking(all_are_facts, within_seconds=60, every_seconds=0.5)
 
 
 def facts(leadflow: RunningServices) -> dict[str, int]:

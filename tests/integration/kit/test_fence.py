@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
 from shared.kit import problems
+from shared.kit.background import running
 from shared.kit.database import Database, Transaction
 from shared.kit.dead_letters import Budget, DeadLetter, keep
 from shared.kit.dead_letters_api import router
@@ -174,13 +175,12 @@ async def test_a_backlog_larger_than_may_be_in_flight_leaves_in_order(toy: Toy) 
     producer = Producer(toy.bootstrap, instruments=ProducerInstruments(CollectorRegistry()))
     relay = Relay(database, producer, OutboxInstruments(CollectorRegistry()))
     await producer.start()
-    await relay.start()
 
     async def drained() -> bool:
         return bool((await database.rows("SELECT count(*) AS n FROM toy.outbox"))[0].n == 0)
 
-    await eventually(drained, within_seconds=20)
-    await relay.stop()
+    async with running(relay.run(), "relay"):
+        await eventually(drained, within_seconds=20)
     await producer.stop()
     await database.close()
     reader = AIOKafkaConsumer(f"{toy.topic}-out", bootstrap_servers=toy.bootstrap, auto_offset_reset="earliest")
@@ -197,7 +197,7 @@ async def test_a_redrive_waits_for_the_consumer_before_it_holds_anything_else(to
     database = toy.database()
     bad = orjson.dumps({"event_id": "e1", "key": "k", "number": 2**40})
     consumer = replace(toy, topic="toys").consumer(database)
-    await consumer.processor.process([Raw(0, ping(0)), Raw(1, bad)])
+    await processor(toy, database).process([Raw(0, ping(0)), Raw(1, bad)])
     app = FastAPI()
     app.state.database, app.state.consumer = database, consumer
     problems.install(app)

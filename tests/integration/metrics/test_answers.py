@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import orjson
 import pytest
 
 from services.metrics.domain.definitions import DEFINITIONS
+from shared.kit.dead_letters import event_id_of
 from tests.integration.metrics.harness import Metrics
 from tests.unit.metrics.stories import DAY_0, Told, day, lead_id, vector_leads
 
@@ -208,6 +210,42 @@ async def test_audits_tell_facts_from_the_unknown(metrics: Metrics) -> None:
     pairs = {"ids": [[str(fact.lead_id), str(fact.event_id)], [str(fact.event_id), str(fact.event_id)]]}
     lifecycle = (await metrics.client.post("/v1/audit/lifecycle", json=pairs)).json()
     assert (len(lifecycle["facts"]), len(lifecycle["unknown"])) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"), [("open", "dead_lettered"), ("dropped", "dead_lettered"), ("redriven", "unknown")]
+)
+async def test_audits_tell_dead_letters_from_the_unknown(metrics: Metrics, status: str, ended: str) -> None:
+    touch = {"event": "LeadTouched", "event_id": str(lead_id("touch")), "causation_id": str(lead_id("captured"))}
+    consent = {"event": "ConsentChanged", "event_id": str(lead_id("mail")), "causation_id": str(lead_id("elsewhere"))}
+    values = [orjson.dumps(touch), orjson.dumps(consent), b"no event", b'"text"', b'{"event":"LeadTouched"}', None]
+    values += [b'{"event":"LeadCreated","causation_id":7}', b'{"event":[],"causation_id":""}', b"\xff\x00"]
+    async with metrics.database.transaction() as tx:
+        for offset, value in enumerate(values):
+            await tx.execute(
+                """
+                INSERT INTO metrics.dead_letters (topic, partition, record_offset, record_timestamp, value, headers,
+                    event_id, stage, reason, detail, recorded_at, attempts, status)
+                VALUES ('pipeline.lifecycle.v1', 0, :offset, now(), :value, '[]', :event_id, 'handle', 'bug', '', now(), 1,
+                    :status)
+                """,
+                {"offset": offset, "value": value, "event_id": event_id_of(value), "status": status},
+            )
+    asked = [str(lead_id("captured")), str(lead_id("elsewhere"))]
+    captured = (await metrics.client.post("/v1/audit/captured", json={"ids": asked})).json()
+    assert asked[0] in captured[ended]
+    assert (captured["unknown"][-1], captured["facts"]) == (asked[1], [])
+    pairs = {"ids": [[str(lead_id("a")), touch["event_id"]]]}
+    lifecycle = (await metrics.client.post("/v1/audit/lifecycle", json=pairs)).json()
+    assert lifecycle[ended] == [touch["event_id"]]
+
+
+async def test_the_touch_itself_has_to_be_a_fact_not_only_what_else_came_of_it(metrics: Metrics) -> None:
+    told = Told().tell("a", "ConsentChanged", 0, purpose="mail", granted=True)
+    await metrics.fold([told.facts[0]._replace(causation_id=lead_id("captured"))])
+    asked = {"ids": [str(lead_id("captured"))]}
+    captured = (await metrics.client.post("/v1/audit/captured", json=asked)).json()
+    assert captured["unknown"] == asked["ids"]
 
 
 async def test_the_audit_finds_what_was_tampered_with(metrics: Metrics) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from shared.contracts.lifecycle_events import LeadArchived, LeadUnmerged, OpportunityOpened
 from tests.integration.pipeline.conftest import Pipeline
@@ -170,6 +172,21 @@ async def test_a_merged_id_leads_to_its_canonical_one_and_unmerge_takes_it_back_
     )
     assert (await pipeline.lead(other.lead_id)).root_id == other.lead_id
     await do(http, f"/v1/leads/{other.lead_id}:unmerge", status=409)
+
+
+@pytest.mark.parametrize("close", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-10:00"])
+async def test_a_time_that_no_database_gives_back_is_refused_at_the_door(
+    pipeline: Pipeline, http: httpx.AsyncClient, close: str
+) -> None:
+    path = f"/v1/leads/{await a_qualified_lead(pipeline)}"
+    opened = {"opportunity_id": "d1", "expected_close": close}
+    assert (await do(http, f"{path}/opportunities", opened, status=422))["field"] == "expected_close"
+    assert (await do(http, f"{path}:assign", {"owner": "kim", "occurred_at": close}, status=422))[
+        "field"
+    ] == "occurred_at"
+    with pytest.raises(ValidationError):
+        a_lead("bob@x.example", occurred_at=datetime.fromisoformat(close))
+    assert (await http.get("/openapi.json")).status_code == 200
 
 
 async def test_leads_are_listed_page_by_page_and_found_by_identity(pipeline: Pipeline, http: httpx.AsyncClient) -> None:

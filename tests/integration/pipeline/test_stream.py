@@ -138,6 +138,8 @@ async def test_an_interaction_waits_for_its_lead_and_for_its_identities(pipeline
     said = await pipeline.take(lead)
     assert [event.causation_id for event in said] == [one.event_id for one in (lead, own, *visits)]
     assert {event.lead_id for event in said} == {lead.lead_id}
+    under = [event.recorded_under for event in said if isinstance(event, LeadTouched)]
+    assert under == [None, *(one.lead_id for one in visits)]
     assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.waiting")).n == 0
     assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.waiting_identities")).n == 0
     assert await pipeline.take(own, *visits) == []

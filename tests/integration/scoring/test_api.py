@@ -78,6 +78,25 @@ async def test_an_audit_finds_each_event_in_exactly_one_list(scoring: Scoring, c
     assert answer.json() == {"facts": [ids[0]], "waiting": [ids[1]], "dead_lettered": [ids[2]], "unknown": [ids[3]]}
 
 
+@pytest.mark.parametrize(
+    ("status", "ended"), [("open", "dead_lettered"), ("dropped", "dead_lettered"), ("redriven", "unknown")]
+)
+async def test_a_dead_letter_is_one_until_it_is_redriven(
+    scoring: Scoring, client: httpx.AsyncClient, status: str, ended: str
+) -> None:
+    async with scoring.database.transaction() as tx:
+        await tx.execute(
+            """
+            INSERT INTO scoring.dead_letters (topic, partition, record_offset, record_timestamp, headers, event_id, stage,
+                reason, detail, recorded_at, attempts, status)
+            VALUES ('capture.leads.v1', 0, 0, now(), '[]', :event_id, 'handle', 'bug', '', now(), 1, :status)
+            """,
+            {"event_id": an_id("dead"), "status": status},
+        )
+    answer = await client.post("/v1/audit/captured", json={"ids": [str(an_id("dead"))]})
+    assert answer.json()[ended] == [str(an_id("dead"))]
+
+
 async def test_more_than_an_audits_fill_is_refused(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/audit/captured", json={"ids": [str(an_id(0))] * 5001})
     assert (answer.status_code, answer.json()["field"]) == (422, "ids")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import sqlalchemy.exc
 
-from services.scoring import storage
+from services.scoring import queries
 from shared.contracts.capture_events import Identity
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import LeadQualified
 from tests.integration.scoring.conftest import Scoring
-from tests.unit.scoring.builders import an_id, at, captured, interacted, merged, unmerged
+from tests.unit.scoring.builders import an_id, at, captured, interacted, merged, touched, unmerged
 
 BY_EMAIL = (Identity(kind="email", token="e" * 32),)
 BY_PHONE = (Identity(kind="phone", token="f" * 32),)
@@ -32,7 +32,7 @@ async def test_a_redelivered_batch_changes_nothing(scoring: Scoring) -> None:
     assert await scoring.take(*batch) == []
     assert scoring.duplicates == [event.event_id for event in batch]
     assert await scoring.database.rows("SELECT * FROM scoring.leads ORDER BY lead_id") == before
-    assert (await storage.counts(scoring.database))["touches"] == 2
+    assert (await queries.counts(scoring.database))["touches"] == 2
 
 
 async def test_one_event_sent_twice_in_a_batch_counts_once(scoring: Scoring) -> None:
@@ -45,10 +45,10 @@ async def test_interactions_wait_for_their_lead_and_then_count(scoring: Scoring)
     assert await scoring.take(interacted(event="demo", kind="demo_request"), interacted(event="visit")) == []
     assert scoring.waiting == [an_id("demo"), an_id("visit")]
     asked = [an_id("demo"), an_id("visit"), an_id("never seen")]
-    assert await storage.audited(scoring.database, asked) == {an_id("demo"): "waiting", an_id("visit"): "waiting"}
+    assert await queries.audited(scoring.database, asked) == {an_id("demo"): "waiting", an_id("visit"): "waiting"}
     [event] = await scoring.take(captured())
     assert event.engagement == 24
-    assert await storage.audited(scoring.database, asked) == {an_id("demo"): "fact", an_id("visit"): "fact"}
+    assert await queries.audited(scoring.database, asked) == {an_id("demo"): "fact", an_id("visit"): "fact"}
 
 
 async def test_an_interaction_does_not_wait_for_a_lead_that_comes_later_in_its_batch(scoring: Scoring) -> None:
@@ -113,12 +113,68 @@ async def test_a_merge_may_be_learned_before_either_lead(scoring: Scoring) -> No
     assert (event.lead_id, event.score) == (an_id("b"), 15)
 
 
+async def test_what_a_visitor_did_counts_for_the_lead_the_visitor_was_found_to_be(scoring: Scoring) -> None:
+    visit = interacted("visitor", "v", 3)
+    assert await scoring.take(visit) == []
+    await scoring.take(captured(minutes=1))
+    assert await queries.audited(scoring.database, [an_id("v")]) == {an_id("v"): "waiting"}
+    [event] = await scoring.take(told := touched(visit))
+    assert (event.lead_id, event.engagement, event.occurred_at) == (an_id("lead"), 4, at(3))
+    assert event.causation_id == told.event_id
+    assert await queries.audited(scoring.database, [an_id("v")]) == {an_id("v"): "fact"}
+    assert await scoring.take(visit, told) == []
+    assert scoring.duplicates == [visit.event_id, told.event_id]
+
+
+async def test_whose_a_visit_is_may_be_learned_before_the_visit(scoring: Scoring) -> None:
+    visit = interacted("visitor", "v")
+    assert await scoring.take(touched(visit)) == []
+    await scoring.take(captured())
+    [event] = await scoring.take(visit)
+    assert (event.lead_id, event.engagement) == (an_id("lead"), 4)
+    assert scoring.waiting == []
+
+
+async def test_a_visit_and_whose_it_is_may_come_in_one_batch_with_a_new_lead(scoring: Scoring) -> None:
+    visit, earlier = interacted("visitor", "v"), interacted("visitor", "earlier")
+    await scoring.take(earlier)
+    [event] = await scoring.take(touched(visit, version=2), touched(earlier, version=3), captured(), visit)
+    assert (event.lead_id, event.engagement) == (an_id("lead"), 8)
+
+
+async def test_a_visit_of_a_lead_not_captured_yet_waits_for_that_lead(scoring: Scoring) -> None:
+    await scoring.take(captured("visitor", "c"))
+    visit = interacted("visitor", "v")
+    [event] = await scoring.take(visit)
+    assert (event.lead_id, event.engagement) == (an_id("visitor"), 4)
+    [event] = await scoring.take(touched(visit))
+    assert (event.lead_id, event.engagement) == (an_id("visitor"), 0)
+    assert await queries.audited(scoring.database, [an_id("v")]) == {an_id("v"): "waiting"}
+
+
+async def test_an_unmerge_leaves_what_a_visitor_did_with_the_lead_named(scoring: Scoring) -> None:
+    visit = interacted("visitor", "v")
+    await scoring.take(captured("a", "c1", identities=BY_PHONE), captured("b", "c2", identities=BY_EMAIL), visit)
+    await scoring.take(merged("a", "b", 2), touched(visit, "a", 3))
+    events = await scoring.take(unmerged("a", "b", 4))
+    assert {event.lead_id: event.score for event in events} == {an_id("a"): 19, an_id("b"): 10}
+
+
+async def test_other_touches_of_leads_cost_nothing_and_say_nothing_new(scoring: Scoring) -> None:
+    await scoring.take(captured(), interacted())
+    statements = statements_of(scoring)
+    assert await scoring.take(touched(interacted())) == []
+    assert ([one for one in statements if "scoring." in one], scoring.duplicates) == ([], [])
+    ignored = scoring.registry.get_sample_value("leadflow_scoring_events_ignored_total", {"event": "LeadTouched"})
+    assert ignored == 1
+
+
 async def test_a_chain_of_merges_ends_at_its_last_root(scoring: Scoring) -> None:
     await scoring.take(*(captured(name, f"c {name}") for name in "abc"), interacted("a", "v"))
     await scoring.take(merged("a", "b", 2))
     [event] = await scoring.take(merged("b", "c", 2))
     assert (event.lead_id, event.engagement) == (an_id("c"), 4)
-    found = await storage.scored_lead(scoring.database, an_id("a"))
+    found = await queries.scored_lead(scoring.database, an_id("a"))
     assert found is not None
     assert found.root_id == an_id("c")
 
@@ -149,12 +205,7 @@ async def test_text_that_postgresql_cannot_hold_is_the_records_fault(scoring: Sc
 
 
 async def test_a_batch_takes_a_handful_of_statements_however_long_it_is(scoring: Scoring) -> None:
-    statements: list[str] = []
-    sqlalchemy.event.listen(
-        scoring.database.engine.sync_engine,
-        "before_cursor_execute",
-        lambda _connection, _cursor, statement, *_rest: statements.append(statement),
-    )
+    statements = statements_of(scoring)
     new = [captured(number, ("c", number)) for number in range(200)]
     await scoring.take(*new)
     assert len(statements) <= 5
@@ -162,3 +213,32 @@ async def test_a_batch_takes_a_handful_of_statements_however_long_it_is(scoring:
     again = [event for n in range(200) for event in (interacted(n, ("v", n)), merged(n, (n + 1) % 7, 2))]
     await scoring.take(*again)
     assert len(statements) <= 8
+    statements.clear()
+    strays = [interacted(("visitor", n), ("stray", n)) for n in range(200)]
+    await scoring.take(*(event for stray in strays for event in (stray, touched(stray, 3))))
+    assert len(statements) <= 8
+
+
+def statements_of(scoring: Scoring) -> list[str]:
+    """Every statement from now on, as it is run."""
+    statements: list[str] = []
+    sqlalchemy.event.listen(
+        scoring.database.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_rest: statements.append(statement),
+    )
+    return statements
+
+
+async def test_a_score_is_never_older_than_the_one_it_takes_the_place_of(scoring: Scoring) -> None:
+    await scoring.take(captured("a", "c1", 1, identities=BY_PHONE), captured("b", "c2", 2, identities=BY_EMAIL))
+    await scoring.take(merged("a", "b", 2, 3))
+    await scoring.take(interacted("a", "v1", 9, kind="demo_request"))
+    events = await scoring.take(unmerged("a", "b", 3, 4))
+    assert {event.lead_id: event.occurred_at for event in events} == {an_id("a"): at(9), an_id("b"): at(9)}
+
+
+async def test_scores_of_two_leads_whose_events_share_an_id_have_ids_of_their_own(scoring: Scoring) -> None:
+    one, other = await scoring.take(captured("a", "c1"), captured("b", "c1"))
+    assert (one.lead_id, other.lead_id) == (an_id("a"), an_id("b"))
+    assert one.event_id != other.event_id

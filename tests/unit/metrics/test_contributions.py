@@ -195,3 +195,9 @@ def test_a_merged_lead_counts_once_by_its_earliest_facts() -> None:
     story = told().tell("b", "LeadCreated", 0, channel="phone").tell("b", "LeadMerged", 5, into_lead_id="irrelevant")
     created = the_only(story.entries(Measure.LEAD_CREATED))
     assert (created.at, created.dims.channel) == (day(0), "phone")
+
+
+def test_the_grade_of_a_person_is_that_of_the_canonical_id_whatever_merged_ids_were_graded() -> None:
+    story = told().tell("b", "LeadGraded", 2, score=5, grade="D").tell("a", "LeadGraded", 3, score=70, grade="A")
+    story.tell("b", "LeadGraded", 3, score=20, grade="C").tell("a", "OpportunityOpened", 4, opportunity_id="o")
+    assert the_only(story.entries(Measure.LEAD_CONVERTED)).dims.grade == "A"

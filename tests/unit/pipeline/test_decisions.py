@@ -140,7 +140,7 @@ def test_winning_and_losing_carry_the_deals_last_values() -> None:
 def test_qualification_by_rule(rule: Qualification, score: int, grade: str, state: str, decided: bool) -> None:
     graded = Fact(UUID(int=1), 99, "LeadGraded", an_id(), at(0), {"score": score, "grade": grade})
     lead = fold([graded]) if state == "new" else STATES[state]
-    lead = lead._replace(graded=fold([graded]).graded)
+    lead = lead._replace(grades=fold([graded]).grades)
     draft = decisions.decide_qualification(lead, rule, policy_version="7", cause=an_id(), correlation_id=an_id())
     assert (draft is not None) == decided
     if draft is not None:

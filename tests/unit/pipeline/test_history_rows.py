@@ -67,6 +67,8 @@ def test_every_amount_taken_is_money_of_the_contract(amount: Any) -> None:
         ({"event": None}, "event"),
         ({"occurred_at": "01/02/2026"}, "occurred_at"),
         ({"occurred_at": "2026-06-01T00:11:00Z"}, "occurred_at"),
+        ({"occurred_at": "0001-01-01T00:00:00Z"}, "occurred_at"),
+        ({"expected_close": "9999-12-31T23:00:00Z"}, "expected_close"),
         ({"amount": {}}, "amount"),
         ({"currency": "euro"}, "currency"),
         ({"stage": "x" * 201}, "stage"),

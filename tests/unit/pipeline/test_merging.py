@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import reduce
+from itertools import permutations
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.pipeline.domain.batch import Batch, Pending, components
 from services.pipeline.domain.capture_intake import created
 from services.pipeline.domain.decisions import Act, decide_unmerge
+from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.identity_join import join_by_identities
 from services.pipeline.domain.ledger import Ledger
-from services.pipeline.domain.state import fold
+from services.pipeline.domain.state import LeadState, evolve, fold
 from tests.unit.pipeline.builders import a_lead, an_id, at
 
 
@@ -102,3 +106,21 @@ def test_what_waits_is_taken_up_once_in_order_of_arrival() -> None:
     assert not batch.wait(Pending(lead, first.event_id, (), "again", stored=False))
     assert [one.record for one in batch.take_up(lead, ["t", "u"])] == ["second", "first"]
     assert batch.take_up(lead, ["t", "u"]) == []
+
+
+@pytest.mark.parametrize("later_versions", [0, 5])
+def test_the_grade_of_a_person_is_that_of_the_canonical_id_whatever_merged_ids_were_graded(later_versions: int) -> None:
+    root, part = UUID(int=1), UUID(int=2)
+    grade = {"score": 60, "grade": "A"}
+    story = [
+        Fact(part, 1 + later_versions, "LeadGraded", UUID(int=11), at(9), {"score": 25, "grade": "C"}),
+        Fact(part, 2 + later_versions, "LeadMerged", UUID(int=12), at(9), {"into_lead_id": str(root)}),
+        Fact(root, 3, "LeadGraded", UUID(int=13), at(9), grade),
+    ]
+    for facts in permutations(story):
+        graded = reduce(evolve, facts, LeadState()).graded
+        assert graded is not None
+        assert graded.score == 60
+    alone = fold(story[:2]).graded
+    assert alone is not None
+    assert alone.score == 25

@@ -9,7 +9,8 @@ from uuid import UUID, uuid5
 from services.scoring.domain import Touch
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
-from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
+from shared.contracts.identity import derived_event_id
+from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
 from shared.contracts.policy import Policy
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE
 from shared.kit.records import Record
@@ -81,6 +82,20 @@ def interacted(
     """Something a lead did: looked at a page."""
     known = {**_envelope(lead, event, minutes), "sender": "web", "channel": "web_form", "kind": kind}
     return InteractionRecorded(**{**known, **fields})
+
+
+def touched(interaction: InteractionRecorded, lead: object = "lead", version: int = 1) -> LeadTouched:
+    """Pipeline found out whose an interaction is, and says so in that lead's story."""
+    lead_id, cause = an_id(lead), interaction.event_id
+    said = interaction.model_dump(include={"business_unit", "occurred_at", "recorded_at", "correlation_id", "kind"})
+    return LeadTouched(
+        **said,
+        event_id=derived_event_id(cause, "LeadTouched"),
+        lead_id=lead_id,
+        causation_id=cause,
+        version=version,
+        recorded_under=interaction.lead_id if interaction.lead_id != lead_id else None,
+    )
 
 
 def merged(lead: object, into: object, version: int, minutes: float = 0, **fields: Any) -> LeadMerged:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain import Lead, Score, Work, resolved_roots, score, score_event
+from services.scoring.domain import Lead, Score, Work, attachment, resolved_roots, score, score_event
 from services.scoring.domain.groups import Stir
-from tests.unit.scoring.builders import SCORING, a_touch, an_id, at, captured, interacted, merged, unmerged
+from tests.unit.scoring.builders import SCORING, a_touch, an_id, at, captured, interacted, merged, touched, unmerged
 
 IDS = sorted(an_id(name) for name in "abcd")
 A, B, C, D = IDS
@@ -40,7 +40,7 @@ def test_roots_do_not_depend_on_the_order_leads_are_looked_at(order: list[UUID],
 
 
 def a_work(*events: object) -> Work:
-    fresh = {(event.lead_id, event.event_id) for event in events}  # type: ignore[attr-defined]
+    fresh = {(event.lead_id, event.event_id): event.lead_id for event in events}  # type: ignore[attr-defined]
     return Work({}, fresh)
 
 
@@ -100,6 +100,26 @@ def test_whoever_was_merged_into_a_lead_goes_with_it() -> None:
         "b": an_id("b"),
         "c": an_id("c"),
     }
+
+
+def test_what_a_visitor_did_stirs_the_lead_the_visitor_was_found_to_be() -> None:
+    visit = interacted("visitor", "v")
+    place = visit.lead_id, visit.event_id
+    work = Work({}, {place: an_id("lead")}, {place})
+    assert attachment(touched(visit)) == place
+    assert [work.attach(touched(visit), place), work.attach(touched(visit), place)] == [True, False]
+    assert {stir.root.lead_id for stir in work.stirred()} == {an_id("visitor"), an_id("lead")}
+    later = Work({}, {place: an_id("lead")})
+    assert later.interact(visit)
+    assert [stir.root.lead_id for stir in later.stirred()] == [an_id("lead")]
+
+
+def test_a_touch_recorded_under_its_own_lead_is_no_attachment() -> None:
+    visit = interacted()
+    assert attachment(touched(visit)) is None
+    assert attachment(touched(visit).model_copy(update={"recorded_under": visit.lead_id})) is None
+    assert attachment(touched(visit, "other").model_copy(update={"causation_id": None})) is None
+    assert attachment(visit) is None
 
 
 def a_stir(trigger: object, published: Score | None = None) -> Stir:
