@@ -31,13 +31,13 @@ from shared.kit.processing import BatchProcessor, Handle, Parse
 from shared.kit.settings import ServiceSettings
 from shared.kit.transient import is_transient
 
-GATHER_BELOW_RECORDS = 200
+GATHER_BELOW_RECORDS = 500
 GATHER_SECONDS = 0.02
 """After a small batch the consumer lets more gather: a transaction costs the same for one record as for a hundred."""
 
 LOOK_UP_SECONDS = 5.0
 
-IDLE_AFTER_SECONDS = 0.1
+IDLE_AFTER_SECONDS = 0.03
 """How long after the last batch a consumer counts as idle."""
 
 
@@ -71,6 +71,12 @@ class Consumer:
         self._broker: KafkaBroker | None = None
         self._subscriber: Any = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._pacer = Pacer(
+            self._client,
+            idle=self._is_idle,
+            halted=lambda: self.stopped is not None,
+            pause_seconds=settings.idle_fetch_pause_seconds,
+        )
 
     def _client(self) -> AIOKafkaConsumer | None:
         return self._subscriber.consumer if self._subscriber is not None else None
@@ -121,9 +127,7 @@ class Consumer:
         self._subscriber(self._on_batch)
         await self._broker.start()
         self._tasks = [asyncio.create_task(self._commit_often(), name=f"{self.group}-committer")]
-        if settings.idle_fetch_pause_seconds > 0:
-            pacer = Pacer(self._client, self._is_idle, settings.idle_fetch_pause_seconds)
-            self._tasks.append(asyncio.create_task(pacer.run(), name=f"{self.group}-pacer"))
+        self._tasks.append(asyncio.create_task(self._pacer.run(), name=f"{self.group}-pacer"))
 
     async def stop(self) -> None:
         """Finishes the batch in flight, tells the group good-bye, within the shutdown time-out."""
@@ -145,7 +149,7 @@ class Consumer:
             try:
                 await self._process(batch)
                 if len(batch) < GATHER_BELOW_RECORDS:
-                    await asyncio.sleep(GATHER_SECONDS)
+                    await self._pacer.rest(GATHER_SECONDS)
             except Stopped as error:
                 self._stop_loudly(str(error), batch)
             except Exception as error:

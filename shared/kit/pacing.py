@@ -1,7 +1,7 @@
-"""Keeps an idle consumer from spinning on a broker that answers an empty fetch at once.
+"""Keeps a consumer from spinning on a broker that answers an empty fetch at once.
 
 Apache Kafka holds an empty fetch until data or its time-out comes; the embedded broker does not, and a client that asks
-again at once keeps a processor busy with nothing. While nothing comes, partitions are paused and looked at for a moment
+again at once keeps a processor busy with nothing. So while little comes, partitions are paused and looked at for a moment
 at a time. Under load nothing is paused, since pausing discards what was fetched ahead.
 """
 
@@ -17,23 +17,37 @@ LOOK_SECONDS = 0.004
 
 
 class Pacer:
-    """Pauses and resumes a consumer's partitions while it is idle."""
+    """Pauses and resumes a consumer's partitions. With a pause of 0 it only waits, as is right for Apache Kafka."""
 
     def __init__(
-        self, client: Callable[[], AIOKafkaConsumer | None], idle: Callable[[], bool], pause_seconds: float
+        self,
+        client: Callable[[], AIOKafkaConsumer | None],
+        *,
+        idle: Callable[[], bool],
+        halted: Callable[[], bool],
+        pause_seconds: float,
     ) -> None:
         self._client = client
         self._idle = idle
+        self._halted = halted
         self._pause_seconds = pause_seconds
 
-    async def run(self) -> None:
-        """Goes on until it is cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            client = self._client()
-            if client is None or not self._idle():
-                continue
-            client.pause(*client.assignment())
-            await asyncio.sleep(self._pause_seconds)
-            if self._idle():
+    async def rest(self, seconds: float) -> None:
+        """Waits, without a fetch where fetches do not wait by themselves."""
+        client = self._client()
+        if client is None or self._pause_seconds <= 0:
+            await asyncio.sleep(seconds)
+            return
+        client.pause(*client.assignment())
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            if not self._halted():
                 client.resume(*client.paused())
+
+    async def run(self) -> None:
+        """Looks and rests by turns while nothing comes, until it is cancelled."""
+        while self._pause_seconds > 0:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._idle():
+                await self.rest(self._pause_seconds)
