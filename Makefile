@@ -67,7 +67,7 @@ check: lint types imports ## lint, types and import contracts
 test: $(VENV)/.installed-test ## every test, in parallel (JOBS=2)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-faults: $(VENV)/.installed-test ## kill every service twenty times under load and count; LEADFLOW_FAULT_SEED replays
+faults: $(VENV)/.installed-test ## kill every service under load, and two of each at once; LEADFLOW_FAULT_SEED replays
 	@$(BIN)/python -m pytest -s -q tests/faults
 
 bench: $(VENV)/.installed-test ## how many leads a second the whole chain sustains on this machine
