@@ -64,8 +64,8 @@ doctor: $(VENV)/.installed ## look for what is wrong
 .PHONY: check test faults bench lint types imports format docs
 check: lint types imports ## lint, types and import contracts
 
-test: $(VENV)/.installed-test ## every test, in parallel (JOBS=2)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+test: $(VENV)/.installed-test ## every test but the storm of `make faults`, in parallel (JOBS=2)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --ignore=tests/faults/test_storm.py $(ARGS)
 
 faults: $(VENV)/.installed-test ## kill every service under load, and two of each at once; LEADFLOW_FAULT_SEED replays
 	@$(BIN)/python -m pytest -s -q tests/faults

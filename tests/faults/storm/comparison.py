@@ -46,6 +46,7 @@ class Comparison:
             self._stories,
             self._rows_against_fold,
             self._roots,
+            self._scores,
             self._rollups,
             self._kpis,
         )
@@ -143,6 +144,15 @@ class Comparison:
                 WHERE p.root_id IS DISTINCT FROM s.root_id"""
             ):
                 yield f"the lead {row.lead_id} belongs to {row.ours} in pipeline, to {row.theirs} in {service}"
+
+    async def _scores(self) -> AsyncIterator[str]:
+        """Pipeline shows the score that scoring last gave."""
+        for row in await self._database.rows(
+            """
+            SELECT lead_id, s.score AS given, p.score AS shown FROM scoring.leads s JOIN pipeline.leads p USING (lead_id)
+            WHERE s.root_id = s.lead_id AND p.root_id = p.lead_id AND s.score IS DISTINCT FROM p.score"""
+        ):
+            yield f"the lead {row.lead_id} has the score {row.given} in scoring and {row.shown} in pipeline"
 
     async def _rollups(self) -> AsyncIterator[str]:
         found = await auditing.rollups(self._database, self._policy.unit)
