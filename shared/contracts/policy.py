@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -228,9 +227,3 @@ class Policy(BaseModel):
     def unit(self, business_unit: str) -> UnitPolicy:
         """What holds for a business unit."""
         return self.business_units.get(business_unit, self.defaults)
-
-
-@cache
-def no_policy() -> Policy:
-    """The policy of a system that was given none: accept, count, decide nothing."""
-    return Policy(version="none", defaults=UnitPolicy(qualification=Qualification(automatic=False)))

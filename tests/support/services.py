@@ -148,7 +148,7 @@ def running_services(
     for service in SERVICES:
         environment[f"{service.upper()}_PORT"] = str(ports[service])
         environment[f"{service.upper()}_GROUP_INSTANCE_ID"] = f"{service}-test"
-        environment[f"{service.upper()}_IDLE_FETCH_PAUSE_SECONDS"] = "0.02"
+        environment[f"{service.upper()}_IDLE_FETCH_PAUSE_SECONDS"] = "0.05"
         environment[f"LEADFLOW_{service.upper()}_URL"] = f"http://127.0.0.1:{ports[service]}"
     services = RunningServices(folder, ports, environment)
     try:

@@ -157,3 +157,16 @@ def a_client(app: FastAPI, key: str | None = FULL_KEY) -> httpx.AsyncClient:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://capture", headers=headers)
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document of an answer, checked for what every problem has."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert document["type"] == f"urn:leadflow:problem:{code}"
+    assert document["status"] == status
+    assert document["title"]
+    assert document["detail"]
+    assert document["fix"]
+    return document
