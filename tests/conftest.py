@@ -3,31 +3,110 @@
 from __future__ import annotations
 
 import logging
+import os
+import secrets
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shared.cli.local.postgres import EmbeddedPostgres
 from shared.kit.clock import FakeClock
-from tests.support.servers import Databases, running_broker, running_postgres
+from tests.support.brokers import NEEDS_APACHE, fresh_broker, why_not_apache
+from tests.support.choice import Server, Unusable
+from tests.support.desk import ask, open_desk
+from tests.support.provision import Provision
+from tests.support.servers import (
+    Databases,
+    KafkaCluster,
+    SharedPostgres,
+    running_broker,
+    running_kafka_cluster,
+    running_postgres,
+)
 
 PHASES: tuple[Literal["setup", "call"], ...] = ("setup", "call")
+ASKED_BY = {"broker": "broker", "databases": "database", "apache_cluster": "jars", "jars": "jars"}
+PROVISION = pytest.StashKey[Provision]()
+OPEN = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that starts the run decides on its servers, for its workers too."""
+    if hasattr(config, "workerinput"):
+        return
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and no server is left behind
+
+    def say(line: str) -> None:
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    config.stash[PROVISION] = Provision(say)
+    config.stash[OPEN] = ExitStack()
+    config.stash[OPEN].enter_context(open_desk(config.stash[PROVISION]))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if PROVISION in config.stash:
+        config.stash[OPEN].close()
+        config.stash[PROVISION].close()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Servers are made now, when some test will need them: what has to be fetched first is not on that test's time."""
+    if session.config.option.collectonly:
+        return
+    wanted = {
+        what for item in session.items for name, what in ASKED_BY.items() if name in getattr(item, "fixturenames", ())
+    }
+    if any(item.get_closest_marker("needs_apache") for item in session.items):
+        wanted.add("broker")
+    for what in sorted(wanted):
+        with suppress(Unusable):  # whoever needs it will say so
+            ask(what)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("needs_apache") and (reason := why_not_apache()):
+        pytest.skip(f"{NEEDS_APACHE}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Which servers this run used, why not better ones, and what could not be tested with them."""
+    if PROVISION not in config.stash:
+        return
+    terminalreporter.section("servers of this run")
+    for line in config.stash[PROVISION].said():
+        terminalreporter.write_line(line)
+    skipped = terminalreporter.stats.get("skipped", [])
+    without = [(one.nodeid, one.longrepr[2]) for one in skipped if NEEDS_APACHE in str(one.longrepr)]
+    if without:
+        terminalreporter.section(f"{len(without)} NOT TESTED: no Apache Kafka", sep="!", yellow=True)
+        terminalreporter.write_line(without[0][1].removeprefix("Skipped: "))
+        for name, _ in without:
+            terminalreporter.write_line(f"  {name}")
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
-    """A real PostgreSQL for this worker; ask for `database_url` or `migrated_database` instead."""
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def databases(postgres: EmbeddedPostgres) -> Databases:
-    """Makes databases on this worker's server."""
-    return Databases(postgres)
+def databases() -> Iterator[Databases]:
+    """Makes databases on a real PostgreSQL; ask for `database_url` or `migrated_database` instead."""
+    server = ask("database")
+    if not server.address:
+        with running_postgres() as own:
+            yield Databases(own)
+        return
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    made = Databases(SharedPostgres(server.address), prefix=f"leadflow_{secrets.token_hex(4)}_{worker}_")
+    yield made
+    made.forget_templates()
 
 
 @pytest.fixture
@@ -53,17 +132,37 @@ def migrated_database(databases: Databases) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap() -> Iterator[str]:
-    """A real broker for this worker. Topics and groups need names of their own: `tests.support.names.unique`."""
-    with running_broker() as broker:
-        yield broker.bootstrap
+def broker() -> Server:
+    """Which broker this run uses; ask for `kafka_bootstrap` or `fresh_kafka` instead."""
+    return ask("broker")
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(broker: Server) -> Iterator[str]:
+    """A broker that other tests use too. Topics and groups need names of their own: `tests.support.names.unique`."""
+    if broker.address:
+        yield broker.address
+        return
+    with running_broker() as own:
+        yield own.bootstrap
 
 
 @pytest.fixture
-def fresh_kafka() -> Iterator[str]:
+def fresh_kafka(broker: Server) -> Iterator[str]:
     """A broker of this test alone, with an empty log, for tests that use the contracts' topic names."""
-    with running_broker() as broker:
-        yield broker.bootstrap
+    with fresh_broker(broker) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture
+def apache_cluster() -> Iterator[KafkaCluster]:
+    """Apache Kafka on three nodes, of this test alone; every partition on all three. Skips where it cannot run."""
+    try:
+        ask("jars")
+    except Unusable as reason:
+        pytest.skip(f"{NEEDS_APACHE}: {reason}")
+    with running_kafka_cluster(3) as cluster:
+        yield cluster
 
 
 @pytest.fixture

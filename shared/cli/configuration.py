@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.cli.local.credentials import read_credentials
 from shared.cli.local.run_directory import SERVICES, run_directory
 from shared.cli.settings import CliSettings, NothingKnown, cli_settings, servers
 
@@ -88,8 +87,8 @@ def service_environment() -> dict[str, str]:
     known = servers()
     if not known.embedded:
         return dict(os.environ)
-    from shared.cli.local.embedded import Installation  # needs the embedded extra, which an image does not have
+    from shared.cli.local.embedded import (
+        remembered_installation,
+    )  # needs the embedded extra, which an image does not have
 
-    directory = run_directory()
-    chosen = Installation(directory, directory.remembered_ports(), read_credentials(directory.credentials))
-    return chosen.environment()
+    return remembered_installation(run_directory()).environment()

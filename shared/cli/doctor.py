@@ -18,6 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from shared.cli.lag import lag_of_groups
+from shared.cli.local.broker_choice import BrokerKind, remembered_broker
+from shared.cli.local.errors import LocalRunError
+from shared.cli.local.kafka_jars import java, wanted_version
 from shared.cli.local.preparation import migrated_fingerprint, migrations_fingerprint
 from shared.cli.local.readiness import readiness
 from shared.cli.local.run_directory import SERVICES, RunDirectory, run_directory
@@ -76,6 +79,7 @@ def findings(directory: RunDirectory, settings: CliSettings) -> Iterator[Finding
         return
     if known.embedded:
         yield from _packages(EMBEDDED_PACKAGES)
+        yield _broker_kind(directory)
         yield _disk(directory.path)
         yield from _processes(directory)
     yield _credentials(directory.credentials, settings)
@@ -99,6 +103,16 @@ def _packages(packages: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(f"package {module}", f"the {role} is missing", "Run `make install`.")
         else:
             yield Finding(f"package {module}", f"{role} is installed")
+
+
+def _broker_kind(directory: RunDirectory) -> Finding:
+    try:
+        kind = remembered_broker(directory)
+        if kind is not BrokerKind.APACHE:
+            return Finding("kind of broker", "the embedded one")
+        return Finding("kind of broker", f"Apache Kafka {wanted_version()}, on {java()}")
+    except LocalRunError as error:
+        return Finding("kind of broker", "cannot be started", str(error))
 
 
 def _disk(path: Path) -> Finding:

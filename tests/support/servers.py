@@ -4,42 +4,82 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
 from shared.cli.local.broker import EmbeddedBroker
 from shared.cli.local.ports import answers, free_port
 from shared.cli.local.postgres import ACCOUNT, EmbeddedPostgres
+from tests.support.kafka_cluster import KafkaCluster, running_kafka_cluster
+from tests.support.processes import came_up, own_folder, process_of
+
+__all__ = [
+    "SERVICES",
+    "DatabaseServer",
+    "Databases",
+    "KafkaCluster",
+    "SharedPostgres",
+    "run_migrations",
+    "running_broker",
+    "running_kafka_cluster",
+    "running_postgres",
+]
 
 SERVICES = ("capture", "scoring", "pipeline", "metrics")
 ATTEMPTS = 5
 
 
+class DatabaseServer(Protocol):
+    """Where databases can be made; `postgres` is one that is always there."""
+
+    def url(self, database: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPostgres:
+    """A server that others use too, known by the URL of one of its databases."""
+
+    any_url: str
+
+    def url(self, database: str) -> str:
+        """Where a database of this server is reached, by the account and with the options of the known one."""
+        if database == "postgres":
+            return self.any_url
+        parts = urlsplit(self.any_url)
+        return urlunsplit((parts.scheme, parts.netloc, f"/{database}", parts.query, ""))
+
+
 class Databases:
     """Makes databases on one server: empty ones, and copies of ones that services have migrated."""
 
-    def __init__(self, server: EmbeddedPostgres) -> None:
+    def __init__(self, server: DatabaseServer, *, prefix: str = "") -> None:
         self._server = server
+        self._prefix = prefix
         self._templates: dict[tuple[str, ...], str] = {}
         self._made = 0
 
     def _new_name(self, kind: str) -> str:
         self._made += 1
-        return f"{kind}_{self._made}"
+        return f"{self._prefix}{kind}_{self._made}"
 
     def _run(self, statement: str) -> None:
         with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def forget_templates(self) -> None:
+        """For a server that outlives this run."""
+        for name in self._templates.values():
+            self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._templates.clear()
 
     def empty(self) -> str:
         """The URL of a fresh empty database."""
@@ -62,7 +102,7 @@ class Databases:
 
     def drop(self, url: str) -> None:
         """Forgets a database, whoever is still connected."""
-        self._run(f"DROP DATABASE IF EXISTS {url.rsplit('/', 1)[1]} WITH (FORCE)")
+        self._run(f"DROP DATABASE IF EXISTS {urlsplit(url).path.removeprefix('/')} WITH (FORCE)")
 
 
 def run_migrations(service: str, database_url: str) -> None:
@@ -82,14 +122,14 @@ def run_migrations(service: str, database_url: str) -> None:
 @contextmanager
 def running_postgres(*, durable: bool = False) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL, gone at the end; it trades durability for speed unless told otherwise."""
-    with _directory("postgres") as directory:
+    with own_folder("postgres") as directory:
         server = EmbeddedPostgres(directory, free_port(), secrets.token_hex(8), durable=durable)
         server.initialise()
         for attempt in range(1, ATTEMPTS + 1):
             server = EmbeddedPostgres(directory, free_port(), server.password, durable=durable)
             log = directory / "log"
-            with _process(server.command(), log, stop_signal=signal.SIGQUIT) as process:
-                if _came_up(process, partial(_accepts, server)):
+            with process_of(server.command(), log, stop_signal=signal.SIGQUIT) as process:
+                if came_up(process, partial(_accepts, server)):
                     yield server
                     return
             if attempt == ATTEMPTS:
@@ -99,52 +139,16 @@ def running_postgres(*, durable: bool = False) -> Iterator[EmbeddedPostgres]:
 @contextmanager
 def running_broker() -> Iterator[EmbeddedBroker]:
     """A broker with an empty log, gone at the end."""
-    with _directory("broker") as directory:
+    with own_folder("broker") as directory:
         for attempt in range(1, ATTEMPTS + 1):
             broker = EmbeddedBroker(directory / f"data-{attempt}", free_port())
             log = directory / "log"
-            with _process(broker.command(), log, stop_signal=signal.SIGKILL) as process:
-                if _came_up(process, partial(answers, broker.port)):
+            with process_of(broker.command(), log, stop_signal=signal.SIGKILL) as process:
+                if came_up(process, partial(answers, broker.port)):
                     yield broker
                     return
             if attempt == ATTEMPTS:
                 raise RuntimeError(f"the broker did not start:\n{log.read_text()}")
-
-
-@contextmanager
-def _directory(kind: str) -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix=f"leadflow-test-{kind}-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
-def _process(command: list[str], log: Path, *, stop_signal: signal.Signals) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd="/"
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(stop_signal)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _came_up(process: subprocess.Popen[bytes], ready: Callable[[], bool], within_seconds: float = 30.0) -> bool:
-    give_up_at = time.monotonic() + within_seconds
-    while process.poll() is None and time.monotonic() < give_up_at:
-        if ready():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def _accepts(server: EmbeddedPostgres) -> bool:

@@ -29,29 +29,58 @@ STOP_WITHIN_SECONDS = 20.0
 
 @dataclass(slots=True)
 class RunningServices:
-    """The services of one test and where they are. A service may be killed and started again."""
+    """The services of one test and where they are. Each may be killed, paused and started again, and may have replicas:
+    `pipeline` is the first process of pipeline, `pipeline-2` the second, on a port and under a group instance of its own."""
 
     folder: Path
-    ports: Mapping[str, int]
+    ports: dict[str, int]
     environment: Mapping[str, str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def url(self, service: str) -> str:
-        """Where a service answers."""
-        return f"http://127.0.0.1:{self.ports[service]}"
+        """Where a service, or a replica of it, answers."""
+        return f"http://127.0.0.1:{self.port(service)}"
 
-    def start(self, service: str) -> None:
-        """Starts a service; `wait_until_ready` says when it is there."""
+    def port(self, service: str) -> int:
+        """The port of a service or a replica; the same for each of its lives."""
+        if service not in self.ports:
+            self.ports[service] = free_port()
+        return self.ports[service]
+
+    def start(self, service: str, **environment: str) -> None:
+        """Starts a service or a replica, with more environment; `wait_until_ready` says when it is there."""
+        kind = service.partition("-")[0]
+        of_its_own = {
+            f"{kind.upper()}_PORT": str(self.port(service)),
+            f"{kind.upper()}_GROUP_INSTANCE_ID": f"{service}-test",
+        }
         with (self.folder / f"{service}.log").open("ab") as output:
             self.processes[service] = subprocess.Popen(
-                [sys.executable, "-m", f"services.{service}"],
-                env=dict(self.environment),
+                [sys.executable, "-m", f"services.{kind}"],
+                env={**self.environment, **of_its_own, **environment},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def alive(self, service: str) -> bool:
+        """Whether a process of this name runs, or at least has not ended."""
+        process = self.processes.get(service)
+        return process is not None and process.poll() is None
+
+    def pid(self, service: str) -> int:
+        """The process id of a service that was started."""
+        return self.processes[service].pid
+
+    def pause(self, service: str) -> None:
+        """SIGSTOP: it is there and does nothing."""
+        self.processes[service].send_signal(signal.SIGSTOP)
+
+    def resume(self, service: str) -> None:
+        """SIGCONT: it goes on, and does not know that time has passed."""
+        self.processes[service].send_signal(signal.SIGCONT)
 
     def kill(self, service: str) -> None:
         """kill -9."""
@@ -60,6 +89,15 @@ class RunningServices:
     def stop(self, service: str) -> None:
         """Asks a service to stop, and waits until it has."""
         self._end(service, signal.SIGTERM)
+
+    def end(self) -> None:
+        """Asks all to stop, at once, and waits until they have."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for service in list(self.processes):
+            self.stop(service)
 
     def _end(self, service: str, how: signal.Signals) -> None:
         process = self.processes.pop(service, None)
@@ -125,13 +163,38 @@ class RunningServices:
 
 @contextmanager
 def running_services(
-    database_url: str, kafka_bootstrap: str, folder: Path, *, policy_file: Path | None = None, partitions: int = 4
+    database_url: str,
+    kafka_bootstrap: str,
+    folder: Path,
+    *,
+    policy_file: Path | None = None,
+    partitions: int = 4,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServices]:
     """All four services over a migrated database and a broker without topics, gone at the end."""
     asyncio.run(create_topics(kafka_bootstrap, partitions=partitions))
+    services = services_for(database_url, kafka_bootstrap, folder, policy_file=policy_file, environment=environment)
+    try:
+        for service in SERVICES:
+            services.start(service)
+        services.wait_until_ready()
+        yield services
+    finally:
+        services.end()
+
+
+def services_for(
+    database_url: str,
+    kafka_bootstrap: str,
+    folder: Path,
+    *,
+    policy_file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> RunningServices:
+    """The four services over a migrated database and a broker with topics, configured and not yet started."""
     ports = {service: free_port() for service in SERVICES}
     digest = hashlib.sha256(CAPTURE_KEY.encode()).hexdigest()
-    environment = {
+    everybodys = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
@@ -146,19 +209,6 @@ def running_services(
         "CAPTURE_KEYS": f"development={digest}:write+backdate+impersonate",
     }
     for service in SERVICES:
-        environment[f"{service.upper()}_PORT"] = str(ports[service])
-        environment[f"{service.upper()}_GROUP_INSTANCE_ID"] = f"{service}-test"
-        environment[f"{service.upper()}_IDLE_FETCH_PAUSE_SECONDS"] = "0.05"
-        environment[f"LEADFLOW_{service.upper()}_URL"] = f"http://127.0.0.1:{ports[service]}"
-    services = RunningServices(folder, ports, environment)
-    try:
-        for service in SERVICES:
-            services.start(service)
-        services.wait_until_ready()
-        yield services
-    finally:
-        for process in services.processes.values():
-            if process.poll() is None:
-                process.terminate()
-        for service in list(services.processes):
-            services.stop(service)
+        everybodys[f"{service.upper()}_IDLE_FETCH_PAUSE_SECONDS"] = "0.05"
+        everybodys[f"LEADFLOW_{service.upper()}_URL"] = f"http://127.0.0.1:{ports[service]}"
+    return RunningServices(folder, ports, {**everybodys, **(environment or {})})

@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
 
 from shared.contracts.topics import TOPICS
 
+BROKERS_DEFAULT = -1
 
-async def create_topics(bootstrap: str, names: Iterable[str] = tuple(TOPICS), *, partitions: int = 4) -> None:
-    """Creates topics, by default every topic of the contracts."""
+
+async def create_topics(
+    bootstrap: str, names: Iterable[str] = tuple(TOPICS), *, partitions: int = 4, replicas: int = BROKERS_DEFAULT
+) -> None:
+    """Creates topics, by default every topic of the contracts, on as many replicas as the broker does by default.
+
+    Raises `RuntimeError` naming those the broker refused.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+        wanted = [NewTopic(name, partitions, 1) for name in names]
+        for topic in wanted:
+            topic.replication_factor = replicas  # the client's own check does not know of a broker's default
+        answer = await admin.create_topics(wanted)
     finally:
         await admin.close()
+    refused = [f"{name}: {for_code(code).__name__}" for name, code, *_ in answer.topic_errors if code]
+    if refused:
+        raise RuntimeError(f"topics were not created: {', '.join(refused)}")

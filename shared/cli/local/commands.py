@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared.cli.local.broker_choice import BrokerKind, choose_broker, remembered_broker
 from shared.cli.local.embedded import Installation, forget, start, stop
 from shared.cli.local.endings import is_alive
 from shared.cli.local.leftovers import end_leftovers
@@ -43,17 +44,26 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return once everything is ready, and leave it running.")
     ] = False,
+    broker: Annotated[
+        BrokerKind | None,
+        typer.Option(
+            help="Apache Kafka from its own jars (needs Java 17, and Maven once), or the embedded broker. "
+            "The data keeps the broker it was made with; at first that is the embedded one.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Start PostgreSQL, a Kafka-protocol broker and the four services on this machine."""
+    """Start PostgreSQL, a broker and the four services on this machine."""
     directory = run_directory()
     _catch_stop_signals()
     try:
         with directory.lock():
+            choose_broker(directory, broker)
             if Supervisor(directory).answers():
                 _show_running(directory)
                 return
             began = time.monotonic()
-            chosen = start(directory, _say)
+            chosen = start(directory, _say, broker=broker)
             _show_urls(chosen, time.monotonic() - began, detached=detach)
         if not detach:
             _stay(directory)
@@ -135,6 +145,7 @@ def _show_urls(chosen: Installation, seconds: float, *, detached: bool) -> None:
     for service, url in chosen.urls().items():
         table.add_row(service, url, f"{url}/docs")
     console.print(table)
+    console.print(f"broker       {chosen.broker_kind.spoken} at {chosen.kafka_bootstrap}")
     console.print(f"credentials  {chosen.directory.credentials}\nlogs         leadflow logs SERVICE")
     console.print("stop         make down" if detached else "stop         Ctrl-C, or make down", style="bold")
 
@@ -150,6 +161,7 @@ def _status_table(directory: RunDirectory) -> bool:
     for column in ("process", "state", "process id", "address", "ready"):
         table.add_column(column)
     all_ready = True
+    known = remembered_broker(run_directory())
     for one in Supervisor(directory).states():
         if one.name in SERVICES:
             url = settings.url(one.name)
@@ -159,6 +171,8 @@ def _status_table(directory: RunDirectory) -> bool:
         else:
             url, ready = "", ""
             all_ready = all_ready and one.state == "RUNNING"
+        if one.name == "kafka" and known is not None:
+            url = known.spoken
         table.add_row(one.name, one.state.lower(), str(one.process_id or ""), url, ready)
     console.print(table)
     return all_ready

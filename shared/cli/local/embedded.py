@@ -9,17 +9,22 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from shared.cli.local.apache import ApacheKafka, ready_jars, takes_work
 from shared.cli.local.broker import EmbeddedBroker
+from shared.cli.local.broker_choice import BrokerKind, choose_broker, remember_broker, remembered_broker
 from shared.cli.local.credentials import (
     API_TOKEN,
     DATABASE_PASSWORD,
     IDENTITY_SECRET,
     capture_keys,
     ensure_credentials,
+    read_credentials,
 )
 from shared.cli.local.errors import LocalRunError
+from shared.cli.local.kafka_jars import KafkaJars
 from shared.cli.local.leftovers import end_leftovers
 from shared.cli.local.ports import LOOPBACK, answers, free_port, holder_of, is_free
 from shared.cli.local.postgres import DATABASE, EmbeddedPostgres
@@ -40,7 +45,12 @@ from shared.cli.topics import TopicPlan, create_topics
 
 PARTITIONS = 4
 READY_WITHIN_SECONDS = 90.0
-SERVER_PORT_VARIABLES = {"postgres": "LEADFLOW_POSTGRES_PORT", "kafka": "LEADFLOW_KAFKA_PORT"}
+CONTROLLER = "kafka-controller"
+SERVER_PORT_VARIABLES = {
+    "postgres": "LEADFLOW_POSTGRES_PORT",
+    "kafka": "LEADFLOW_KAFKA_PORT",
+    CONTROLLER: "LEADFLOW_KAFKA_CONTROLLER_PORT",
+}
 GONE_WRONG = frozenset({"BACKOFF", "EXITED", "FATAL", "UNKNOWN"})
 
 Say = Callable[[str], None]
@@ -54,14 +64,23 @@ class Installation:
     directory: RunDirectory
     ports: Mapping[str, int]
     credentials: Mapping[str, str]
+    broker_kind: BrokerKind
+    jars: KafkaJars | None = None
 
     @property
     def postgres(self) -> EmbeddedPostgres:
         return EmbeddedPostgres(self.directory.postgres, self.ports["postgres"], self.credentials[DATABASE_PASSWORD])
 
     @property
-    def broker(self) -> EmbeddedBroker:
-        return EmbeddedBroker(self.directory.kafka, self.ports["kafka"])
+    def kafka_bootstrap(self) -> str:
+        return f"{LOOPBACK}:{self.ports['kafka']}"
+
+    @property
+    def broker(self) -> EmbeddedBroker | ApacheKafka:
+        if self.broker_kind is BrokerKind.EMBEDDED:
+            return EmbeddedBroker(self.directory.kafka, self.ports["kafka"])
+        assert self.jars is not None, "who starts Apache Kafka has its jars"
+        return ApacheKafka(self.jars, self.directory.apache_kafka, self.ports["kafka"], self.ports[CONTROLLER])
 
     def environment(self) -> dict[str, str]:
         """The environment of every service; what the operator has set for a service is passed on."""
@@ -71,7 +90,7 @@ class Installation:
         environment = {
             **os.environ,
             "LEADFLOW_DATABASE_URL": self.postgres.url(),
-            "LEADFLOW_KAFKA_BOOTSTRAP": self.broker.bootstrap,
+            "LEADFLOW_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "LEADFLOW_POLICY_FILE": str(policy.absolute()),
             API_TOKEN: self.credentials[API_TOKEN],
             IDENTITY_SECRET: self.credentials[IDENTITY_SECRET],
@@ -83,7 +102,8 @@ class Installation:
         for service in SERVICES:
             environment[f"{service.upper()}_PORT"] = str(self.ports[service])
             environment[f"{service.upper()}_GROUP_INSTANCE_ID"] = f"{service}-embedded"
-            environment[f"{service.upper()}_IDLE_FETCH_PAUSE_SECONDS"] = "0.05"
+            if self.broker_kind is BrokerKind.EMBEDDED:  # it answers at once, with nothing, again and again
+                environment[f"{service.upper()}_IDLE_FETCH_PAUSE_SECONDS"] = "0.05"
         return environment
 
     def programs(self) -> list[Program]:
@@ -103,7 +123,7 @@ class Installation:
         return {service: f"http://{LOOPBACK}:{self.ports[service]}" for service in SERVICES}
 
 
-def choose_ports(directory: RunDirectory) -> dict[str, int]:
+def choose_ports(directory: RunDirectory, kind: BrokerKind = BrokerKind.EMBEDDED) -> dict[str, int]:
     """Ports for everything: the operator's, else the known ones. Raises `LocalRunError` naming every taken one."""
     remembered = directory.remembered_ports()
     chosen: dict[str, int] = {}
@@ -113,6 +133,8 @@ def choose_ports(directory: RunDirectory) -> dict[str, int]:
         chosen[service] = _port_from(variable) or DEFAULT_PORTS[service]
         faults += _fault(chosen[service], service, variable)
     for server, variable in SERVER_PORT_VARIABLES.items():
+        if server == CONTROLLER and kind is BrokerKind.EMBEDDED:
+            continue
         given = _port_from(variable)
         if given is not None:
             chosen[server] = given
@@ -146,20 +168,31 @@ def _fault(port: int, name: str, variable: str) -> list[str]:
     return [f"Port {port}, which {name} needs, is taken{by}. Stop that, or choose another: {variable}={port + 1000}"]
 
 
-def installation(directory: RunDirectory) -> Installation:
-    """Decides ports and credentials for a start, and remembers them."""
-    ports = choose_ports(directory)
+def installation(directory: RunDirectory, kind: BrokerKind, say: Say) -> Installation:
+    """Decides ports, credentials and the broker for a start, and remembers them."""
+    ports = choose_ports(directory, kind)
+    jars = ready_jars(say) if kind is BrokerKind.APACHE else None
     credentials = ensure_credentials(directory.credentials)
     directory.remember_ports(ports)
-    return Installation(directory, ports, credentials)
+    if remembered_broker(directory) is None:
+        say(f"The log of this directory is {kind.spoken}'s from now on, until `make reset`")
+    remember_broker(directory, kind)
+    return Installation(directory, ports, credentials, kind, jars)
 
 
-def start(directory: RunDirectory, say: Say) -> Installation:
+def remembered_installation(directory: RunDirectory) -> Installation:
+    """The last start's decisions, for looking at; nothing can be started from it."""
+    kind = remembered_broker(directory) or BrokerKind.EMBEDDED
+    return Installation(directory, directory.remembered_ports(), read_credentials(directory.credentials), kind)
+
+
+def start(directory: RunDirectory, say: Say, *, broker: BrokerKind | None = None) -> Installation:
     """Starts everything and returns when every service is ready; nothing is left running when it raises."""
+    kind = choose_broker(directory, broker)
     ended = end_leftovers(directory)
     if ended:
         say(f"Ended what an earlier run had left behind: {', '.join(ended)}")
-    chosen = installation(directory)
+    chosen = installation(directory, kind, say)
     supervisor = Supervisor(directory)
     try:
         _start_servers(chosen, supervisor, say)
@@ -173,19 +206,23 @@ def start(directory: RunDirectory, say: Say) -> Installation:
 def _start_servers(chosen: Installation, supervisor: Supervisor, say: Say) -> None:
     if chosen.postgres.initialise():
         say("Made a new database in .leadflow/postgres")
+    broker = chosen.broker
+    if isinstance(broker, ApacheKafka) and broker.prepare():
+        say("Made a new log in .leadflow/kafka-apache")
     environment = chosen.environment()
     supervisor.configure(chosen.programs(), working_directory=project_root())
     supervisor.launch(environment)
     supervisor.start("database")
     supervisor.start("log")
-    say(f"PostgreSQL on port {chosen.ports['postgres']}, Kafka-protocol broker on port {chosen.ports['kafka']}")
+    spoken = chosen.broker_kind.spoken
+    say(f"PostgreSQL on port {chosen.ports['postgres']}, {spoken} on port {chosen.ports['kafka']}")
     try:
         wait_for_postgres(chosen.postgres.url("postgres"))
         _wait_for_broker(chosen)
     except LocalRunError as error:
         raise LocalRunError(f"{error}\n{log_tails(chosen.directory, ('postgres', 'kafka'))}") from None
     ensure_database(chosen.postgres.url("postgres"), DATABASE)
-    made = asyncio.run(create_topics(chosen.broker.bootstrap, TopicPlan(PARTITIONS, 1)))
+    made = asyncio.run(create_topics(chosen.kafka_bootstrap, TopicPlan(PARTITIONS, 1)))
     if made:
         say(f"Made topics {', '.join(made)} with {PARTITIONS} partitions")
     fingerprint = migrations_fingerprint()
@@ -197,10 +234,15 @@ def _start_servers(chosen: Installation, supervisor: Supervisor, say: Say) -> No
 
 def _wait_for_broker(chosen: Installation, *, within_seconds: float = 60.0) -> None:
     give_up_at = time.monotonic() + within_seconds
-    while not answers(chosen.ports["kafka"]):
+    is_up = partial(takes_work if chosen.broker_kind is BrokerKind.APACHE else _listens, chosen.kafka_bootstrap)
+    while not is_up():
         if time.monotonic() > give_up_at:
             raise LocalRunError(f"The broker did not start within {within_seconds:.0f} s.")
         time.sleep(0.05)
+
+
+def _listens(bootstrap: str) -> bool:
+    return answers(int(bootstrap.rpartition(":")[2]))
 
 
 def _start_services(chosen: Installation, supervisor: Supervisor, say: Say) -> None:

@@ -32,7 +32,8 @@ def _belongs(process: psutil.Process, directory: RunDirectory) -> bool:
         if not is_alive(process):
             return False
         command = process.cmdline()
-        if str(directory.postgres / "data") in command or str(directory.kafka) in command:
+        folders = (directory.postgres / "data", directory.kafka, directory.apache_kafka / "server.properties")
+        if any(str(folder) in command for folder in folders):
             return True
         return process.environ().get(RUN_MARKER) == str(directory.path)
     except (psutil.Error, OSError):

@@ -48,6 +48,15 @@ class RunDirectory:
         return self.path / "kafka"
 
     @property
+    def apache_kafka(self) -> Path:
+        return self.path / "kafka-apache"
+
+    @property
+    def broker(self) -> Path:
+        """Which kind of broker holds this directory's log."""
+        return self.path / "broker"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
