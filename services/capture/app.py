@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.capture.addresses import read_email, read_phone
-from services.capture.api import Door, intake_router
+from services.capture.api import Door, ShortWay, intake_router
 from services.capture.api.schema import SECURITY_SCHEMES
 from services.capture.domain import IntakeRules, Readers
 from services.capture.handlers import Intake, Log
@@ -62,6 +62,7 @@ def create_app(
         routers=[intake_router(door)],
         parts=[lambda: door.inflight.drained(settings.shutdown_timeout_seconds)],
     )
+    app.add_middleware(ShortWay, door=door)
     _publish_security(app)
     return app
 

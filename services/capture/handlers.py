@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from time import perf_counter
 from typing import Protocol
 
@@ -24,6 +25,7 @@ BUSY_SECONDS = 0.02
 """How long a batch may keep the event loop from others."""
 
 Answer = dict[str, object]
+_UNIT_AND_CHANNEL = attrgetter("business_unit", "channel")
 
 
 class Log(Protocol):
@@ -73,7 +75,7 @@ class _Slice:
 
 def message(taken: Taken) -> tuple[bytes, bytes]:
     """Key and value of the record: one lead's events share a key, and so their order."""
-    return str(taken.lead_id).encode(), orjson.dumps(taken.event, option=orjson.OPT_UTC_Z)
+    return taken.lead_id.encode(), orjson.dumps(taken.event, option=orjson.OPT_UTC_Z)
 
 
 def refusal(refused: Refused) -> Rejected:
@@ -99,6 +101,20 @@ def _unavailable(error: Retryable) -> Answer:
         "detail": str(error),
         "fix": "Send this item again; with an id of its own (record_id or Idempotency-Key) it is counted once.",
     }
+
+
+def _accepted(place: int, taken: Taken) -> Answer:
+    return {
+        "index": place,
+        "status": 202,
+        "event_id": taken.event_id,
+        "lead_id": taken.lead_id,
+        "flags": taken.flags,
+    }
+
+
+def _refused(place: int, error: Rejected) -> Answer:
+    return {"index": place, "status": error.status, "problem": error.problem()}
 
 
 class Intake:
@@ -140,17 +156,18 @@ class Intake:
         batch, ready = Batch(), _Slice()
         since = perf_counter()
         for place, body in enumerate(bodies):
-            batch.items.append({"index": place})
             if isinstance(body, Rejected):
                 self._instruments.items_refused.labels(kind, "invalid").inc()
-                self._refuse(batch, place, body)
+                batch.items.append(_refused(place, body))
                 continue
             decision = self._rules.decide(kind, body, submission, None if key is None else f"{key}:{place}")
             if isinstance(decision, Refused):
                 self._count_refused(kind, decision)
-                self._refuse(batch, place, refusal(decision))
+                batch.items.append(_refused(place, refusal(decision)))
             else:
                 ready.add(place, decision)
+                # Stands only if the log takes it: `_publish` writes over it where the log does not.
+                batch.items.append(_accepted(place, decision))
             if len(ready.messages) >= MAX_PRODUCED_AT_ONCE:
                 await self._publish(kind, batch, ready)
                 ready = _Slice()
@@ -172,36 +189,28 @@ class Intake:
             outcomes = await self._log.send_many(CAPTURE_LEADS.name, ready.messages)
             self._instruments.produce_seconds.observe(perf_counter() - started)
             batch.log_is_away = all(isinstance(outcome, Retryable) for outcome in outcomes)
-        accepted: list[Taken] = []
-        for place, taken, outcome in zip(ready.places, ready.taken, outcomes, strict=True):
-            if outcome is None:
-                accepted.append(taken)
-                batch.items[place] = {
-                    "index": place,
-                    "status": 202,
-                    "event_id": taken.event_id,
-                    "lead_id": taken.lead_id,
-                    "flags": taken.flags,
-                }
-                continue
-            self._count_failed(kind, outcome)
-            if isinstance(outcome, Rejected):
-                self._refuse(batch, place, outcome)
-            elif isinstance(outcome, Retryable):
-                batch.unavailable = outcome
-                batch.items[place] = {"index": place, "status": 503, "problem": _unavailable(outcome)}
-            else:
-                raise outcome
+        accepted = ready.taken
+        if outcomes.count(None) != len(ready.taken):
+            accepted = [taken for taken, outcome in zip(ready.taken, outcomes, strict=True) if outcome is None]
+            for place, outcome in zip(ready.places, outcomes, strict=True):
+                if outcome is not None:
+                    self._fail(kind, batch, place, outcome)
         batch.accepted += len(accepted)
         self._count_accepted(kind, accepted)
 
-    @staticmethod
-    def _refuse(batch: Batch, place: int, error: Rejected) -> None:
-        batch.items[place] = {"index": place, "status": error.status, "problem": error.problem()}
+    def _fail(self, kind: Kind, batch: Batch, place: int, outcome: Exception) -> None:
+        self._count_failed(kind, outcome)
+        if isinstance(outcome, Rejected):
+            batch.items[place] = _refused(place, outcome)
+        elif isinstance(outcome, Retryable):
+            batch.unavailable = outcome
+            batch.items[place] = {"index": place, "status": 503, "problem": _unavailable(outcome)}
+        else:
+            raise outcome
 
     def _count_accepted(self, kind: Kind, accepted: Iterable[Taken]) -> None:
         counter = self._instruments.leads_accepted if kind == "lead" else self._instruments.interactions_accepted
-        for (unit, channel), count in Counter((taken.business_unit, taken.channel) for taken in accepted).items():
+        for (unit, channel), count in Counter(map(_UNIT_AND_CHANNEL, accepted)).items():
             counter.labels(self._rules.channel_label(unit, channel)).inc(count)
 
     def _count_refused(self, kind: Kind, refused: Refused) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.capture.domain.faults import Fault, describe
@@ -23,13 +25,13 @@ from services.capture.domain.values import (
     unknown_field_flag,
     yes_or_no,
 )
-from shared.contracts.capture_events import Identity
 from shared.contracts.identity import (
+    Tokens,
     email_identity,
-    event_id_from,
+    event_id_text,
     external_identity,
-    identity,
     lead_id_from,
+    lead_id_text,
     phone_identity,
 )
 from shared.contracts.policy import Policy
@@ -46,7 +48,7 @@ class IntakeRules:
     def __init__(self, policy: Policy, secret: bytes, readers: Readers, new_id: Callable[[], UUID]) -> None:
         self._units = {name: Unit.of(unit) for name, unit in policy.business_units.items()}
         self._other_unit = Unit.of(policy.defaults)
-        self._secret = secret
+        self._tokens = Tokens(secret)
         self.readers = readers
         self.new_id = new_id
 
@@ -64,22 +66,36 @@ class IntakeRules:
 
     def identities(
         self, unit: str, sender: str, texts: Mapping[str, str], email: str | None, phone: str | None
-    ) -> list[Identity]:
-        """Every way to recognise this lead, strongest first."""
-        found: list[Identity] = []
+    ) -> list[dict[str, str]]:
+        """Every way to recognise this lead, strongest first, as events carry them."""
+        token = self._tokens.token
+        found: list[dict[str, str]] = []
         if email is not None and (value := email_identity(email)) is not None:
-            found.append(identity(self._secret, unit, "email", value))
+            found.append({"kind": "email", "token": token(unit, "email", value)})
         if phone is not None and (value := phone_identity(phone)) is not None:
-            found.append(identity(self._secret, unit, "phone", value))
+            found.append({"kind": "phone", "token": token(unit, "phone", value)})
         if (external_id := texts.get("external_id")) is not None:
-            found.append(identity(self._secret, unit, "external", external_identity(sender, external_id)))
+            value = external_identity(sender, external_id)
+            found.append({"kind": "external", "token": token(unit, "external", value)})
         if (visitor_id := texts.get("visitor_id")) is not None:
-            found.append(identity(self._secret, unit, "visitor", visitor_id))
+            found.append({"kind": "visitor", "token": token(unit, "visitor", visitor_id)})
         return found
 
     def unit(self, business_unit: str) -> Unit:
         """What holds for a unit; an unknown one has the defaults."""
         return self._units.get(business_unit, self._other_unit)
+
+
+class _Others(NamedTuple):
+    """What a payload says besides texts."""
+
+    occurred_at: datetime | None
+    historical: bool
+    permissions: Sequence[Mapping[str, object]]
+    attributes: Mapping[str, object]
+
+
+_NO_OTHERS = _Others(None, False, (), {})
 
 
 class _Reading:
@@ -99,18 +115,11 @@ class _Reading:
 
     def decide(self, body: dict[str, object]) -> Taken | Refused:
         lead = self.kind == "lead"
-        unknown = (
-            self._read_texts(body, LEAD_TEXTS, LEAD_OTHERS)
-            if lead
-            else self._read_texts(body, INTERACTION_TEXTS, INTERACTION_OTHERS)
-        )
+        others = self._read_texts(body, LEAD_TEXTS if lead else INTERACTION_TEXTS)
         texts, faults, received_at = self.texts, self.faults, self.submission.received_at
         business_unit = texts.get("business_unit", "default")
         unit = self.rules.unit(business_unit)
-        occurred_at = past_moment("occurred_at", body.get("occurred_at"), unit.zone, received_at, faults)
-        historical = yes_or_no("historical", body.get("historical"), faults) or False
-        permissions = consents(body.get("consent"), unit.zone, received_at, unknown, faults) if lead else []
-        attributes = self._attributes(body.get("attributes"), unknown)
+        occurred_at, historical, permissions, attributes = self._read_others(others, unit) if others else _NO_OTHERS
         channel = self._channel(unit)
         country = self._country(unit) if lead else unit.country
         email = self._email(body)
@@ -127,8 +136,8 @@ class _Reading:
             return Refused(tuple(faults))
 
         key = texts.get("record_id", self.key)
-        event_id = self.rules.new_id() if key is None else self._named_event(business_unit, key)
-        lead_id = named_lead or lead_id_from(identities, event_id)
+        event_id = str(self.rules.new_id()) if key is None else self._named_event(business_unit, key)
+        lead_id = named_lead or _lead_id(identities, event_id)
         event: EventBody = {
             "event": "LeadCaptured" if lead else "InteractionRecorded",
             "event_id": event_id,
@@ -141,8 +150,8 @@ class _Reading:
             "historical": historical,
             "sender": self.submission.sender,
             "channel": channel,
-            "identities": [{"kind": one.kind, "token": one.token} for one in identities],
-            "attributes": attributes,
+            "identities": identities,
+            "attributes": attributes or {},
             "flags": self.flags,
         }
         for name in _EVENT_TEXTS:
@@ -161,21 +170,29 @@ class _Reading:
         self._personal(event, email, phone)
         return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event)
 
-    def _read_texts(
-        self, body: dict[str, object], fields: Mapping[str, TextField], others: frozenset[str]
-    ) -> dict[str, object]:
-        """Fills `texts`; answers with the fields nobody knows."""
+    def _read_texts(self, body: dict[str, object], fields: Mapping[str, TextField]) -> dict[str, object]:
+        """Fills `texts`; answers with the fields that are not text."""
         texts, faults = self.texts, self.faults
-        unknown: dict[str, object] = {}
+        others: dict[str, object] = {}
         for name, value in body.items():
             field = fields.get(name)
-            if field is not None:
-                text = field.read(value, faults)
-                if text is not None:
-                    texts[name] = text
-            elif name not in others:
-                unknown[name] = value
-        return unknown
+            if field is None:
+                others[name] = value
+                continue
+            text = field.read(value, faults)
+            if text is not None:
+                texts[name] = text
+        return others
+
+    def _read_others(self, others: dict[str, object], unit: Unit) -> _Others:
+        """What is not text: when it happened, whether it is history, permissions, and what nobody knows."""
+        lead, faults, now = self.kind == "lead", self.faults, self.submission.received_at
+        known = LEAD_OTHERS if lead else INTERACTION_OTHERS
+        unknown = {name: value for name, value in others.items() if name not in known}
+        occurred_at = past_moment("occurred_at", others.get("occurred_at"), unit.zone, now, faults)
+        historical = yes_or_no("historical", others.get("historical"), faults) or False
+        permissions = consents(others.get("consent"), unit.zone, now, unknown, faults) if lead else []
+        return _Others(occurred_at, historical, permissions, self._attributes(others.get("attributes"), unknown))
 
     def _attributes(self, given: object, unknown: dict[str, object]) -> dict[str, object]:
         """Attributes as sent, and unknown fields among them, each flagged."""
@@ -239,16 +256,16 @@ class _Reading:
             self.as_sent["phone"] = str(body["phone"])
         return number
 
-    def _named_event(self, business_unit: str, key: str) -> UUID:
+    def _named_event(self, business_unit: str, key: str) -> str:
         """A sender numbers its leads and its interactions apart, and its units apart, so one key may mean both."""
-        return event_id_from(f"{business_unit}\x1f{self.submission.sender}", f"{self.kind}\x1f{key}")
+        return event_id_text(f"{business_unit}\x1f{self.submission.sender}", f"{self.kind}\x1f{key}")
 
-    def _named_lead(self, identities: list[Identity]) -> UUID | None:
+    def _named_lead(self, identities: list[dict[str, str]]) -> str | None:
         """The lead an interaction names itself; a fault where nothing tells whose interaction it is."""
         given = self.texts.get("lead_id")
         if given is not None:
             try:
-                return UUID(given)
+                return str(UUID(given))
             except ValueError:
                 self.faults.append(Fault("lead_id", "is no UUID", "Send the lead_id that capture answered."))
                 return None
@@ -259,7 +276,10 @@ class _Reading:
 
     def _personal(self, event: EventBody, email: str | None, phone: str | None) -> None:
         texts = self.texts
-        personal: dict[str, object] = {name: texts[name] for name in _PERSONAL_TEXTS if name in texts}
+        personal: dict[str, object] = {}
+        for name in _PERSONAL_TEXTS:
+            if name in texts:
+                personal[name] = texts[name]
         if email is not None:
             personal["email"] = email
         if phone is not None:
@@ -268,3 +288,7 @@ class _Reading:
             personal["as_sent"] = self.as_sent
         if personal:
             event["personal"] = personal
+
+
+def _lead_id(identities: list[dict[str, str]], event_id: str) -> str:
+    return lead_id_text(identities[0]["token"]) if identities else str(lead_id_from((), UUID(event_id)))

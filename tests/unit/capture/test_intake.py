@@ -331,4 +331,4 @@ def test_every_body_is_refused_with_reasons_or_becomes_an_event_its_topic_parses
     assert event == (LeadCaptured if kind == "lead" else InteractionRecorded).model_validate(decision.event)
     assert CAPTURE_LEADS.parse(event.to_json()) == event
     assert b"\\u0000" not in value.replace(b"\\\\", b"")
-    assert (event.event_id, event.business_unit) == (decision.event_id, decision.business_unit)
+    assert (str(event.event_id), event.business_unit) == (decision.event_id, decision.business_unit)
