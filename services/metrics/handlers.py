@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,6 @@ from services.metrics.domain.folding import fold
 from services.metrics.domain.rollups import Rules
 from services.metrics.storage import folding as storage
 from shared.contracts.envelope import Event, LifecycleEvent
-from shared.contracts.lifecycle_events import LeadMerged
 from shared.kit.database import Transaction
 from shared.kit.records import Record
 
@@ -23,13 +22,15 @@ FactId = tuple[UUID, UUID]
 
 @dataclass(slots=True)
 class Batch:
-    """The facts of one batch, each once, and the people they are about."""
+    """The records of one batch by the fact that each is, further records of the same facts, and the people they are
+    about."""
 
-    facts: dict[FactId, Fact] = field(default_factory=dict)
+    records: dict[FactId, Record] = field(default_factory=dict)
+    duplicates: list[Record] = field(default_factory=list)
     people: set[UUID] = field(default_factory=set)
 
 
-OnEvent = Callable[["Handlers", Batch, LifecycleEvent], None]
+OnEvent = Callable[["Handlers", Batch, Record], None]
 
 
 class Handlers:
@@ -43,26 +44,32 @@ class Handlers:
         """One batch: facts in, the groups they are about before and after, the difference out."""
         batch = Batch()
         for record in records:
-            self._routes[type(record.event)](self, batch, record.event)
-        new = {lead: lead for lead in await storage.meet(tx, batch.people)}
-        groups = await storage.lock_groups(tx, batch.people - new.keys())
-        fresh = await storage.add_facts(tx, [batch.facts[key] for key in sorted(batch.facts)])
-        known = await storage.known_of(tx, groups, new, fresh)
-        await storage.save(
-            tx, fold(known, [batch.facts[key] for key in batch.facts if key in fresh], self._rules), self._rules
-        )
-        await storage.advance_progress(tx, settle(tx, records, fresh))
+            self._routes[type(record.event)](self, batch, record)
+        new = await storage.meet(tx, batch.people)
+        groups = await storage.lock_groups(tx, batch.people - new)
+        known = await storage.known_of(tx, groups, new)
+        for fact in known.facts:
+            repeated = batch.records.pop((fact.lead_id, fact.event_id), None)
+            if repeated is not None:
+                batch.duplicates.append(repeated)
+        fresh = [fact_of(record.event) for record in batch.records.values()]
+        await storage.add_facts(tx, fresh)
+        await storage.save(tx, fold(known, fresh, self._rules), self._rules)
+        await storage.advance_progress(tx, progress_of(batch.records.values()))
+        for record in batch.duplicates:
+            tx.mark_duplicate(record)
 
-    def on_fact(self, batch: Batch, event: LifecycleEvent) -> None:
+    def on_fact(self, batch: Batch, record: Record) -> None:
         """Every event is a fact about its lead; what it counts as is for `contributions` to say."""
-        batch.facts.setdefault((event.lead_id, event.event_id), fact_of(event))
+        event = record.event
+        if batch.records.setdefault((event.lead_id, event.event_id), record) is not record:
+            batch.duplicates.append(record)
         batch.people.add(event.lead_id)
 
-    def on_lead_merged(self, batch: Batch, event: LifecycleEvent) -> None:
+    def on_lead_merged(self, batch: Batch, record: Record) -> None:
         """A merge is about two people: both their groups change."""
-        assert isinstance(event, LeadMerged)
-        self.on_fact(batch, event)
-        batch.people.add(event.into_lead_id)
+        self.on_fact(batch, record)
+        batch.people.add(record.event.into_lead_id)
 
 
 def fact_of(event: LifecycleEvent) -> Fact:
@@ -74,18 +81,11 @@ def fact_of(event: LifecycleEvent) -> Fact:
     )  # fmt: skip
 
 
-def settle(tx: Transaction, records: Sequence[Record], fresh: set[FactId]) -> dict[int, tuple[int, datetime, datetime]]:
-    """How far each partition came: its new facts and the newest of them by both clocks. Every further record of a fact,
-    in this batch or an earlier one, counts as a duplicate."""
+def progress_of(fresh: Iterable[Record]) -> dict[int, tuple[int, datetime, datetime]]:
+    """How far each partition came: its new facts and the newest of them by both clocks."""
     progress: dict[int, tuple[int, datetime, datetime]] = {}
-    open_ids = set(fresh)
-    for record in records:
+    for record in fresh:
         event = record.event
-        key = (event.lead_id, event.event_id)
-        if key not in open_ids:
-            tx.mark_duplicate(record)
-            continue
-        open_ids.remove(key)
         count, recorded, occurred = progress.get(record.partition, (0, event.recorded_at, event.occurred_at))
         progress[record.partition] = (count + 1, max(recorded, event.recorded_at), max(occurred, event.occurred_at))
     return progress

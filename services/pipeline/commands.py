@@ -21,7 +21,7 @@ from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import loading, queries, saving
 from shared.contracts.identity import event_id_from
 from shared.contracts.policy import Policy, UnitPolicy
-from shared.kit.database import Database, Transaction
+from shared.kit.database import Database, RacedWrite, Transaction
 from shared.kit.errors import Rejected
 from shared.kit.ids import new_id
 
@@ -289,4 +289,4 @@ async def _remember(
         now=transaction.now,
     )
     if not rows:
-        raise saving.RacedWrite()
+        raise RacedWrite()

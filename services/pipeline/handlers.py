@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -35,8 +34,7 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """A NUL character in JSON: no PostgreSQL text has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A record of the batch, or one that waits in the database and is looked at again."""
 
     record: Record
@@ -103,9 +101,7 @@ class Handlers:
             correlation_id=event.correlation_id,
             historical=event.historical,
         )
-        for waited in work.take_up(event.lead_id, [one.token for one in event.identities]):
-            self._on(work, Arrival(waited.record, waited.stored), under=event.lead_id)
-            self._instruments.taken_up.inc()
+        self._take_up(work, event.lead_id, [one.token for one in event.identities])
 
     def on_interaction_recorded(
         self, work: Work, event: InteractionRecorded, arrival: Arrival, under: UUID | None = None
@@ -125,6 +121,10 @@ class Handlers:
 
     def on_lead_scored(self, work: Work, event: LeadScored, arrival: Arrival, _: UUID | None = None) -> None:
         """Takes over the verdict, in the story of the id it names, and qualifies the person where the policy says so."""
+        if event.lead_id in work.ledger:
+            # An earlier verdict may wait, stranded while the lead was being made. Of two that are dated alike the one
+            # recorded later counts, so it has to be recorded first.
+            self._take_up(work, event.lead_id, ())
         if work.is_repeated(event.event_id, None):
             _repeated(work, arrival)
             return
@@ -148,6 +148,11 @@ class Handlers:
         if qualified is not None:
             work.ledger.record(root.lead_id, qualified)
 
+    def _take_up(self, work: Work, lead_id: UUID, tokens: Iterable[str]) -> None:
+        for waited in work.take_up(lead_id, tokens):
+            self._on(work, Arrival(waited.record, waited.stored), under=lead_id)
+            self._instruments.taken_up.inc()
+
     def _on(self, work: Work, arrival: Arrival, under: UUID | None = None) -> None:
         event = arrival.record.event
         self._routes[type(event)](self, work, event, arrival, under)
@@ -168,30 +173,31 @@ class Handlers:
                 first.setdefault(event.event_id, event)
         captured = list(first.values())
         named = [event for event in events if not isinstance(event, LeadScored)]
-        claimed = await loading.claim_identities(
-            transaction, ((event.business_unit, one, event.lead_id) for event in captured for one in event.identities)
+        owners, claimed = await loading.claim_identities(
+            transaction,
+            ((event.business_unit, one, event.lead_id) for event in captured for one in event.identities),
+            ((event.business_unit, one) for event in named for one in event.identities),
         )
-        wanted = ((event.business_unit, one) for event in named for one in event.identities if one.token not in claimed)
-        owners = {**claimed, **await loading.identity_owners(transaction, wanted)}
         lead_ids = {event.lead_id for event in events} | set(owners.values()) | {one.lead_id for one in seen.values()}
         ledger = await loading.lock_groups(transaction, lead_ids)
         work: Work = Batch(ledger, owners)
         for event_id, one in seen.items():
             work.remember(event_id, one.lead_id, one.fingerprint)
-        await self._load_waiting(transaction, work, captured, claimed)
+        unknown = {event.lead_id for event in captured if event.lead_id not in ledger}
+        scored = {event.lead_id for event in events if isinstance(event, LeadScored) and event.lead_id in ledger}
+        await self._load_waiting(transaction, work, unknown | scored, claimed)
         await self._load_stories(transaction, work, captured)
         return work
 
     async def _load_waiting(
-        self, transaction: Transaction, work: Work, captured: Sequence[LeadCaptured], claimed: dict[str, UUID]
+        self, transaction: Transaction, work: Work, lead_ids: Collection[UUID], claimed: Collection[str]
     ) -> None:
-        """What waits for leads and identities that this batch makes known."""
-        unknown = {event.lead_id for event in captured if event.lead_id not in work.ledger}
-        if not unknown and not claimed:
+        """What waits for leads and identities that this batch makes known, or for leads that it has a verdict on."""
+        if not lead_ids and not claimed:
             return
         tokens: dict[tuple[UUID, UUID], list[str]] = {}
         found: dict[tuple[UUID, UUID], loading.Stored] = {}
-        for one in await loading.waiting_for(transaction, unknown, claimed.keys()):
+        for one in await loading.waiting_for(transaction, lead_ids, claimed):
             place = (one.lead_id, one.event_id)
             found.setdefault(place, one)
             if one.token is not None:

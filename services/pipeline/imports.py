@@ -80,9 +80,7 @@ class HistoryImports:
 
     async def _record(self, transaction: Transaction, *, sender: str, part: Sequence[Known]) -> Imported:
         claims = [(one.row.business_unit, one.who, lead_id_from([one.who], one.row.event_id)) for one in part]
-        claimed = await loading.claim_identities(transaction, claims)
-        wanted = ((one.row.business_unit, one.who) for one in part if one.who.token not in claimed)
-        owners = {**claimed, **await loading.identity_owners(transaction, wanted)}
+        owners, claimed = await loading.claim_identities(transaction, claims, ())
         ledger = await loading.lock_groups(transaction, set(owners.values()))
         await loading.load_stories(transaction, ledger, [lead.lead_id for lead in ledger])
         unknown = {lead_id for lead_id in owners.values() if lead_id not in ledger}
@@ -99,7 +97,7 @@ class HistoryImports:
                 done.problems[one.row.place] = rejected(refused).problem()
         await saving.save(transaction, ledger)
         if unknown or claimed:
-            await self._handlers.take_up_for(transaction, unknown, claimed.keys())
+            await self._handlers.take_up_for(transaction, unknown, claimed)
         return done
 
     def _row(

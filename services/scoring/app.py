@@ -53,7 +53,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         settings,
         database,
         group="scoring",
-        topics={topic.name: topic.parse for topic in CONSUMES},
+        topics={topic.name: topic.parse_only(*wanted) for topic, wanted in CONSUMES.items()},
         handle=handlers.handle,
         instruments=ConsumerInstruments(registry),
     )

@@ -44,7 +44,8 @@ class Handlers:
         named = _named(records)
         leads = await storage.locked_groups(tx, named)
         attached = await storage.add_attachments(tx, attachments)
-        fresh = await storage.add_touches(tx, touches.values())
+        doubtful = [place for place in touches if place[0] in leads or place in attachments]
+        fresh = await storage.add_touches(tx, touches, doubtful)
         # Attached to a lead before they came: nothing in the batch names that lead.
         leads |= await storage.locked_groups(tx, set(fresh.values()) - named - leads.keys())
         batch = Batch(Work(leads, fresh, attached))

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -19,7 +19,6 @@ from sqlalchemy import (
     Row,
     Text,
     Uuid,
-    bindparam,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -27,10 +26,9 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from services.scoring.domain import Lead, Place, Score, Touch, reason
-from shared.kit.database import Transaction
+from shared.contracts.scoring_events import Reason
+from shared.kit.database import Transaction, as_array
 from shared.kit.errors import Retryable
-
-IDS = ARRAY(Uuid(as_uuid=True))
 
 
 class ScoringTable(SQLModel, registry=registry(metadata=MetaData(schema="scoring"))):
@@ -103,11 +101,10 @@ class GroupChanged(Retryable):
     """Another transaction changed a group between our look and our lock. Trying again sees it."""
 
 
-TOUCH_FIELDS = (
-    "occurred_at timestamptz, channel text, kind text, email boolean, phone boolean, company boolean, job_title text, "
-    "country text, language text, source text, product text, campaign text, consents jsonb, attributes jsonb"
-)
-TOUCH_COLUMNS = ", ".join(part.split()[0] for part in TOUCH_FIELDS.split(", "))
+TOUCH_COLUMNS = (
+    "occurred_at", "channel", "kind", "email", "phone", "company", "job_title", "country", "language", "source", "product",
+    "campaign", "consents", "attributes",
+)  # fmt: skip
 
 LEAD_FIELDS = (
     "root_id uuid, known boolean, merged_into uuid, merge_version bigint, merge_occurred_at timestamptz, score integer, "
@@ -116,34 +113,34 @@ LEAD_FIELDS = (
 )
 LEAD_COLUMNS = [part.split()[0] for part in LEAD_FIELDS.split(", ")]
 
-LOCK_GROUPS = text(
-    f"""
-    SELECT lead_id, business_unit, {", ".join(LEAD_COLUMNS)} FROM scoring.leads
-    WHERE lead_id IN (
-        SELECT unnest(:ids)
-        UNION
-        SELECT unnest(array[touched.root_id, member.lead_id]) FROM scoring.leads touched
-        LEFT JOIN scoring.leads member ON member.root_id = touched.root_id AND member.root_id <> member.lead_id
-        WHERE touched.lead_id = ANY(:ids))
-    ORDER BY lead_id FOR UPDATE
-    """
-).bindparams(bindparam("ids", type_=IDS))
-
-STRANGERS = text(
-    """
-    SELECT lead_id FROM scoring.leads
-    WHERE root_id = ANY(:roots) AND root_id <> lead_id AND NOT lead_id = ANY(:held) LIMIT 1
-    """
-).bindparams(bindparam("roots", type_=IDS), bindparam("held", type_=IDS))
-
-LEDGERS = text(
-    f"""
-    SELECT lead_id AS counts_for, lead_id, event_id, {TOUCH_COLUMNS} FROM scoring.touches
-    WHERE lead_id = ANY(:ids) AND attached_to IS NULL
+MEMBERS = """
+    WITH roots AS (SELECT DISTINCT root_id FROM scoring.leads WHERE lead_id = ANY(CAST(:ids AS uuid[])))
+    SELECT root_id AS lead_id FROM roots
     UNION ALL
-    SELECT attached_to, lead_id, event_id, {TOUCH_COLUMNS} FROM scoring.touches WHERE attached_to = ANY(:ids)
-    """
-).bindparams(bindparam("ids", type_=IDS))
+    SELECT member.lead_id FROM scoring.leads member
+    WHERE member.root_id = ANY(ARRAY(SELECT root_id FROM roots)) AND member.root_id <> member.lead_id"""
+
+LOCK_LEADS = f"""
+    SELECT lead_id, business_unit, {", ".join(LEAD_COLUMNS)} FROM scoring.leads
+    WHERE lead_id = ANY(CAST(:ids AS uuid[])) ORDER BY lead_id FOR UPDATE"""
+
+STRANGERS = """
+    SELECT lead_id FROM scoring.leads
+    WHERE root_id = ANY(CAST(:roots AS uuid[])) AND root_id <> lead_id
+        AND NOT lead_id = ANY(CAST(:held AS uuid[])) LIMIT 1"""
+
+KNOWN_TOUCHES = """
+    SELECT lead_id, event_id, touch.lead_id IS NOT NULL AS kept, known.attached_to
+    FROM unnest(CAST(:leads AS uuid[]), CAST(:events AS uuid[])) AS new (lead_id, event_id)
+    LEFT JOIN scoring.touches touch USING (lead_id, event_id)
+    LEFT JOIN scoring.attachments known USING (lead_id, event_id)"""
+
+LEDGERS = f"""
+    SELECT lead_id AS counts_for, lead_id, event_id, {", ".join(TOUCH_COLUMNS)} FROM scoring.touches
+    WHERE lead_id = ANY(CAST(:ids AS uuid[])) AND attached_to IS NULL
+    UNION ALL
+    SELECT attached_to, lead_id, event_id, {", ".join(TOUCH_COLUMNS)} FROM scoring.touches
+    WHERE attached_to = ANY(CAST(:ids AS uuid[]))"""
 
 
 async def locked_groups(tx: Transaction, lead_ids: Collection[UUID]) -> dict[UUID, Lead]:
@@ -151,13 +148,15 @@ async def locked_groups(tx: Transaction, lead_ids: Collection[UUID]) -> dict[UUI
     `GroupChanged` where a group was joined or parted while its locks were waited for."""
     if not lead_ids:
         return {}
-    found = (await tx.connection.execute(LOCK_GROUPS, {"ids": list(lead_ids)})).all()
+    members = await tx.rows(MEMBERS, ids=as_array(lead_ids))
+    if not members:
+        return {}
+    found = await tx.rows(LOCK_LEADS, ids=as_array({row.lead_id for row in members}))
     leads = {row.lead_id: _lead(row) for row in found}
-    if leads:
-        roots = {lead.root_id for lead in leads.values()}
-        strangers = (await tx.connection.execute(STRANGERS, {"roots": list(roots), "held": list(leads)})).all()
-        if strangers or not roots <= leads.keys():
-            raise GroupChanged("A group changed while its locks were waited for.", retry_after_seconds=0.05)
+    roots = {lead.root_id for lead in leads.values()}
+    strangers = await tx.rows(STRANGERS, roots=as_array(roots), held=as_array(leads))
+    if strangers or not roots <= leads.keys():
+        raise GroupChanged("A group changed while its locks were waited for.", retry_after_seconds=0.05)
     return leads
 
 
@@ -186,42 +185,25 @@ async def add_attachments(tx: Transaction, attachments: Mapping[Place, UUID]) ->
     return {(row.lead_id, row.event_id) for row in added}
 
 
-async def add_touches(tx: Transaction, touches: Iterable[Touch]) -> dict[Place, UUID]:
-    """Writes touches and answers which of them the ledger did not have, each with the lead it counts for."""
-    rows = [
-        {
-            "lead_id": one.lead_id,
-            "event_id": one.event_id,
-            "occurred_at": one.occurred_at,
-            "channel": one.channel,
-            "kind": one.kind,
-            "email": one.email,
-            "phone": one.phone,
-            "company": one.company,
-            "job_title": one.job_title,
-            "country": one.country,
-            "language": one.language,
-            "source": one.source,
-            "product": one.product,
-            "campaign": one.campaign,
-            "consents": one.consents,
-            "attributes": one.attributes,
-        }
-        for one in touches
-    ]
-    added = await tx.set_wise(
-        f"""
-        INSERT INTO scoring.touches (lead_id, event_id, {TOUCH_COLUMNS}, attached_to)
-        SELECT lead_id, event_id, {TOUCH_COLUMNS}, (
-            SELECT attached_to FROM scoring.attachments known
-            WHERE known.lead_id = new.lead_id AND known.event_id = new.event_id)
-        FROM json_to_recordset(CAST(:rows AS json)) AS new (lead_id uuid, event_id uuid, {TOUCH_FIELDS})
-        ORDER BY lead_id, event_id
-        ON CONFLICT DO NOTHING RETURNING lead_id, event_id, attached_to
-        """,
-        rows,
+async def add_touches(
+    tx: Transaction, touches: Mapping[Place, Touch], doubtful: Collection[Place]
+) -> dict[Place, UUID]:
+    """Writes touches and answers which of them the ledger did not have, each with the lead it counts for. Only of the
+    `doubtful` ones something can be known already: the others are of leads nobody has met."""
+    owners = {place: place[0] for place in touches}
+    if doubtful:
+        leads, events = (as_array(ids) for ids in zip(*doubtful, strict=True))
+        for row in await tx.rows(KNOWN_TOUCHES, leads=leads, events=events):
+            if row.kept:
+                del owners[row.lead_id, row.event_id]
+            elif row.attached_to is not None:
+                owners[row.lead_id, row.event_id] = row.attached_to
+    await tx.copy(
+        "scoring.touches",
+        ("lead_id", "event_id", *TOUCH_COLUMNS, "attached_to"),
+        [_touch_row(touches[place], owner) for place, owner in owners.items()],
     )
-    return {(row.lead_id, row.event_id): row.attached_to or row.lead_id for row in added}
+    return owners
 
 
 async def ledgers(tx: Transaction, leads: Collection[UUID]) -> dict[UUID, list[Touch]]:
@@ -229,32 +211,22 @@ async def ledgers(tx: Transaction, leads: Collection[UUID]) -> dict[UUID, list[T
     if not leads:
         return {}
     found: dict[UUID, list[Touch]] = {}
-    for row in await tx.connection.execute(LEDGERS, {"ids": list(leads)}):
-        found.setdefault(row.counts_for, []).append(Touch(*row[1:]))
+    for row in await tx.rows(LEDGERS, ids=as_array(leads)):
+        found.setdefault(row.counts_for, []).append(Touch(*tuple(row)[1:]))
     return found
 
 
 async def save_leads(tx: Transaction, leads: Sequence[Lead]) -> None:
-    """Writes new and changed leads. Raises `GroupChanged` where somebody else just made one of the new ones."""
-    made = await tx.set_wise(
-        f"""
-        INSERT INTO scoring.leads (lead_id, business_unit, {", ".join(LEAD_COLUMNS)})
-        SELECT lead_id, business_unit, {", ".join(LEAD_COLUMNS)}
-        FROM json_to_recordset(CAST(:rows AS json)) AS new (lead_id uuid, business_unit text, {LEAD_FIELDS})
-        ORDER BY lead_id
-        ON CONFLICT DO NOTHING RETURNING 1
-        """,
-        new := [_row(lead, tx.now) for lead in leads if not lead.stored],
-    )
-    if len(made) != len(new):
-        raise GroupChanged("A lead was made by somebody else meanwhile; nothing was done.", retry_after_seconds=0.05)
+    """Writes new and changed leads."""
+    new = [_row(lead) for lead in leads if not lead.stored]
+    await tx.copy("scoring.leads", ("lead_id", "business_unit", *LEAD_COLUMNS), new)
     await tx.set_wise(
         f"""
         UPDATE scoring.leads SET {", ".join(f"{name} = changed.{name}" for name in LEAD_COLUMNS)}
         FROM json_to_recordset(CAST(:rows AS json)) AS changed (lead_id uuid, {LEAD_FIELDS})
         WHERE leads.lead_id = changed.lead_id
         """,
-        [_row(lead, tx.now) for lead in leads if lead.stored and lead.changed],
+        [_changes(lead) for lead in leads if lead.stored and lead.changed],
     )
 
 
@@ -279,22 +251,35 @@ def _lead(row: Row[Any]) -> Lead:
     )
 
 
-def _row(lead: Lead, now: datetime) -> dict[str, Any]:
+def _row(lead: Lead) -> tuple[Any, ...]:
     score = lead.score
-    return {
-        "lead_id": lead.lead_id,
-        "business_unit": lead.business_unit,
-        "root_id": lead.root_id,
-        "known": lead.known,
-        "merged_into": lead.merged_into,
-        "merge_version": lead.merge_version,
-        "merge_occurred_at": lead.merge_occurred_at,
-        "score": score and score.score,
-        "grade": score and score.grade,
-        "fit": score and score.fit,
-        "engagement": score and score.engagement,
-        "reasons": score and [{"rule": one.rule, "points": one.points, "group": one.group} for one in score.reasons],
-        "policy_version": lead.policy_version,
-        "scored_occurred_at": lead.scored_occurred_at,
-        "scored_at": lead.scored_at,
-    }
+    verdict: tuple[Any, ...] = (None,) * 5
+    if score is not None:
+        verdict = score.score, score.grade, score.fit, score.engagement, _reasons(score.reasons)
+    return (
+        lead.lead_id, lead.business_unit, lead.root_id, lead.known, lead.merged_into, lead.merge_version,
+        lead.merge_occurred_at, *verdict, lead.policy_version, lead.scored_occurred_at, lead.scored_at,
+    )  # fmt: skip
+
+
+def _changes(lead: Lead) -> dict[str, Any]:
+    changes = dict(zip(("lead_id", "business_unit", *LEAD_COLUMNS), _row(lead), strict=True))
+    if changes["reasons"] is not None:
+        changes["reasons"] = orjson.Fragment(changes["reasons"])
+    return changes
+
+
+def _reasons(reasons: Iterable[Reason]) -> str:
+    return orjson.dumps([{"rule": one.rule, "points": one.points, "group": one.group} for one in reasons]).decode()
+
+
+def _touch_row(touch: Touch, owner: UUID) -> tuple[Any, ...]:
+    return (
+        touch.lead_id, touch.event_id, touch.occurred_at, touch.channel, touch.kind, touch.email, touch.phone,
+        touch.company, touch.job_title, touch.country, touch.language, touch.source, touch.product, touch.campaign,
+        _json(touch.consents), _json(touch.attributes), None if owner == touch.lead_id else owner,
+    )  # fmt: skip
+
+
+def _json(document: Mapping[str, Any] | None) -> str | None:
+    return None if document is None else orjson.dumps(document).decode()

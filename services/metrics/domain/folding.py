@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,7 +19,7 @@ class Known:
 
     links: Mapping[UUID, Link]
     roots: Mapping[UUID, UUID]
-    facts: Iterable[Fact]
+    facts: Sequence[Fact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,8 @@ def fold(known: Known, new: Iterable[Fact], rules: Rules) -> Folded:
         old, group = before.get(root, []), after.get(root, [])
         if len(old) == len(group) and old == group:
             continue
-        delta.change(_entries(root, old, rules), _entries(root, group, rules), rules)
+        delta.change(_entries(root, old, rules), _entries(root, group, rules))
+    delta.sum_up(rules)
     moved = {lead: root for lead, root in after_roots.items() if known.roots.get(lead) != root}
     newer = tuple(link for lead, link in links.items() if known.links.get(lead) != link)
     return Folded(newer, moved, delta)

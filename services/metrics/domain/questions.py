@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from services.metrics.domain.definitions import Count, Definition, MoneyRatio, MoneyTotal, Ratio, Share
+from services.metrics.domain.definitions import Count, Definition, MoneyRatio, MoneyTotal, PerDay, Ratio, Share
 from services.metrics.domain.entries import DIMENSIONS
 
 PERIODS: tuple[str, ...] = ("day", "week", "month", "quarter", "year")
@@ -44,8 +44,11 @@ class Question:
     def fits_rollups(self, latest: datetime | None) -> bool:
         """Whether sums by local day answer this exactly: whole days, at most one dimension, and nothing folded that
         `as_of` would leave out (`latest` is the newest fact's time)."""
-        if not isinstance(self.definition.form, Count | Ratio | Share | MoneyRatio | MoneyTotal):
+        form = self.definition.form
+        if not isinstance(form, Count | PerDay | Ratio | Share | MoneyRatio | MoneyTotal):
             return False
+        if isinstance(form, PerDay) and self.start is None:
+            return False  # the window begins with the first one counted, whose moment only entries have
         if any(isinstance(bound, datetime) for bound in (self.start, self.end)):
             return False
         if latest is not None and latest > self.as_of:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.metrics.domain.entries import AGED, BY_COHORT, DIMENSIONS, Entry
+from services.metrics.domain.entries import AGED, BY_COHORT, DIMENSIONS, Entry, Measure
 from shared.contracts.policy import UnitPolicy
 
 Rules = Callable[[str], UnitPolicy]
@@ -59,37 +59,42 @@ def age_days(duration_seconds: float | None) -> int:
 
 
 def add_up(sums: dict[RollupKey, RollupSum], entries: Iterable[Entry], rules: Rules, *, sign: int = 1) -> None:
-    """Adds (or, with sign -1, takes away) entries that hold until further notice."""
+    """Adds (or, with sign -1, takes away) entries that hold until further notice. Those that are alike first: there are
+    many of them in a batch, and each kind counts in several sums."""
+    alike: dict[tuple[str, Measure, date, int, str, tuple[str | None, ...]], RollupSum] = {}
     for entry in entries:
         if entry.valid_to is not None:
             continue
-        measure, unit, currency = entry.measure, entry.business_unit, entry.currency or ""
-        cohort = measure in BY_COHORT
-        day = local_day(entry.cohort_at if cohort else entry.at, rules(unit).zone)
+        measure = entry.measure
+        day = local_day(entry.cohort_at if measure in BY_COHORT else entry.at, rules(entry.business_unit).zone)
         age = age_days(entry.duration_seconds) if measure in AGED else -1
-        microseconds = None if entry.duration_seconds is None else sign * round(entry.duration_seconds * 1_000_000)
-        amount = None if entry.amount is None else sign * entry.amount
-        _add(sums, RollupKey(unit, measure, day, "", "", age, currency), sign, microseconds, amount)
-        cut_age = age if cohort else -1
-        for dimension, value in zip(DIMENSIONS, (*entry.dims, entry.stage, entry.reason), strict=True):
+        cuts: tuple[str | None, ...] = (*entry.dims, entry.stage, entry.reason)
+        kind = entry.business_unit, measure, day, age, entry.currency or "", cuts
+        total = alike.get(kind)
+        if total is None:
+            total = alike[kind] = RollupSum()
+        total.count += sign
+        if entry.duration_seconds is not None:
+            total.durations += sign
+            total.duration_microseconds += sign * round(entry.duration_seconds * 1_000_000)
+        if entry.amount is not None:
+            total.amount += sign * entry.amount
+    for (unit, measure, day, age, currency, cuts), total in alike.items():
+        _add(sums, RollupKey(unit, measure, day, "", "", age, currency), total)
+        cut_age = age if measure in BY_COHORT else -1
+        for dimension, value in zip(DIMENSIONS, cuts, strict=True):
             if value:
-                _add(
-                    sums, RollupKey(unit, measure, day, dimension, value, cut_age, currency), sign, microseconds, amount
-                )
+                _add(sums, RollupKey(unit, measure, day, dimension, value, cut_age, currency), total)
 
 
-def _add(
-    sums: dict[RollupKey, RollupSum], key: RollupKey, sign: int, microseconds: int | None, amount: Decimal | None
-) -> None:
+def _add(sums: dict[RollupKey, RollupSum], key: RollupKey, more: RollupSum) -> None:
     total = sums.get(key)
     if total is None:
         total = sums[key] = RollupSum()
-    total.count += sign
-    if microseconds is not None:
-        total.durations += sign
-        total.duration_microseconds += microseconds
-    if amount is not None:
-        total.amount += amount
+    total.count += more.count
+    total.durations += more.durations
+    total.duration_microseconds += more.duration_microseconds
+    total.amount += more.amount
 
 
 EntryId = tuple[UUID, str, datetime]
@@ -97,19 +102,28 @@ EntryId = tuple[UUID, str, datetime]
 
 @dataclass(slots=True)
 class Delta:
-    """What a batch changes: entries to forget, entries to keep, and signed sums."""
+    """What a batch changes: entries to forget, to put in the place of others of the same id, to add, and signed sums."""
 
     removed: list[EntryId] = field(default_factory=list)
-    kept: list[Entry] = field(default_factory=list)
+    replaced: list[Entry] = field(default_factory=list)
+    added: list[Entry] = field(default_factory=list)
     sums: dict[RollupKey, RollupSum] = field(default_factory=dict)
+    _gone: list[Entry] = field(default_factory=list)
 
-    def change(self, before: Iterable[Entry], after: Iterable[Entry], rules: Rules) -> None:
-        """Adds the difference between two sets of entries of the same facts' groups."""
+    def change(self, before: Iterable[Entry], after: Iterable[Entry]) -> None:
+        """Takes in the difference between two sets of entries of the same facts' groups."""
         old = {(entry.root_id, entry.key, entry.valid_from): entry for entry in before}
-        new = {(entry.root_id, entry.key, entry.valid_from): entry for entry in after}
-        gone = [(key, entry) for key, entry in old.items() if new.get(key) != entry]
-        come = [entry for key, entry in new.items() if old.get(key) != entry]
-        self.removed += [key for key, _ in gone if key not in new]
-        self.kept += come
-        add_up(self.sums, (entry for _, entry in gone), rules, sign=-1)
-        add_up(self.sums, come, rules)
+        for entry in after:
+            known = old.pop((entry.root_id, entry.key, entry.valid_from), None)
+            if known is None:
+                self.added.append(entry)
+            elif known != entry:
+                self.replaced.append(entry)
+                self._gone.append(known)
+        self.removed += old
+        self._gone += old.values()
+
+    def sum_up(self, rules: Rules) -> None:
+        """Makes the sums, once all differences are known."""
+        add_up(self.sums, self._gone, rules, sign=-1)
+        add_up(self.sums, (*self.replaced, *self.added), rules)

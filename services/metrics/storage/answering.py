@@ -219,22 +219,36 @@ async def _from_rollups(database: Database, question: Question) -> list[Cell]:
 
 
 async def _waits(database: Database, question: Question, form: Incidence | TimeToEvent) -> list[Wait]:
-    """The cohort as ages. Those past the horizon are alike: one age just beyond it stands for all of them."""
+    """The cohort as ages. Those past the horizon are alike: one age just beyond it stands for all of them. Those that wait
+    count at the last age before their own at which anything was decided: a curve asks only then who still waited, and
+    there are as many rows as different outcomes, not as leads."""
     day, at = _days(question)
     conditions, values = _window(question, day, at)
     select, group_by = _grouping(question, day, ("measure", "negative", "age", "age_now"))
     inner = ", ".join(dict.fromkeys(["measure", "negative", UNIT, *DIMENSIONS, day, "at", "cohort_at"]))
+    age = "least(coalesce(duration_seconds, 0), :beyond)"
+    held = " AND ".join([HELD, *conditions])
     rows = await database.rows(
         f"""
-        SELECT {select}, measure, negative, age, age_now, count(*) AS n, sum(seconds) AS seconds
+        WITH decided AS (
+            SELECT array_agg(DISTINCT age ORDER BY age) AS ages
+            FROM (
+                SELECT {age} AS age FROM metrics.entries WHERE measure = ANY(:outcomes) AND {held}
+                UNION ALL SELECT CAST(0 AS double precision)
+            ) AS one
+        )
+        SELECT {select}, measure, negative, age, age_now, count(*) AS n,
+            sum(CAST(seconds AS numeric)) AS seconds
         FROM (
-            SELECT {inner}, duration_seconds AS seconds, least(coalesce(duration_seconds, 0), :beyond) AS age,
-                least(CAST(extract(epoch FROM CAST(:as_of AS timestamptz) - cohort_at) AS double precision), :beyond)
-                    AS age_now
-            FROM metrics.entries WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
+            SELECT {inner}, duration_seconds AS seconds, {age} AS age,
+                (SELECT ages FROM decided)[greatest(1, width_bucket(
+                    least(CAST(extract(epoch FROM CAST(:as_of AS timestamptz) - cohort_at) AS double precision), :beyond),
+                    (SELECT ages FROM decided)))] AS age_now
+            FROM metrics.entries WHERE measure = ANY(:measures) AND {held}
         ) AS cohort
         {group_by}""",
         measures=[measure.value for measure in question.definition.measures],
+        outcomes=[form.reached.value, form.competing.value],
         as_of=question.as_of,
         beyond=float(question.horizon_days * DAY_SECONDS + 1),
         **values,
@@ -252,7 +266,7 @@ def _wait(group: Group | None, rows: Sequence[Any], form: Incidence | TimeToEven
     outcome: dict[float, int] = defaultdict(int)
     competing: dict[float, int] = defaultdict(int)
     waiting: dict[float, int] = defaultdict(int)
-    negative, reached, seconds = 0, 0, 0.0
+    negative, reached, seconds = 0, 0, Decimal(0)  # decimals add up to the same in any order
     for row in rows:
         if row.measure == form.began:
             waiting[row.age_now] += row.n
@@ -264,8 +278,8 @@ def _wait(group: Group | None, rows: Sequence[Any], form: Incidence | TimeToEven
                 continue
         if row.measure == form.reached:
             outcome[row.age] += row.n
-            reached, seconds = reached + (0 if row.negative else row.n), seconds + (row.seconds or 0.0)
+            reached, seconds = reached + (0 if row.negative else row.n), seconds + (row.seconds or 0)
         else:
             competing[row.age] += row.n
     ages = Ages(outcome, competing, {age: n for age, n in waiting.items() if n})
-    return Wait(group, ages, negative, seconds / reached if reached else None)
+    return Wait(group, ages, negative, float(seconds / reached) if reached else None)

@@ -15,7 +15,7 @@ from services.metrics.domain.entries import Dims, Entry, Measure
 from services.metrics.domain.facts import Fact
 from services.metrics.domain.rollups import RollupKey, RollupSum, Rules, add_up, local_day
 from services.metrics.storage.folding import FACT_TEXT, read_fact
-from shared.kit.database import Database
+from shared.kit.database import Database, as_array
 
 PAGE_ROOTS = 500
 SHOWN = 100
@@ -27,9 +27,8 @@ async def captured(database: Database, ids: Sequence[UUID]) -> dict[str, list[st
     """Which of these captured events became a touch of a lead here, and of which that touch lies in dead letters. The
     others may still be on their way."""
     rows = await database.rows(
-        "SELECT DISTINCT causation_id FROM metrics.facts WHERE causation_id = ANY(:ids) AND event = ANY(:touches)",
+        f"SELECT DISTINCT causation_id FROM metrics.facts WHERE causation_id = ANY(:ids) AND event IN {TOUCHES}",
         ids=list(ids),
-        touches=list(TOUCHES),
     )
     facts = {row.causation_id for row in rows}
     missing = [one for one in ids if one not in facts]
@@ -57,7 +56,13 @@ def _touched_by(value: bytes | None) -> UUID | None:
 async def lifecycle(database: Database, ids: Sequence[tuple[UUID, UUID]]) -> dict[str, list[str]]:
     """Which of these lifecycle events, given as (lead, event), are facts, and which lie in dead letters."""
     events = [event for _, event in ids]
-    rows = await database.rows("SELECT lead_id, event_id FROM metrics.facts WHERE event_id = ANY(:ids)", ids=events)
+    rows = await database.rows(
+        """
+        SELECT lead_id, event_id FROM metrics.facts JOIN unnest(CAST(:leads AS uuid[]), CAST(:events AS uuid[]))
+            AS asked (lead_id, event_id) USING (lead_id, event_id)""",
+        leads=as_array(lead for lead, _ in ids),
+        events=as_array(events),
+    )
     facts = {(row.lead_id, row.event_id) for row in rows}
     missing = [event for lead, event in ids if (lead, event) not in facts]
     dead: set[UUID] = set()

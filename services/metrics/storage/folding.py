@@ -13,7 +13,7 @@ from services.metrics.domain.entries import Entry
 from services.metrics.domain.facts import Fact, Link
 from services.metrics.domain.folding import Folded, Known
 from services.metrics.domain.rollups import Delta, EntryId, Rules, local_day
-from shared.kit.database import Transaction
+from shared.kit.database import Transaction, as_array
 
 FACT_COLUMNS = "lead_id, event_id, version, event, occurred_at, recorded_at, causation_id, business_unit, data"
 FACT_TEXT = FACT_COLUMNS.replace("data", "CAST(data AS text) AS data")
@@ -25,71 +25,68 @@ def read_fact(columns: Sequence[Any]) -> Fact:
 
 
 async def meet(tx: Transaction, lead_ids: Iterable[UUID]) -> set[UUID]:
-    """Makes rows for leads never met before, each its own root, and returns those."""
-    rows = await tx.set_wise(
+    """Makes rows for leads never met before, each its own root, and returns those. Waits for whoever is meeting them."""
+    rows = await tx.rows(
         """
         INSERT INTO metrics.leads (lead_id, root_id, link_version)
-        SELECT lead_id, lead_id, 0 FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid) ORDER BY lead_id
+        SELECT id, id, 0 FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY id
         ON CONFLICT DO NOTHING RETURNING lead_id""",
-        [{"lead_id": lead_id} for lead_id in sorted(lead_ids)],
+        ids=as_array(lead_ids),
     )
     return {row.lead_id for row in rows}
 
 
-async def add_facts(tx: Transaction, facts: Sequence[Fact]) -> set[tuple[UUID, UUID]]:
-    """Keeps facts; returns the ids (lead, event) of those that were not known."""
-    rows = await tx.set_wise(
-        f"""
-        INSERT INTO metrics.facts ({FACT_COLUMNS})
-        SELECT {FACT_COLUMNS} FROM json_to_recordset(CAST(:rows AS json)) AS r(
-            lead_id uuid, event_id uuid, version integer, event text, occurred_at timestamptz, recorded_at timestamptz,
-            causation_id uuid, business_unit text, data jsonb)
-        ON CONFLICT DO NOTHING RETURNING lead_id, event_id""",
-        [fact._asdict() for fact in facts],
-    )
-    return {(row.lead_id, row.event_id) for row in rows}
+async def add_facts(tx: Transaction, facts: Iterable[Fact]) -> None:
+    """Keeps facts that are not known yet, of leads that are held."""
+    rows = [(*fact[:-1], orjson.dumps(fact.data).decode()) for fact in facts]
+    await tx.copy("metrics.facts", Fact._fields, rows)
 
 
 async def lock_groups(tx: Transaction, lead_ids: Iterable[UUID]) -> dict[UUID, UUID]:
     """Locks the roots of these leads in order and returns each member of their groups with its root. Nobody can add to
     or take from a group whose root is locked."""
-    wanted = sorted(lead_ids)
+    wanted = as_array(lead_ids)
     locked: set[UUID] = set()
-    while wanted:
-        rows = await tx.rows("SELECT DISTINCT root_id FROM metrics.leads WHERE lead_id = ANY(:ids)", ids=wanted)
-        missing = sorted({row.root_id for row in rows} - locked)
+    while True:
+        rows = await tx.rows(
+            "SELECT DISTINCT root_id FROM metrics.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))", ids=wanted
+        )
+        missing = {row.root_id for row in rows} - locked
         if not missing:
             break
         await tx.execute(
-            "SELECT 1 FROM metrics.leads WHERE lead_id = ANY(:ids) ORDER BY lead_id FOR UPDATE", {"ids": missing}
+            "SELECT 1 FROM metrics.leads WHERE lead_id = ANY(CAST(:ids AS uuid[])) ORDER BY lead_id FOR UPDATE",
+            {"ids": as_array(missing)},
         )
-        locked.update(missing)
+        locked |= missing
+    if not locked:
+        return {}
     members = await tx.rows(
         """
-        SELECT lead_id, root_id FROM metrics.leads WHERE lead_id = ANY(:roots)
+        SELECT lead_id, root_id FROM metrics.leads WHERE lead_id = ANY(CAST(:roots AS uuid[]))
         UNION ALL
-        SELECT lead_id, root_id FROM metrics.leads WHERE root_id = ANY(:roots) AND root_id <> lead_id""",
-        roots=sorted(locked),
+        SELECT lead_id, root_id FROM metrics.leads WHERE root_id = ANY(CAST(:roots AS uuid[])) AND root_id <> lead_id""",
+        roots=as_array(locked),
     )
     return {row.lead_id: row.root_id for row in members}
 
 
-async def known_of(tx: Transaction, roots: Mapping[UUID, UUID], new: Mapping[UUID, UUID], fresh: set[Any]) -> Known:
-    """What is kept about groups, members given with their roots, besides the facts that this batch has just added
-    (`fresh`) and the leads it met (`new`)."""
+async def known_of(tx: Transaction, roots: Mapping[UUID, UUID], new: Iterable[UUID]) -> Known:
+    """What is kept about groups, members given with their roots, and about leads just met (`new`), which is nothing."""
+    everybody = {**roots, **{lead: lead for lead in new}}
     if not roots:
-        return Known({}, new, ())
-    members = sorted(roots)
+        return Known({}, everybody, ())
+    members = as_array(roots)
     links = await tx.rows(
-        "SELECT lead_id, parent_id, link_version FROM metrics.leads WHERE lead_id = ANY(:ids) AND link_version > 0",
+        """
+        SELECT lead_id, parent_id, link_version FROM metrics.leads
+        WHERE lead_id = ANY(CAST(:ids AS uuid[])) AND link_version > 0""",
         ids=members,
     )
-    facts = await tx.rows(f"SELECT {FACT_TEXT} FROM metrics.facts WHERE lead_id = ANY(:ids)", ids=members)
-    return Known(
-        {row.lead_id: Link(*tuple(row)) for row in links},
-        {**roots, **new},
-        [read_fact(tuple(row)) for row in facts if (row.lead_id, row.event_id) not in fresh],
+    facts = await tx.rows(
+        f"SELECT {FACT_TEXT} FROM metrics.facts WHERE lead_id = ANY(CAST(:ids AS uuid[]))", ids=members
     )
+    return Known({row.lead_id: Link(*tuple(row)) for row in links}, everybody, [read_fact(row) for row in facts])
 
 
 async def save(tx: Transaction, folded: Folded, rules: Rules) -> None:
@@ -118,7 +115,8 @@ async def save(tx: Transaction, folded: Folded, rules: Rules) -> None:
 async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
     """Writes changed entries, then sums, those in one order for all writers."""
     await forget_entries(tx, delta.removed)
-    await keep_entries(tx, delta.kept, rules)
+    await replace_entries(tx, delta.replaced, rules)
+    await tx.copy("metrics.entries", ENTRY_COLUMNS, [entry_row(entry, rules) for entry in delta.added])
     await tx.set_wise(
         """
         INSERT INTO metrics.rollups AS old (measure, dimension, day, business_unit, value, age_days, currency,
@@ -155,16 +153,16 @@ async def forget_entries(tx: Transaction, ids: Sequence[EntryId]) -> None:
     )
 
 
-async def keep_entries(tx: Transaction, entries: Sequence[Entry], rules: Rules) -> None:
-    """Adds or replaces entries."""
+async def replace_entries(tx: Transaction, entries: Sequence[Entry], rules: Rules) -> None:
+    """Says anew what entries are that are there under the same id."""
     await tx.set_wise(
         f"""
-        INSERT INTO metrics.entries ({", ".join(ENTRY_COLUMNS)})
-        SELECT {", ".join(ENTRY_COLUMNS)} FROM json_to_recordset(CAST(:rows AS json)) AS r(
+        UPDATE metrics.entries AS e SET
+            {", ".join(f"{n} = r.{n}" for n in ENTRY_COLUMNS if n not in ("root_id", "key", "valid_from"))}
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(
             {", ".join(f"{name} {kind}" for name, kind in ENTRY_COLUMNS.items())})
-        ON CONFLICT (root_id, key, valid_from) DO UPDATE SET
-            {", ".join(f"{n} = excluded.{n}" for n in ENTRY_COLUMNS if n not in ("root_id", "key", "valid_from"))}""",
-        [entry_row(entry, rules) for entry in entries],
+        WHERE e.root_id = r.root_id AND e.key = r.key AND e.valid_from = r.valid_from""",
+        [dict(zip(ENTRY_COLUMNS, entry_row(entry, rules), strict=True)) for entry in entries],
     )
 
 
@@ -187,18 +185,15 @@ ENTRY_COLUMNS = {
 }
 
 
-def entry_row(entry: Entry, rules: Rules) -> dict[str, Any]:
-    """An entry as its row, with the unit's own calendar days."""
+def entry_row(entry: Entry, rules: Rules) -> tuple[Any, ...]:
+    """An entry as its row, in the order of `ENTRY_COLUMNS`, with the unit's own calendar days."""
     zone = rules(entry.business_unit).zone
-    row = entry._asdict()
-    del row["dims"]
-    row.update(
-        entry.dims._asdict(),
-        day=local_day(entry.at, zone),
-        cohort_day=local_day(entry.cohort_at, zone),
-        amount=None if entry.amount is None else str(entry.amount),
-    )
-    return row
+    amount = None if entry.amount is None else str(entry.amount)
+    return (
+        entry.root_id, entry.key, entry.valid_from, entry.valid_to, entry.measure, entry.business_unit,
+        entry.at, local_day(entry.at, zone), entry.cohort_at, local_day(entry.cohort_at, zone), *entry.dims,
+        entry.stage, entry.reason, entry.duration_seconds, entry.negative, amount, entry.currency,
+    )  # fmt: skip
 
 
 async def advance_progress(tx: Transaction, rows: Mapping[int, tuple[int, datetime, datetime]]) -> None:

@@ -50,8 +50,7 @@ class FactRow(MetricsTable, table=True):
 
     __tablename__ = "facts"
     __table_args__ = (
-        Index("facts_causation", "causation_id", postgresql_where="causation_id IS NOT NULL"),
-        Index("facts_event", "event_id"),
+        Index("facts_causation", "causation_id", postgresql_where="event IN ('LeadCreated', 'LeadTouched')"),
     )
     lead_id: UUID = _key(Uuid())
     event_id: UUID = _key(Uuid())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -112,7 +112,7 @@ def decide_contact(
     if state.status == "archived":
         raise illegal("Recording a contact", "archived", "Reopen the lead first.")
     draft = act.draft(ContactAttempted, kind=kind, outcome=outcome, owner=owner)
-    return [replace(draft, data={**draft.data, "human": human, "outbound": outbound})]
+    return [draft._replace(data={**draft.data, "human": human, "outbound": outbound})]
 
 
 def decide_unmerge(merged_into: UUID | None, act: Act) -> list[Draft]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,8 +18,7 @@ class Key(NamedTuple):
     lead_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A lifecycle event that was decided and has no place in a story yet.
 
     `data` holds the event's own facts as they travel, `historical`, `actor` and `policy_version` among them.
@@ -36,8 +34,7 @@ class Draft:
     fingerprint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One entry of one lead's story, for ever. `event` is the name of its class in `lifecycle_events`."""
 
     lead_id: UUID

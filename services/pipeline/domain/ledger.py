@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain.facts import Draft, Fact
@@ -50,8 +51,7 @@ class Lead:
             self.personal = {**personal, **self.personal}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A fact as it was just recorded, with the decision it came from."""
 
     lead: Lead

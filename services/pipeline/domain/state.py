@@ -7,7 +7,6 @@ their arrival. So `evolve` commutes: facts may arrive late, twice or after a mer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from types import MappingProxyType
@@ -27,8 +26,7 @@ Status = Literal["new", "working", "qualified", "converted", "customer", "archiv
 RANK: dict[Status, int] = {"new": 0, "working": 1, "qualified": 2, "converted": 3, "customer": 4}
 
 
-@dataclass(frozen=True, slots=True)
-class FirstTouch:
+class FirstTouch(NamedTuple):
     """How the lead was first reached."""
 
     key: Key
@@ -39,8 +37,7 @@ class FirstTouch:
     product: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Graded:
+class Graded(NamedTuple):
     """Scoring's latest verdict on one id."""
 
     key: Key
@@ -48,8 +45,7 @@ class Graded:
     grade: str
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
+class Assigned(NamedTuple):
     """Who has the lead."""
 
     key: Key
@@ -57,8 +53,7 @@ class Assigned:
     team: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Archived:
+class Archived(NamedTuple):
     """When and why the lead was last put aside."""
 
     key: Key

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, KeysView
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.ledger import Lead, Ledger
-from services.pipeline.storage.rows import fact_of, lead_of
+from services.pipeline.storage.rows import LEAD_COLUMNS, fact_of, lead_of
 from shared.contracts.capture_events import Identity
-from shared.kit.database import Transaction
+from shared.kit.database import Transaction, as_array, as_json
+
+Named = tuple[str, str, str]
+"""An identity's business unit, kind and token."""
+
+LOCK_LEADS = f"""
+    SELECT {", ".join(LEAD_COLUMNS).replace("personal,", "CAST(personal AS text) AS personal,")} FROM pipeline.leads
+    WHERE lead_id = ANY(CAST(:ids AS uuid[])) ORDER BY lead_id FOR UPDATE"""
+
+MEMBERS = """
+    WITH roots AS (SELECT DISTINCT root_id FROM pipeline.leads WHERE lead_id = ANY(CAST(:ids AS uuid[])))
+    SELECT root_id AS lead_id FROM roots
+    UNION ALL
+    SELECT lead_id FROM pipeline.leads
+    WHERE root_id = ANY(ARRAY(SELECT root_id FROM roots)) AND root_id <> lead_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,45 +56,39 @@ async def seen_causes(transaction: Transaction, event_ids: Collection[UUID]) -> 
         """
         SELECT causation_id, lead_id, fingerprint FROM pipeline.history
         WHERE causation_id = ANY(CAST(:ids AS uuid[])) AND event IN ('LeadCreated', 'LeadTouched', 'LeadGraded')""",
-        ids=list(event_ids),
+        ids=as_array(event_ids),
     )
     return {row.causation_id: Seen(row.lead_id, row.fingerprint) for row in rows}
 
 
-async def claim_identities(transaction: Transaction, claims: Iterable[tuple[str, Identity, UUID]]) -> dict[str, UUID]:
-    """Gives each (unit, identity, lead) to the first lead that claims it; answers with what is new, by token.
+async def claim_identities(
+    transaction: Transaction, claims: Iterable[tuple[str, Identity, UUID]], wanted: Iterable[tuple[str, Identity]]
+) -> tuple[dict[str, UUID], KeysView[str]]:
+    """Which lead owns each identity that is claimed or wanted, by token, and the tokens that were claimed just now: an
+    identity belongs to the first lead that claims it.
 
-    In sorted order, so that two transactions that claim the same wait for each other instead of locking each other out.
-    Once it returns, whoever owns what is settled: a later read sees every other owner.
+    Once it returns, whoever owns what is settled. Raises `RacedWrite` where another transaction claims the same: in
+    sorted order, so that the two wait for each other instead of locking each other out.
     """
-    first: dict[tuple[str, str, str], UUID] = {}
-    for business_unit, one, lead_id in claims:
-        first.setdefault((business_unit, one.kind, one.token), lead_id)
-    rows = await transaction.set_wise(
-        """
-        INSERT INTO pipeline.identities (business_unit, kind, token, lead_id)
-        SELECT business_unit, kind, token, lead_id
-        FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, kind text, token text, lead_id uuid)
-        ON CONFLICT DO NOTHING RETURNING token, lead_id""",
-        [
-            {"business_unit": unit, "kind": kind, "token": token, "lead_id": lead_id}
-            for (unit, kind, token), lead_id in sorted(first.items())
-        ],
-    )
-    return {row.token: row.lead_id for row in rows}
+    first: dict[Named, UUID] = {}
+    for unit, one, lead_id in claims:
+        first.setdefault((unit, one.kind, one.token), lead_id)
+    owners = await _identity_owners(transaction, {*first, *((unit, one.kind, one.token) for unit, one in wanted)})
+    new = [(*named, first[named]) for named in sorted(first.keys() - owners.keys())]
+    await transaction.copy("pipeline.identities", ("business_unit", "kind", "token", "lead_id"), new)
+    claimed = {token: lead_id for _, _, token, lead_id in new}
+    return {**{token: owner for (_, _, token), owner in owners.items()}, **claimed}, claimed.keys()
 
 
-async def identity_owners(transaction: Transaction, wanted: Iterable[tuple[str, Identity]]) -> dict[str, UUID]:
-    """Which lead owns each known identity, by token."""
-    keys = {(unit, one.kind, one.token) for unit, one in wanted}
+async def _identity_owners(transaction: Transaction, names: Collection[Named]) -> dict[Named, UUID]:
     rows = await transaction.set_wise(
         """
-        SELECT i.token, i.lead_id
+        SELECT i.business_unit, i.kind, i.token, i.lead_id
         FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, kind text, token text)
         JOIN pipeline.identities i USING (business_unit, kind, token)""",
-        [{"business_unit": unit, "kind": kind, "token": token} for unit, kind, token in keys],
+        [{"business_unit": unit, "kind": kind, "token": token} for unit, kind, token in names],
     )
-    return {row.token: row.lead_id for row in rows}
+    return {(row.business_unit, row.kind, row.token): row.lead_id for row in rows}
 
 
 async def lock_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> Ledger:
@@ -90,23 +98,11 @@ async def lock_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> L
     root is locked it grows no more.
     """
     leads: dict[UUID, Lead] = {}
-    wanted = set(lead_ids)
-    while wanted:
-        rows = await transaction.rows(
-            """
-            SELECT * FROM pipeline.leads WHERE lead_id IN (
-                SELECT member.lead_id FROM pipeline.leads named JOIN pipeline.leads member USING (root_id)
-                WHERE named.lead_id = ANY(CAST(:ids AS uuid[])))
-            ORDER BY lead_id FOR UPDATE""",
-            ids=list(wanted),
-        )
+    named = as_array(lead_ids)
+    while missing := {row.lead_id for row in await transaction.rows(MEMBERS, ids=named)} - leads.keys():
+        rows = await transaction.rows(LOCK_LEADS, ids=as_array(missing))
         leads.update((row.lead_id, lead_of(row)) for row in rows)
-        roots = {lead.root_id for lead in leads.values()}
-        members = await transaction.rows(
-            "SELECT lead_id FROM pipeline.leads WHERE root_id = ANY(CAST(:roots AS uuid[])) AND root_id <> lead_id",
-            roots=list(roots),
-        )
-        wanted = (roots | {row.lead_id for row in members}) - leads.keys() if leads else set()
+        named = as_array(leads)
     return Ledger(leads.values())
 
 
@@ -149,11 +145,12 @@ async def waiting_for(transaction: Transaction, lead_ids: Collection[UUID], toke
         FROM (
             SELECT lead_id, event_id, NULL AS token FROM pipeline.waiting WHERE lead_id = ANY(CAST(:ids AS uuid[]))
             UNION ALL
-            SELECT lead_id, event_id, token FROM pipeline.waiting_identities WHERE token = ANY(CAST(:tokens AS text[]))
+            SELECT lead_id, event_id, token FROM pipeline.waiting_identities
+            WHERE token = ANY(ARRAY(SELECT json_array_elements_text(CAST(:tokens AS json))))
         ) t JOIN pipeline.waiting w USING (lead_id, event_id)
         ORDER BY w.arrival""",
-        ids=list(lead_ids),
-        tokens=list(tokens),
+        ids=as_array(lead_ids),
+        tokens=as_json(list(tokens)),
     )
     return [_stored(row) for row in rows]
 

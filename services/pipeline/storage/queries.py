@@ -29,6 +29,10 @@ class Page:
     lead_id: UUID
 
 
+OF_GROUP = "(l.lead_id = :id OR l.root_id = :id AND l.root_id <> l.lead_id)"
+"""A root and what was merged into it, as the indexes know them: a lead that was never merged is not in that of roots."""
+
+
 async def root_of(database: Database, lead_id: UUID) -> UUID | None:
     """The canonical id of a lead, None for one nobody knows."""
     rows = await database.rows("SELECT root_id FROM pipeline.leads WHERE lead_id = :id", id=lead_id)
@@ -38,12 +42,12 @@ async def root_of(database: Database, lead_id: UUID) -> UUID | None:
 async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[str, Any]:
     """A lead with everything that is one person with it, as the API shows it."""
     members = await source.rows(
-        "SELECT * FROM pipeline.leads WHERE root_id = :id ORDER BY personal_at NULLS FIRST", id=root_id
+        f"SELECT l.* FROM pipeline.leads l WHERE {OF_GROUP} ORDER BY l.personal_at NULLS FIRST", id=root_id
     )
     deals = await source.rows(
-        """
+        f"""
         SELECT o.*, l.root_id FROM pipeline.opportunities o JOIN pipeline.leads l USING (lead_id)
-        WHERE l.root_id = :id ORDER BY o.opened_at, o.opportunity_id""",
+        WHERE {OF_GROUP} ORDER BY o.opened_at, o.opportunity_id""",
         id=root_id,
     )
     root = next(row for row in members if row.lead_id == root_id)
@@ -125,10 +129,10 @@ async def leads(
 async def story(database: Database, root_id: UUID) -> list[dict[str, Any]]:
     """Every fact of a lead and of the ids merged into it, in the order in which they count."""
     rows = await database.rows(
-        """
+        f"""
         SELECT h.lead_id, h.version, h.event, h.event_id, h.occurred_at, h.recorded_at, h.causation_id, h.data
         FROM pipeline.history h JOIN pipeline.leads l USING (lead_id)
-        WHERE l.root_id = :id ORDER BY h.occurred_at, h.version, h.lead_id""",
+        WHERE {OF_GROUP} ORDER BY h.occurred_at, h.version, h.lead_id""",
         id=root_id,
     )
     return [

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.facts import Fact, Key
 from services.pipeline.domain.ledger import Entry, Lead
@@ -71,47 +73,44 @@ def lead_of(row: Any) -> Lead:
         row.merged_into,
         row.version,
         state,
-        row.personal,
+        orjson.loads(row.personal),
         row.personal_at,
         row.conflicts,
         stored=True,
     )
 
 
-def lead_row(lead: Lead) -> dict[str, Any]:
-    """A lead as its row."""
+def lead_row(lead: Lead) -> tuple[Any, ...]:
+    """A lead as its row, in the order of `LEAD_COLUMNS`."""
     state = lead.state
     touch, graded, assigned = state.first_touch, state.graded, state.assigned
     archived = state.archived if state.is_archived else None
-    return {
-        "lead_id": lead.lead_id,
-        "business_unit": lead.business_unit,
-        "root_id": lead.root_id,
-        "merged_into": lead.merged_into,
-        "version": lead.version,
-        "status": state.status,
-        "created_at": state.created_at,
-        "explicit_at": state.explicit_at,
-        "first_fact_at": state.first_fact_at,
-        "first_touch_at": touch.key.occurred_at if touch else None,
-        "channel": touch.channel if touch else None,
-        "source": touch.source if touch else None,
-        "medium": touch.medium if touch else None,
-        "campaign": touch.campaign if touch else None,
-        "product": touch.product if touch else None,
-        "score": graded.score if graded else None,
-        "grade": graded.grade if graded else None,
-        "graded_at": graded.key.occurred_at if graded else None,
-        "owner": assigned.owner if assigned else None,
-        "team": assigned.team if assigned else None,
-        "assigned_at": assigned.key.occurred_at if assigned else None,
-        "qualified_at": state.qualified_at,
-        "archived_at": archived.key.occurred_at if archived else None,
-        "archived_reason": archived.reason if archived else None,
-        "conflicts": lead.conflicts,
-        "personal": lead.personal,
-        "personal_at": lead.personal_at,
-    }
+    return (
+        lead.lead_id,
+        lead.business_unit,
+        lead.root_id,
+        lead.merged_into,
+        lead.version,
+        state.status,
+        state.created_at,
+        state.explicit_at,
+        state.first_fact_at,
+        *((touch.key.occurred_at, *touch[1:]) if touch else (None,) * 6),
+        *((graded.score, graded.grade, graded.key.occurred_at) if graded else (None,) * 3),
+        *((assigned.owner, assigned.team, assigned.key.occurred_at) if assigned else (None,) * 3),
+        state.qualified_at,
+        *((archived.key.occurred_at, archived.reason) if archived else (None,) * 2),
+        lead.conflicts,
+        orjson.dumps(lead.personal).decode(),
+        lead.personal_at,
+    )
+
+
+def changes(lead: Lead) -> dict[str, Any]:
+    """A lead's row as a document, for an update."""
+    row = dict(zip(LEAD_COLUMNS, lead_row(lead), strict=True))
+    row["personal"] = lead.personal
+    return row
 
 
 def fact_of(row: Any) -> Fact:
@@ -119,26 +118,19 @@ def fact_of(row: Any) -> Fact:
     return Fact(row.lead_id, row.version, row.event, row.event_id, row.occurred_at, row.data, row.fingerprint)
 
 
-def history_row(entry: Entry) -> dict[str, Any]:
-    """One entry of a story as its row."""
+def history_row(entry: Entry, recorded_at: datetime, data: bytes) -> tuple[Any, ...]:
+    """One entry of a story as its row, its own facts encoded already."""
     fact, draft = entry.fact, entry.draft
-    return {
-        "lead_id": fact.lead_id,
-        "event_id": fact.event_id,
-        "version": fact.version,
-        "event": fact.event,
-        "occurred_at": fact.occurred_at,
-        "correlation_id": draft.correlation_id,
-        "causation_id": draft.causation_id,
-        "fingerprint": draft.fingerprint,
-        "data": fact.data,
-    }
+    return (
+        fact.lead_id, fact.event_id, fact.version, fact.event, fact.occurred_at, recorded_at,
+        draft.correlation_id, draft.causation_id, draft.fingerprint, data.decode(),
+    )  # fmt: skip
 
 
-def published(entry: Entry, recorded_at: datetime) -> dict[str, Any]:
-    """The lifecycle event as it travels, before it is bytes."""
+def published(entry: Entry, recorded_at: datetime, data: bytes) -> bytes:
+    """The lifecycle event as it travels, its own facts, encoded already, behind the envelope."""
     fact, draft = entry.fact, entry.draft
-    document = {
+    envelope = {
         "event": fact.event,
         "event_id": fact.event_id,
         "lead_id": fact.lead_id,
@@ -148,11 +140,10 @@ def published(entry: Entry, recorded_at: datetime) -> dict[str, Any]:
         "correlation_id": draft.correlation_id,
         "schema_version": 1,
         "version": fact.version,
-        **fact.data,
     }
     if draft.causation_id is not None:
-        document["causation_id"] = draft.causation_id
-    return document
+        envelope["causation_id"] = draft.causation_id
+    return orjson.dumps(envelope)[:-1] + (b"," + data[1:] if fact.data else b"}")
 
 
 def deal_row(deal: DealState, business_unit: str) -> dict[str, Any]:

@@ -10,32 +10,22 @@ from uuid import UUID
 import orjson
 
 from services.pipeline.domain.ledger import Lead, Ledger
-from services.pipeline.storage.rows import LEAD_COLUMNS, deal_row, history_row, lead_row, published
+from services.pipeline.storage.rows import LEAD_COLUMNS, changes, deal_row, history_row, lead_row, published
 from shared.contracts.topics import PIPELINE_LIFECYCLE
-from shared.kit.database import Transaction
-from shared.kit.errors import Retryable
+from shared.kit.database import RacedWrite, Transaction
 from shared.kit.records import Record
 
-_NAMES = ", ".join(LEAD_COLUMNS)
 _TYPES = ", ".join(f"{name} {kind}" for name, kind in LEAD_COLUMNS.items())
 _CHANGES = ", ".join(f"{name} = r.{name}" for name in LEAD_COLUMNS if name not in ("lead_id", "business_unit"))
-
-INSERT_LEADS = f"""
-    INSERT INTO pipeline.leads ({_NAMES}, updated_at)
-    SELECT {_NAMES}, :now FROM json_to_recordset(CAST(:rows AS json)) AS r({_TYPES})
-    ON CONFLICT DO NOTHING RETURNING lead_id"""
 
 UPDATE_LEADS = f"""
     UPDATE pipeline.leads AS l SET {_CHANGES}, updated_at = :now
     FROM json_to_recordset(CAST(:rows AS json)) AS r({_TYPES}) WHERE l.lead_id = r.lead_id"""
 
-INSERT_HISTORY = """
-    INSERT INTO pipeline.history (lead_id, event_id, version, event, occurred_at, recorded_at, correlation_id, causation_id,
-        fingerprint, data)
-    SELECT lead_id, event_id, version, event, occurred_at, :now, correlation_id, causation_id, fingerprint, data
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, event_id uuid, version integer, event text,
-        occurred_at timestamptz, correlation_id uuid, causation_id uuid, fingerprint text, data jsonb)
-    ON CONFLICT DO NOTHING RETURNING 1"""
+HISTORY_COLUMNS = (
+    "lead_id", "event_id", "version", "event", "occurred_at", "recorded_at", "correlation_id", "causation_id",
+    "fingerprint", "data",
+)  # fmt: skip
 
 UPSERT_DEALS = """
     INSERT INTO pipeline.opportunities (business_unit, opportunity_id, lead_id, pipeline, stage, status, amount, currency,
@@ -76,13 +66,6 @@ INSERT_APART = """
     ON CONFLICT DO NOTHING"""
 
 
-class RacedWrite(Retryable):
-    """Another process wrote the same row first. The transaction starts again and sees what that one did."""
-
-    def __init__(self) -> None:
-        super().__init__("Another process wrote the same at the same moment.", retry_after_seconds=0.05)
-
-
 async def save(transaction: Transaction, ledger: Ledger) -> None:
     """Writes every lead that changed and every new fact, and announces the facts in the order they were recorded.
 
@@ -90,21 +73,22 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     """
     now = transaction.now
     changed = [ledger[lead_id] for lead_id in sorted(ledger.changed)]
-    new = [lead_row(lead) for lead in changed if not lead.stored]
-    if len(await transaction.set_wise(INSERT_LEADS, new, now=now)) != len(new):
-        raise RacedWrite
-    entries = [history_row(entry) for entry in ledger.entries]
-    if len(await transaction.set_wise(INSERT_HISTORY, entries, now=now)) != len(entries):
-        raise RacedWrite
-    await transaction.set_wise(UPDATE_LEADS, [lead_row(lead) for lead in changed if lead.stored], now=now)
+    new = [(*lead_row(lead), now) for lead in changed if not lead.stored]
+    await transaction.copy("pipeline.leads", (*LEAD_COLUMNS, "updated_at"), new)
+    entries = [(entry, orjson.dumps(entry.fact.data)) for entry in ledger.entries]
+    await transaction.copy(
+        "pipeline.history", HISTORY_COLUMNS, [history_row(entry, now, data) for entry, data in entries]
+    )
+    known = [changes(lead) for lead in changed if lead.stored]
+    await transaction.set_wise(UPDATE_LEADS, known, now=now)
     deals = _deals(ledger, changed)
     held = [lead.lead_id for lead in ledger] if deals else []
     if len(await transaction.set_wise(UPSERT_DEALS, deals, now=now, held=held)) != len(deals):
         raise RacedWrite
     await transaction.set_wise(INSERT_APART, _both_ways(ledger.newly_apart), now=now)
     topic = PIPELINE_LIFECYCLE.name
-    for entry in ledger.entries:
-        transaction.announce(topic, str(entry.lead.lead_id), orjson.dumps(published(entry, now)))
+    for entry, data in entries:
+        transaction.announce(topic, str(entry.lead.lead_id), published(entry, now, data))
 
 
 async def keep_waiting(

@@ -30,7 +30,10 @@ class Lead(PipelineTable, table=True):
     """A lead id: on a root the state of its whole group, on a merged id only its own version, place and person."""
 
     __tablename__ = "leads"
-    __table_args__ = (Index("leads_root", "root_id"), Index("leads_by_creation", "created_at", "lead_id"))
+    __table_args__ = (
+        Index("leads_root", "root_id", postgresql_where=text("root_id <> lead_id")),
+        Index("leads_by_creation", "created_at", "lead_id"),
+    )
 
     lead_id: UUID = Field(primary_key=True)
     business_unit: str = _text()
@@ -66,7 +69,6 @@ class LeadIdentity(PipelineTable, table=True):
     """Which lead a keyed identity belongs to: the first that showed it."""
 
     __tablename__ = "identities"
-    __table_args__ = (Index("identities_lead", "lead_id"),)
 
     business_unit: str = _text(primary_key=True)
     kind: str = _text(primary_key=True)

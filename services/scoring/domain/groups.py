@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.scoring.domain.rules import Score, Touch
@@ -52,8 +53,7 @@ class Lead:
         self.changed = True
 
 
-@dataclass(frozen=True, slots=True)
-class Stir:
+class Stir(NamedTuple):
     """A group that has to be scored again, and the last event that made it so."""
 
     root: Lead

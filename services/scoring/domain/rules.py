@@ -7,10 +7,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
@@ -25,8 +24,7 @@ Value = bool | int | float | str | tuple[str, ...]
 """What a fit rule compares: one value, or the several a lead has at once (the purposes it consents to)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(NamedTuple):
     """One thing a lead did, reduced to what rules need. `kind` is None where the lead itself was captured. Whether an
     e-mail address, a number and a company are known is kept; what they are is not."""
 
@@ -48,8 +46,7 @@ class Touch:
     attributes: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """A verdict. The points of `reasons` always sum to `score`."""
 
     score: int

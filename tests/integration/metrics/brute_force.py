@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from services.metrics.domain.facts import Fact
 
-ZONES = {"default": ZoneInfo("UTC"), "tehran": ZoneInfo("Asia/Tehran")}
-CURRENCY = {"default": "EUR", "tehran": "IRR"}
+ZONES = {"default": ZoneInfo("UTC"), "europe": ZoneInfo("Europe/Amsterdam"), "tehran": ZoneInfo("Asia/Tehran")}
+CURRENCY = {"default": "EUR", "europe": "EUR", "tehran": "IRR"}
 ABOUT_DEALS = ("OpportunityOpened", "StageChanged", "AmountChanged", "OpportunityWon", "OpportunityLost")
 
 
@@ -70,14 +70,16 @@ def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
             for one in union:
                 together[one] = union
     spam = {f.lead_id for f in facts if f.event == "LeadCreated" and f.data.get("flags")}
+    told: dict[UUID, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        if not fact.event.endswith("erged") and fact.occurred_at <= as_of:
+            told[fact.lead_id].append(fact)
     found, seen = [], set[UUID]()
     for lead, group in together.items():
         if lead in seen:
             continue
         seen |= group
-        story = [
-            f for f in facts if f.lead_id in group - spam and not f.event.endswith("erged") and f.occurred_at <= as_of
-        ]
+        story = [fact for one in group - spam for fact in told[one]]
         if story:
             found.append(_person(sorted(story, key=lambda f: (f.occurred_at, f.version, f.lead_id))))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -107,3 +108,51 @@ async def test_what_would_be_too_large_to_announce_is_refused_before_it_waits(pi
     with pytest.raises(Rejected):
         await pipeline.take(an_interaction("ann@x.example", value="a" * MAX_MESSAGE_BYTES))
     assert len(await pipeline.take(a_lead("ann@x.example"))) == 1
+
+
+async def test_a_score_that_waited_while_its_lead_was_made_does_not_overtake_the_next(pipeline: Pipeline) -> None:
+    lead = a_lead("ann@x.example")
+    first, second, third = (a_score(lead.lead_id, score, occurred_at=at(5)) for score in (30, 20, 35))
+    async with pipeline.database.transaction() as transaction:
+        await pipeline.handlers.handle(transaction, [recorded(lead)])
+        await pipeline.take(first)  # another process, which does not see the lead yet
+    assert pipeline.waiting == [first.event_id]
+    await pipeline.take(second, third)
+    swept = await pipeline.database.run(partial(pipeline.handlers.take_up_stranded, within_seconds=None))
+    assert (await pipeline.lead(lead.lead_id)).score == 35
+    assert swept == 0
+    story = await pipeline.database.rows(
+        "SELECT data FROM pipeline.history WHERE event = 'LeadGraded' ORDER BY version"
+    )
+    assert [one.data["score"] for one in story] == [30, 20, 35]
+    await pipeline.take(first)
+    assert pipeline.duplicates == [first.event_id]
+
+
+async def test_scores_that_wait_together_are_taken_up_in_their_order_and_once(pipeline: Pipeline) -> None:
+    lead = a_lead("ann@x.example")
+    scores = [a_score(lead.lead_id, score, occurred_at=at(5)) for score in (30, 20, 35)]
+    async with pipeline.database.transaction() as transaction:
+        await pipeline.handlers.handle(transaction, [recorded(lead)])
+        await pipeline.take(*scores)
+    assert await pipeline.database.run(partial(pipeline.handlers.take_up_stranded, within_seconds=None)) == 3
+    story = await pipeline.database.rows(
+        "SELECT data FROM pipeline.history WHERE event = 'LeadGraded' ORDER BY version"
+    )
+    assert [one.data["score"] for one in story] == [30, 20, 35]
+    assert not await pipeline.database.rows("SELECT FROM pipeline.waiting")
+
+
+async def test_a_score_that_waited_is_a_fact_once_when_the_sweep_meets_the_next_score(pipeline: Pipeline) -> None:
+    lead = a_lead("ann@x.example")
+    first, second = (a_score(lead.lead_id, score, occurred_at=at(5)) for score in (30, 35))
+    async with pipeline.database.transaction() as transaction:
+        await pipeline.handlers.handle(transaction, [recorded(lead)])
+        await pipeline.take(first)
+    sweep = pipeline.database.run(partial(pipeline.handlers.take_up_stranded, within_seconds=None))
+    assert await meanwhile(pipeline, [second], sweep) == 0
+    story = await pipeline.database.rows(
+        "SELECT data FROM pipeline.history WHERE event = 'LeadGraded' ORDER BY version"
+    )
+    assert [one.data["score"] for one in story] == [30, 35]
+    assert (await pipeline.lead(lead.lead_id)).score == 35

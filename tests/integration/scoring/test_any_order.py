@@ -19,6 +19,8 @@ from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
 from shared.contracts.scoring_events import LeadScored
+from shared.contracts.topics import SCORING_SCORES
+from shared.kit.frames import unpack
 from tests.integration.scoring.conftest import Scoring
 from tests.support.patience import eventually
 from tests.unit.scoring.builders import POLICY, SCORING, captured, interacted, merged, recorded, touched, unmerged
@@ -167,11 +169,52 @@ async def test_a_lead_that_two_processes_make_at_once_counts_what_both_saw(scori
     assert event.engagement == 4
 
 
+async def test_of_any_two_at_once_the_later_counts_what_the_earlier_did(scoring: Scoring) -> None:
+    """The first has done everything and committed nothing when the second begins."""
+    for example, (first, second) in enumerate(itertools.permutations(range(7), 2)):
+        ann, bob, stray = ((example, name) for name in ("ann", "bob", "stray"))
+        visit = interacted(stray, (example, "stray visit"), 4)
+        happening: list[Event] = [
+            merged(ann, bob, 2, 3),
+            unmerged(ann, bob, 3, 4),
+            captured(ann, (example, "again"), 5, job_title="Director"),
+            captured(stray, (example, "stray"), 6),
+            interacted(bob, (example, "demo"), 7, kind="demo_request"),
+            visit,
+            touched(visit, ann, 4),
+        ]
+        known: list[Event] = [captured(ann, (example, "ann"), 1), captured(bob, (example, "bob"), 2)]
+        await scoring.take(*known)
+        async with scoring.database.transaction() as earlier:
+            await scoring.handlers.handle(earlier, [recorded(happening[first])])
+            later = asyncio.create_task(scoring.take(happening[second]))
+            await eventually(either(later.done, somebody_waits_for_a_lock(scoring)), every_seconds=0.01)
+        await later
+        events = [*known, happening[first], happening[second]]
+        wanted = {lead: (verdict.score, verdict.grade) for lead, verdict in expected(events).items()}
+        assert await stored(scoring, leads_of(events)) == wanted, events[2:]
+        told = last_told(await sent(scoring))
+        assert {lead: told[lead] for lead in wanted} == wanted, events[2:]
+
+
+async def sent(scoring: Scoring) -> list[LeadScored]:
+    """What leaves, in the order in which it leaves."""
+    rows = await scoring.database.rows("SELECT frame FROM scoring.outbox ORDER BY id")
+    return [SCORING_SCORES.parse(one.value) for row in rows for one in unpack(row.frame)]  # type: ignore[misc]
+
+
 def somebody_waits_for_a_lock(scoring: Scoring) -> Callable[[], Awaitable[bool]]:
     async def check() -> bool:
         rows = await scoring.database.rows(
             "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         return bool(rows)
+
+    return check
+
+
+def either(one: Callable[[], bool], other: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return one() or await other()
 
     return check

@@ -52,7 +52,9 @@ class Store:
         self.roots.update(folded.roots)
         for key in folded.delta.removed:
             del self.entries[key]
-        self.entries.update({(one.root_id, one.key, one.valid_from): one for one in folded.delta.kept})
+        self.entries.update(
+            {(one.root_id, one.key, one.valid_from): one for one in (*folded.delta.replaced, *folded.delta.added)}
+        )
         for rollup, change in folded.delta.sums.items():
             kept = self.sums[rollup]
             kept.count += change.count

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from services.pipeline.domain.history_rows import EVENTS, HistoryRow, read_row
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.storage.rows import published
-from shared.contracts.envelope import Money
+from shared.contracts.envelope import LifecycleEvent, Money
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from tests.unit.pipeline.builders import POLICY, an_id
 
@@ -108,9 +109,7 @@ def test_every_event_becomes_a_lifecycle_event_of_the_contract(event: str, known
     record_row(ledger, lead_id, row, sender="import", unit=unit)
     assert len(ledger.entries) == (1 if event == "lead_created" and not known else 2)
     for entry in ledger.entries:
-        document = {
-            name: str(value) if name.endswith("_id") else value for name, value in published(entry, NOW).items()
-        }
-        said = PIPELINE_LIFECYCLE.events.validate_python(document)
+        said = PIPELINE_LIFECYCLE.parse(published(entry, NOW, orjson.dumps(entry.fact.data)))
+        assert isinstance(said, LifecycleEvent)
         assert (said.historical, said.version, said.business_unit) == (True, entry.fact.version, "default")
     assert ledger.entries[-1].fact.event_id == row.event_id

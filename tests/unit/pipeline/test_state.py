@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import Lead
 from services.pipeline.domain.state import LeadState, evolve, fold
-from services.pipeline.storage.rows import lead_of, lead_row
+from services.pipeline.storage.rows import LEAD_COLUMNS, lead_of, lead_row
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 LEAD = UUID(int=1)
@@ -77,7 +77,7 @@ def test_going_on_from_a_row_is_the_fold(facts: list[Fact]) -> None:
     lead = Lead(LEAD, "default", LEAD)
     for fact in facts:
         lead.state = evolve(lead.state, fact)
-        row = lead_row(lead)
+        row = dict(zip(LEAD_COLUMNS, lead_row(lead), strict=True))
         lead = lead_of(type("Row", (), row))
     lead.state = lead.state._replace(last=None)
     whole = Lead(LEAD, "default", LEAD, state=fold(facts))
