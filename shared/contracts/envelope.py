@@ -24,12 +24,16 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)]
 """A time with its offset, within what every calendar, zone and database here can hold."""
 
+SchemaVersion = Annotated[int, Field(ge=1, le=1)]
+"""The major versions there are. What a reader may ignore, as one field more, is no new version."""
+
 
 class Event(BaseModel):
     """A fact in the past tense: frozen, with one owner and one definition.
 
     `occurred_at` says when it happened, `recorded_at` when Leadflow learned it. A derived event's `occurred_at` is the
-    latest among its causes, never the wall clock. Readers ignore fields they do not know.
+    latest among its causes, never the wall clock. Readers ignore fields they do not know. An event of a name or of a
+    `schema_version` that they do not know they set aside as a dead letter: it may mean anything.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -42,7 +46,7 @@ class Event(BaseModel):
     recorded_at: Moment
     correlation_id: UUID
     causation_id: UUID | None = None
-    schema_version: int = 1
+    schema_version: SchemaVersion = 1
     historical: bool = False
 
     def to_json(self) -> bytes:

@@ -25,6 +25,7 @@ from shared.kit.logs import configure_logs, log
 from shared.kit.producer import Producer
 from shared.kit.relay import Relay
 from shared.kit.settings import ServiceSettings
+from shared.kit.unreadable_api import router as unreadable_router
 from shared.kit.watchdog import Watchdog
 
 Check = Callable[[], Awaitable[None]]
@@ -112,6 +113,7 @@ def build_app(
     app.include_router(_probes(checks, registry, before_scrape))
     if consumer is not None:
         app.include_router(dead_letters_router, dependencies=[Depends(require_token)])
+        app.include_router(unreadable_router, dependencies=[Depends(require_token)])
     return app
 
 
@@ -131,12 +133,16 @@ def _settled_memory() -> Iterator[None]:
 
 
 async def _join(consumer: Consumer) -> None:
-    """Joins the group; a log that is away at start is waited for, and readiness says so."""
+    """Joins the group and stays in it; a log that is away at start is waited for, and readiness says so."""
     attempt = 0
     while True:
         try:
             await consumer.start()
-            return
+            attempt = 0
+            await consumer.lost()
+            log().warning("consumer_rebuilt")
+            await consumer.stop()
+            await asyncio.sleep(0.5)
         except Exception as error:
             attempt += 1
             if attempt <= 2 or attempt % 20 == 0:

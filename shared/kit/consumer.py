@@ -15,19 +15,21 @@ from datetime import timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
 from shared.kit import failpoints
 from shared.kit.database import Database
-from shared.kit.dead_letters import Budget, describe
+from shared.kit.dead_letters import Budget, OverBudget, describe
 from shared.kit.errors import Retryable, Stopped
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.logs import log
 from shared.kit.pacing import Pacer
 from shared.kit.positions import Place
 from shared.kit.processing import BatchProcessor, Handle, Parse
+from shared.kit.reading import Reader
 from shared.kit.settings import ServiceSettings
 from shared.kit.transient import is_transient
 
@@ -36,6 +38,12 @@ GATHER_SECONDS = 0.02
 """After a small batch the consumer lets more gather: a transaction costs the same for one record as for a hundred."""
 
 LOOK_UP_SECONDS = 5.0
+
+LOOK_FOR_PARTITIONS_MILLISECONDS = 10_000
+"""How often the client asks which partitions there are: senders may know of new ones, or of a new topic, before it does."""
+
+LOOK_FOR_ROOM_SECONDS = 1.0
+"""How often a consumer that its dead-letter budget stopped looks whether it may go on."""
 
 IDLE_AFTER_SECONDS = 0.03
 """How long after the last batch a consumer counts as idle."""
@@ -60,16 +68,20 @@ class Consumer:
         self.stopped: str | None = None
         self.last_progress = time.monotonic()
         self.waiting_since: float | None = None
+        self.unreadable: frozenset[Place] = frozenset()
+        self._over_budget = False
         self._settings = settings
         self._database = database
         self.budget = Budget(settings.dead_letter_budget, timedelta(seconds=settings.dead_letter_window_seconds))
-        self.processor = BatchProcessor(database, self.topics, handle, self.budget, self._beginnings)
+        self.processor = BatchProcessor(database, self.topics, handle, self.budget, self.beginnings)
         self._attempt = 0
         self._jumped: set[Place] = set()
         self._busy = asyncio.Lock()
         self._to_commit: dict[Place, int] = {}
+        self._unsaid: dict[Place, int] = {}
         self._broker: KafkaBroker | None = None
         self._subscriber: Any = None
+        self._reader: Reader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._pacer = Pacer(
             self._client,
@@ -98,10 +110,11 @@ class Consumer:
         """Joins the group and begins. Waits for nothing: readiness tells when partitions are assigned."""
         settings = self._settings
         self._broker = KafkaBroker(
-            settings.kafka_bootstrap,
+            settings.kafka_bootstrap.split(","),
             client_id=f"leadflow-{self.group}",
             consumer_only=True,
             allow_auto_create_topics=False,
+            metadata_max_age_ms=LOOK_FOR_PARTITIONS_MILLISECONDS,
             apply_types=False,
             graceful_timeout=settings.shutdown_timeout_seconds,
             logger=None,
@@ -120,19 +133,39 @@ class Consumer:
             rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
             max_poll_interval_ms=300_000,
             fetch_max_wait_ms=100,
-            listener=_Rebalances(self._busy, settings.rebalance_timeout_seconds / 2, self._go_to_stored),
+            listener=_Rebalances(self._busy, settings.rebalance_timeout_seconds / 2, self._begin),
             parser=_as_it_came,
             decoder=_raw_records,
         )
         self._subscriber(self._on_batch)
         await self._broker.start()
+        client = self._subscriber.consumer
+        self._reader = Reader(client, self._go_to_stored, self._tell_unreadable)
+        client.getmany = self._reader.getmany  # FastStream asks the client directly
         self._tasks = [asyncio.create_task(self._commit_often(), name=f"{self.group}-committer")]
         self._tasks.append(asyncio.create_task(self._pacer.run(), name=f"{self.group}-pacer"))
+        self._tasks.append(asyncio.create_task(self._look_for_room(), name=f"{self.group}-room"))
+
+    async def lost(self) -> None:
+        """Returns when this client has lost its place in the group for good: then stop, and start again."""
+        if self._reader is not None:
+            await self._reader.lost.wait()
+            self.instruments.rebuilds.inc()
+
+    def try_unreadable_again(self) -> None:
+        """Looks at once whether partitions that could not be read can be now."""
+        if self._reader is not None:
+            self._reader.try_again()
+
+    def _tell_unreadable(self, places: frozenset[Place]) -> None:
+        self.unreadable = places
+        self.instruments.unreadable.set(len(places))
 
     async def stop(self) -> None:
         """Finishes the batch in flight, tells the group good-bye, within the shutdown time-out."""
         for task in self._tasks:
             task.cancel()
+        self._tell_unreadable(frozenset())
         try:
             async with asyncio.timeout(self._settings.shutdown_timeout_seconds):
                 await self._commit()
@@ -152,12 +185,18 @@ class Consumer:
                     await self._pacer.rest(GATHER_SECONDS)
             except Stopped as error:
                 self._stop_loudly(str(error), batch)
+                self._over_budget = isinstance(error, OverBudget)
             except Exception as error:
                 await self._back_off(batch, error)
 
     async def _process(self, batch: tuple[ConsumerRecord, ...]) -> None:
         started = time.perf_counter()
-        claim, tallies = await self.processor.process(batch)
+        try:
+            claim, tallies = await self.processor.process(batch)
+        except OverBudget as error:
+            if fitting := error.fitting(batch):
+                await self._process(tuple(fitting))
+            raise
         self._attempt = 0
         self.waiting_since = None
         self.last_progress = time.monotonic()
@@ -197,6 +236,7 @@ class Consumer:
 
     def _stop_loudly(self, why: str, batch: tuple[ConsumerRecord, ...]) -> None:
         self.stopped = why
+        self._over_budget = False
         self.instruments.stopped.set(1)
         log().error("consumer_stopped", reason=why)
         for record in batch[:1]:
@@ -205,7 +245,33 @@ class Consumer:
 
     def halt(self, why: str) -> None:
         """Stops taking records, as when the database and the log contradict each other."""
-        self._stop_loudly(why, ())
+        if self.stopped is None or self._over_budget:
+            self._stop_loudly(why, ())
+
+    async def _look_for_room(self) -> None:
+        """A consumer that its budget stopped goes on by itself when half of it is free again; at every single dead letter
+        that is settled it would only stop once more."""
+        while True:
+            await asyncio.sleep(LOOK_FOR_ROOM_SECONDS)
+            if not self._over_budget:
+                continue
+            try:
+                room = await self.budget.room(self._database, self._database.clock.now())
+                if 2 * room >= self.budget.records:
+                    await self._go_on()
+            except Exception as error:
+                log().info("budget_not_known", error_type=type(error).__name__)
+
+    async def _go_on(self) -> None:
+        async with self._busy:
+            await self._go_to_stored(self.assignment)
+            client = self._client()
+            if not self._over_budget or client is None:
+                return
+            self.stopped, self._over_budget = None, False
+            self.instruments.stopped.set(0)
+            log().warning("consumer_goes_on")
+            client.resume(*client.assignment())
 
     def _pause_all(self) -> None:
         client = self._client()
@@ -218,7 +284,7 @@ class Consumer:
         if client is not None and partition in client.assignment():
             client.seek(partition, offset)
 
-    async def _beginnings(self, places: Collection[Place]) -> dict[Place, int]:
+    async def beginnings(self, places: Collection[Place]) -> dict[Place, int]:
         """Where the log of these partitions begins now."""
         client = self._client()
         if client is None:
@@ -230,14 +296,36 @@ class Consumer:
     async def _go_to_stored(self, places: Collection[Place]) -> None:
         """Reads on from where this service stands, whatever Kafka remembers: after a restored database there may be
         nothing new that would show the difference. Only a beginning: the fence holds where this comes too late."""
+        stored = await self._stored()
+        strange = [place for place in places if place not in stored]
+        begins = await self.beginnings(strange) if strange else {}
+        for place in places:
+            self._seek(place, stored[place] if place in stored else begins[place])
+
+    async def _begin(self, places: Collection[Place]) -> None:
+        """New partitions are read on from the last record that was done, where the log still has it: the fence drops it,
+        and knows by it whether this is still the log that this service has read. Nothing is read before that is known."""
+        client = self._client()
+        if client is None or not places:
+            return
+        partitions = [TopicPartition(*place) for place in places]
+        client.pause(*partitions)
+        try:
+            stored = await self._stored()
+            begins = await self.beginnings(places)
+            for place in places:
+                self._seek(place, max(stored[place] - 1, begins[place]) if place in stored else begins[place])
+            self._to_commit = self._unsaid | self._to_commit
+            self._unsaid = {}
+        finally:
+            if self.stopped is None:
+                client.resume(*client.assignment().intersection(partitions))
+
+    async def _stored(self) -> dict[Place, int]:
         rows = await self._database.rows(
             f"SELECT topic, partition, next_offset FROM {self._database.schema}.consumer_offsets"
         )
-        stored = {(row.topic, row.partition): row.next_offset for row in rows}
-        strange = [place for place in places if place not in stored]
-        begins = await self._beginnings(strange) if strange else {}
-        for place in places:
-            self._seek(place, stored[place] if place in stored else begins[place])
+        return {(row.topic, row.partition): row.next_offset for row in rows}
 
     async def _commit_often(self) -> None:
         while True:
@@ -245,7 +333,7 @@ class Consumer:
             await self._commit()
 
     async def _commit(self) -> None:
-        """Tells Kafka where we are. Only monitoring reads it, so a failure is counted and the next one says more."""
+        """Tells Kafka where we are. Only monitoring reads it, so a failure is counted, and said again with the next."""
         client = self._client()
         assigned = self.assignment
         offsets = {TopicPartition(*place): offset for place, offset in self._to_commit.items() if place in assigned}
@@ -257,6 +345,10 @@ class Consumer:
             async with asyncio.timeout(5.0):
                 await client.commit(offsets)
         except Exception as error:
+            # Said again while the group is joined anew, it would cost this member its place once more.
+            later = self._unsaid if isinstance(error, CommitFailedError) else self._to_commit
+            for one, offset in offsets.items():
+                later.setdefault((one.topic, one.partition), offset)
             self.instruments.commit_failures.inc()
             log().info("commit_failed", error_type=type(error).__name__)
 
@@ -269,11 +361,11 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         self,
         busy: asyncio.Lock,
         patience_seconds: float,
-        go_to_stored: Callable[[Collection[Place]], Awaitable[None]],
+        begin: Callable[[Collection[Place]], Awaitable[None]],
     ) -> None:
         self._busy = busy
         self._patience_seconds = patience_seconds
-        self._go_to_stored = go_to_stored
+        self._begin = begin
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         try:
@@ -286,7 +378,7 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         log().info("partitions_assigned", count=len(assigned))
         try:
             async with asyncio.timeout(self._patience_seconds):
-                await self._go_to_stored([(one.topic, one.partition) for one in assigned])
+                await self._begin([(one.topic, one.partition) for one in assigned])
         except Exception as error:
             log().info("stored_offsets_not_sought", error_type=type(error).__name__)
 

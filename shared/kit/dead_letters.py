@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from pydantic import ValidationError
 
-from shared.kit.database import Transaction
+from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected, Stopped
-from shared.kit.records import moment
+from shared.kit.positions import Placed
+from shared.kit.records import content_of, moment
+
+MAX_FAULTS = 1_000
+"""More faults in one record than this are counted, not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,49 @@ class DeadLetter:
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How many dead letters a service may make in a window of time. More than that is no bad record, it is a bad deploy:
-    the consumer stops and leaves the log as it is."""
+    the consumer stops and leaves the log as it is, until dead letters were settled or the window has passed."""
 
     records: int
     window: timedelta
+
+    async def room(self, source: Database | Transaction, now: datetime) -> int:
+        """How many more there may be."""
+        (recent,) = await source.rows(
+            f"SELECT count(*) AS n FROM {source.schema}.dead_letters WHERE status = 'open' AND recorded_at > :since",
+            since=now - self.window,
+        )
+        return self.records - int(recent.n)
+
+
+class OverBudget(Stopped):
+    """More dead letters than the budget has room for. `letters` are those of the batch, `room` is what was left."""
+
+    def __init__(self, budget: Budget, letters: Sequence[DeadLetter], room: int) -> None:
+        super().__init__(
+            f"{budget.records - room + len(letters)} records could not be processed within {budget.window}, more than the "
+            f"budget of {budget.records}: this looks like a fault of this service, not of the records. What is over the "
+            "budget was not changed. Mend or roll back the service; it goes on when half of the budget is free again, as "
+            "by settling the dead letters or when the window has passed."
+        )
+        self.letters = letters
+        self.room = room
+
+    def fitting(self, batch: Sequence[Placed]) -> Sequence[Placed]:
+        """The beginning of the batch that is within the budget."""
+        bad = {(letter.topic, letter.partition, letter.offset) for letter in self.letters}
+        seen = 0
+        for index, record in enumerate(batch):
+            seen += (record.topic, record.partition, record.offset) in bad
+            if seen > self.room:
+                return batch[:index]
+        return batch
 
 
 def describe(error: Exception) -> tuple[str, str]:
     """A reason to count by and a detail to read. Neither carries what the record said: only places and kinds of fault."""
     if isinstance(error, ValidationError):
+        if error.error_count() > MAX_FAULTS:  # each would take a kilobyte to tell
+            return "invalid", f"{error.error_count()} faults"
         faults = [
             f"{'.'.join(str(step) for step in fault['loc']) or 'value'}: {fault['type']}"
             for fault in error.errors(include_input=False, include_url=False, include_context=False)
@@ -67,7 +104,7 @@ def describe(error: Exception) -> tuple[str, str]:
 def event_id_of(value: bytes | None) -> UUID | None:
     """The event id that a record's bytes claim, where they are readable at all."""
     try:
-        return UUID(orjson.loads(value or b"")["event_id"])
+        return UUID(content_of(value)["event_id"])
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -77,20 +114,13 @@ def _bytes(value: bytes | None) -> str | None:
 
 
 async def keep(transaction: Transaction, letters: Sequence[DeadLetter], budget: Budget) -> None:
-    """Stores dead letters. Raises `Stopped` where that would go over the budget."""
+    """Stores dead letters. Raises `OverBudget` where there is no room for all of them."""
     if not letters:
         return
     schema = transaction.schema
-    recent = await transaction.rows(
-        f"SELECT count(*) AS n FROM {schema}.dead_letters WHERE status = 'open' AND recorded_at > :since",
-        since=transaction.now - budget.window,
-    )
-    if recent[0].n + len(letters) > budget.records:
-        raise Stopped(
-            f"{recent[0].n + len(letters)} records could not be processed within {budget.window}, more than the budget of "
-            f"{budget.records}: this looks like a fault of this service, not of the records. Nothing of this batch was "
-            "changed. Mend or roll back the service; then settle the dead letters or wait for the window to pass."
-        )
+    room = await budget.room(transaction, transaction.now)
+    if len(letters) > room:
+        raise OverBudget(budget, letters, room)
     await transaction.set_wise(
         f"""
         INSERT INTO {schema}.dead_letters (topic, partition, record_offset, record_timestamp, key, value, headers, event_id,

@@ -68,6 +68,16 @@ class ConsumerInstruments:
         self.stopped = Gauge(
             "leadflow_consumer_stopped", "1 while the consumer stands still and waits for a person.", registry=registry
         )
+        self.unreadable = Gauge(
+            "leadflow_consumer_unreadable_partitions",
+            "Partitions that stand still because what comes next cannot be read: a corrupt batch or an unknown codec.",
+            registry=registry,
+        )
+        self.rebuilds = Counter(
+            "leadflow_consumer_rebuilds_total",
+            "Clients given up and built anew because they had lost their place in the group.",
+            registry=registry,
+        )
         self.lag_records = Gauge(
             "leadflow_consumer_lag_records",
             "Records in the log this service has not done yet.",
@@ -76,7 +86,7 @@ class ConsumerInstruments:
         )
         self.lag_seconds = Gauge(
             "leadflow_consumer_lag_seconds",
-            "Age of the last record done where there is lag, else 0.",
+            "How old the oldest record that is not done can be, over all partitions; 0 without lag.",
             ["topic", "group"],
             registry=registry,
         )

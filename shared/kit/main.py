@@ -14,6 +14,7 @@ from typing import TypeVar
 import uvicorn
 from fastapi import FastAPI
 
+from shared.kit.connections import IDLE_SECONDS, BoundedProtocol, allow_connections, end_overdue
 from shared.kit.documents import InvalidDocument
 from shared.kit.logs import log
 from shared.kit.settings import ServiceSettings, or_exit, redacted
@@ -29,6 +30,12 @@ class Server(uvicorn.Server):
         self._app = app
         self._linger_seconds = linger_seconds
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; once a second for connections that keep us waiting."""
+        if counter % 10 == 0:
+            end_overdue(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A second signal leaves at once."""
         if self._app.state.draining or self._linger_seconds <= 0:
@@ -41,15 +48,17 @@ class Server(uvicorn.Server):
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
     """Runs the application until it is told to stop."""
+    allow_connections()
     config = uvicorn.Config(
         app,
+        http=BoundedProtocol,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_seconds),
-        timeout_keep_alive=75,
+        timeout_keep_alive=int(IDLE_SECONDS),
         backlog=4096,
     )
     Server(config, app, settings.drain_seconds).run()

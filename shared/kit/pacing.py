@@ -38,12 +38,13 @@ class Pacer:
         if client is None or self._pause_seconds <= 0:
             await asyncio.sleep(seconds)
             return
-        client.pause(*client.assignment())
+        awake = client.assignment() - client.paused()
+        client.pause(*awake)
         try:
             await asyncio.sleep(seconds)
         finally:
             if not self._halted():
-                client.resume(*client.paused())
+                client.resume(*client.assignment().intersection(awake))
 
     async def run(self) -> None:
         """Looks and rests by turns while nothing comes, until it is cancelled."""

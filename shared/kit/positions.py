@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from shared.kit.database import Transaction
-from shared.kit.records import Record, moment
+from shared.kit.errors import Stopped
+from shared.kit.records import NO_MOMENT, Record, moment
 
 Place = tuple[str, int]
 """A topic and a partition."""
@@ -76,7 +77,7 @@ async def lock(
         first.setdefault((record.topic, record.partition), record.offset)
     rows = _rows(first)
     select = f"""
-        SELECT o.topic, o.partition, o.next_offset
+        SELECT o.topic, o.partition, o.next_offset, o.record_timestamp
         FROM {transaction.schema}.consumer_offsets o
         JOIN json_to_recordset(CAST(:rows AS json)) AS r(topic text, partition integer) USING (topic, partition)
         ORDER BY o.topic, o.partition FOR UPDATE OF o"""
@@ -97,7 +98,22 @@ async def lock(
             now=transaction.now,
         )
         found = await transaction.set_wise(select, rows)
+    _recognise(transaction.schema, batch, first, {(row.topic, row.partition): row for row in found})
     return {(row.topic, row.partition): row.next_offset for row in found}
+
+
+def _recognise(schema: str, batch: Iterable[Placed], first: Mapping[Place, int], found: Mapping[Place, Any]) -> None:
+    """Raises `Stopped` where the record at the place of the last one that was done was written after it: then the topic
+    was created anew, and offsets say nothing about what was done."""
+    read_again = {place for place, row in found.items() if first[place] < row.next_offset}
+    for record in batch if read_again else ():
+        row = found[record.topic, record.partition]
+        if record.offset == row.next_offset - 1 and moment(record.timestamp) > row.record_timestamp > NO_MOMENT:
+            raise Stopped(
+                f"{record.topic} partition {record.partition} holds another record at offset {record.offset} than the one "
+                "that this service has done there: the topic was created anew, or this is another cluster. Nothing of it "
+                f"was taken. To read it from its beginning, delete the topic's rows of {schema}.consumer_offsets and restart."
+            )
 
 
 def _rows(first: Mapping[Place, int]) -> list[dict[str, str | int]]:

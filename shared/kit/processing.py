@@ -105,6 +105,8 @@ class BatchProcessor:
             if len(records) == 1:
                 one = records[0]
                 letters.append(_letter(raw[one.topic, one.partition, one.offset], "handle", error))
+                if len(letters) > self._budget.records:
+                    await keep(transaction, letters, self._budget)  # which refuses, now instead of after all the others
                 return
             middle = len(records) // 2
             await self._narrow(transaction, records[:middle], raw, letters)

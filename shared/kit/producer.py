@@ -11,12 +11,15 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     OutOfOrderSequenceNumber,
+    ProducerClosed,
     ProducerFenced,
     UnknownProducerId,
 )
@@ -121,7 +124,7 @@ class Producer:
         producer = self._producer
         late = Retryable("The log did not answer in time.", retry_after_seconds=2)
         outcomes[:] = [late] * len(messages)
-        if producer is None:
+        if producer is None or self._broken.is_set():
             return
         fitting = []
         for index, (_, value) in enumerate(messages):
@@ -140,9 +143,10 @@ class Producer:
                     await asyncio.shield(acknowledged)
                 acknowledged.result()
                 outcome = None
-                self._failing_since = None
             except KafkaError as error:
-                outcome = self._outcome(error)
+                outcome = self._outcome(error, alone=len(indices) == 1)
+                # The batch had its place in the sequence: without it, there is a gap before the next.
+                self._broken.set()
             for index in indices:
                 outcomes[index] = outcome
 
@@ -159,7 +163,7 @@ class Producer:
         for index in indices:
             key, value = messages[index]
             try:
-                submitted.append(((index,), await producer.send(topic, value, key)))
+                submitted.append(((index,), self._watched(await producer.send(topic, value, key))))
             except (KafkaError, ValueError, AssertionError) as error:
                 outcomes[index] = self._outcome(error)
         return submitted
@@ -185,11 +189,13 @@ class Producer:
                 for index in own:
                     key, value = messages[index]
                     if batch.append(key=key, value=value, timestamp=None) is None:
-                        submitted.append((filled, await producer.send_batch(batch, topic, partition=partition)))
+                        acknowledged = await producer.send_batch(batch, topic, partition=partition)
+                        submitted.append((filled, self._watched(acknowledged)))
                         batch, filled = producer.create_batch(), []
                         batch.append(key=key, value=value, timestamp=None)
                     filled.append(index)
-                submitted.append((filled, await producer.send_batch(batch, topic, partition=partition)))
+                acknowledged = await producer.send_batch(batch, topic, partition=partition)
+                submitted.append((filled, self._watched(acknowledged)))
         except (KafkaError, ValueError, AssertionError) as error:
             outcome = self._outcome(error)
             taken = {index for filled, _ in submitted for index in filled}
@@ -198,27 +204,43 @@ class Producer:
                     outcomes[index] = outcome
         return submitted
 
-    def _outcome(self, error: Exception) -> Exception:
+    def _outcome(self, error: Exception, *, alone: bool = True) -> Exception:
+        """What the sender hears. Of many messages in a batch that is too large, none may be."""
         self._instruments.failures.labels(type(error).__name__).inc()
-        if isinstance(error, MessageSizeTooLargeError):
+        if isinstance(error, MessageSizeTooLargeError) and alone:
             return Rejected("The log refuses a message of this size.", status=413, code="too-large")
         if isinstance(error, POISON) or not isinstance(error, KafkaError):
             self._broken.set()
         return Retryable("The log did not take the message.", retry_after_seconds=2)
 
     def _missed_deadline(self) -> None:
-        """A first miss may be the broker's; misses for three deadlines on end are the producer's."""
         self._instruments.failures.labels("deadline").inc()
-        now = time.monotonic()
-        self._failing_since = self._failing_since or now
-        if now - self._failing_since > 3 * self._deadline_seconds:
-            self._broken.set()
+        self._failing_since = self._failing_since or time.monotonic()
+
+    def _watched(self, acknowledged: asyncio.Future[object]) -> asyncio.Future[object]:
+        """Heard also when it comes after its deadline, and nobody waits for it: perhaps nobody sends any more while this
+        service is not ready, so that only a late acknowledgement can say that all is well."""
+        acknowledged.add_done_callback(self._heard)
+        return acknowledged
+
+    def _heard(self, acknowledged: asyncio.Future[object]) -> None:
+        if not acknowledged.cancelled() and acknowledged.exception() is None:
+            self._failing_since = None
+
+    async def _until_broken(self) -> None:
+        """A first miss may be the broker's; nothing acknowledged for three deadlines, and it is the producer's."""
+        while not self._broken.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._deadline_seconds):
+                    await self._broken.wait()
+            if self._failing_since and time.monotonic() - self._failing_since > 3 * self._deadline_seconds:
+                self._broken.set()
 
     async def _supervise(self) -> None:
         """Keeps one working producer: builds it, watches it, replaces it."""
         attempt = 0
         while True:
-            await self._broken.wait()
+            await self._until_broken()
             old, self._producer = self._producer, None
             if old is not None:
                 self._instruments.rebuilds.inc()
@@ -243,7 +265,8 @@ class Producer:
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,
-            compression_type="lz4",
+            # The client has lz4 search for the best match: five times the work of zstd, for half as much again in bytes.
+            compression_type="zstd",
             linger_ms=int(self._linger_seconds * 1000),
             max_batch_size=256 * 1024,
             max_request_size=1024 * 1024,
@@ -267,3 +290,18 @@ class Producer:
                 await producer.stop()
         except (TimeoutError, Exception) as error:
             log().info("producer_stop_incomplete", error_type=type(error).__name__)
+            await self._tear_down(producer)
+
+    async def _tear_down(self, producer: AIOKafkaProducer) -> None:
+        """`stop()` cut short leaves its sender running, with its connections and what it still holds, for ever."""
+        ending = [asyncio.create_task(producer._sender.close()), asyncio.create_task(producer.client.close())]
+        await asyncio.wait(ending, timeout=0.5)
+        held = producer._message_accumulator
+        batches = [*chain.from_iterable(held._batches.values()), *held._pending_batches]
+        held.fail_all(ProducerClosed())
+        for batch in batches:
+            if batch._drain_waiter.done() and not batch._drain_waiter.cancelled():
+                batch._drain_waiter.exception()  # nobody waits for it, and what nobody hears is logged as an error
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)

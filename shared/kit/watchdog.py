@@ -17,10 +17,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.kit.consumer import Consumer
+from shared.kit.consumer import LOOK_UP_SECONDS, Consumer
 from shared.kit.database import Database
+from shared.kit.errors import Retryable
 from shared.kit.logs import log
 from shared.kit.positions import Place
+from shared.kit.records import NO_MOMENT
 
 EXIT_CODE_STALLED = 70
 OUTCOMES = ("facts", "duplicates", "waiting", "dead_lettered")
@@ -43,15 +45,17 @@ class Watchdog:
         self._bootstrap = bootstrap
         self._stall_timeout_seconds = stall_timeout_seconds
         self._check_every_seconds = check_every_seconds
+        self._rows: Sequence[Any] = ()
         self._last_seen: Mapping[Place, int] = {}
+        self._nothing_before: dict[Place, datetime] = {}
         self._standing_since: float | None = None
-        self.caught_up = False
 
     async def run(self) -> None:
         """Watches until it is cancelled."""
         while True:
             client = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap, client_id=f"leadflow-{self._consumer.group}-watchdog"
+                bootstrap_servers=self._bootstrap,
+                client_id=f"leadflow-{self._consumer.group}-watchdog",
             )
             try:
                 async with asyncio.timeout(15):
@@ -73,35 +77,58 @@ class Watchdog:
 
     async def _check(self, client: AIOKafkaConsumer) -> None:
         """Stored offsets first, the log's end after: so the end is never behind by mere progress."""
-        schema = self._database.schema
-        rows = await self._database.rows(
-            f"""SELECT o.*, (SELECT count(*) FROM {schema}.dead_letters WHERE status <> 'redriven') AS letters
-                FROM {schema}.consumer_offsets o"""
-        )
+        known = await self._look_up()
+        rows = self._rows
         stored = {(row.topic, row.partition): row.next_offset for row in rows if row.topic in self._consumer.topics}
-        await client.topics()
+        # Asked anew each time: what the client has noted by itself may be minutes old, and nothing at all at its start.
+        cluster = await client._client.fetch_all_metadata()
         partitions = [
             TopicPartition(topic, partition)
             for topic in self._consumer.topics
-            for partition in sorted(client.partitions_for_topic(topic) or ())
+            for partition in sorted(cluster.partitions_for_topic(topic) or ())
         ]
         ends = {(one.topic, one.partition): end for one, end in (await client.end_offsets(partitions)).items()}
-        for place, offset in stored.items():
-            if place in ends and offset > ends[place]:
-                self._consumer.halt(
-                    f"This service has done {place[0]} partition {place[1]} up to offset {offset}, but the log ends at "
-                    f"{ends[place]}: the topic was truncated or created anew, or this is another cluster."
-                )
-                return
         starts = {
             (one.topic, one.partition): start for one, start in (await client.beginning_offsets(partitions)).items()
         }
         lags = {place: end - max(stored.get(place, 0), starts.get(place, 0)) for place, end in ends.items()}
-        self._measure(
-            lags, {row.topic: row.record_timestamp for row in sorted(rows, key=lambda row: row.record_timestamp)}
-        )
+        self._measure(lags, {(row.topic, row.partition): row.record_timestamp for row in rows})
+        if not known:
+            self._standing_since = None
+            return
+        if why := _beyond_the_end(stored, ends) or await self._before_the_beginning(stored, starts):
+            self._consumer.halt(why)
+            return
         self._account(rows, lags)
         self._judge(lags, stored)
+
+    async def _look_up(self) -> bool:
+        """False while the database is away. Then nobody moves on, and what was seen last is still where this stands."""
+        schema = self._database.schema
+        try:
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                self._rows = await self._database.rows(
+                    f"""SELECT o.*, (SELECT count(*) FROM {schema}.dead_letters WHERE status <> 'redriven') AS letters
+                        FROM {schema}.consumer_offsets o"""
+                )
+            return True
+        except (Retryable, TimeoutError) as error:
+            log().info("watchdog_blind", error_type=type(error).__name__)
+            return False
+
+    async def _before_the_beginning(self, stored: Mapping[Place, int], starts: Mapping[Place, int]) -> str | None:
+        """What is wrong where the log no longer has what comes next here, perhaps with nothing new that would show it."""
+        for place, offset in stored.items():
+            if offset >= starts.get(place, 0) or not await self._look_up():
+                continue
+            if (place, offset) in {((row.topic, row.partition), row.next_offset) for row in self._rows}:
+                return (
+                    f"This service has done {place[0]} partition {place[1]} up to offset {offset}, but the log begins at "
+                    f"{starts[place]}: the records in between were deleted before they were done, or this database was "
+                    "restored from an older backup than the log keeps. Restore a newer one; or, knowing what is missing, set "
+                    f"next_offset of {self._database.schema}.consumer_offsets to the log's beginning and restart."
+                )
+        return None
 
     def _account(self, rows: Sequence[Any], lags: Mapping[Place, int]) -> None:
         """The conservation identity: each record of the log is exactly one of fact, duplicate, waiting, dead, in flight."""
@@ -116,21 +143,27 @@ class Watchdog:
                 instruments.ledger.labels(topic, outcome).set(count)
         instruments.unaccounted.set(unaccounted)
 
-    def _measure(self, lags: Mapping[Place, int], last_done: Mapping[str, datetime]) -> None:
+    def _measure(self, lags: Mapping[Place, int], last_done: Mapping[Place, datetime]) -> None:
         group = self._consumer.group
         instruments = self._consumer.instruments
         for (topic, partition), lag in lags.items():
             instruments.lag_records.labels(topic, str(partition), group).set(lag)
         now = datetime.now(UTC)
+        for place, lag in lags.items():
+            # What is not done came after what was done last, and after the last look that found nothing to do.
+            known = max(last_done.get(place, NO_MOMENT), self._nothing_before.get(place, NO_MOMENT))
+            self._nothing_before[place] = known if lag > 0 and known > NO_MOMENT else now
         for topic in self._consumer.topics:
-            behind = any(lag > 0 for (name, _), lag in lags.items() if name == topic)
-            age = (now - last_done[topic]).total_seconds() if behind and topic in last_done else 0.0
-            instruments.lag_seconds.labels(topic, group).set(max(age, 0.0))
-        self.caught_up = not any(lags.values())
+            ages = [
+                (now - self._nothing_before[place]).total_seconds()
+                for place, lag in lags.items()
+                if place[0] == topic and lag > 0
+            ]
+            instruments.lag_seconds.labels(topic, group).set(max(ages, default=0.0))
 
     def _judge(self, lags: Mapping[Place, int], stored: Mapping[Place, int]) -> None:
         """Ends the process when its own partitions (any, where it has none) have work and their offsets stand still."""
-        mine = self._consumer.assignment or frozenset(lags)
+        mine = (self._consumer.assignment or frozenset(lags)) - self._consumer.unreadable
         moving = stored != self._last_seen
         self._last_seen = stored
         excused = self._consumer.stopped is not None or self._consumer.waiting_since is not None
@@ -144,3 +177,14 @@ class Watchdog:
         if standing > self._stall_timeout_seconds:
             log().error("consumer_stalled", seconds=round(standing), lag=sum(lags.get(place, 0) for place in mine))
             os._exit(EXIT_CODE_STALLED)
+
+
+def _beyond_the_end(stored: Mapping[Place, int], ends: Mapping[Place, int]) -> str | None:
+    """What is wrong where this service has done more than the log ever had."""
+    for place, offset in stored.items():
+        if place in ends and offset > ends[place]:
+            return (
+                f"This service has done {place[0]} partition {place[1]} up to offset {offset}, but the log ends at "
+                f"{ends[place]}: the topic was truncated or created anew, or this is another cluster."
+            )
+    return None

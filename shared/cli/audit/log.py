@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.cli.audit.ledger import Entry, Ledger
 from shared.cli.http import CommandFailed
 from shared.cli.settings import KAFKA_BOOTSTRAP, servers
+from shared.kit.records import content_of
 
 SILENCE_SECONDS = 30.0
 BATCH = 2_000
@@ -102,7 +102,7 @@ class TopicLog:
 def entry_of(value: bytes | None) -> Entry | None:
     """The lead's and the event's id in a record, None where there are none to read."""
     try:
-        document = orjson.loads(value or b"")
+        document = content_of(value)
         event_id = UUID(document["event_id"])
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

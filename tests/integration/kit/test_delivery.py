@@ -87,13 +87,55 @@ async def test_headers_that_are_not_text_do_no_harm(toy: Toy) -> None:
     assert ledger["facts"] == 1
 
 
-async def test_more_dead_letters_than_the_budget_stop_the_consumer_and_change_nothing(toy: Toy) -> None:
-    await toy.send(*([b"{"] * 6))
+@pytest.mark.parametrize("bad", [b"{", ping(2**40)], ids=["unreadable", "refused by the database"])
+async def test_more_dead_letters_than_the_budget_stop_the_consumer_before_the_first_that_is_over(
+    toy: Toy, bad: bytes
+) -> None:
+    await toy.send(ping(1), *([bad] * 4), ping(2), bad, ping(3), bad, ping(4))
     async with toy.consuming() as consumer:
         await eventually(lambda: consumer.stopped)
         ledger = await toy.ledger()
     assert "budget" in str(consumer.stopped)
-    assert (ledger["records"], ledger["letters"]) == (0, 0)
+    assert ledger == {"records": 8, "facts": 3, "duplicates": 0, "dead": 5, "stored": 3, "letters": 5}
+
+
+async def test_a_consumer_that_its_budget_stopped_goes_on_when_half_of_it_is_settled(toy: Toy) -> None:
+    await toy.send(*([b"{"] * 6), ping(1))
+    database = toy.database()
+    async with toy.consuming() as consumer:
+        await eventually(lambda: consumer.stopped)
+        async with database.transaction() as transaction:
+            await transaction.execute("UPDATE toy.dead_letters SET status = 'dropped' WHERE record_offset < 3")
+        ledger = await eventually(done(toy, 7))
+        assert consumer.stopped is None
+    await database.close()
+    assert ledger == {"records": 7, "facts": 1, "duplicates": 0, "dead": 6, "stored": 1, "letters": 3}
+
+
+async def test_a_consumer_that_its_budget_stopped_goes_on_when_the_window_has_passed(toy: Toy) -> None:
+    await toy.send(*([b"{"] * 6), ping(1))
+    database = toy.database()
+    async with toy.consuming() as consumer:
+        await eventually(lambda: consumer.stopped)
+        async with database.transaction() as transaction:
+            await transaction.execute("UPDATE toy.dead_letters SET recorded_at = recorded_at - interval '11 minutes'")
+        await eventually(done(toy, 7))
+        assert consumer.stopped is None
+    await database.close()
+
+
+async def test_a_consumer_that_something_else_stopped_does_not_go_on_by_itself(toy: Toy) -> None:
+    await toy.send(*([b"{"] * 6), ping(1))
+    database = toy.database()
+    async with toy.consuming() as consumer:
+        await eventually(lambda: consumer.stopped)
+        consumer.halt("a contradiction")
+        async with database.transaction() as transaction:
+            await transaction.execute("UPDATE toy.dead_letters SET status = 'dropped'")
+        with pytest.raises(TimeoutError):
+            await eventually(done(toy, 7), within_seconds=2.5)
+        assert consumer.stopped == "a contradiction"
+    await database.close()
 
 
 async def test_an_error_that_passes_is_waited_out_and_never_becomes_a_dead_letter(toy: Toy) -> None:
