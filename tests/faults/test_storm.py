@@ -6,9 +6,10 @@ import asyncio
 import os
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -36,21 +37,28 @@ from shared.kit import problems
 from shared.kit.clock import SystemClock
 from shared.kit.database import Database
 from shared.kit.documents import read_yaml
+from shared.kit.errors import Retryable
 from shared.kit.instruments import OutboxInstruments
 from shared.kit.relay import Relay
-from tests.faults.storm.comparison import Comparison
+from tests.faults.storm.comparison import STRANDED, Comparison
+from tests.faults.storm.evidence import evidence
 from tests.faults.storm.log import Consumers, Log
 from tests.faults.storm.traffic import Captured, Clerk, captured
 from tests.unit.pipeline.builders import SECRET
 
-PEOPLE = 60
-REQUESTS_OF_EACH_CLERK = 300
+PEOPLE = 50
+REQUESTS_OF_EACH_CLERK = 150
 CLERKS = 4
-CAPTURED_AT_ONCE_AT_MOST = 60
-SECONDS_BETWEEN_AT_MOST = 1.0
+CAPTURED_AT_ONCE_AT_MOST = 50
+SECONDS_BETWEEN_AT_MOST = 0.6
+SECONDS_BETWEEN_SWEEPS_AT_MOST = 1.0
+CALM_WITHIN_SECONDS = 120.0
 REPLICAS = 2
 TOKEN = "only-for-tests-only-for-tests"
 POLICY_FILE = Path(__file__).parents[2] / "policy.yaml"
+LEFT_TO_DO = f"""
+    SELECT (SELECT count(*) FROM pipeline.outbox) AS pipeline_outbox, (SELECT count(*) FROM scoring.outbox) AS scoring_outbox,
+        (SELECT count(*) FROM ({STRANDED}) AS s) AS stranded"""
 
 
 def routes(app: Any) -> dict[Any, Any]:
@@ -66,6 +74,7 @@ class Storm:
         self.seen: Counter[str] = Counter()
         self.policy = read_yaml(POLICY_FILE, Policy)
         self.log = Log(self.chance("log"), self.seen)
+        self.onlooker = Database(url, schema="pipeline", pool_size=12)
         self.events = captured(self.chance("captured"), PEOPLE)
         self.pipelines = [
             PipelineHandlers(self.policy, SECRET, PipelineInstruments(CollectorRegistry()), routes(pipeline_app))
@@ -79,10 +88,12 @@ class Storm:
         self.pipeline, self.scoring, self.metrics = self.services = [
             Consumers(
                 self.log,
-                [Database(url, schema=name, outbox=name != "metrics") for _ in range(REPLICAS)],
+                self.onlooker,
+                [Database(url, schema=name, outbox=name != "metrics", pool_size=4) for _ in range(REPLICAS)],
                 [one.handle for one in handlers],
                 [topic.name for topic in app.CONSUMES],
                 self.seen,
+                self.chance(f"{name} slow"),
             )
             for name, app, handlers in (
                 ("pipeline", pipeline_app, self.pipelines),
@@ -99,29 +110,45 @@ class Storm:
         """Everybody's chance is their own, so that the plan does not depend on who came first."""
         return random.Random(f"{self.seed} {whose}")
 
-    async def run(self) -> list[str]:
-        """The storm, until it is over, and what was wrong afterwards."""
+    async def run(self, file: Path) -> list[str]:
+        """The storm, until it is over, and what was wrong with it or afterwards; all there is to know goes into `file`."""
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.onlooker.close)
             for database in (database for service in self.services for database in service.databases):
                 stack.push_async_callback(database.close)
             for app in self.apps:
                 stack.push_async_callback(app.state.database.close)
             clients = [await stack.enter_async_context(client(app)) for app in self.apps]
             asker = await stack.enter_async_context(client(self._kpis()))
-            async with asyncio.TaskGroup() as group:
-                endless = [group.create_task(work) for work in self._endless()]
-                async with asyncio.TaskGroup() as traffic:
-                    traffic.create_task(self._capture(self.events))
-                    for number in range(CLERKS):
-                        http, chance = clients[number % REPLICAS], self.chance(f"clerk {number}")
-                        clerk = Clerk(http, self.pipeline.databases[0], chance, PEOPLE, self.seen)
-                        traffic.create_task(clerk.work(REQUESTS_OF_EACH_CLERK))
-                await self._calm()
-                for task in endless:
-                    task.cancel()
             ids = {event.event_id for event in self.events}
             year = datetime.now(UTC).year
-            return await Comparison(self.pipeline.databases[0], asker, self.policy, self.log, ids, year).faults()
+            try:
+                faults = await self._rage(clients)
+                faults += await Comparison(self.onlooker, asker, self.policy, self.log, ids, year).faults()
+            except Exception as error:
+                faults = ["".join(traceback.format_exception(error))]
+            if faults:
+                self._tell(file, faults, await evidence(self.onlooker, self.log, faults))
+            return faults
+
+    def _tell(self, file: Path, faults: list[str], found: str) -> None:
+        said = "\n".join([f"{len(faults)} faults with seed {self.seed}", *faults, "", found, ""])
+        print(said)
+        file.write_text("\n".join([said, "--- who did what", *self.log.journal, ""]))
+
+    async def _rage(self, clients: list[httpx.AsyncClient]) -> list[str]:
+        async with asyncio.TaskGroup() as group:
+            endless = [group.create_task(work) for work in self._endless()]
+            async with asyncio.TaskGroup() as traffic:
+                traffic.create_task(self._capture(self.events))
+                for number in range(CLERKS):
+                    http, chance = clients[number % REPLICAS], self.chance(f"clerk {number}")
+                    clerk = Clerk(http, self.onlooker, chance, PEOPLE, self.seen)
+                    traffic.create_task(clerk.work(REQUESTS_OF_EACH_CLERK))
+            faults = await self._calm()
+            for task in endless:
+                task.cancel()
+        return faults
 
     def _endless(self) -> list[Coroutine[Any, Any, None]]:
         sweeps = [self._sweep(number) for number in range(REPLICAS)]
@@ -151,20 +178,30 @@ class Storm:
     async def _sweep(self, replica: int) -> None:
         """Takes up what began to wait while its lead was being made."""
         work = partial(self.pipelines[replica].take_up_stranded, within_seconds=None)
+        chance = self.chance(f"sweep {replica}")
         while True:
-            self.seen["taken up late"] += await self.pipeline.databases[replica].run(work, deadline_seconds=20)
-            await asyncio.sleep(0.05)
+            with suppress(Retryable):
+                taken_up = await self.pipeline.databases[replica].run(work, deadline_seconds=20)
+                self.seen["taken up late"] += taken_up
+                if taken_up:
+                    self.log.note(f"pipeline's sweep {replica} took up {taken_up}")
+            await asyncio.sleep(chance.random() * SECONDS_BETWEEN_SWEEPS_AT_MOST)
 
-    async def _calm(self) -> None:
-        """Returns once nothing was left to do for a while."""
-        calm = 0
+    async def _calm(self) -> list[str]:
+        """Returns once nothing was left to do for a while: nothing to send, to read or to take up, and no new record, which
+        would be something on its way that each look just missed. Where it takes too long, with what is left."""
+        give_up_at = time.monotonic() + CALM_WITHIN_SECONDS
+        calm, records = 0, -1
         while calm < 4:
             await asyncio.sleep(0.1)
-            rows = await self.pipeline.databases[0].rows(
-                "SELECT id FROM pipeline.outbox UNION ALL SELECT id FROM scoring.outbox"
-            )
-            left = len(rows) + sum([await service.lag() for service in self.services])
-            calm = 0 if left else calm + 1
+            before, records = records, self.log.records
+            behind = {service.name: await service.lag() for service in self.services}
+            [row] = await self.onlooker.rows(LEFT_TO_DO)
+            quiet = records == before and not any(behind.values()) and not any(row)
+            calm = calm + 1 if quiet else 0
+            if time.monotonic() > give_up_at:
+                return [f"after {CALM_WITHIN_SECONDS} s there is still to do: {behind} to read, {dict(row._mapping)}"]
+        return []
 
     def _kpis(self) -> FastAPI:
         app = FastAPI()
@@ -187,14 +224,15 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_whatever_happens_at_once_every_number_agrees_with_every_other_afterwards(
-    migrated_database: Callable[..., str],
+    migrated_database: Callable[..., str], tmp_path: Path
 ) -> None:
     seed = int(os.environ.get("LEADFLOW_FAULT_SEED") or time.time_ns() % 1_000_000)
     print(f"seed {seed}: replay with LEADFLOW_FAULT_SEED={seed}")
     storm = Storm(migrated_database("pipeline", "scoring", "metrics"), seed)
     started = time.monotonic()
-    faults = await storm.run()
+    file = tmp_path / f"storm-{seed}.txt"
+    faults = await storm.run(file)
     print(f"{len(storm.events)} captured, {time.monotonic() - started:.1f} s, {dict(sorted(storm.seen.items()))}")
-    assert not faults, "\n".join([f"{len(faults)} faults with seed {seed}:", *faults[:20]])
+    assert not faults, "\n".join([f"{len(faults)} faults with seed {seed}, explained in {file}:", *faults[:20]])
     idle = [what for what in ("records read again and dropped", "messages sent twice") if not storm.seen[what]]
     assert not idle, f"the storm was none: no {idle}"

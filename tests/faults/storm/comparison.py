@@ -5,8 +5,9 @@ Every check yields what is wrong as a sentence; nothing to say means that all is
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +19,18 @@ from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.state import LeadState, fold
 from services.pipeline.storage.rows import fact_of
 from shared.contracts.policy import Policy
+from shared.contracts.topics import SCORING_SCORES, TOPICS
 from shared.kit.database import Database
 from tests.faults.storm.log import Log
 
 SERVICES = ("pipeline", "scoring", "metrics")
+
+STRANDED = """
+    SELECT w.lead_id, w.event_id FROM pipeline.waiting w
+    WHERE EXISTS (SELECT FROM pipeline.leads l WHERE l.lead_id = w.lead_id)
+       OR EXISTS (SELECT FROM pipeline.waiting_identities t JOIN pipeline.identities i USING (token)
+                  WHERE t.lead_id = w.lead_id AND t.event_id = w.event_id)"""
+"""What waits although its lead is known."""
 
 
 class Comparison:
@@ -38,7 +47,7 @@ class Comparison:
         self._window = {"from": "2020-01-01", "to": f"{year + 1}-01-01"}
 
     async def faults(self) -> list[str]:
-        """All that is wrong."""
+        """All that is wrong; a check that breaks takes nothing from what the others found."""
         checks: Sequence[Callable[[], AsyncIterator[str]]] = (
             self._conservation,
             self._dead_letters,
@@ -50,7 +59,13 @@ class Comparison:
             self._rollups,
             self._kpis,
         )
-        return [fault for check in checks async for fault in check()]
+        found: list[str] = []
+        for check in checks:
+            try:
+                found += [fault async for fault in check()]
+            except Exception as error:
+                found.append("".join(traceback.format_exception(error)))
+        return found
 
     async def _conservation(self) -> AsyncIterator[str]:
         """Every captured event is one fact, or waits for somebody who is not known."""
@@ -65,14 +80,8 @@ class Comparison:
         for event_id in self._event_ids:
             if times[event_id] != 1:
                 yield f"the captured event {event_id} counts {times[event_id]} times"
-        for row in await self._database.rows(
-            """
-            SELECT event_id FROM pipeline.waiting w
-            WHERE EXISTS (SELECT FROM pipeline.leads l WHERE l.lead_id = w.lead_id)
-               OR EXISTS (SELECT FROM pipeline.waiting_identities t JOIN pipeline.identities i USING (token)
-                          WHERE t.lead_id = w.lead_id AND t.event_id = w.event_id)"""
-        ):
-            yield f"the event {row.event_id} waits although its lead is known"
+        for row in await self._database.rows(STRANDED):
+            yield f"the event {row.event_id} waits although its lead {row.lead_id} is known"
 
     async def _dead_letters(self) -> AsyncIterator[str]:
         for service in SERVICES:
@@ -146,13 +155,26 @@ class Comparison:
                 yield f"the lead {row.lead_id} belongs to {row.ours} in pipeline, to {row.theirs} in {service}"
 
     async def _scores(self) -> AsyncIterator[str]:
-        """Pipeline shows the score that scoring last gave."""
+        """Pipeline shows the score that scoring last gave, and took all of them in their order."""
         for row in await self._database.rows(
             """
             SELECT lead_id, s.score AS given, p.score AS shown FROM scoring.leads s JOIN pipeline.leads p USING (lead_id)
             WHERE s.root_id = s.lead_id AND p.root_id = p.lead_id AND s.score IS DISTINCT FROM p.score"""
         ):
             yield f"the lead {row.lead_id} has the score {row.given} in scoring and {row.shown} in pipeline"
+
+        given: dict[UUID, dict[UUID, None]] = defaultdict(dict)
+        for (topic, _), entries in self._log.partitions.items():
+            for event in (TOPICS[topic].parse(entry.value) for entry in entries if topic == SCORING_SCORES.name):
+                given[event.lead_id].setdefault(event.event_id)
+        taken: dict[UUID, list[UUID]] = defaultdict(list)
+        for row in await self._database.rows(
+            "SELECT lead_id, causation_id FROM pipeline.history WHERE event = 'LeadGraded' ORDER BY lead_id, version"
+        ):
+            taken[row.lead_id].append(row.causation_id)
+        for lead_id, verdicts in taken.items():
+            if verdicts != list(given[lead_id]):
+                yield f"the lead {lead_id} was given the verdicts {_ids(given[lead_id])}, pipeline took {_ids(verdicts)}"
 
     async def _rollups(self) -> AsyncIterator[str]:
         found = await auditing.rollups(self._database, self._policy.unit)
@@ -200,3 +222,7 @@ def _as_row(state: LeadState) -> tuple[Any, ...]:
         touch.source if touch else None,
         state.archived.reason if state.archived and state.is_archived else None,
     )
+
+
+def _ids(ids: Iterable[UUID]) -> str:
+    return ", ".join(map(str, ids))

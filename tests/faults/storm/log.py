@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from datetime import timedelta
 from typing import Any
 
 from shared.contracts.topics import TOPICS
-from shared.kit.database import Database
+from shared.kit.database import Database, Transaction
 from shared.kit.dead_letters import Budget
 from shared.kit.errors import Retryable
 from shared.kit.processing import BatchProcessor, Handle
 from shared.kit.producer import Producer, partition_of
+from shared.kit.records import Record
 from shared.kit.transient import is_transient
 
 PARTITIONS = 4
@@ -26,19 +28,24 @@ SEND_CUT_SHORT = 0.05
 SURELY_CUT_SHORT = 10
 READ_AGAIN = 0.1
 """How often a consumer reads again what was done."""
+SLOW = 0.2
+SLOW_SECONDS_AT_MOST = 0.3
+"""How often, and for how long, a consumer stands still with everything done and nothing committed, as on a busy machine:
+what the others begin meanwhile meets what they cannot see yet."""
 
 Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record as a consumer's client hands it out."""
+    """A record as a consumer's client hands it out. `number` is its place among all records of all partitions."""
 
     topic: str
     partition: int
     offset: int
     key: bytes
     value: bytes
+    number: int
     timestamp: int = 1_770_000_000_000
     headers: tuple[tuple[str, bytes], ...] = ()
 
@@ -50,6 +57,9 @@ class Log(Producer):
         self._chance = chance
         self._seen = seen
         self._sent = 0
+        self._began = time.monotonic()
+        self.records = 0
+        self.journal: list[str] = []
         self.partitions: dict[Place, list[Entry]] = {
             (topic, number): [] for topic in TOPICS for number in range(PARTITIONS)
         }
@@ -58,7 +68,12 @@ class Log(Producer):
         """One more record."""
         number = partition_of(key, range(PARTITIONS), ())
         entries = self.partitions[topic, number]
-        entries.append(Entry(topic, number, len(entries), key, value))
+        entries.append(Entry(topic, number, len(entries), key, value, self.records))
+        self.records += 1
+
+    def note(self, what: str) -> None:
+        """Remembers who did what, for when something is wrong in the end."""
+        self.journal.append(f"{time.monotonic() - self._began:.3f} of {self.records}: {what}")
 
     async def send_many(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> list[Exception | None]:
         """Appends all, or, now and then, only the first of them while the sender hears that none arrived."""
@@ -67,6 +82,7 @@ class Log(Producer):
         kept = messages[: self._chance.randint(1, len(messages))] if cut else messages
         for key, value in kept:
             self.append(topic, key, value)
+        self.note(f"{topic} was sent {len(kept)} of {len(messages)} messages{', unacknowledged' if cut else ''}")
         if not cut:
             return [None] * len(messages)
         self._seen["messages sent twice"] += len(kept)
@@ -79,25 +95,38 @@ class Consumers:
     def __init__(
         self,
         log: Log,
+        onlooker: Database,
         databases: Sequence[Database],
         handles: Sequence[Handle],
         topics: Sequence[str],
         seen: Counter[str],
+        chance: random.Random,
     ) -> None:
         self.databases = databases
         self._log = log
+        self._onlooker = onlooker
         self._topics = topics
         self._seen = seen
         parse: dict[str, Any] = {topic: TOPICS[topic].parse for topic in topics}
         budget = Budget(10_000, timedelta(hours=1))
+        self._chance = chance
         self._processors = [
-            BatchProcessor(database, parse, handle, budget) for database, handle in zip(databases, handles, strict=True)
+            BatchProcessor(database, parse, self._slowly(handle), budget)
+            for database, handle in zip(databases, handles, strict=True)
         ]
 
     @property
     def name(self) -> str:
         """The service's."""
         return self.databases[0].schema
+
+    def _slowly(self, handle: Handle) -> Handle:
+        async def work(transaction: Transaction, records: Sequence[Record]) -> None:
+            await handle(transaction, records)
+            if self._chance.random() < SLOW:
+                await asyncio.sleep(self._chance.random() * SLOW_SECONDS_AT_MOST)
+
+        return work
 
     async def lag(self) -> int:
         """How many records are still to be processed."""
@@ -121,14 +150,24 @@ class Consumers:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                self._seen[f"{self.name} tried again after {type(getattr(error, 'orig', None) or error).__name__}"] += 1
+                reason = type(getattr(error, "orig", None) or error).__name__
+                self._seen[f"{self.name} tried again after {reason}"] += 1
+                self._log.note(f"{self.name} {replica} stopped at {_places(batch)}: {reason}")
                 await asyncio.sleep(chance.random() * 0.03)
                 continue
             self._seen["records read again and dropped"] += claim.dropped
+            self._log.note(f"{self.name} {replica} took {_places(claim.take)}, dropped {claim.dropped}")
             return True
         raise AssertionError(f"{self.name} makes no progress: {ATTEMPTS} attempts at one batch")
 
     async def _offsets(self) -> dict[Place, int]:
-        rows = await self.databases[0].rows(f"SELECT topic, partition, next_offset FROM {self.name}.consumer_offsets")
+        rows = await self._onlooker.rows(f"SELECT topic, partition, next_offset FROM {self.name}.consumer_offsets")
         stored = {(row.topic, row.partition): row.next_offset for row in rows}
         return {(topic, n): stored.get((topic, n), 0) for topic in self._topics for n in range(PARTITIONS)}
+
+
+def _places(entries: Sequence[Entry]) -> str:
+    offsets: dict[Place, list[int]] = {}
+    for one in entries:
+        offsets.setdefault((one.topic, one.partition), []).append(one.offset)
+    return ", ".join(f"{topic}/{number}@{min(of)}-{max(of)}" for (topic, number), of in offsets.items()) or "nothing"

@@ -1,0 +1,1 @@
+"""A Kafka cluster that fails on demand: librdkafka's mock cluster, and what a scenario on it needs."""
