@@ -1,0 +1,23 @@
+"""What every part is told about the run it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Broker(StrEnum):
+    """What the log is kept by."""
+
+    APACHE = "apache"
+    EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`quick` is a look, not a measurement; `say` tells how far a part is."""
+
+    quick: bool
+    broker: Broker
+    say: Callable[[str], None]
