@@ -201,9 +201,14 @@ async def add_touches(
     await tx.copy(
         "scoring.touches",
         ("lead_id", "event_id", *TOUCH_COLUMNS, "attached_to"),
-        [_touch_row(touches[place], owner) for place, owner in owners.items()],
+        [_touch_row(touches[place], owners[place]) for place in sorted(owners, key=_by_number)],
     )
     return owners
+
+
+def _by_number(place: Place) -> tuple[int, int]:
+    """One order for everybody: two processes that make the same rows wait for each other instead of deadlocking."""
+    return place[0].int, place[1].int
 
 
 async def ledgers(tx: Transaction, leads: Collection[UUID]) -> dict[UUID, list[Touch]]:
@@ -218,7 +223,8 @@ async def ledgers(tx: Transaction, leads: Collection[UUID]) -> dict[UUID, list[T
 
 async def save_leads(tx: Transaction, leads: Sequence[Lead]) -> None:
     """Writes new and changed leads."""
-    new = [_row(lead) for lead in leads if not lead.stored]
+    unmet = sorted((lead for lead in leads if not lead.stored), key=lambda lead: lead.lead_id.int)
+    new = [_row(lead) for lead in unmet]
     await tx.copy("scoring.leads", ("lead_id", "business_unit", *LEAD_COLUMNS), new)
     await tx.set_wise(
         f"""
