@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import tests.faults.rows  # noqa: F401  (enters everything into the matrix)
+from shared.cli.local.errors import LocalRunError
 from tests.faults.harness import plan
 from tests.faults.harness.matrix import FAULTS, SCENARIOS, Entry, Fault, Scenario
 from tests.faults.harness.report import Report
@@ -96,7 +97,7 @@ async def timed(
     except Exception as error:
         said = (
             str(error)
-            if isinstance(error, AssertionError) and str(error)
+            if isinstance(error, AssertionError | LocalRunError) and str(error)
             else "".join(traceback.format_exception(error))
         )
         failure = f"{said}\nlogs: {stage.folder}"
