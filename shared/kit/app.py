@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
@@ -134,15 +135,16 @@ def _settled_memory() -> Iterator[None]:
 
 async def _join(consumer: Consumer) -> None:
     """Joins the group and stays in it; a log that is away at start is waited for, and readiness says so."""
-    attempt = 0
+    attempt = losses = 0
     while True:
         try:
             await consumer.start()
-            attempt = 0
+            attempt, began = 0, time.monotonic()
             await consumer.lost()
             log().warning("consumer_rebuilt")
             await consumer.stop()
-            await asyncio.sleep(0.5)
+            losses = losses + 1 if time.monotonic() - began < 60 else 0
+            await asyncio.sleep(min(0.5 * 2**losses, 30.0))  # what is lost again at once would unsettle the whole group
         except Exception as error:
             attempt += 1
             if attempt <= 2 or attempt % 20 == 0:

@@ -39,6 +39,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._body_bytes = 0
         self._due = 0.0
+        self._unsent = 0
+        self._unsent_since = 0.0
 
     def connection_made(self, transport: Any) -> None:
         """Refuses what is too much, so that files and other connections can still be opened."""
@@ -81,7 +83,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def end_if_overdue(self, now: float) -> None:
-        """Ends the connection where the other side is too slow."""
+        """Ends the connection where the other side is too slow, to send or to take what it was answered."""
+        if self._takes_nothing(now):
+            self.transport.abort()
+            return
         answering = self.cycle is not None and not self.cycle.response_complete and not self._in_body
         if not self._due or now < self._due or answering or self.transport.is_closing():
             return
@@ -89,6 +94,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(b"408 Request Timeout")
         else:
             self.transport.close()
+
+    def _takes_nothing(self, now: float) -> bool:
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return bool(now - self._unsent_since > self.body_seconds)
 
     def _refuse(self, status: bytes) -> None:
         self.transport.write(b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)

@@ -68,6 +68,7 @@ class Consumer:
         self.stopped: str | None = None
         self.last_progress = time.monotonic()
         self.waiting_since: float | None = None
+        self.tried_at = time.monotonic()
         self.unreadable: frozenset[Place] = frozenset()
         self._over_budget = False
         self._settings = settings
@@ -79,6 +80,7 @@ class Consumer:
         self._busy = asyncio.Lock()
         self._to_commit: dict[Place, int] = {}
         self._unsaid: dict[Place, int] = {}
+        self._silent_until = 0.0
         self._broker: KafkaBroker | None = None
         self._subscriber: Any = None
         self._reader: Reader | None = None
@@ -218,6 +220,7 @@ class Consumer:
     async def _back_off(self, batch: tuple[ConsumerRecord, ...], error: Exception) -> None:
         """Puts the batch back and waits a little: briefly enough to stay in the group, longer each time."""
         self._attempt += 1
+        self.tried_at = time.monotonic()
         self.waiting_since = self.waiting_since or time.monotonic()
         pause = min(0.1 * 2 ** min(self._attempt, 6), 5.0) * random.uniform(0.7, 1.3)
         kind = type(getattr(error, "orig", None) or error).__name__
@@ -293,6 +296,21 @@ class Consumer:
             found = await client.beginning_offsets([TopicPartition(*place) for place in places])
         return {(one.topic, one.partition): offset for one, offset in found.items()}
 
+    async def ends(self, places: Collection[Place]) -> dict[Place, int]:
+        """Where the log of these partitions ends now."""
+        client = self._client()
+        if client is None:
+            raise Retryable("The consumer is not connected.")
+        async with asyncio.timeout(LOOK_UP_SECONDS):
+            found = await client.end_offsets([TopicPartition(*place) for place in places])
+        return {(one.topic, one.partition): offset for one, offset in found.items()}
+
+    def ask_to_share_out(self) -> None:
+        """Asks the group to share out its partitions once more, as when there seem to be some that nobody has."""
+        client = self._client()
+        if client is not None:
+            client._coordinator.request_rejoin()
+
     async def _go_to_stored(self, places: Collection[Place]) -> None:
         """Reads on from where this service stands, whatever Kafka remembers: after a restored database there may be
         nothing new that would show the difference. Only a beginning: the fence holds where this comes too late."""
@@ -308,6 +326,7 @@ class Consumer:
         client = self._client()
         if client is None or not places:
             return
+        self.waiting_since = None
         partitions = [TopicPartition(*place) for place in places]
         client.pause(*partitions)
         try:
@@ -315,8 +334,10 @@ class Consumer:
             begins = await self.beginnings(places)
             for place in places:
                 self._seek(place, max(stored[place] - 1, begins[place]) if place in stored else begins[place])
-            self._to_commit = self._unsaid | self._to_commit
-            self._unsaid = {}
+            if self._unsaid:
+                self._silent_until = time.monotonic() + self._settings.session_timeout_seconds
+                self._to_commit = self._unsaid | self._to_commit
+                self._unsaid = {}
         finally:
             if self.stopped is None:
                 client.resume(*client.assignment().intersection(partitions))
@@ -333,7 +354,10 @@ class Consumer:
             await self._commit()
 
     async def _commit(self) -> None:
-        """Tells Kafka where we are. Only monitoring reads it, so a failure is counted, and said again with the next."""
+        """Tells Kafka where we are. Only monitoring reads it, so a failure is counted, and said again with the next. After one
+        that cost this member its place, not before the group has had the time to settle: it would cost it again."""
+        if time.monotonic() < self._silent_until:
+            return
         client = self._client()
         assigned = self.assignment
         offsets = {TopicPartition(*place): offset for place, offset in self._to_commit.items() if place in assigned}

@@ -131,7 +131,9 @@ async def keep(transaction: Transaction, letters: Sequence[DeadLetter], budget: 
             record_timestamp timestamptz, key text, value text, headers jsonb, event_id uuid, stage text, reason text, detail text)
         ON CONFLICT (topic, partition, record_offset) DO UPDATE
             SET status = 'open', settled_at = NULL, attempts = dead_letters.attempts + 1, recorded_at = excluded.recorded_at,
-                stage = excluded.stage, reason = excluded.reason, detail = excluded.detail""",
+                stage = excluded.stage, reason = excluded.reason, detail = excluded.detail, key = excluded.key,
+                value = excluded.value, headers = excluded.headers, event_id = excluded.event_id,
+                record_timestamp = excluded.record_timestamp""",
         [_row(letter) for letter in letters],
         now=transaction.now,
     )

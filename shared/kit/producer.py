@@ -230,6 +230,9 @@ class Producer:
     async def _until_broken(self) -> None:
         """A first miss may be the broker's; nothing acknowledged for three deadlines, and it is the producer's."""
         while not self._broken.is_set():
+            if self._producer is not None and self._producer._sender.sender_task.done():
+                self._broken.set()  # it has failed, and nobody who could have noticed was waiting
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._deadline_seconds):
                     await self._broken.wait()

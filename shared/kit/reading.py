@@ -22,6 +22,9 @@ from shared.kit.positions import Place
 LOOK_MILLISECONDS = 200
 """How long one partition alone is waited for: long enough for a fetch."""
 
+CREEPS_AT_MOST = 1_000
+"""A fault lies within what is handed out at once; a partition that was crept through so far can be read again."""
+
 TRY_AGAIN_SECONDS = 15.0
 """An unreadable batch may be readable from another replica, or gone."""
 
@@ -43,7 +46,8 @@ class Reader:
         self._go_to_stored = go_to_stored
         self._tell = tell
         self._doubtful: list[TopicPartition] = []
-        self._creeping: set[TopicPartition] = set()
+        self._creeping: dict[TopicPartition, int] = {}
+        self._alone_next = True
         self._unreadable: dict[TopicPartition, float] = {}
         self.lost = asyncio.Event()
 
@@ -65,18 +69,23 @@ class Reader:
             return {}
 
     async def _read_around(self, timeout_ms: int, max_records: int | None) -> Records:
-        """The partitions in doubt one at a time, then those that can be read, until all can be. Where one alone fails too,
-        it is read record by record, so that what comes before the fault is not lost with it."""
+        """The partitions in doubt one at a time, in turn with those that are not, until all can be read. Where one alone
+        fails too, it is read record by record as far as the fault can be, so that what comes before it is not lost with it."""
         assigned = self._client.assignment()
         now = time.monotonic()
         self._doubtful = [one for one in self._doubtful if one in assigned]
-        self._unreadable = {one: since for one, since in self._unreadable.items() if one in assigned}
+        self._creeping = {one: left for one, left in self._creeping.items() if one in assigned}
+        if not self._unreadable.keys() <= assigned:
+            self._unreadable = {one: since for one, since in self._unreadable.items() if one in assigned}
+            self._tell_which()
         for one in [one for one, since in self._unreadable.items() if now - since > TRY_AGAIN_SECONDS]:
             self._unreadable[one] = now
             await self._put_back([one])
             self._doubtful.append(one)
-        alone = self._doubtful.pop(0) if self._doubtful else None
-        readable = [alone] if alone else [one for one in assigned if one not in self._unreadable]
+        others = [one for one in assigned if one not in self._unreadable and one not in self._doubtful]
+        self._alone_next = not self._alone_next or not others
+        alone = self._doubtful.pop(0) if self._doubtful and self._alone_next else None
+        readable = [alone] if alone else others
         if not readable:
             await asyncio.sleep(timeout_ms / 1000)
             return {}
@@ -90,10 +99,10 @@ class Reader:
             if not _is_about_records(error):
                 self._give_up(error)
             elif alone is None:
-                self._doubtful = readable
+                self._doubtful += readable
                 await self._put_back(readable)
             elif alone not in self._creeping:
-                self._creeping.add(alone)
+                self._creeping[alone] = max_records or CREEPS_AT_MOST
                 self._doubtful.append(alone)
                 await self._put_back([alone])
             else:
@@ -105,9 +114,11 @@ class Reader:
 
     async def _was_read(self, alone: TopicPartition, found: bool) -> None:
         if alone in self._creeping and found:
-            self._doubtful.append(alone)
-            return
-        self._creeping.discard(alone)
+            self._creeping[alone] -= 1
+            if self._creeping[alone]:
+                self._doubtful.append(alone)
+                return
+        self._creeping.pop(alone, None)
         if alone in self._unreadable and (found or await self._at_the_end(alone)):
             del self._unreadable[alone]
             self._tell_which()
@@ -115,6 +126,8 @@ class Reader:
 
     async def _at_the_end(self, partition: TopicPartition) -> bool:
         """Whether there is nothing more to read."""
+        if partition not in self._client.assignment():
+            return False
         end = self._client.highwater(partition)
         return end is not None and await self._client.position(partition) >= end
 
@@ -123,7 +136,7 @@ class Reader:
         self._unreadable = dict.fromkeys(self._unreadable, -math.inf)
 
     async def _set_aside(self, partition: TopicPartition, error: Exception) -> None:
-        self._creeping.discard(partition)
+        self._creeping.pop(partition, None)
         known = partition in self._unreadable
         self._unreadable[partition] = time.monotonic()
         self._tell_which()

@@ -84,18 +84,23 @@ async def _skip(transaction: Transaction, consumer: Consumer, body: Skip) -> int
     last = _Unread(body.topic, body.partition, body.before_offset - 1)
     stands_at = (await positions.lock(transaction, [last], consumer.beginnings))[place]
     count = body.before_offset - stands_at
-    if not 0 < count <= SKIPPED_AT_MOST:
+    furthest = min(stands_at + SKIPPED_AT_MOST, (await consumer.ends([place]))[place])
+    if not stands_at < body.before_offset <= furthest:
         raise Rejected(
             f"That would skip {count} records; the service stands at offset {stands_at}.",
             field="before_offset",
-            fix=f"Name an offset from {stands_at + 1} to {stands_at + SKIPPED_AT_MOST}.",
+            fix=f"Name an offset from {stands_at + 1} to {furthest}: what has not come yet cannot be skipped.",
         )
     await transaction.execute(
         f"""
         INSERT INTO {transaction.schema}.dead_letters (topic, partition, record_offset, record_timestamp, headers, stage,
             reason, detail, recorded_at, attempts, status, settled_at)
         SELECT :topic, :partition, skipped, 'epoch', '[]', 'read', 'unreadable', 'skipped by hand', :now, 1, 'dropped', :now
-        FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS skipped""",
+        FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS skipped
+        ON CONFLICT (topic, partition, record_offset) DO UPDATE
+            SET status = excluded.status, stage = excluded.stage, reason = excluded.reason, detail = excluded.detail, key = NULL,
+                value = NULL, headers = excluded.headers, event_id = NULL, record_timestamp = excluded.record_timestamp,
+                recorded_at = excluded.recorded_at, settled_at = excluded.settled_at""",
         {
             "topic": body.topic,
             "partition": body.partition,

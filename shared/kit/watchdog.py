@@ -25,6 +25,11 @@ from shared.kit.positions import Place
 from shared.kit.records import NO_MOMENT
 
 EXIT_CODE_STALLED = 70
+
+ASK_AFTER_SECONDS = 10.0
+ASK_SELDOM_SECONDS = 600.0
+"""How long partitions of others may stand still before the group is asked to share out anew; longer after each time."""
+
 OUTCOMES = ("facts", "duplicates", "waiting", "dead_lettered")
 
 
@@ -49,6 +54,8 @@ class Watchdog:
         self._last_seen: Mapping[Place, int] = {}
         self._nothing_before: dict[Place, datetime] = {}
         self._standing_since: float | None = None
+        self._nobodys_since: dict[Place, float] = {}
+        self._ask_after_seconds = ASK_AFTER_SECONDS
 
     async def run(self) -> None:
         """Watches until it is cancelled."""
@@ -164,9 +171,10 @@ class Watchdog:
     def _judge(self, lags: Mapping[Place, int], stored: Mapping[Place, int]) -> None:
         """Ends the process when its own partitions (any, where it has none) have work and their offsets stand still."""
         mine = (self._consumer.assignment or frozenset(lags)) - self._consumer.unreadable
-        moving = stored != self._last_seen
+        moving = any(stored.get(place) != self._last_seen.get(place) for place in mine)
+        self._look_for_nobodys(lags, stored)
         self._last_seen = stored
-        excused = self._consumer.stopped is not None or self._consumer.waiting_since is not None
+        excused = self._consumer.stopped is not None or self._is_trying()
         if moving or excused or not any(lags.get(place, 0) > 0 for place in mine):
             self._standing_since = None
             self._consumer.instruments.progress.set_to_current_time()
@@ -177,6 +185,28 @@ class Watchdog:
         if standing > self._stall_timeout_seconds:
             log().error("consumer_stalled", seconds=round(standing), lag=sum(lags.get(place, 0) for place in mine))
             os._exit(EXIT_CODE_STALLED)
+
+    def _is_trying(self) -> bool:
+        """Whether a batch is put back and tried again. One whose next try hangs is no longer excused."""
+        trying = self._consumer.waiting_since is not None
+        return trying and time.monotonic() - self._consumer.tried_at < self._stall_timeout_seconds
+
+    def _look_for_nobodys(self, lags: Mapping[Place, int], stored: Mapping[Place, int]) -> None:
+        """Asks for a new sharing-out where partitions of others have work and stand still: perhaps nobody has them. A static
+        member that comes back is given what it had before, also when there are more partitions by now."""
+        mine = self._consumer.assignment
+        now = time.monotonic()
+        for place, lag in lags.items():
+            moved = stored.get(place) != self._last_seen.get(place)
+            if place in mine or not lag or moved or not mine:
+                self._nobodys_since.pop(place, None)
+            else:
+                self._nobodys_since.setdefault(place, now)
+        if self._nobodys_since and now - min(self._nobodys_since.values()) > self._ask_after_seconds:
+            log().warning("asked_to_share_out", partitions=len(self._nobodys_since))
+            self._nobodys_since.clear()
+            self._ask_after_seconds = min(self._ask_after_seconds * 4, ASK_SELDOM_SECONDS)
+            self._consumer.ask_to_share_out()
 
 
 def _beyond_the_end(stored: Mapping[Place, int], ends: Mapping[Place, int]) -> str | None:

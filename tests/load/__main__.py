@@ -1,7 +1,7 @@
 """`make bench`: everything measured in one run on one machine, one table, one file.
 
 python -m tests.load                         everything
-python -m tests.load --only scoring,folding  some parts
+python -m tests.load --only streams,chain     some parts
 python -m tests.load --quick                 a look, not a measurement
 python -m tests.load --resume                go on where a run was broken off
 python -m tests.load --write docs/performance.md
@@ -24,9 +24,8 @@ from tests.load import mix
 from tests.load.findings import Finding, Findings, table, written_into
 from tests.load.parts import chain, kpis, posting, starting, streams
 from tests.load.profile import profile
-from tests.load.run import Broker, Run
+from tests.load.run import Broker, NotInstalled, Run
 from tests.load.stage import BROKERS, machine
-from tests.load.wrk import NoWrk
 
 Part = Callable[[Run], list[Finding]]
 
@@ -43,12 +42,19 @@ PARTS: Mapping[str, Part] = {
 def main() -> int:
     """Runs what was asked for."""
     given = _arguments().parse_args()
-    # Told to stop, it still stops what it has started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = given.only.split(",") if given.only else list(PARTS)
     if unknown := set(chosen) - PARTS.keys():
         print(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.", file=sys.stderr)
         return 2
+    if given.write and (given.quick or given.only):
+        # The page shows one whole measurement, never a look or a mixture.
+        print(
+            "WRITE (--write) wants everything in full: it goes without QUICK and ONLY; RESUME adds what is missing.",
+            file=sys.stderr,
+        )
+        return 2
+    # Told to stop, it still stops what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.profile:
         sampled = profile(Run(given.quick, given.broker, partial(_say, time.monotonic(), "profile")), given.profile)
         print("\n".join(sampled))
@@ -58,25 +64,26 @@ def main() -> int:
         "machine": machine(),
         "broker": BROKERS[given.broker],
         "mix": mix.DESCRIPTION,
-        "run": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC{', quick: a look, not a measurement' if given.quick else ''}",
+        **({"sizes": "quick: a look, not a measurement"} if given.quick else {}),
     }
-    findings = (Findings.resumed if given.resume else Findings)(given.json, about)
+    findings = (Findings.resumed if given.resume else Findings)(given.json, about, datetime.now(UTC))
     began, failed = time.monotonic(), list[str]()
     for name in chosen:
         if given.resume and name in findings.parts:
             continue
         run = Run(given.quick, given.broker, partial(_say, began, name))
         run.say("begins")
+        part_began = time.monotonic()
         try:
             lines = PARTS[name](run)
         except Exception as error:
             # The others are worth having all the same; `--resume` does this one again.
             failed.append(name)
-            run.say(f"failed: {error}" if isinstance(error, NoWrk) else f"failed:\n{traceback.format_exc()}")
+            run.say(f"failed: {error}" if isinstance(error, NotInstalled) else f"failed:\n{traceback.format_exc()}")
             continue
-        findings.add(name, lines)
+        findings.add(name, lines, datetime.now(UTC), time.monotonic() - part_began)
         print("\n".join(table(lines)), flush=True)
-    findings.finish(PARTS, f"{(time.monotonic() - began) / 60:.1f} minutes")
+    findings.finish(PARTS)
     document = findings.document()
     print(f"\n{document}\n\nAll of it: {given.json}")
     if failed:
@@ -104,8 +111,14 @@ def _arguments() -> argparse.ArgumentParser:
     )
     asked.add_argument("--quick", action="store_true", help="short rounds and small sizes: a look, not a measurement")
     asked.add_argument("--json", type=Path, default=Path("build/bench.json"), help="where the findings are kept")
-    asked.add_argument("--resume", action="store_true", help="keep the parts that the file has already")
-    asked.add_argument("--write", type=Path, metavar="DOCUMENT", help="also put the table into a document")
+    asked.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep the parts that the file has already from the same machine, in the same sizes",
+    )
+    asked.add_argument(
+        "--write", type=Path, metavar="DOCUMENT", help="also put the table into a document; not with --quick or --only"
+    )
     asked.add_argument(
         "--profile",
         type=int,

@@ -51,6 +51,13 @@ def is_sustained(rate: float, accepted_per_second: float, backlog: Sequence[tupl
     return backlog[-1][1] < rate * SETTLE_SECONDS and slope(half) <= (1 - KEPT_UP) * rate
 
 
+def waits(sent_at: Sequence[float], seen_at: Sequence[float], gave_up_at: float) -> list[float]:
+    """The seconds from sending to seeing: the n-th sent is seen when n are. Whatever was never seen has waited until the
+    looking ended, which is the least that it can have been."""
+    seen = [*seen_at, *[gave_up_at] * (len(sent_at) - len(seen_at))]
+    return [max(0.0, at - sent) for sent, at in zip(sorted(sent_at), seen, strict=False)]
+
+
 class Verdict(Enum):
     """How a rate went: it holds, it does not, or it failed by so little that it is worth another look."""
 

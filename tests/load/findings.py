@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the table. `against` is what the same run measured beside it, `target` what DESIGN asks for, either as
-    a ratio to that (`of_ratio`) or of the measured value itself; `less_is_better` turns the comparison round."""
+    """One line of the table. `against` is what the same run measured beside it, `target` what the project aims for
+    (docs/performance.md lists it), either as a ratio to that (`of_ratio`) or of the measured value itself;
+    `less_is_better` turns the comparison round."""
 
     part: str
     what: str
@@ -43,34 +45,55 @@ class Finding:
         return value <= self.target if self.less_is_better else value >= self.target
 
 
-class Findings:
-    """The findings of a run by part, and the file they are kept in."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """When a part was finished, how long it took, and when the leg of the run began that it belongs to."""
 
-    def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
+    leg: str
+    at: str
+    seconds: float
+
+
+class Findings:
+    """The findings of a run by part, and the file they are kept in. A run that was resumed has several legs."""
+
+    def __init__(self, path: Path, about: Mapping[str, str], began: datetime) -> None:
         self._path = path
-        self.about = dict(about)
+        self._about = dict(about)
+        self._leg = began.isoformat(timespec="seconds")
         self.parts: dict[str, list[Finding]] = {}
+        self.measured: dict[str, Measured] = {}
 
     @classmethod
-    def resumed(cls, path: Path, about: Mapping[str, Any]) -> Findings:
-        """With what an earlier run had finished; without a file, with nothing."""
-        findings = cls(path, about)
+    def resumed(cls, path: Path, about: Mapping[str, str], began: datetime) -> Findings:
+        """With what an earlier leg had finished on the same machine in the same way; without such a file, with nothing."""
+        findings = cls(path, about, began)
         if path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
-            findings.about = {**kept["about"], **about}
-            findings.parts = {part: [_finding(line) for line in lines] for part, lines in kept["parts"].items()}
+            if {name: value for name, value in kept["about"].items() if name not in ("run", "took")} == findings._about:
+                findings.measured = {part: Measured(**dated) for part, dated in kept.get("measured", {}).items()}
+                parts = {part: [_finding(line) for line in lines] for part, lines in kept["parts"].items()}
+                findings.parts = {part: lines for part, lines in parts.items() if part in findings.measured}
         return findings
 
-    def add(self, part: str, lines: Iterable[Finding]) -> None:
+    def add(self, part: str, lines: Iterable[Finding], at: datetime, seconds: float) -> None:
         """Keeps a finished part."""
         self.parts[part] = list(lines)
+        self.measured[part] = Measured(self._leg, at.isoformat(timespec="seconds"), round(seconds, 1))
         self.keep()
 
-    def finish(self, order: Iterable[str], took: str) -> None:
+    def finish(self, order: Iterable[str]) -> None:
         """Keeps the whole, its parts in one order whenever each was measured."""
-        self.about["took"] = took
         self.parts = {part: self.parts[part] for part in order if part in self.parts}
         self.keep()
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What was measured on, when, in how many legs and for how long."""
+        legs = sorted({measured.leg for measured in self.measured.values()} or {self._leg})
+        run = _minute(legs[0]) if len(legs) == 1 else f"{_minute(legs[0])} to {_minute(legs[-1])}, in {len(legs)} legs"
+        took = sum(measured.seconds for measured in self.measured.values()) / 60
+        return {**self._about, "run": run, "took": f"{took:.1f} minutes"}
 
     def keep(self) -> None:
         """Writes the file anew."""
@@ -83,6 +106,7 @@ class Findings:
         """Everything, each line with its ratio and whether its target is reached."""
         return {
             "about": self.about,
+            "measured": {part: asdict(measured) for part, measured in self.measured.items()},
             "parts": {
                 part: [{"ratio": line.ratio, "reached": line.reached, **asdict(line)} for line in lines]
                 for part, lines in self.parts.items()
@@ -94,6 +118,10 @@ class Findings:
         about = [f"- {name}: {value}" for name, value in self.about.items()]
         lines = [line for part in self.parts.values() for line in part]
         return "\n".join([*about, "", *table(lines)])
+
+
+def _minute(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _finding(kept: Mapping[str, Any]) -> Finding:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.load.run import Run
+from tests.load.run import NotInstalled, Run
 from tests.load.stage import Stage, running_stage
 from tests.load.traffic import Traffic
 from tests.support.servers import SERVICES
@@ -58,9 +58,9 @@ def shares(raw: Iterable[str]) -> dict[str, float]:
 
 
 def profile(run: Run, rate: int) -> list[str]:
-    """Lines of a Markdown table. Raises `RuntimeError` when the sampler is not installed."""
+    """Lines of a Markdown table. Raises `NotInstalled` without the sampler."""
     if not SPY.exists():
-        raise RuntimeError("py-spy is not installed; `make bench` installs it")
+        raise NotInstalled("py-spy is not installed; `make profile` installs it")
     with running_stage(run) as stage:
         services = stage.configured()
         for name in SERVICES:

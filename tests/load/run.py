@@ -14,6 +14,10 @@ class Broker(StrEnum):
     EMBEDDED = "embedded"
 
 
+class NotInstalled(Exception):
+    """Something that a part is measured with is not on this machine; the message says how to get it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """`quick` is a look, not a measurement; `say` tells how far a part is."""

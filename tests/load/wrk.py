@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.load.run import NotInstalled
+
 SCRIPT = Path(__file__).with_name("wrk.lua")
-
-
-class NoWrk(Exception):
-    """The load generator is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,10 @@ class Load:
 
 
 def require() -> str:
-    """Where `wrk` is. Raises `NoWrk`, saying how to get it."""
+    """Where `wrk` is. Raises `NotInstalled`, saying how to get it."""
     found = shutil.which("wrk")
     if found is None:
-        raise NoWrk("wrk is not installed; it makes the load of this part: apt-get install wrk")
+        raise NotInstalled("wrk is not installed; it makes the load of this part: apt-get install wrk")
     return found
 
 

@@ -141,13 +141,15 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
         )
     elif isinstance(form, MoneyMean):
         extra = "NULL AS quantiles, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS median_amount"
+    # In whole microseconds, so that the mean does not depend on the order in which rows are met.
     select, group_by = _grouping(question, day, ("measure",) if duration else ("measure", "currency"))
     rows = await database.rows(
         f"""
         SELECT {select}, measure, {"NULL" if duration else "currency"} AS currency, count(*) AS n,
             coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE cohort_at <= :cutoff) AS mature,
             count(*) FILTER (WHERE negative) AS negative, count(duration_seconds) AS durations,
-            avg(duration_seconds) AS mean, min(at) AS first_at, {extra}
+            CAST(avg(CAST(round(duration_seconds * 1000000) AS bigint)) / 1000000 AS double precision) AS mean,
+            min(at) AS first_at, {extra}
         FROM metrics.entries
         WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
         {group_by}""",

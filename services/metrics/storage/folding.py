@@ -13,7 +13,7 @@ from services.metrics.domain.entries import Entry
 from services.metrics.domain.facts import Fact, Link
 from services.metrics.domain.folding import Folded, Known
 from services.metrics.domain.rollups import Delta, EntryId, Rules, local_day
-from shared.kit.database import Transaction, as_array
+from shared.kit.database import RacedWrite, Transaction, as_array
 
 FACT_COLUMNS = "lead_id, event_id, version, event, occurred_at, recorded_at, causation_id, business_unit, data"
 FACT_TEXT = FACT_COLUMNS.replace("data", "CAST(data AS text) AS data")
@@ -115,8 +115,7 @@ async def save(tx: Transaction, folded: Folded, rules: Rules) -> None:
 async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
     """Writes changed entries, then sums, those in one order for all writers."""
     await forget_entries(tx, delta.removed)
-    await replace_entries(tx, delta.replaced, rules)
-    await tx.copy("metrics.entries", ENTRY_COLUMNS, [entry_row(entry, rules) for entry in delta.added])
+    await add_entries(tx, [*delta.added, *await replace_entries(tx, delta.replaced, rules)], rules)
     await tx.set_wise(
         """
         INSERT INTO metrics.rollups AS old (measure, dimension, day, business_unit, value, age_days, currency,
@@ -153,17 +152,37 @@ async def forget_entries(tx: Transaction, ids: Sequence[EntryId]) -> None:
     )
 
 
-async def replace_entries(tx: Transaction, entries: Sequence[Entry], rules: Rules) -> None:
-    """Says anew what entries are that are there under the same id."""
-    await tx.set_wise(
+async def add_entries(tx: Transaction, entries: Sequence[Entry], rules: Rules) -> None:
+    """Writes entries that follow from the facts and did not before. Their people are held, so that nobody can have written
+    them meanwhile: those that are there were counted by an earlier version of the rules, and make way."""
+    if not entries:
+        return
+    rows = [entry_row(entry, rules) for entry in entries]
+    try:
+        async with tx.savepoint():
+            await tx.copy("metrics.entries", ENTRY_COLUMNS, rows)
+    except RacedWrite:
+        await forget_entries(tx, [(entry.root_id, entry.key, entry.valid_from) for entry in entries])
+        await tx.copy("metrics.entries", ENTRY_COLUMNS, rows)
+
+
+async def replace_entries(tx: Transaction, entries: Sequence[Entry], rules: Rules) -> list[Entry]:
+    """Says anew what entries are that are there under the same id. Answers with those that an earlier version of the rules
+    had not made, so that they are not there."""
+    found = await tx.set_wise(
         f"""
         UPDATE metrics.entries AS e SET
             {", ".join(f"{n} = r.{n}" for n in ENTRY_COLUMNS if n not in ("root_id", "key", "valid_from"))}
         FROM json_to_recordset(CAST(:rows AS json)) AS r(
             {", ".join(f"{name} {kind}" for name, kind in ENTRY_COLUMNS.items())})
-        WHERE e.root_id = r.root_id AND e.key = r.key AND e.valid_from = r.valid_from""",
+        WHERE e.root_id = r.root_id AND e.key = r.key AND e.valid_from = r.valid_from
+        RETURNING e.root_id, e.key, e.valid_from""",
         [dict(zip(ENTRY_COLUMNS, entry_row(entry, rules), strict=True)) for entry in entries],
     )
+    if len(found) == len(entries):
+        return []
+    there = {(row.root_id, row.key, row.valid_from) for row in found}
+    return [entry for entry in entries if (entry.root_id, entry.key, entry.valid_from) not in there]
 
 
 ENTRY_COLUMNS = {

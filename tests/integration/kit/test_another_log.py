@@ -46,11 +46,11 @@ async def database(toy: Toy) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def processed(toy: Toy, records: int) -> None:
+async def processed(toy: Toy, records: int, within_seconds: float = 20) -> None:
     async def are() -> bool:
         return (await toy.ledger())["records"] == records
 
-    await eventually(are, within_seconds=20)
+    await eventually(are, within_seconds=within_seconds)
 
 
 async def create_anew(admin: AIOKafkaAdminClient, topic: str) -> None:
@@ -118,6 +118,22 @@ async def test_a_partition_that_is_added_is_found_and_read_from_its_beginning(
             for number in range(5, 8):
                 await eventually(lambda n=number: _sent(producer, toy.topic, n))  # type: ignore[misc]
         await processed(toy, 8)
+
+
+@pytest.mark.timeout(90)
+async def test_a_static_member_that_comes_back_is_given_the_partitions_that_were_added_meanwhile(
+    toy: Toy, admin: AIOKafkaAdminClient, database: Database
+) -> None:
+    assert toy.settings.group_instance_id
+    await toy.send(*(ping(n) for n in range(5)))
+    async with toy.consuming():
+        await processed(toy, 5)
+    await admin.create_partitions({toy.topic: NewPartitions(2)})
+    async with AIOKafkaProducer(bootstrap_servers=toy.bootstrap) as producer:
+        for number in range(5, 8):
+            await eventually(lambda n=number: _sent(producer, toy.topic, n))  # type: ignore[misc]
+    async with watched(toy, database):
+        await processed(toy, 8, within_seconds=40)
 
 
 async def _sent(producer: AIOKafkaProducer, topic: str, number: int) -> bool:

@@ -80,6 +80,21 @@ async def test_a_poison_record_is_dead_lettered_alone_with_its_original_bytes(to
     assert "\x00" not in row.detail
 
 
+async def test_a_dead_letter_keeps_the_bytes_of_the_record_that_is_at_its_place_now(toy: Toy) -> None:
+    await toy.send(b"not json")
+    async with toy.consuming():
+        await eventually(done(toy, 1))
+    database = toy.database()
+    async with database.transaction() as transaction:  # as after a topic was created anew, and its positions forgotten
+        await transaction.execute("UPDATE toy.dead_letters SET value = 'what another log had here'")
+        await transaction.execute("DELETE FROM toy.consumer_offsets")
+    async with toy.consuming():
+        await eventually(done(toy, 1))
+    rows = await database.rows("SELECT value FROM toy.dead_letters")
+    await database.close()
+    assert [bytes(row.value) for row in rows] == [b"not json"]
+
+
 async def test_headers_that_are_not_text_do_no_harm(toy: Toy) -> None:
     await toy.send(ping(1), headers=[("trace", b"\xff\xfe"), *((f"h{n}", b"x") for n in range(200))])
     async with toy.consuming():

@@ -132,7 +132,7 @@ async def test_what_cannot_be_read_can_be_skipped_and_stays_on_the_books(toy: To
         listed = (await client.get("/v1/unreadable")).json()["items"]
         body = {"topic": toy.topic, "partition": 1, "before_offset": 3}
         elsewhere = await client.post("/v1/unreadable:skip", json={**body, "partition": 0})
-        too_far = await client.post("/v1/unreadable:skip", json={**body, "before_offset": 20_000})
+        too_far = await client.post("/v1/unreadable:skip", json={**body, "before_offset": 5})  # the log ends at 4
         skipped = await client.post("/v1/unreadable:skip", json=body)
         await done(toy, 4)
         await eventually(lambda: not consumer.unreadable)

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import psycopg
 
-from tests.load.arithmetic import Verdict, highest, median, percentile, verdict
+from tests.load.arithmetic import Verdict, highest, median, percentile, verdict, waits
 from tests.load.findings import Finding
 from tests.load.run import Run
 from tests.load.stage import Stage, running_stage
@@ -29,6 +29,9 @@ HOPELESS_SECONDS = 5.0
 
 SPOKEN = {Verdict.HOLDS: "sustained", Verdict.CLOSE: "not quite sustained", Verdict.FAILS: "not sustained"}
 PROBES_PER_SECOND = 8
+SEEN_WITHIN_SECONDS = 60.0
+"""Looked for so long after the last lead was posted; what is not seen by then counts with all the time it was looked for."""
+
 ASK_EVERY_SECONDS = 0.04
 COUNTED = b"SELECT coalesce(sum(count), 0) FROM metrics.rollups WHERE measure = 'lead_created' AND dimension = ''"
 LEFT = b"""
@@ -47,6 +50,8 @@ class Trial:
     verdict: Verdict
     left: float
     waits: Sequence[float]
+    unseen: int
+    refused_probes: int
     microseconds: dict[str, float]
     generator_microseconds: float
     memory: dict[str, float]
@@ -73,13 +78,15 @@ class Chain:
             logs = "\n".join(f"{name}:\n{self.services.log(name)[-800:]}" for name in SERVICES)
             raise RuntimeError(f"{error}\n{logs}") from error
         after, spent = self.stage.processor_seconds(), time.process_time() - began
-        leads, refused = watch.leads(), watch.traffic.posted.refused
+        leads, refused = watch.leads(), watch.traffic.posted.refused + watch.refused
         made = Trial(
             rate,
             leads / watch.traffic.posted.seconds,
             Verdict.FAILS if refused else verdict(rate, leads / watch.traffic.posted.seconds, watch.backlog),
             watch.backlog[-1][1],
             watch.waits(),
+            watch.unseen(),
+            watch.refused,
             {name: (after[name] - before[name]) / leads * 1e6 for name in after},
             spent / leads * 1e6,
             watch.memory,
@@ -89,7 +96,9 @@ class Chain:
         self.run.say(
             f"{rate:,} leads/s{'' if interact else ' alone'}: accepted {made.accepted_per_second:,.0f}/s, "
             f"{made.left:,.0f} left, visible after {percentile(made.waits, 0.5):.2f} s, p99 "
-            f"{percentile(made.waits, 0.99):.2f} s, {sum(made.microseconds.values()):,.0f} µs a lead{f', {refused} requests refused' if refused else ''}; "
+            f"{percentile(made.waits, 0.99):.2f} s, {sum(made.microseconds.values()):,.0f} µs a lead"
+            f"{f', {refused} requests refused, {watch.refused} of them probes' if refused else ''}"
+            f"{f', {made.unseen} probes never seen' if made.unseen else ''}; "
             f"{SPOKEN[made.verdict]}"
         )
         return made
@@ -115,6 +124,9 @@ class Watch:
         self._campaign = campaign
         self._accepted_at: list[float] = []
         self._visible_at: list[float] = []
+        self._enough = False
+        self._gave_up_at = 0.0
+        self.refused = 0
         self.backlog: list[tuple[float, float]] = []
         self.memory: dict[str, float] = {}
 
@@ -123,8 +135,12 @@ class Watch:
         return self.traffic.posted.leads + len(self._accepted_at)
 
     def waits(self) -> list[float]:
-        """Seconds from each 202 to its lead's being counted: the n-th accepted is visible when n are."""
-        return [max(0.0, seen - sent) for sent, seen in zip(sorted(self._accepted_at), self._visible_at, strict=False)]
+        """Seconds from each 202 to its lead's being counted."""
+        return waits(self._accepted_at, self._visible_at, self._gave_up_at)
+
+    def unseen(self) -> int:
+        """Probes that were accepted and looked for in vain."""
+        return max(0, len(self._accepted_at) - len(self._visible_at))
 
     async def until(self, posting: asyncio.Task[None], rate: int, seconds: float) -> None:
         """Looks on until the time of posting is over; sales may go on after it."""
@@ -141,13 +157,19 @@ class Watch:
                         self.traffic.enough = True
                         break
             self.memory = memory(self._chain)
-            looking[0].cancel()
+            # The last probe's answer is waited for: one that was accepted unheard would be counted as another's.
+            self._enough = True
+            await looking[0]
             with suppress(TimeoutError):
-                await eventually(lambda: len(self._visible_at) >= len(self._accepted_at), within_seconds=60)
+                await eventually(lambda: not self.unseen() or looking[1].done(), within_seconds=SEEN_WITHIN_SECONDS)
+            self._gave_up_at = time.perf_counter()
         finally:
             for task in looking:
                 task.cancel()
-            await asyncio.gather(*looking, return_exceptions=True)
+            ended = await asyncio.gather(*looking, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
 
     async def _behind(self, connection: psycopg.AsyncConnection) -> float:
         accepted = self.leads()
@@ -159,11 +181,17 @@ class Watch:
         async with httpx.AsyncClient(timeout=30, trust_env=False, headers=bearer(CAPTURE_KEY)) as client:
             url = f"{self._chain.services.url('capture')}/v1/leads"
             next_at = time.perf_counter()
-            while True:
-                name = f"{self._campaign} {len(self._accepted_at)}".replace(" ", ".")
+            while not self._enough:
+                name = f"{self._campaign} {len(self._accepted_at) + self.refused}".replace(" ", ".")
                 body = {"email": f"{name}@example.com", "channel": "event", "campaign": self._campaign}
-                if (await client.post(url, json=body)).status_code == 202:
+                try:
+                    accepted = (await client.post(url, json=body)).status_code == 202
+                except httpx.TransportError:
+                    accepted = False
+                if accepted:
                     self._accepted_at.append(time.perf_counter())
+                else:
+                    self.refused += 1
                 next_at += 1 / PROBES_PER_SECOND
                 await asyncio.sleep(max(0.0, next_at - time.perf_counter()))
 
@@ -171,9 +199,11 @@ class Watch:
         async with httpx.AsyncClient(timeout=30, trust_env=False, headers=bearer(API_TOKEN)) as client:
             url = f"{self._chain.services.url('metrics')}/v1/kpis/leads_created"
             while True:
-                answer = await client.get(url, params={"campaign": self._campaign})
-                counted = answer.json()["total"]["value"] or 0 if answer.status_code == 200 else 0
-                self._visible_at += [time.perf_counter()] * (counted - len(self._visible_at))
+                # Where nothing is answered nothing is seen, and the waits grow.
+                with suppress(httpx.TransportError):
+                    answer = await client.get(url, params={"campaign": self._campaign})
+                    counted = answer.json()["total"]["value"] or 0 if answer.status_code == 200 else 0
+                    self._visible_at += [time.perf_counter()] * (counted - len(self._visible_at))
                 await asyncio.sleep(ASK_EVERY_SECONDS)
 
     async def settled(self) -> None:
@@ -229,7 +259,8 @@ def chain(run: Run) -> list[Finding]:
             lines.append(_rate_line(trial, what, stage.broker))
     known = {trial.rate: trial for trial in (*calm, *([best] if best else []))}
     for trial in known.values():
-        lines += _visible_lines(trial)
+        # The highest rate has its line of processes already.
+        lines += _visible_lines(trial, processes=trial is not best)
     loaded = best or calm[-1]
     for name, at_rest in resting.items():
         lines.append(
@@ -256,15 +287,22 @@ def _search(running: Chain, known: Trial, *, interact: bool) -> Trial | None:
 
 
 def _rate_line(trial: Trial, what: str, broker: str) -> Finding:
-    spent = {f"{name} µs": value for name, value in trial.microseconds.items()}
-    detail = {"broker": broker, **spent, "load generator µs": trial.generator_microseconds}
+    detail = {"broker": broker, **_processes(trial)}
     return Finding("chain", what, trial.rate, "leads/s", target=5000, of_ratio=False, detail=detail)
 
 
-def _visible_lines(trial: Trial) -> list[Finding]:
+def _processes(trial: Trial) -> dict[str, float]:
+    spent = {f"{name} µs": value for name, value in trial.microseconds.items()}
+    return {**spent, "load generator µs": trial.generator_microseconds}
+
+
+def _visible_lines(trial: Trial, *, processes: bool) -> list[Finding]:
     target = 1.0 if trial.rate == 1000 else None
     what = f"accepted → visible in KPIs at {trial.rate:,} leads/s"
-    detail = {"probes": len(trial.waits), "µs a lead, all": sum(trial.microseconds.values())}
+    detail: dict[str, float] = {"probes": len(trial.waits)}
+    if trial.unseen or trial.refused_probes:
+        detail |= {"never seen": trial.unseen, "refused": trial.refused_probes}
+    detail |= {"µs a lead, all": sum(trial.microseconds.values()), **(_processes(trial) if processes else {})}
     return [
         Finding("chain", f"{what}, p50", median(trial.waits), "s", detail=detail),
         Finding("chain", f"{what}, p99", percentile(trial.waits, 0.99), "s", target=target, of_ratio=False, less_is_better=True),

@@ -90,7 +90,7 @@ def kpis(run: Run) -> list[Finding]:
             run.say(f"{size:,} leads, {rows:,} entries made in {time.monotonic() - began:.0f} s")
             if size == sizes[0]:
                 _audited(services, run)
-            took[size] = _asked(services, run)
+            took[size] = _asked(services)
             slow = sorted(took[size], key=lambda kpi: -percentile(took[size][kpi], 0.95))[:3]
             run.say("; ".join(f"{kpi} p95 {percentile(took[size][kpi], 0.95):,.0f} ms" for kpi in slow))
     rolled = [kpi for kpi in BY_ID if isinstance(BY_ID[kpi].form, FROM_ROLLUPS)]
@@ -230,8 +230,8 @@ def _audited(services: RunningServices, run: Run) -> None:
     run.say(f"the service's audit finds all {found['checked']:,} entries and sums as it would have written them")
 
 
-def _asked(services: RunningServices, run: Run) -> dict[str, list[float]]:
-    """Milliseconds of each answer by KPI."""
+def _asked(services: RunningServices) -> dict[str, list[float]]:
+    """Milliseconds of each answer by KPI. Raises `RuntimeError` at any that is refused: how fast that came is no result."""
     today = datetime.now(UTC).date()
     window = {"from": str(today - timedelta(days=90)), "to": str(today), "group_by": "channel"}
     took: dict[str, list[float]] = {}
@@ -246,6 +246,7 @@ def _asked(services: RunningServices, run: Run) -> dict[str, list[float]]:
                 answer = client.get(url, params=window)
                 took[kpi].append((time.perf_counter() - started) * 1e3)
                 if answer.status_code != 200:
-                    run.say(f"{kpi} answered {answer.status_code} after {took[kpi][-1]:,.0f} ms: {answer.text[:200]}")
+                    after = f"after {took[kpi][-1]:,.0f} ms"
+                    raise RuntimeError(f"{kpi} answered {answer.status_code} {after}: {answer.text[:200]}")
             took[kpi] = took[kpi][1:] or took[kpi]
     return took

@@ -18,7 +18,7 @@ from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_S
 from tests.load import mix
 from tests.load.findings import Finding
 from tests.load.rewriting import rewrite
-from tests.load.run import Run
+from tests.load.run import NotInstalled, Run
 from tests.load.stage import PARTITIONS, Stage, running_stage
 from tests.load.traffic import Traffic
 from tests.support.services import ROOT, RunningServices
@@ -60,6 +60,10 @@ class Drained:
 
 def streams(run: Run) -> list[Finding]:
     """The three consumers one after another, each with the whole backlog of its topics before it."""
+    if not BENCH_PYTHON.exists():
+        raise NotInstalled(
+            "Quix Streams is not installed, and scoring has to be held against it: `make bench` installs it"
+        )
     leads = QUICK_LEADS if run.quick else LEADS
     with running_stage(run) as stage:
         services = stage.configured()
@@ -74,7 +78,7 @@ def streams(run: Run) -> list[Finding]:
         reading = _limit_of_reading(stage, events)
         run.say(f"reading and decoding alone: {1e6 / reading:,.1f} µs an event")
         quix = _quix(stage, events)
-        run.say("Quix Streams is not installed" if quix is None else f"Quix Streams: {1e6 / quix:,.1f} µs an event")
+        run.say(f"Quix Streams: {1e6 / quix:,.1f} µs an event")
         pipeline = _drained(stage, services, "pipeline", run)
         won = asyncio.run(_win(stage, services))
         run.say(f"{won} leads won")
@@ -105,7 +109,7 @@ def streams(run: Run) -> list[Finding]:
     return lines
 
 
-def _scoring_lines(scoring: Drained, quix: float | None, reading: float) -> list[Finding]:
+def _scoring_lines(scoring: Drained, quix: float, reading: float) -> list[Finding]:
     detail = {"own µs": scoring.own, "PostgreSQL µs": scoring.postgres}
     both = scoring.per_core_with_postgres
     against = "Quix Streams, same rules, state in RocksDB"
@@ -187,10 +191,8 @@ def _limit_of_reading(stage: Stage, events: int) -> float:
     return _outcome([*command, str(events), str(int(events * WARM_UP))])
 
 
-def _quix(stage: Stage, events: int) -> float | None:
-    """Events a second of processor time on Quix Streams; None where it is not installed."""
-    if not BENCH_PYTHON.exists():
-        return None
+def _quix(stage: Stage, events: int) -> float:
+    """Events a second of processor time on Quix Streams."""
     command = [str(BENCH_PYTHON), "-W", "ignore", "-m", "tests.load.quix", stage.bootstrap, CAPTURE_LEADS.name]
     return _outcome([*command, str(events), str(int(events * WARM_UP)), str(stage.folder / "quix")])
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.load.arithmetic import Verdict, highest, is_sustained, median, percentile, ratio, slope, verdict
+from tests.load.arithmetic import Verdict, highest, is_sustained, median, percentile, ratio, slope, verdict, waits
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50)
 
@@ -81,6 +81,16 @@ def test_what_failed_by_little_is_worth_another_look() -> None:
     assert verdict(1000, 1000, backlog(0, 800, 1600, 2400, 3200)) is Verdict.CLOSE
     assert verdict(1000, 1000, backlog(0, 2000, 4000, 5000)) is Verdict.FAILS
     assert verdict(1000, 500, STEADY) is Verdict.FAILS
+
+
+def test_a_probe_that_is_never_seen_has_waited_until_the_looking_ended() -> None:
+    assert waits([1.0, 2.0, 3.0], [1.5, 2.5], gave_up_at=63.0) == [0.5, 0.5, 60.0]
+    assert waits([1.0, 2.0], [], gave_up_at=62.0) == [61.0, 60.0]
+    assert percentile(waits([0.0] * 100, [0.1] * 98, gave_up_at=60.0), 0.99) > 59
+
+
+def test_what_is_seen_without_having_been_sent_has_no_wait() -> None:
+    assert waits([1.0], [1.25, 1.5], gave_up_at=9.0) == [0.25]
 
 
 @given(st.integers(0, 20))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.load.__main__ import main
 from tests.load.findings import Finding, Findings, number, table, written_into
 
 POSTS = Finding("posts", "one lead", 400.0, "requests/s", 500.0, "bare", target=0.8)
@@ -47,30 +49,56 @@ def test_numbers_have_as_many_digits_as_they_are_worth(value: float, shown: str)
     assert number(value) == shown
 
 
-def test_a_finished_part_is_kept_and_a_resumed_run_has_it(tmp_path: Path) -> None:
+NOON, ONE, TWO = (datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (12, 13, 14))
+ABOUT = {"machine": "two cores"}
+
+
+def test_a_finished_part_is_kept_with_its_date_and_a_resumed_run_says_how_many_legs_it_has(tmp_path: Path) -> None:
     path = tmp_path / "made" / "bench.json"
-    Findings(path, {"machine": "two cores", "run": "first"}).add("posts", [POSTS])
-    resumed = Findings.resumed(path, {"run": "second"})
+    Findings(path, ABOUT, NOON).add("posts", [POSTS], ONE, 90)
+    resumed = Findings.resumed(path, ABOUT, ONE)
     assert resumed.parts == {"posts": [POSTS]}
-    assert resumed.about == {"machine": "two cores", "run": "second"}
-    resumed.add("waits", [WAITS])
+    assert resumed.about == {**ABOUT, "run": "2026-03-01 12:00 UTC", "took": "1.5 minutes"}
+    resumed.add("waits", [WAITS], TWO, 60)
+    assert "- run: 2026-03-01 12:00 UTC to 2026-03-01 13:00 UTC, in 2 legs\n- took: 2.5 minutes" in resumed.document()
     kept = json.loads(path.read_text())
     assert list(kept["parts"]) == ["posts", "waits"]
+    assert [kept["measured"][part]["at"][:16] for part in kept["parts"]] == ["2026-03-01T13:00", "2026-03-01T14:00"]
     assert kept["parts"]["posts"][0]["ratio"] == 0.8
     assert kept["parts"]["waits"][0]["reached"] is False
 
 
 def test_a_part_that_was_measured_later_still_stands_in_its_place(tmp_path: Path) -> None:
-    findings = Findings(tmp_path / "bench.json", {})
-    findings.add("waits", [WAITS])
-    findings.add("posts", [POSTS])
-    findings.finish(["posts", "waits"], "2 minutes")
-    assert list(Findings.resumed(tmp_path / "bench.json", {}).parts) == ["posts", "waits"]
-    assert findings.document().startswith("- took: 2 minutes")
+    findings = Findings(tmp_path / "bench.json", {}, NOON)
+    findings.add("waits", [WAITS], ONE, 60)
+    findings.add("posts", [POSTS], TWO, 60)
+    findings.finish(["posts", "waits"])
+    assert list(Findings.resumed(tmp_path / "bench.json", {}, TWO).parts) == ["posts", "waits"]
+    assert findings.document().startswith("- run: 2026-03-01 12:00 UTC\n- took: 2.0 minutes")
+
+
+def test_a_resumed_run_takes_nothing_from_another_machine_or_from_a_quick_look(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    Findings(path, {**ABOUT, "sizes": "quick"}, NOON).add("posts", [POSTS], ONE, 1)
+    assert Findings.resumed(path, ABOUT, TWO).parts == {}
+    assert Findings.resumed(path, {"machine": "four cores", "sizes": "quick"}, TWO).parts == {}
+    assert Findings.resumed(path, {**ABOUT, "sizes": "quick"}, TWO).parts == {"posts": [POSTS]}
 
 
 def test_without_a_file_a_resumed_run_begins_with_nothing(tmp_path: Path) -> None:
-    assert Findings.resumed(tmp_path / "none.json", {}).parts == {}
+    assert Findings.resumed(tmp_path / "none.json", {}, NOON).parts == {}
+
+
+@pytest.mark.parametrize("part_of_it", [["--quick"], ["--only", "streams"], ["--only", "streams", "--resume"]])
+def test_the_page_is_not_written_from_a_part_or_a_look(
+    part_of_it: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    monkeypatch.setattr("sys.argv", ["tests.load", *part_of_it, "--write", str(page)])
+    monkeypatch.setattr("signal.signal", lambda *_: pytest.fail("it began"))
+    assert main() == 2
+    assert "goes without QUICK and ONLY" in capsys.readouterr().err
+    assert not page.exists()
 
 
 def test_only_what_stands_between_the_markers_is_written_anew() -> None:

@@ -1,0 +1,97 @@
+"""When the watchdog ends its process, and when it asks the group to share out anew."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from shared.kit import watchdog
+from shared.kit.instruments import ConsumerInstruments
+from shared.kit.positions import Place
+from shared.kit.watchdog import Watchdog
+
+MINE, OTHERS = ("topic", 0), ("topic", 1)
+
+
+@dataclass
+class Standing:
+    """A consumer as far as the watchdog looks at it."""
+
+    group: str = "toy"
+    topics: dict[str, Any] = field(default_factory=dict)
+    assignment: frozenset[Place] = frozenset({MINE})
+    unreadable: frozenset[Place] = frozenset()
+    stopped: str | None = None
+    waiting_since: float | None = None
+    tried_at: float = 0.0
+    instruments: ConsumerInstruments = field(default_factory=lambda: ConsumerInstruments(CollectorRegistry()))
+    asked: int = 0
+
+    def ask_to_share_out(self) -> None:
+        self.asked += 1
+
+
+class Ended(Exception):
+    """The process would have ended."""
+
+
+class Time:
+    """The watchdog's monotonic clock."""
+
+    now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    def end(code: int) -> None:
+        raise Ended(code)
+
+    clock = Time()
+    monkeypatch.setattr(watchdog, "time", clock)
+    monkeypatch.setattr(os, "_exit", end)
+    return clock
+
+
+def looks(consumer: Standing, time: Time, lags: dict[Place, int], stored: list[dict[Place, int]]) -> None:
+    """One look every two seconds."""
+    dog = Watchdog(cast(Any, consumer), cast(Any, None), "", stall_timeout_seconds=30)
+    for positions in stored:
+        dog._judge(lags, positions)
+        time.now += 2
+
+
+@pytest.mark.logs_errors
+def test_what_other_replicas_get_done_is_no_excuse(time: Time) -> None:
+    with pytest.raises(Ended):
+        looks(Standing(), time, {MINE: 5, OTHERS: 5}, [{MINE: 7, OTHERS: n} for n in range(20)])
+
+
+@pytest.mark.logs_errors
+def test_a_batch_whose_next_try_hangs_is_excused_no_longer_than_a_stall_may_last(time: Time) -> None:
+    trying = Standing(waiting_since=time.now, tried_at=time.now)
+    looks(trying, time, {MINE: 5}, [{MINE: 7}] * 15)
+    with pytest.raises(Ended):
+        looks(trying, time, {MINE: 5}, [{MINE: 7}] * 20)
+
+
+def test_a_consumer_that_moves_is_left_alone(time: Time) -> None:
+    looks(Standing(), time, {MINE: 5}, [{MINE: n} for n in range(60)])
+
+
+def test_work_that_nobody_seems_to_have_is_asked_for_seldom(time: Time) -> None:
+    consumer = Standing()
+    looks(consumer, time, {MINE: 0, OTHERS: 5}, [{MINE: 7, OTHERS: 3}] * 20)
+    assert consumer.asked == 1
+
+
+def test_work_that_others_get_done_is_not_asked_for(time: Time) -> None:
+    consumer = Standing()
+    looks(consumer, time, {MINE: 0, OTHERS: 5}, [{MINE: 7, OTHERS: n} for n in range(60)])
+    assert consumer.asked == 0
