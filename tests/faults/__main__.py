@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -20,13 +21,14 @@ from shared.cli.local.errors import LocalRunError
 from tests.faults.harness import plan
 from tests.faults.harness.matrix import FAULTS, SCENARIOS, Entry, Fault, Scenario
 from tests.faults.harness.report import Report
-from tests.faults.harness.stage import Stage
+from tests.faults.harness.stage import NotPossible, Stage
 from tests.faults.harness.world import World, open_world
 
 NODES = 3
 RATE = 100.0
 RECOVERY_WITHIN_SECONDS = 60.0
 FAULT_TIMEOUT_SECONDS = 300.0
+FILES = 16_384
 
 WORLD = Entry(
     0, "the-world", "after everything: all accepted counted once, all numbers follow from the log", 0, True, False
@@ -34,23 +36,32 @@ WORLD = Entry(
 
 
 async def play_round(report: Report, chosen: plan.Round, folder: Path, rate: float, until: float) -> None:
-    """One shared world with its faults, then the scenarios, as long as there is time."""
+    """One shared world with its faults, then the scenarios, as long as there is time. What went well leaves no files."""
     if chosen.faults:
-        await play_world(report, chosen.faults, folder / f"world-{len(report.outcomes)}", rate, until)
+        place = folder / f"world-{len(report.outcomes)}"
+        if await play_world(report, chosen.faults, place, rate, until):
+            shutil.rmtree(place, ignore_errors=True)
     for entry in chosen.scenarios:
         if time.monotonic() > until:
             return
         stage = Stage.within(folder / f"{entry.name}-{len(report.outcomes)}", entry.name)
-        chance = random.Random(f"{report.seed} {entry.name} {len(report.outcomes)}")
-        await timed(report, entry, stage, partial(entry.play, stage, chance))
+        if await timed(report, entry, stage, partial(entry.play, stage, chance_of(report, entry))):
+            shutil.rmtree(stage.folder, ignore_errors=True)
 
 
-async def play_world(report: Report, faults: tuple[Fault, ...], folder: Path, rate: float, until: float) -> None:
-    """Faults one after another in one world; what is counted at the end is judged as an entry of its own."""
+def chance_of(report: Report, entry: Entry) -> random.Random:
+    """The same draws whatever else is played, so that an entry alone does again what it did first."""
+    return random.Random(f"{report.seed} {entry.name} {report.times(entry)}")
+
+
+async def play_world(report: Report, faults: tuple[Fault, ...], folder: Path, rate: float, until: float) -> bool:
+    """Faults one after another in one world; what is counted at the end is judged as an entry of its own. True when all
+    of that went well."""
+    failures = len(report.failures)
     stage = Stage.within(folder, "the world")
 
     async def live() -> None:
-        async with open_world(stage, nodes=NODES, rate=rate, seed=f"{report.seed} {len(report.outcomes)}") as world:
+        async with open_world(stage, nodes=NODES, rate=rate, seed=f"{report.seed} {report.times(WORLD)}") as world:
             report.say(f"a world of {NODES} brokers and {rate:g} leads a second is up")
             for entry in faults:
                 if time.monotonic() > until:
@@ -58,27 +69,33 @@ async def play_world(report: Report, faults: tuple[Fault, ...], folder: Path, ra
                 if not await strike(report, entry, world):
                     report.say("this world is given up: it did not count again")
                     return
-            world.stage = stage
             report.say(f"answers: {dict(world.traffic.answers)}")
 
     await timed(report, WORLD, stage, live, timeout_seconds=None)
+    return len(report.failures) == failures
 
 
 async def strike(report: Report, entry: Fault, world: World) -> bool:
     """One fault, then how long it takes until a new lead is counted; False when that does not happen."""
-    world.stage = own = Stage(entry.name, world.stage.folder)
-    chance = random.Random(f"{report.seed} {entry.name} {len(report.outcomes)}")
+    outer = world.stage
+    world.stage = own = Stage(entry.name, outer.folder)
+    counts_again = False
 
     async def struck() -> None:
-        await entry.strike(world, chance)
-        healed = time.monotonic()
+        nonlocal counts_again
+        await entry.strike(world, chance_of(report, entry))
+        if not own.recoveries:
+            world.healed()
         await world.probe(RECOVERY_WITHIN_SECONDS)
-        own.recovery(time.monotonic() - healed)
+        counts_again = True
         await world.all_ready()
         world.traffic.check()
 
-    await timed(report, entry, own, struck)
-    return bool(own.recoveries)
+    try:
+        await timed(report, entry, own, struck)
+    finally:
+        world.stage = outer
+    return counts_again
 
 
 async def timed(
@@ -87,13 +104,15 @@ async def timed(
     stage: Stage,
     action: Callable[[], Awaitable[None]],
     timeout_seconds: float | None = FAULT_TIMEOUT_SECONDS,
-) -> None:
-    """Runs an entry, and enters into the report how it ended."""
+) -> bool:
+    """Runs an entry, and enters into the report how it ended. False when it failed."""
     started = time.monotonic()
-    failure = None
+    failure = skipped = None
     try:
         async with asyncio.timeout(timeout_seconds):
             await action()
+    except NotPossible as error:
+        skipped = str(error)
     except Exception as error:
         said = (
             str(error)
@@ -101,16 +120,18 @@ async def timed(
             else "".join(traceback.format_exception(error))
         )
         failure = f"{said}\nlogs: {stage.folder}"
-    report.add(entry, stage, time.monotonic() - started, failure)
+    report.add(entry, stage, time.monotonic() - started, failure, skipped)
+    return failure is None
 
 
 async def run(given: argparse.Namespace, report: Report, folder: Path) -> None:
     """What was asked for."""
-    if given.only:
-        await play_round(report, plan.only(given.only.split(","), report.seed), folder, given.rate, float("inf"))
-    elif given.profile == "short":
-        await play_round(report, plan.short(report.seed), folder, given.rate, float("inf"))
+    if given.only or given.profile == "short":
+        chosen = plan.only(given.only, report.seed) if given.only else plan.short(report.seed)
+        report.planned = [entry.name for entry in (*chosen.faults, *chosen.scenarios)]
+        await play_round(report, chosen, folder, given.rate, float("inf"))
     else:
+        report.planned = [*FAULTS, *SCENARIOS]
         until = time.monotonic() + given.minutes * 60
         for chosen in plan.whole(report.seed):
             await play_round(report, chosen, folder, given.rate, until)
@@ -123,11 +144,35 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--profile", choices=("short", "long"), default="short")
     parser.add_argument("--minutes", type=float, default=60.0, help="how long the long profile goes on")
     parser.add_argument("--seed", type=int, default=None, help="replays the plan of a run")
-    parser.add_argument("--only", help="entries of the matrix, with commas between")
+    parser.add_argument("--only", type=names, help="entries of the matrix, with commas between")
     parser.add_argument("--rate", type=float, default=RATE, help="leads a second in the shared world")
     parser.add_argument("--report", type=Path, help="a folder for report.json and report.md")
     parser.add_argument("--list", action="store_true", help="names the entries and ends")
     return parser.parse_args()
+
+
+def names(given: str) -> list[str]:
+    """Names of entries with commas between. Raises where there is none of that name."""
+    found = given.split(",")
+    try:
+        plan.only(found, 0)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return found
+
+
+def ready_for_many_connections() -> None:
+    """Idle senders by the thousand need a file each, here and in the services that are started."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+def end_well_when_told_to() -> None:
+    """So that everything that was started is ended. Who asked not to be hung up on is not."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def main() -> int:
@@ -140,10 +185,12 @@ def main() -> int:
         for entry in entries:
             print(f"row {entry.row:2}  {entry.name:50} {entry.title}")
         return 0
-    report = Report(time.time_ns() % 1_000_000 if given.seed is None else given.seed, given.profile)
+    seed = time.time_ns() % 1_000_000 if given.seed is None else given.seed
+    report = Report(seed, given.profile, plan.command(given.profile, seed, given.only, given.minutes))
     folder = Path(tempfile.mkdtemp(prefix="leadflow-faults-"))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything that was started is ended
-    report.say(f"profile {report.profile}, seed {report.seed}: make faults SEED={report.seed} replays it")
+    end_well_when_told_to()
+    ready_for_many_connections()
+    report.say(f"profile {report.profile}, seed {report.seed}: {report.command} replays it")
     try:
         asyncio.run(run(given, report, folder))
     finally:

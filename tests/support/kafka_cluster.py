@@ -201,7 +201,7 @@ def _first_start(cluster: KafkaCluster) -> BaseException | None:
         except BaseException as error:
             failure.append(error)
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(0.2)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 
+from shared.kit.watchdog import EXIT_CODE_STALLED
 from tests.support.services import RunningServices
 
+EXPLAINED = (-signal.SIGKILL, EXIT_CODE_STALLED)
 LOOK_EVERY_SECONDS = 0.1
 
 
@@ -28,6 +31,10 @@ class Keeper:
                     self._services.start(name)
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
-    def ended(self, name: str) -> int:
-        """How often a process has ended by itself so far."""
-        return sum(count for (who, _), count in self.ends.items() if who == name)
+    def ended(self, name: str, code: int | None = None) -> int:
+        """How often a process has ended by itself so far, with this exit code where one is given."""
+        return sum(count for (who, how), count in self.ends.items() if who == name and code in (None, how))
+
+    def unexplained(self) -> dict[tuple[str, int], int]:
+        """Ends that nobody can want: neither kill -9 nor the watchdog's, which is there to be started again after."""
+        return {end: count for end, count in self.ends.items() if end[1] not in EXPLAINED}

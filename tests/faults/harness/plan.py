@@ -54,6 +54,13 @@ def only(names: Collection[str], seed: int) -> Round:
     return _ordered([known[name] for name in names], random.Random(f"{seed} plan"))
 
 
+def command(profile: str, seed: int, names: Collection[str] | None, minutes: float) -> str:
+    """What has to be typed for the same plan again."""
+    if names:
+        return f"make faults SEED={seed} ONLY={','.join(names)}"
+    return f"make faults SEED={seed}" if profile == "short" else f"make faults-long SEED={seed} MINUTES={minutes:g}"
+
+
 def _cost(entry: Entry) -> float:
     return entry.seconds + RECOVERY_SECONDS
 

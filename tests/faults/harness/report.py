@@ -14,7 +14,8 @@ from tests.faults.harness.stage import Stage
 
 @dataclass(slots=True)
 class Outcome:
-    """One entry of the matrix, played once. `failure` None says that every expectation held."""
+    """One entry of the matrix, played once. Without `failure` every expectation held, unless it was `skipped`: then
+    nothing can be said. `turn` counts from 0 how often it was played before in this run."""
 
     row: int
     name: str
@@ -22,32 +23,53 @@ class Outcome:
     seconds: float
     recovery_seconds: list[float]
     notes: list[str]
+    turn: int
     failure: str | None = None
+    skipped: str | None = None
+
+    @property
+    def is_fault(self) -> bool:
+        """Not so the comparison at the end of a world, nor what puts the judge to the test: they break nothing."""
+        return self.row > 0
+
+    @property
+    def survived(self) -> bool:
+        return self.failure is None and self.skipped is None
 
 
 @dataclass(slots=True)
 class Report:
-    """One run so far."""
+    """One run so far. `command` plays it again."""
 
     seed: int
     profile: str
+    command: str
+    planned: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
     accepted: int = 0
     lost: int = 0
     double: int = 0
 
-    def add(self, entry: Entry, stage: Stage, seconds: float, failure: str | None) -> None:
+    def times(self, entry: Entry) -> int:
+        """How often an entry was played so far."""
+        return sum(outcome.name == entry.name for outcome in self.outcomes)
+
+    def add(self, entry: Entry, stage: Stage, seconds: float, failure: str | None, skipped: str | None = None) -> None:
         """One entry is over."""
-        outcome = Outcome(entry.row, entry.name, entry.title, seconds, stage.recoveries, stage.notes, failure)
+        turn = self.times(entry)
+        outcome = Outcome(
+            entry.row, entry.name, entry.title, seconds, stage.recoveries, stage.notes, turn, failure, skipped
+        )
         self.outcomes.append(outcome)
         self.count(stage)
         recovered = f", counted again after {max(stage.recoveries):.1f} s" if stage.recoveries else ""
-        self.say(f"{'FAILED' if failure else 'ok    '} row {entry.row:2} {entry.name} ({seconds:.0f} s{recovered})")
+        how = "FAILED" if failure else "SKIP  " if skipped else "ok    "
+        self.say(f"{how} row {entry.row:2} {entry.name} ({seconds:.0f} s{recovered})")
         for note in stage.notes:
             self.say(f"         {note}")
-        if failure:
-            self.say(failure)
+        if said := failure or skipped:
+            self.say(said)
 
     def count(self, stage: Stage) -> None:
         """Takes over what was accepted, lost and doubled."""
@@ -70,16 +92,27 @@ class Report:
             ((seconds, one.name) for one in self.outcomes for seconds in one.recovery_seconds), default=(0.0, "none")
         )
         minutes = (time.monotonic() - self.started) / 60
+        faults = [one for one in self.outcomes if one.is_fault and not one.skipped]
+        others = [one for one in self.outcomes if not one.is_fault]
         lines = [
-            f"profile {self.profile}, seed {self.seed}: {len(self.outcomes)} faults injected in {minutes:.1f} minutes, "
-            f"{len(self.outcomes) - len(self.failures)} survived",
+            f"profile {self.profile}, seed {self.seed}: {len(faults)} faults injected in {minutes:.1f} minutes, "
+            f"{sum(one.survived for one in faults)} survived; "
+            f"{sum(one.survived for one in others)} of {len(others)} comparisons and tries of the judge went well",
             f"accepted {self.accepted:,}, lost {self.lost}, double {self.double}",
             f"slowest recovery {slowest[0]:.1f} s, after {slowest[1]}",
         ]
-        lines += [f"FAILED {one.name}; again: make faults SEED={self.seed} ONLY={one.name}" for one in self.failures]
+        lines += dict.fromkeys(f"SKIPPED {one.name}: {one.skipped}" for one in self.outcomes if one.skipped)
+        if missed := sorted(set(self.planned) - {one.name for one in self.outcomes}):
+            lines.append(f"not reached: {', '.join(missed)}")
+        lines += [f"FAILED {one.name}{self._again(one)}" for one in self.failures]
         if self.failures:
-            lines.append(f"the whole run again: make faults SEED={self.seed}")
+            lines.append(f"the whole run again: {self.command}")
         return "\n".join(lines)
+
+    def _again(self, outcome: Outcome) -> str:
+        """How to play it alone: a first turn can be, as it depends on nothing that came before."""
+        alone = outcome.name in self.planned and outcome.turn == 0
+        return f"; again: make faults SEED={self.seed} ONLY={outcome.name}" if alone else ""
 
     def table(self) -> str:
         """The report as Markdown, a line for each entry of the matrix."""
@@ -88,7 +121,7 @@ class Report:
             by_entry[outcome.row, outcome.title].append(outcome)
         lines = ["| row | fault | times | survived | slowest recovery |", "|---|---|---|---|---|"]
         for (row, title), outcomes in sorted(by_entry.items()):
-            survived = sum(outcome.failure is None for outcome in outcomes)
+            survived = "skipped" if all(one.skipped for one in outcomes) else sum(one.survived for one in outcomes)
             times = [seconds for outcome in outcomes for seconds in outcome.recovery_seconds]
             lines.append(
                 f"| {row} | {title} | {len(outcomes)} | {survived} | {f'{max(times):.1f} s' if times else ''} |"

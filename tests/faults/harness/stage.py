@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+class NotPossible(Exception):
+    """This machine or this account cannot do what an entry needs: it says nothing, neither good nor bad."""
+
+
 @dataclass(slots=True)
 class Stage:
     """What one fault or scenario leaves behind."""

@@ -92,6 +92,7 @@ class Traffic:
             while self._in_hand:
                 self.check()
                 await asyncio.sleep(0.05)
+        self.check()
 
     async def _send(self) -> None:
         async with httpx.AsyncClient(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from typing import Any
 from uuid import UUID
 
 import httpx
 import psycopg
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.faults.harness.invariants import broken_promises
 from tests.faults.harness.keeper import Keeper
@@ -22,6 +23,7 @@ from tests.faults.harness.ledger import Ledger
 from tests.faults.harness.postgres import WITH_TABLES, FaultyPostgres, running_faulty_postgres
 from tests.faults.harness.stage import Stage
 from tests.faults.harness.traffic import Traffic
+from tests.support.exposition import sample_sum
 from tests.support.patience import eventually
 from tests.support.servers import SERVICES, KafkaCluster, run_migrations, running_kafka_cluster
 from tests.support.services import CAPTURE_KEY, RunningServices, services_for
@@ -30,6 +32,9 @@ from tests.support.topics import create_topics
 PARTITIONS = 4
 DEAD_LETTER_BUDGET = 1_000
 PROBE_EVERY_SECONDS = 0.05
+Letter = tuple[str, str, int, int]
+"""A service, and the place in the log of what it set aside."""
+
 CAPTURE_HEADERS = {"Authorization": f"Bearer {CAPTURE_KEY}"}
 
 
@@ -45,16 +50,21 @@ class World:
     ledger: Ledger
     traffic: Traffic
     http: httpx.AsyncClient
-    expected_dead_letters: int = 0
-    _probes: int = field(default=0)
+    expected_dead_letters: set[Letter] = field(default_factory=set)
+    _healed_at: float | None = None
+    _probes: int = 0
 
     def note(self, text: str) -> None:
         """Something worth a line in the report."""
         self.stage.note(text)
 
-    def expect_dead_letters(self, count: int) -> None:
-        """So many more records, over all services, are to be dead letters: poison that was injected on purpose."""
-        self.expected_dead_letters += count
+    def expect_dead_letters(self, letters: Iterable[Letter]) -> None:
+        """These, too, are to be dead letters: poison that was injected on purpose."""
+        self.expected_dead_letters.update(letters)
+
+    def healed(self) -> None:
+        """What was broken is whole again, now: the next lead that is counted says how long recovery took."""
+        self._healed_at = time.monotonic()
 
     async def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """SQL on the database itself, past any proxy."""
@@ -65,14 +75,9 @@ class World:
             return await cursor.fetchall() if cursor.description else []
 
     async def metric(self, instance: str, name: str, **labels: str) -> float:
-        """The sum of a metric's samples on one process; 0 where it has none."""
+        """The sum of a metric's samples on one process. Raises `LookupError` where nothing is called so."""
         answer = await self.http.get(f"{self.services.url(instance)}/metrics")
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(answer.text)
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        return sample_sum(answer.text, name, **labels)
 
     async def ready(self, instance: str) -> bool:
         """Whether a process says that it is ready."""
@@ -96,36 +101,51 @@ class World:
 
     async def killed_at(self, instance: str, failpoint: str, within_seconds: float = 40.0) -> None:
         """Starts a process anew so that it dies at a failpoint; returns when it has, and is started again."""
-        deaths = self.keeper.ended(instance)
+        deaths = self.keeper.ended(instance, -signal.SIGKILL)
         self.services.kill(instance)
         self.services.start(instance, LEADFLOW_FAILPOINT=failpoint)
-        await eventually(lambda: self.keeper.ended(instance) > deaths, within_seconds=within_seconds)
+        await eventually(lambda: self.keeper.ended(instance, -signal.SIGKILL) > deaths, within_seconds=within_seconds)
+        self.healed()
 
     async def probe(self, within_seconds: float = 30.0) -> float:
         """Posts one lead, repeated until it is accepted, and waits until it is a fact; how many seconds that took."""
         started = time.monotonic()
-        self._probes += 1
-        record_id = f"probe-{self._probes}"
-        body = {"record_id": record_id, "email": f"{record_id}@example.com", "channel": "api"}
         async with asyncio.timeout(within_seconds):
-            event_id = await self._accepted(record_id, body)
+            event_id = await self._accepted()
             while not await self._is_fact(event_id):
                 self.traffic.check()
                 await asyncio.sleep(PROBE_EVERY_SECONDS)
+        if self._healed_at is not None:
+            self.stage.recovery(time.monotonic() - self._healed_at)
+            self._healed_at = None
         return time.monotonic() - started
 
-    async def _accepted(self, record_id: str, body: Mapping[str, str]) -> str:
+    async def _accepted(self) -> str:
+        record_id = self.new_record_id()
         while True:
-            self.ledger.sent(record_id)
-            with suppress(httpx.TransportError):
-                answer = await self.http.post(
-                    f"{self.services.url('capture')}/v1/leads", json=body, headers=CAPTURE_HEADERS
-                )
-                if answer.status_code == 202:
-                    said = answer.json()
-                    self.ledger.accepted(record_id, said["event_id"], said["lead_id"])
-                    return str(said["event_id"])
+            if (event_id := await self.offer(record_id)) is not None:
+                return event_id
             await asyncio.sleep(PROBE_EVERY_SECONDS)
+
+    def new_record_id(self) -> str:
+        """A name for a lead of somebody new."""
+        self._probes += 1
+        return f"probe-{self._probes}"
+
+    async def offer(self, record_id: str) -> str | None:
+        """Posts one lead, once; its event where it is accepted."""
+        body = {"record_id": record_id, "email": f"{record_id}@example.com", "channel": "api"}
+        self.ledger.sent(record_id)
+        with suppress(httpx.TransportError):
+            answer = await self.http.post(
+                f"{self.services.url('capture')}/v1/leads", json=body, headers=CAPTURE_HEADERS
+            )
+            assert answer.status_code in (202, 503), f"a lead was answered {answer.status_code}: {answer.text[:500]}"
+            if answer.status_code == 202:
+                said = answer.json()
+                self.ledger.accepted(record_id, said["event_id"], said["lead_id"])
+                return str(said["event_id"])
+        return None
 
     async def _is_fact(self, event_id: str) -> bool:
         with suppress(psycopg.Error, OSError):
@@ -135,20 +155,26 @@ class World:
     async def quiet(self, within_seconds: float = 90.0) -> None:
         """Pauses the traffic and waits until every accepted event is a fact, and nobody has anything left to send."""
         await self.traffic.pause(within_seconds)
-        wanted = self.ledger.count()
+        await self.at_rest(within_seconds)
+
+    async def at_rest(self, within_seconds: float = 90.0) -> None:
+        """Waits until every accepted event is a fact, and nobody has anything left to send."""
+        wanted = set(self.ledger.event_ids())
 
         async def all_counted() -> bool:
-            counted = await self.rows(
-                "SELECT count(DISTINCT causation_id) FROM metrics.facts WHERE event IN ('LeadCreated', 'LeadTouched')"
-            )
             left = await self.rows(
                 """
-                SELECT FROM pipeline.outbox UNION ALL SELECT FROM scoring.outbox
-                UNION ALL SELECT FROM pipeline.history h WHERE NOT EXISTS (
+                SELECT 1 FROM pipeline.outbox UNION ALL SELECT 1 FROM scoring.outbox
+                UNION ALL SELECT 1 FROM pipeline.history h WHERE NOT EXISTS (
                     SELECT FROM metrics.facts f WHERE f.lead_id = h.lead_id AND f.event_id = h.event_id)
                 LIMIT 1"""
             )
-            return counted[0][0] >= wanted and not left
+            if left:
+                return False
+            counted = await self.rows(
+                "SELECT causation_id::text FROM metrics.facts WHERE event IN ('LeadCreated', 'LeadTouched')"
+            )
+            return wanted <= {event_id for (event_id,) in counted}
 
         await eventually(all_counted, within_seconds=within_seconds, every_seconds=0.2)
 
@@ -219,12 +245,34 @@ def _migrate(database_url: str) -> None:
 
 
 async def _judge(world: World) -> None:
+    """A world that does not come to rest is compared with the ledger all the same, so that what it lost is counted."""
+    faults: list[str] = []
+
+    async def all_is_there() -> None:
+        faults.extend(await broken_promises(world))
+
     world.traffic.resume()
-    await world.all_ready()
-    world.stage.recovery(await world.probe(60))
-    await world.quiet()
+    world.healed()
+    for what, doing in (
+        ("not everything became ready", world.all_ready),
+        ("no new lead was counted", partial(world.probe, 60)),
+        ("not every sender got a good answer", world.traffic.pause),
+        ("it did not come to rest", world.at_rest),
+        ("the comparison was not finished", all_is_there),
+    ):
+        faults += await _said(what, doing)
     world.stage.counts(accepted=world.ledger.count())
-    faults = await broken_promises(world)
     if world.keeper.ends:
         world.note(f"ended by themselves and were started again: {dict(world.keeper.ends)}")
+    if unexplained := world.keeper.unexplained():
+        faults.append(f"services ended as nobody made them: {unexplained}")
     assert not faults, "\n".join(faults)
+
+
+async def _said(what: str, doing: Callable[[], Awaitable[object]]) -> list[str]:
+    """What went wrong, as a sentence, if anything."""
+    try:
+        await doing()
+    except Exception as error:
+        return [f"{what}: {error!r}"]
+    return []

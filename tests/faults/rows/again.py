@@ -27,9 +27,9 @@ async def dead_letters_are_redriven_twice(world: World, chance: random.Random) -
     whole = await _a_captured_record(world)
     event_id = orjson.loads(whole)["event_id"]
     broken = whole[: -chance.randint(1, 20)]
-    world.expect_dead_letters(len(READERS))
     async with AIOKafkaProducer(bootstrap_servers=world.kafka.bootstrap, acks="all") as producer:
         sent = await producer.send_and_wait(CAPTURE_LEADS.name, broken, key=b"redriven")
+    world.expect_dead_letters((service, CAPTURE_LEADS.name, sent.partition, sent.offset) for service in READERS)
     for service in READERS:
         letter = await _letter(world, service, sent.partition, sent.offset)
         path = f"{world.services.url(service)}/v1/dead-letters/{letter}:redrive"

@@ -26,6 +26,7 @@ UNTROUBLED = "-c default_transaction_read_only=off -c statement_timeout=0 -c loc
 BIG_TABLES = {"scoring": "scoring.leads", "pipeline": "pipeline.leads", "metrics": "metrics.facts"}
 STATEMENT_TIMEOUT_SECONDS = 1
 CUTS_OF_EACH_SERVICE = 20
+MET_WITHIN_SECONDS = 30.0
 
 
 @fault(row=16, title="PostgreSQL stops at once and comes back", seconds=8, always=True)
@@ -71,8 +72,11 @@ async def postgres_is_read_only(world: World, chance: random.Random) -> None:
 async def sessions_are_terminated(world: World, chance: random.Random) -> None:
     async with _outage(world):
         until = time.monotonic() + 5.0
+        before = await _retries(world)
         ended = 0
-        while time.monotonic() < until:
+
+        async def batches_were_hit() -> bool:
+            nonlocal ended
             found = await world.rows(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'leadflow-%%'
                    ORDER BY random() LIMIT %s""",
@@ -80,25 +84,35 @@ async def sessions_are_terminated(world: World, chance: random.Random) -> None:
             )
             ended += len(found)
             await asyncio.sleep(chance.uniform(0.05, 0.3))
-        world.note(f"{ended} sessions ended")
+            return time.monotonic() > until and await _retries(world) > before
+
+        await eventually(batches_were_hit, within_seconds=MET_WITHIN_SECONDS, every_seconds=0)
+        world.note(f"{ended} sessions ended; {await _retries(world) - before:.0f} batches were tried again")
 
 
 @fault(row=17, title="every transaction is serializable, so that some fail (40001)", seconds=12)
 async def transactions_fail_to_serialize(world: World, chance: random.Random) -> None:
     async with _outage(world), _configured(world, "default_transaction_isolation", "serializable"):
-        await asyncio.sleep(chance.uniform(4.0, 6.0))
+        until = time.monotonic() + chance.uniform(4.0, 6.0)
+        before = await _retries(world)
+
+        async def some_failed() -> bool:
+            return time.monotonic() > until and await _retries(world) > before
+
+        await eventually(some_failed, within_seconds=MET_WITHIN_SECONDS, every_seconds=0.2)
+        world.note(f"{await _retries(world) - before:.0f} batches were tried again")
 
 
 @fault(row=17, title="a session of somebody else deadlocks with the consumers (40P01)", seconds=15)
 async def sessions_deadlock(world: World, chance: random.Random) -> None:
     async with _outage(world), _operator(world) as operator:
-        before = await _deadlocks(operator)
+        before, tried_again = await _deadlocks(operator), await _retries(world)
 
         async def deadlocked() -> bool:
             await _lock_in_the_other_order(operator, chance)
-            return await _deadlocks(operator) > before
+            return await _deadlocks(operator) > before and await _retries(world) > tried_again
 
-        await eventually(deadlocked, within_seconds=30, every_seconds=0)
+        await eventually(deadlocked, within_seconds=MET_WITHIN_SECONDS, every_seconds=0)
         world.note(f"{await _deadlocks(operator) - before} deadlocks")
 
 
@@ -158,6 +172,7 @@ async def commit_answers_are_lost(stage: Stage, chance: random.Random) -> None:
         proxy.share = 0.2
         await eventually(enough, within_seconds=90)
         proxy.share = 0.0
+        world.healed()
         await _recovers(world)
         granted = sum(times for answer, times in world.traffic.answers.items() if answer.startswith("command 2"))
         said = Counter(cut.name.lower() for (_, cut), times in proxy.cuts.items() for _ in range(times))
@@ -178,6 +193,7 @@ async def _outage(world: World) -> AsyncIterator[None]:
     """A fault of the database from beginning to end: afterwards new leads count soon, and nothing became a dead letter."""
     before = await _dead_letters(world)
     yield
+    world.healed()
     await _recovers(world)
     after = await _dead_letters(world)
     assert after == before, f"{after - before} records became dead letters because the database was away"
@@ -186,6 +202,11 @@ async def _outage(world: World) -> AsyncIterator[None]:
 async def _recovers(world: World) -> None:
     seconds = await world.probe(within_seconds=60)
     assert seconds < RECOVERS_WITHIN_SECONDS, f"it took {seconds:.1f} s until a new lead was counted again"
+
+
+async def _retries(world: World) -> float:
+    """How many batches the consumers have put back to be tried again."""
+    return sum([await world.metric(instance, "leadflow_consumer_retries_total") for instance in _consuming(world)])
 
 
 async def _dead_letters(world: World) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from shared.contracts.topics import TOPICS
 from tests.faults.harness.matrix import fault, scenario
 from tests.faults.harness.stage import Stage
-from tests.faults.harness.world import World, open_world
+from tests.faults.harness.world import Letter, World, open_world
 from tests.faults.rows.poison_corpus import READERS, Poison, corpus, made_up
 from tests.faults.rows.raw_records import Raw, a_lead, all_counted, captured, write
 from tests.support.patience import eventually
@@ -22,8 +22,6 @@ MADE_UP = 10
 BUDGET = 40
 FLOOD = 3 * BUDGET
 OPERATOR = {"Authorization": f"Bearer {API_TOKEN}"}
-Letter = tuple[str, str, int, int]
-"""A service, and the place in the log of what it set aside."""
 
 
 @fault(row=20, title="poison of every kind into every topic: set aside alone, bit for bit", seconds=8, always=True)
@@ -42,13 +40,13 @@ def mixed(chance: random.Random) -> list[Poison]:
 
 async def set_aside(world: World, records: Collection[Poison], within_seconds: float = 60.0) -> None:
     """Writes poison, and waits until every reader that must has set it aside as it was."""
-    world.expect_dead_letters(sum(len(one.dead_in) for one in records))
     places = await write(world, [Raw(one.topic, one.value, one.key, one.headers) for one in records])
     wanted: dict[Letter, Poison] = {
         (service, one.topic, place.partition, place.offset): one
         for one, place in zip(records, places, strict=True)
         for service in one.dead_in
     }
+    world.expect_dead_letters(wanted)
 
     async def there() -> bool:
         left = wanted.keys() - (await letters(world)).keys()
@@ -104,8 +102,9 @@ async def poison_flood(stage: Stage, chance: random.Random) -> None:
         pids = {service: world.services.pid(service) for service in readers}
         leads = [a_lead(chance) for _ in range(5)]
         flood = [Raw(topic, json.dumps({"flood": number}).encode()) for number in range(FLOOD)]
-        world.expect_dead_letters(FLOOD * len(readers))
         places = await write(world, flood)
+        wanted = {(service, topic, *place) for service in readers for place in places}
+        world.expect_dead_letters(wanted)
         await write(world, [captured(lead) for lead in leads])
         for service in readers:
             await eventually(lambda service=service: stopped(world, service), within_seconds=30)  # type: ignore[misc]
@@ -114,7 +113,6 @@ async def poison_flood(stage: Stage, chance: random.Random) -> None:
             kept = await world.rows(f"SELECT count(*) FROM {service}.dead_letters")
             assert kept[0][0] == BUDGET, f"{service} set {kept[0][0]} aside with a budget of {BUDGET}"
         stage.note(f"{FLOOD} records of poison into {topic}: {', '.join(readers)} stopped at {BUDGET}")
-        wanted = {(service, topic, *place) for service in readers for place in places}
         settled = 0
 
         async def settled_and_on() -> bool:

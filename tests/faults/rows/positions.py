@@ -52,6 +52,8 @@ async def a_position_is_beyond_the_log(world: World, chance: random.Random) -> N
 async def a_topic_is_read_again(world: World, chance: random.Random) -> None:
     service = chance.choice(list(READS))
     await world.quiet(within_seconds=120)
+    for reader in READS:
+        await has_done_everything(world, reader)
     before = await _what_is_counted(world)
     async with stopped(world, service):
         again = await set_back(world, service, READ_AGAIN_AT_MOST)
@@ -75,7 +77,12 @@ async def kafka_forgets_a_place(world: World, chance: random.Random) -> None:
     world.traffic.resume()
 
 
-@scenario(row=23, title="the database is restored from a backup, with everything since only in the log", seconds=110)
+@scenario(
+    row=23,
+    title="the database is restored from a backup, with everything since only in the log",
+    seconds=110,
+    long_only=True,
+)
 async def a_database_is_restored(stage: Stage, chance: random.Random) -> None:
     async with open_world(stage) as world:
         await some_leads(world)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 
+from shared.contracts.topics import PIPELINE_LIFECYCLE, SCORING_SCORES
 from tests.faults.harness.matrix import fault
+from tests.faults.harness.standing import admin_of
 from tests.faults.harness.world import World
 from tests.support.patience import eventually
 
 KILLS_OF_CAPTURE = 20
 KILLS_OF_METRICS = 5
 SESSION_SECONDS = 10.0
+LEADS_FOR_ALL_PARTITIONS = 8
 CONSUMERS = ("scoring", "pipeline", "metrics")
 
 
@@ -20,14 +24,14 @@ async def capture_is_killed(world: World, chance: random.Random) -> None:
     for _ in range(KILLS_OF_CAPTURE):
         world.services.kill("capture")
         world.services.start("capture")
+        world.healed()
         await world.all_ready("capture")
         await asyncio.sleep(chance.uniform(0.0, 0.6))
 
 
 @fault(row=2, title="kill -9 of scoring after its relay has published, before it is marked", seconds=10, always=True)
 async def scoring_dies_after_publishing(world: World, chance: random.Random) -> None:
-    for _ in range(2):
-        await world.killed_at("scoring", f"after-relay-publish:{chance.randint(1, 5)}")
+    await _published_twice_by("scoring", "pipeline", SCORING_SCORES.name, world, chance)
 
 
 @fault(row=2, title="kill -9 of scoring around its commits", seconds=10)
@@ -50,6 +54,7 @@ async def metrics_is_killed(world: World, chance: random.Random) -> None:
     for _ in range(KILLS_OF_METRICS):
         world.services.kill("metrics")
         world.services.start("metrics")
+        world.healed()
         await world.all_ready("metrics")
         await asyncio.sleep(chance.uniform(0.0, 0.8))
         now = await world.metric("metrics", "leadflow_metrics_folded_facts")
@@ -65,19 +70,26 @@ async def metrics_dies_around_its_commits(world: World, chance: random.Random) -
 
 @fault(row=5, title="kill -9 of pipeline after its relay has published, before it is marked", seconds=10, always=True)
 async def relay_dies_after_publishing(world: World, chance: random.Random) -> None:
-    before = await _duplicates(world)
+    await _published_twice_by("pipeline", "metrics", PIPELINE_LIFECYCLE.name, world, chance)
+
+
+async def _published_twice_by(service: str, reader: str, topic: str, world: World, chance: random.Random) -> None:
+    """What a relay sent and did not mark it sends again; who reads it counts that apart."""
+    before = await _duplicates(world, reader, topic)
     for _ in range(2):
-        await world.killed_at("pipeline", f"after-relay-publish:{chance.randint(1, 5)}")
+        await world.killed_at(service, f"after-relay-publish:{chance.randint(1, 5)}")
 
     async def published_twice() -> bool:
-        return await _duplicates(world) > before
+        return await _duplicates(world, reader, topic) > before
 
     await eventually(published_twice, within_seconds=20)
 
 
-async def _duplicates(world: World) -> int:
-    """How many deliveries of a known fact metrics has counted apart."""
-    found = await world.rows("SELECT coalesce(sum(duplicates), 0) FROM metrics.consumer_offsets")
+async def _duplicates(world: World, service: str, topic: str) -> int:
+    """How many deliveries of what it knew a service has counted apart."""
+    found = await world.rows(
+        f"SELECT coalesce(sum(duplicates), 0) FROM {service}.consumer_offsets WHERE topic = %s", topic
+    )
     return int(found[0][0])
 
 
@@ -88,6 +100,7 @@ async def rolling_restart(world: World, chance: random.Random) -> None:
     for name in names:
         await world.stop(name)
         world.services.start(name)
+        world.healed()
         await world.all_ready(name)
 
 
@@ -118,15 +131,29 @@ async def zombie(world: World, chance: random.Random) -> None:
     world.services.start(second)
     await world.all_ready(second)
     await asyncio.sleep(chance.uniform(0.5, 2.0))
+    process = world.services.pid(kind)
     world.services.pause(kind)
     try:
-        await asyncio.sleep(SESSION_SECONDS + 1)
-        await world.probe(40)
+        await asyncio.sleep(SESSION_SECONDS)
+        await eventually(partial(_has_members, world, kind, 1), within_seconds=40, every_seconds=0.5)
+        await asyncio.gather(*(world.probe(40) for _ in range(LEADS_FOR_ALL_PARTITIONS)))
+        assert world.services.pid(kind) == process, "nobody stood still"
     finally:
         world.services.resume(kind)
+        world.healed()
+    await eventually(partial(_has_members, world, kind, 2), within_seconds=60, every_seconds=0.5)
+    await world.probe(40)
     await asyncio.sleep(chance.uniform(0.5, 2.0))
     await world.stop(second)
     world.note(f"the zombie was {kind}")
+
+
+async def _has_members(world: World, group: str, count: int) -> bool:
+    """Whether a group is settled and has so many members, who then have all its partitions between them."""
+    async with admin_of(world) as admin:
+        (answer,) = await admin.describe_consumer_groups([group])
+    ((_, _, state, _, _, members, *_),) = answer.groups
+    return state == "Stable" and len(members) == count
 
 
 @fault(row=15, title="the only consumer stands still for 30 s, longer than its session", seconds=40, long_only=True)
@@ -135,6 +162,7 @@ async def only_consumer_stands_still(world: World, chance: random.Random) -> Non
     world.services.pause(kind)
     await asyncio.sleep(30)
     world.services.resume(kind)
+    world.healed()
     await world.probe(40)
 
 
@@ -146,4 +174,5 @@ async def everybody_is_killed(world: World, chance: random.Random) -> None:
     chance.shuffle(names)
     for name in names:
         world.services.start(name)
+    world.healed()
     await world.all_ready(*names)

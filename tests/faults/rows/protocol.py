@@ -11,7 +11,7 @@ from functools import partial
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES
 from tests.faults.harness.matrix import scenario
 from tests.faults.harness.stage import Stage
-from tests.faults.mock.chain import DEADLINE_SECONDS, GRACE_SECONDS, Chain, open_chain
+from tests.faults.mock.chain import DEADLINE_SECONDS, Chain, open_chain
 from tests.faults.mock.cluster import NO_LEADER, Request
 from tests.support.patience import eventually
 
@@ -38,12 +38,6 @@ async def back_to_normal(chain: Chain, stage: Stage, *, pid: int) -> None:
     chain.check_deadline()
 
 
-async def out_of_order(chain: Chain) -> float:
-    """How often a producer was told that its sequence has a gap."""
-    name, reason = "leadflow_producer_failures_total", "OutOfOrderSequenceNumber"
-    return sum([await chain.metric(service, name, reason=reason) for service in ("capture", "pipeline")])
-
-
 async def outage(stage: Stage, seconds: float) -> None:
     async with open_chain(stage) as chain:
         pid = chain.services.pid("capture")
@@ -59,22 +53,21 @@ async def outage(stage: Stage, seconds: float) -> None:
             await back_to_normal(chain, stage, pid=pid)
         assert chain.how_many(503), "nobody was told that the log is away"
         assert grown < MAY_GROW_BYTES, f"capture grew by {grown} bytes in {seconds} s without a log"
-        assert await out_of_order(chain) == 0
         stage.note(f"down for {seconds:.0f} s; slowest 503 {chain.slowest(503):.2f} s; grew by {grown // 1024} KiB")
         await chain.settle(stage)
 
 
-@scenario(row=6, title="The log is away for longer than a batch lives", seconds=30)
+@scenario(row=6, title="the log is away for longer than a batch lives", seconds=30)
 async def log_away_longer_than_a_batch_lives(stage: Stage, chance: random.Random) -> None:
     await outage(stage, DEADLINE_SECONDS + 1.5 + chance.random())
 
 
-@scenario(row=6, title="The log is away for a minute", seconds=85, long_only=True)
+@scenario(row=6, title="the log is away for a minute", seconds=85, long_only=True)
 async def log_away_for_a_minute(stage: Stage, chance: random.Random) -> None:
     await outage(stage, 60 + chance.random())
 
 
-@scenario(row=7, title="The log is away when the services start", seconds=25)
+@scenario(row=7, title="the log is away when the services start", seconds=25)
 async def log_away_at_start(stage: Stage, chance: random.Random) -> None:
     async with open_chain(stage, start=False) as chain:
         await chain.let(chain.cluster.down)
@@ -87,7 +80,8 @@ async def log_away_at_start(stage: Stage, chance: random.Random) -> None:
         await eventually(both_alive, within_seconds=30)
         for _ in range(4):
             answer = await chain.post("too early")
-            assert (answer.status, answer.seconds < DEADLINE_SECONDS + GRACE_SECONDS) == (503, True)
+            assert answer.status == 503
+            chain.check_deadline()
             assert not await chain.ready("capture")
             assert not await chain.ready("pipeline")
             await asyncio.sleep(0.5 + chance.random())
@@ -107,7 +101,7 @@ async def lead_apart(chain: Chain) -> None:
         await chain.let(chain.cluster.lead, SCORING_SCORES.name, partition, 2)
 
 
-@scenario(row=11, title="Produce is answered with errors that pass, errors that poison, and 'too large'", seconds=35)
+@scenario(row=11, title="produce is answered with errors that pass, errors that poison, and 'too large'", seconds=35)
 async def produce_errors(stage: Stage, chance: random.Random) -> None:
     async with open_chain(stage, brokers=2) as chain:
         await lead_apart(chain)
@@ -129,6 +123,7 @@ async def produce_errors(stage: Stage, chance: random.Random) -> None:
                 await eventually(partial(both_rebuilt, chain, rebuilt))
                 stage.note(f"{meaning}: both producers were replaced")
                 rebuilt += 1
+            chain.some_are_too_large = True
             await chain.let(chain.cluster.refuse_at, 1, Request.PRODUCE, [TOO_LARGE])
             await chain.let(chain.cluster.refuse_at, 2, Request.PRODUCE, [TOO_LARGE])
             await eventually(lambda: chain.how_many(413) > 0)
@@ -143,7 +138,7 @@ async def both_rebuilt(chain: Chain, so_far: float) -> bool:
     return min([await chain.metric(service, name) for service in ("capture", "pipeline")]) > so_far
 
 
-@scenario(row=12, title="The log takes 2 seconds for every answer, then 6", seconds=40)
+@scenario(row=12, title="the log takes 2 seconds for every answer, then 6", seconds=40)
 async def slow_log(stage: Stage, chance: random.Random) -> None:
     async with open_chain(stage, brokers=2) as chain:
         pid = chain.services.pid("capture")
@@ -175,7 +170,7 @@ async def nothing_in_flight(chain: Chain) -> bool:
     return await chain.metric("capture", "leadflow_producer_inflight_messages") == 0
 
 
-@scenario(row=13, title="Leaders move, and for longer than a batch lives there is none", seconds=40)
+@scenario(row=13, title="leaders move, and for longer than a batch lives there is none", seconds=40)
 async def leaders_move_and_are_missing(stage: Stage, chance: random.Random) -> None:
     async with open_chain(stage, brokers=3) as chain:
         pid = chain.services.pid("capture")
@@ -200,7 +195,7 @@ async def leaders_move_and_are_missing(stage: Stage, chance: random.Random) -> N
         await chain.settle(stage)
 
 
-@scenario(row=30, title="Services are told to stop while the log is away", seconds=30)
+@scenario(row=30, title="services are told to stop while the log is away", seconds=30)
 async def told_to_stop_without_a_log(stage: Stage, chance: random.Random) -> None:
     async with open_chain(stage) as chain:
         async with chain.traffic():

@@ -42,7 +42,7 @@ class Keeper:
             self._chain.services.start("pipeline")
 
 
-@scenario(row=9, title="A heartbeat is answered with an error nobody expects", seconds=30)
+@scenario(row=9, title="a heartbeat is answered with an error nobody expects", seconds=30)
 async def heartbeat_errors(stage: Stage, chance: random.Random) -> None:
     async with open_chain(stage, PIPELINE_SESSION_TIMEOUT_SECONDS="3") as chain:
         keeper = Keeper(chain)
@@ -66,7 +66,7 @@ async def heartbeat_errors(stage: Stage, chance: random.Random) -> None:
         await chain.settle(stage)
 
 
-@scenario(row=10, title="Offset commits are refused in every way, or not answered", seconds=50)
+@scenario(row=10, title="offset commits are refused, in ways drawn from the seed, or not answered", seconds=50)
 async def offset_commit_errors(stage: Stage, chance: random.Random) -> None:
     async with open_chain(stage, PIPELINE_SESSION_TIMEOUT_SECONDS="3") as chain:
         async with chain.traffic(rate=20.0):
@@ -96,7 +96,7 @@ async def failed_more_often(chain: Chain, times: float) -> bool:
     return await chain.metric("pipeline", "leadflow_commit_failures_total") > times
 
 
-@scenario(row=22, title="A partition holds a batch that nobody can read", seconds=35)
+@scenario(row=22, title="a partition holds a batch that nobody can read", seconds=35)
 async def unreadable_batches(stage: Stage, chance: random.Random) -> None:
     what, spoil = chance.choice(list(SPOILED.items()))
     topic, partition = CAPTURE_LEADS.name, chance.randrange(4)

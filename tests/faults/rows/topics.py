@@ -15,7 +15,7 @@ from tests.faults.harness.world import PARTITIONS, open_world
 from tests.support.patience import eventually
 
 
-@scenario(row=27, title="a topic is deleted and created anew while it is read", seconds=110)
+@scenario(row=27, title="a topic is deleted and created anew while it is read", seconds=110, long_only=True)
 async def a_topic_is_created_anew(stage: Stage, chance: random.Random) -> None:
     topic = CAPTURE_LEADS.name
     readers = ("scoring", "pipeline")
@@ -40,7 +40,7 @@ async def a_topic_is_created_anew(stage: Stage, chance: random.Random) -> None:
         world.traffic.resume()
 
 
-@scenario(row=28, title="topics get more partitions while everything runs", seconds=100)
+@scenario(row=28, title="topics get more partitions while everything runs", seconds=100, long_only=True)
 async def partitions_are_added(stage: Stage, chance: random.Random) -> None:
     async with open_world(stage) as world:
         await some_leads(world)
