@@ -6,14 +6,17 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES
-from tests.faults.harness.world import World
 from tests.support.patience import eventually
+
+if TYPE_CHECKING:
+    from tests.faults.harness.world import World
 
 READS = {
     "scoring": (CAPTURE_LEADS.name, PIPELINE_LIFECYCLE.name),

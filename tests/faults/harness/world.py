@@ -22,6 +22,7 @@ from tests.faults.harness.keeper import Keeper
 from tests.faults.harness.ledger import Ledger
 from tests.faults.harness.postgres import WITH_TABLES, FaultyPostgres, running_faulty_postgres
 from tests.faults.harness.stage import Stage
+from tests.faults.harness.standing import READS, has_done_everything
 from tests.faults.harness.traffic import Traffic
 from tests.support.exposition import sample_sum
 from tests.support.patience import eventually
@@ -158,7 +159,10 @@ class World:
         await self.at_rest(within_seconds)
 
     async def at_rest(self, within_seconds: float = 90.0) -> None:
-        """Waits until every accepted event is a fact, and nobody has anything left to send."""
+        """Waits until every accepted event is a fact, nobody has anything left to read, and nobody anything left to send.
+
+        What one has read may give another something to read: a touch a score, a score a grade. Three rounds are the longest way.
+        """
         wanted = set(self.ledger.event_ids())
 
         async def all_counted() -> bool:
@@ -176,7 +180,10 @@ class World:
             )
             return wanted <= {event_id for (event_id,) in counted}
 
-        await eventually(all_counted, within_seconds=within_seconds, every_seconds=0.2)
+        for _ in range(3):
+            await eventually(all_counted, within_seconds=within_seconds, every_seconds=0.2)
+            for service in READS:
+                await has_done_everything(self, service)
 
 
 @asynccontextmanager

@@ -51,9 +51,8 @@ async def a_position_is_beyond_the_log(world: World, chance: random.Random) -> N
 @fault(row=35, title="records are read again, up to whole topics", seconds=20)
 async def a_topic_is_read_again(world: World, chance: random.Random) -> None:
     service = chance.choice(list(READS))
+    await world.probe()
     await world.quiet(within_seconds=120)
-    for reader in READS:
-        await has_done_everything(world, reader)
     before = await _what_is_counted(world)
     async with stopped(world, service):
         again = await set_back(world, service, READ_AGAIN_AT_MOST)
