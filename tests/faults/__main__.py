@@ -134,8 +134,10 @@ async def run(given: argparse.Namespace, report: Report, folder: Path) -> None:
         report.planned = [*FAULTS, *SCENARIOS]
         until = time.monotonic() + given.minutes * 60
         for chosen in plan.whole(report.seed):
+            before = len(report.outcomes)
             await play_round(report, chosen, folder, given.rate, until)
-            if time.monotonic() > until:
+            survived = any(outcome.failure is None for outcome in report.outcomes[before:])
+            if time.monotonic() > until or not survived:  # where nothing is survived, the ground is not there
                 return
 
 
