@@ -10,17 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.kafka.message import FAKE_CONSUMER
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from faststream.kafka import KafkaBroker
 
-from shared.kit import failpoints
+from shared.kit.commits import Commits
 from shared.kit.database import Database
 from shared.kit.dead_letters import Budget, OverBudget, describe
 from shared.kit.errors import Retryable, Stopped
@@ -31,6 +28,7 @@ from shared.kit.positions import Place
 from shared.kit.processing import BatchProcessor, Handle, Parse
 from shared.kit.reading import Reader
 from shared.kit.settings import ServiceSettings
+from shared.kit.subscription import Rebalances, subscribe
 from shared.kit.transient import is_transient
 
 GATHER_BELOW_RECORDS = 500
@@ -38,9 +36,6 @@ GATHER_SECONDS = 0.02
 """After a small batch the consumer lets more gather: a transaction costs the same for one record as for a hundred."""
 
 LOOK_UP_SECONDS = 5.0
-
-LOOK_FOR_PARTITIONS_MILLISECONDS = 10_000
-"""How often the client asks which partitions there are: senders may know of new ones, or of a new topic, before it does."""
 
 LOOK_FOR_ROOM_SECONDS = 1.0
 """How often a consumer that its dead-letter budget stopped looks whether it may go on."""
@@ -78,9 +73,7 @@ class Consumer:
         self._attempt = 0
         self._jumped: set[Place] = set()
         self._busy = asyncio.Lock()
-        self._to_commit: dict[Place, int] = {}
-        self._unsaid: dict[Place, int] = {}
-        self._silent_until = 0.0
+        self._commits = Commits(self._client, instruments, settle_seconds=settings.session_timeout_seconds)
         self._broker: KafkaBroker | None = None
         self._subscriber: Any = None
         self._reader: Reader | None = None
@@ -110,41 +103,14 @@ class Consumer:
 
     async def start(self) -> None:
         """Joins the group and begins. Waits for nothing: readiness tells when partitions are assigned."""
-        settings = self._settings
-        self._broker = KafkaBroker(
-            settings.kafka_bootstrap.split(","),
-            client_id=f"leadflow-{self.group}",
-            consumer_only=True,
-            allow_auto_create_topics=False,
-            metadata_max_age_ms=LOOK_FOR_PARTITIONS_MILLISECONDS,
-            apply_types=False,
-            graceful_timeout=settings.shutdown_timeout_seconds,
-            logger=None,
-        )
-        self._subscriber = self._broker.subscriber(
-            *self.topics,
-            batch=True,
-            group_id=self.group,
-            group_instance_id=settings.group_instance_id,
-            ack_policy=AckPolicy.MANUAL,
-            auto_offset_reset="earliest",
-            batch_timeout_ms=10,
-            max_records=settings.batch_max_records,
-            session_timeout_ms=int(settings.session_timeout_seconds * 1000),
-            heartbeat_interval_ms=int(settings.session_timeout_seconds * 1000 / 3),
-            rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
-            max_poll_interval_ms=300_000,
-            fetch_max_wait_ms=100,
-            listener=_Rebalances(self._busy, settings.rebalance_timeout_seconds / 2, self._begin),
-            parser=_as_it_came,
-            decoder=_raw_records,
-        )
+        rebalances = Rebalances(self._busy, self._settings.rebalance_timeout_seconds / 2, self._begin)
+        self._broker, self._subscriber = subscribe(self._settings, self.group, self.topics, rebalances)
         self._subscriber(self._on_batch)
         await self._broker.start()
         client = self._subscriber.consumer
         self._reader = Reader(client, self._go_to_stored, self._tell_unreadable)
         client.getmany = self._reader.getmany  # FastStream asks the client directly
-        self._tasks = [asyncio.create_task(self._commit_often(), name=f"{self.group}-committer")]
+        self._tasks = [asyncio.create_task(self._commits.run(), name=f"{self.group}-committer")]
         self._tasks.append(asyncio.create_task(self._pacer.run(), name=f"{self.group}-pacer"))
         self._tasks.append(asyncio.create_task(self._look_for_room(), name=f"{self.group}-room"))
 
@@ -170,7 +136,7 @@ class Consumer:
         self._tell_unreadable(frozenset())
         try:
             async with asyncio.timeout(self._settings.shutdown_timeout_seconds):
-                await self._commit()
+                await self._commits.tell()
                 if self._broker is not None:
                     await self._broker.stop()
         except (TimeoutError, Exception) as error:
@@ -205,7 +171,7 @@ class Consumer:
         self.instruments.observe(tallies, claim.dropped, time.perf_counter() - started)
         for record in claim.take:
             place = (record.topic, record.partition)
-            self._to_commit[place] = record.offset + 1
+            self._commits.done(place, record.offset + 1)
             self._jumped.discard(place)
         for place, offset in claim.seek_back.items():
             if place in self._jumped:
@@ -334,10 +300,7 @@ class Consumer:
             begins = await self.beginnings(places)
             for place in places:
                 self._seek(place, max(stored[place] - 1, begins[place]) if place in stored else begins[place])
-            if self._unsaid:
-                self._silent_until = time.monotonic() + self._settings.session_timeout_seconds
-                self._to_commit = self._unsaid | self._to_commit
-                self._unsaid = {}
+            self._commits.joined()
         finally:
             if self.stopped is None:
                 client.resume(*client.assignment().intersection(partitions))
@@ -347,79 +310,3 @@ class Consumer:
             f"SELECT topic, partition, next_offset FROM {self._database.schema}.consumer_offsets"
         )
         return {(row.topic, row.partition): row.next_offset for row in rows}
-
-    async def _commit_often(self) -> None:
-        while True:
-            await asyncio.sleep(1.0)
-            await self._commit()
-
-    async def _commit(self) -> None:
-        """Tells Kafka where we are. Only monitoring reads it, so a failure is counted, and said again with the next. After one
-        that cost this member its place, not before the group has had the time to settle: it would cost it again."""
-        if time.monotonic() < self._silent_until:
-            return
-        client = self._client()
-        assigned = self.assignment
-        offsets = {TopicPartition(*place): offset for place, offset in self._to_commit.items() if place in assigned}
-        self._to_commit.clear()
-        if client is None or not offsets:
-            return
-        failpoints.reach("before-kafka-commit")
-        try:
-            async with asyncio.timeout(5.0):
-                await client.commit(offsets)
-        except Exception as error:
-            # Said again while the group is joined anew, it would cost this member its place once more.
-            later = self._unsaid if isinstance(error, CommitFailedError) else self._to_commit
-            for one, offset in offsets.items():
-                later.setdefault((one.topic, one.partition), offset)
-            self.instruments.commit_failures.inc()
-            log().info("commit_failed", error_type=type(error).__name__)
-
-
-class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Lets the batch in flight finish before its partitions go elsewhere, and begins new ones where this service stands;
-    the fence holds where either cannot."""
-
-    def __init__(
-        self,
-        busy: asyncio.Lock,
-        patience_seconds: float,
-        begin: Callable[[Collection[Place]], Awaitable[None]],
-    ) -> None:
-        self._busy = busy
-        self._patience_seconds = patience_seconds
-        self._begin = begin
-
-    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
-        try:
-            async with asyncio.timeout(self._patience_seconds), self._busy:
-                pass
-        except TimeoutError:
-            log().warning("rebalance_did_not_wait", count=len(revoked))
-
-    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
-        log().info("partitions_assigned", count=len(assigned))
-        try:
-            async with asyncio.timeout(self._patience_seconds):
-                await self._begin([(one.topic, one.partition) for one in assigned])
-        except Exception as error:
-            log().info("stored_offsets_not_sought", error_type=type(error).__name__)
-
-
-async def _as_it_came(batch: tuple[ConsumerRecord, ...], _: Any) -> KafkaMessage:
-    """Bypasses the stock parser, which refuses a whole batch for one header that is not text."""
-    first = batch[0]
-    return KafkaMessage(
-        body=b"",
-        raw_message=batch,
-        headers={},
-        message_id=f"{first.topic}-{first.partition}-{first.offset}",
-        correlation_id="",
-        consumer=FAKE_CONSUMER,
-    )
-
-
-async def _raw_records(message: Any, _: Any = None) -> Any:
-    """Hands the handler the records themselves."""
-    return message.raw_message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -113,10 +113,7 @@ async def test_a_partition_that_is_added_is_found_and_read_from_its_beginning(
     await toy.send(*(ping(n) for n in range(5)))
     async with toy.consuming():
         await processed(toy, 5)
-        await admin.create_partitions({toy.topic: NewPartitions(2)})
-        async with AIOKafkaProducer(bootstrap_servers=toy.bootstrap) as producer:
-            for number in range(5, 8):
-                await eventually(lambda n=number: _sent(producer, toy.topic, n))  # type: ignore[misc]
+        await add_a_partition(toy, admin, range(5, 8))
         await processed(toy, 8)
 
 
@@ -128,12 +125,17 @@ async def test_a_static_member_that_comes_back_is_given_the_partitions_that_were
     await toy.send(*(ping(n) for n in range(5)))
     async with toy.consuming():
         await processed(toy, 5)
-    await admin.create_partitions({toy.topic: NewPartitions(2)})
-    async with AIOKafkaProducer(bootstrap_servers=toy.bootstrap) as producer:
-        for number in range(5, 8):
-            await eventually(lambda n=number: _sent(producer, toy.topic, n))  # type: ignore[misc]
+    await add_a_partition(toy, admin, range(5, 8))
     async with watched(toy, database):
         await processed(toy, 8, within_seconds=40)
+
+
+async def add_a_partition(toy: Toy, admin: AIOKafkaAdminClient, numbers: Iterable[int]) -> None:
+    """A second partition, with these events in it."""
+    await admin.create_partitions({toy.topic: NewPartitions(2)})
+    async with AIOKafkaProducer(bootstrap_servers=toy.bootstrap) as producer:
+        for number in numbers:
+            await eventually(lambda n=number: _sent(producer, toy.topic, n))  # type: ignore[misc]
 
 
 async def _sent(producer: AIOKafkaProducer, topic: str, number: int) -> bool:
