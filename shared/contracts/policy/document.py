@@ -1,0 +1,104 @@
+"""The whole document: what holds for each business unit, and what holds where a unit says nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.contracts.envelope import Currency, Name
+from shared.contracts.policy.scoring import Scoring
+from shared.contracts.policy.section import Section, refuse_twice
+from shared.contracts.policy.selling import Qualification, Stage
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no time zone; write one such as Europe/Amsterdam or Asia/Tehran")
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+
+
+def _one_stage() -> dict[str, tuple[Stage, ...]]:
+    return {"default": (Stage(name="open", probability=0.5),)}
+
+
+class UnitPolicy(Section):
+    """Everything that is decided for one business unit."""
+
+    time_zone: ZoneName = "UTC"
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    currency: Currency = "EUR"
+    channels: tuple[Name, ...] = ()
+    scoring: Scoring = Scoring()
+    qualification: Qualification = Qualification()
+    archive_reasons: tuple[Name, ...] = ("other",)
+    loss_reasons: tuple[Name, ...] = ("other",)
+    pipelines: dict[Name, tuple[Stage, ...]] = Field(default_factory=_one_stage)
+    horizon_days: Annotated[int, Field(ge=1, le=3650)] = 90
+
+    @model_validator(mode="after")
+    def _names_mean_something(self) -> UnitPolicy:
+        known = [grade.grade for grade in self.scoring.grades]
+        for grade in self.qualification.grades:
+            if grade not in known:
+                raise ValueError(
+                    f"qualification names grade {grade!r}, which scoring never gives; it gives {', '.join(known)}"
+                )
+        for pipeline, stages in self.pipelines.items():
+            refuse_twice(f"in pipeline {pipeline!r} the stage", (stage.name for stage in stages))
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The unit's time zone: its days, weeks and months begin there."""
+        return ZoneInfo(self.time_zone)
+
+    def stage_position(self, stage: str | None, pipeline: str = "default") -> int | None:
+        """A stage's place in its pipeline, from 0; None for a stage the policy does not know."""
+        names = [known.name for known in self.pipelines.get(pipeline, ())]
+        return names.index(stage) if stage in names else None
+
+
+def _own_sections(own: Any) -> Any:
+    """What can be judged of a unit while the defaults cannot: all but a qualification by grades it did not define."""
+    if not isinstance(own, dict):
+        return own or {}
+    return {name: section for name, section in own.items() if name != "qualification" or "scoring" in own}
+
+
+class Policy(BaseModel):
+    """The whole document. An unknown unit has the defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Name
+    defaults: UnitPolicy = UnitPolicy()
+    business_units: dict[Name, UnitPolicy] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _units_inherit(cls, document: Any) -> Any:
+        if not isinstance(document, dict):
+            return document
+        defaults = document.get("defaults") or {}
+        units = document.get("business_units") or {}
+        if not isinstance(defaults, dict) or not isinstance(units, dict):
+            return document
+        try:
+            UnitPolicy.model_validate(defaults)
+        except ValidationError:
+            # Each fault of the defaults is told once, where it stands, not again for every unit that inherits it.
+            units = {name: _own_sections(own) for name, own in units.items()}
+            return {**document, "defaults": defaults, "business_units": units}
+        merged = {
+            name: {**defaults, **own} if isinstance(own, dict) else own or defaults for name, own in units.items()
+        }
+        return {**document, "defaults": defaults, "business_units": merged}
+
+    def unit(self, business_unit: str) -> UnitPolicy:
+        """What holds for a business unit."""
+        return self.business_units.get(business_unit, self.defaults)
