@@ -61,6 +61,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         schema="metrics",
         pool_size=settings.database_pool_size,
         statement_timeout_seconds=settings.statement_timeout_seconds,
+        idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
         outbox=False,
     )
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}

@@ -96,6 +96,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         schema="pipeline",
         pool_size=settings.database_pool_size,
         statement_timeout_seconds=settings.statement_timeout_seconds,
+        idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
     )
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     handlers = Handlers(policy, secret, instruments, routes)

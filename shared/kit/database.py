@@ -141,6 +141,7 @@ class Database:
         schema: str,
         pool_size: int = 8,
         statement_timeout_seconds: float = 30.0,
+        idle_in_transaction_timeout_seconds: float = 10.0,
         clock: Clock | None = None,
         outbox: bool = True,
     ) -> None:
@@ -148,7 +149,10 @@ class Database:
         self.clock = clock or SystemClock()
         self.committed = asyncio.Event()
         self._outbox = outbox
-        milliseconds = int(statement_timeout_seconds * 1000)
+        statement_timeout = int(statement_timeout_seconds * 1000)
+        # A process that stands still in a transaction keeps its locks, its place in the log among them, from whoever has
+        # taken over its partitions: this bounds for how long.
+        idle_timeout = int(idle_in_transaction_timeout_seconds * 1000)
         # A generic plan made while a table was small stays a sequential scan when it is large; planning a batch's few
         # statements each time costs next to nothing.
         self.engine: AsyncEngine = create_async_engine(
@@ -162,7 +166,7 @@ class Database:
                 "connect_timeout": 5,
                 "prepare_threshold": 3,
                 "application_name": f"leadflow-{schema}",
-                "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={2 * milliseconds}"
+                "options": f"-c statement_timeout={statement_timeout} -c idle_in_transaction_session_timeout={idle_timeout}"
                 f" -c timezone=UTC -c jit=off -c plan_cache_mode=force_custom_plan",
             },
         )

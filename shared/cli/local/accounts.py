@@ -33,7 +33,9 @@ def _in_namespace(uid: int, gid: int) -> tuple[str, ...]:
 
 def _works(prefix: Sequence[str], program: Path, directory: Path) -> bool:
     try:
-        for command in ((str(program), "--version"), ("test", "-w", str(directory), "-a", "-x", str(directory))):
+        # A program can be started where it cannot find itself afterwards: the change of account holds only from then on.
+        reaches = ("test", "-x", str(program), "-a", "-w", str(directory), "-a", "-x", str(directory))
+        for command in ((str(program), "--version"), reaches):
             subprocess.run([*prefix, *command], check=True, capture_output=True, timeout=20, cwd="/")
     except (OSError, subprocess.SubprocessError):
         return False
