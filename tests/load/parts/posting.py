@@ -1,11 +1,11 @@
-"""Capture against a bare handler on the same server: one lead a request, and batches; and against librdkafka alone."""
+"""Capture against bare handlers on the same server: one lead a request, and batches; and against librdkafka alone."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +37,9 @@ AGAIN = 100_000
 def one_lead(run: Run) -> list[Finding]:
     """Requests with one lead each."""
     wrk.require()
-    with running_stage(run) as stage, _both(stage, "/v1/leads", "/one") as pair:
+    with running_stage(run) as stage, _side_by_side(stage, "/v1/leads", "/one") as targets:
         bodies = wrk.write_bodies(stage.folder / "one", (mix.leads_body([number])[1:-1] for number in range(SINGLES)))
-        ours, theirs = _in_turn(pair, bodies, SINGLE_CONNECTIONS, run)
+        ours, theirs = _in_turn(targets, bodies, SINGLE_CONNECTIONS, run)
     part = "one-lead"
     return [
         Finding(
@@ -68,10 +68,10 @@ def one_lead(run: Run) -> list[Finding]:
 def batches(run: Run) -> list[Finding]:
     """Requests with a thousand leads each."""
     wrk.require()
-    with running_stage(run) as stage, _both(stage, "/v1/leads:batch", "/batch") as pair:
+    with running_stage(run) as stage, _side_by_side(stage, "/v1/leads:batch", "/batch", "/forwarded") as targets:
         numbers = [range(at * BATCH, (at + 1) * BATCH) for at in range(BATCHES)]
         bodies = wrk.write_bodies(stage.folder / "batches", map(mix.leads_body, numbers))
-        ours, theirs = _in_turn(pair, bodies, BATCH_CONNECTIONS, run)
+        ours, theirs, forwarded = _in_turn(targets, bodies, BATCH_CONNECTIONS, run)
         run.say("librdkafka writes the same bytes")
         stage.create_topics(RAW_TOPIC)
         records = _captured(stage, AGAIN // 4 if run.quick else AGAIN)
@@ -85,9 +85,17 @@ def batches(run: Run) -> list[Finding]:
             leads,
             "leads/s",
             theirs.requests_per_second * BATCH,
-            "bare batch handler",
+            "bare batch handler, FastAPI and pydantic, a send for each lead",
             target=0.5,
             detail={"leads a batch": BATCH, "connections": BATCH_CONNECTIONS},
+        ),
+        Finding(
+            part,
+            "batch POST",
+            leads,
+            "leads/s",
+            forwarded.requests_per_second * BATCH,
+            "forwarding unread, batches filled by hand (a limit)",
         ),
         Finding(
             part,
@@ -129,14 +137,14 @@ class Outcome:
     processor_microseconds: float
 
 
-def _in_turn(pair: tuple[Target, Target], bodies: Path, connections: int, run: Run) -> tuple[Outcome, Outcome]:
+def _in_turn(targets: Sequence[Target], bodies: Path, connections: int, run: Run) -> list[Outcome]:
     """Each in turn, several times, so that what else happens on the machine meets both; the middle one of each."""
     rounds, seconds = (1, 3.0) if run.quick else (3, 6.0)
-    done: dict[str, list[Outcome]] = {target.url: [] for target in pair}
-    for target in pair:
+    done: dict[str, list[Outcome]] = {target.url: [] for target in targets}
+    for target in targets:
         wrk.post(target.url, bodies, key=CAPTURE_KEY, connections=connections, seconds=2.0)
     for turn in range(rounds):
-        for target in pair:
+        for target in targets:
             before = seconds_of(target.process)
             load = wrk.post(target.url, bodies, key=CAPTURE_KEY, connections=connections, seconds=seconds)
             spent = (seconds_of(target.process) - before) / load.requests * 1e6
@@ -145,8 +153,7 @@ def _in_turn(pair: tuple[Target, Target], bodies: Path, connections: int, run: R
             run.say(
                 f"round {turn + 1} of {rounds}: {load.requests_per_second:,.0f} requests/s at /{path}, {spent:,.0f} µs"
             )
-    ours, theirs = (_middle(done[target.url]) for target in pair)
-    return ours, theirs
+    return [_middle(done[target.url]) for target in targets]
 
 
 def _middle(rounds: list[Outcome]) -> Outcome:
@@ -159,8 +166,8 @@ def _middle(rounds: list[Outcome]) -> Outcome:
 
 
 @contextmanager
-def _both(stage: Stage, ours: str, theirs: str) -> Iterator[tuple[Target, Target]]:
-    """Capture and the bare handler, ready, each with the path that is posted to."""
+def _side_by_side(stage: Stage, ours: str, *theirs: str) -> Iterator[list[Target]]:
+    """Capture and the bare handlers, ready, each with the path that is posted to."""
     services = stage.configured()
     services.start("capture")
     stage.create_topics(BARE_TOPIC)
@@ -172,7 +179,7 @@ def _both(stage: Stage, ours: str, theirs: str) -> Iterator[tuple[Target, Target
         services.wait_until_ready("capture")
         eventually_blocking(lambda: _answers(url), within_seconds=30)
         capture = Target(f"{services.url('capture')}{ours}", psutil.Process(services.pid("capture")))
-        yield capture, Target(f"{url}{theirs}", psutil.Process(bare.pid))
+        yield [capture, *(Target(f"{url}{path}", psutil.Process(bare.pid)) for path in theirs)]
     finally:
         bare.terminate()
         bare.wait(20)
