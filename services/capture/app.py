@@ -8,8 +8,10 @@ from fastapi import FastAPI
 
 from services.capture.addresses import read_email, read_phone
 from services.capture.api import Door, ShortWay, intake_router
+from services.capture.api.channels import ChannelDoor, channels_router
 from services.capture.api.schema import SECURITY_SCHEMES
 from services.capture.domain import IntakeRules, Readers
+from services.capture.domain.channels import Addresses
 from services.capture.handlers import Intake, Log
 from services.capture.instruments import CaptureInstruments
 from services.capture.settings import CaptureSettings
@@ -19,7 +21,7 @@ from shared.contracts.policy import Policy
 from shared.contracts.topics import CAPTURE_LEADS, Topic
 from shared.kit.app import build_app
 from shared.kit.clock import Clock, SystemClock
-from shared.kit.documents import read_yaml
+from shared.kit.documents import InvalidDocument, read_yaml
 from shared.kit.ids import new_id
 from shared.kit.instruments import ProducerInstruments, new_registry
 from shared.kit.producer import Producer
@@ -44,14 +46,20 @@ def create_app(
             instruments=ProducerInstruments(registry),
             deadline_seconds=settings.produce_deadline_seconds,
         )
+    clock = clock or SystemClock()
+    policy = read_yaml(settings.policy_file, Policy)
+    addresses = Addresses(policy)
+    if faults := addresses.faults(settings.secrets_by_name):
+        raise InvalidDocument("\n".join(f"{settings.policy_file}: {fault}" for fault in faults))
     rules = IntakeRules(
-        read_yaml(settings.policy_file, Policy),
+        policy,
         settings.identity_secret.get_secret_value().encode(),
         Readers(email=read_email, phone=read_phone),
         new_id,
     )
-    intake = Intake(rules=rules, log=log, clock=clock or SystemClock(), instruments=instruments)
+    intake = Intake(rules=rules, log=log, clock=clock, instruments=instruments)
     door = Door(settings=settings, intake=intake, instruments=instruments)
+    channels = ChannelDoor(door=door, addresses=addresses, secrets=settings.secrets_by_name, clock=clock)
     app = build_app(
         name="capture",
         title="Leadflow capture",
@@ -59,7 +67,7 @@ def create_app(
         settings=settings,
         registry=registry,
         producer=producer,
-        routers=[intake_router(door)],
+        routers=[intake_router(door), channels_router(channels)],
         parts=[lambda: door.inflight.drained(settings.shutdown_timeout_seconds)],
     )
     app.add_middleware(ShortWay, door=door)

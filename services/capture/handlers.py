@@ -13,6 +13,7 @@ from typing import Protocol
 import orjson
 
 from services.capture.domain import IntakeRules, Kind, Refused, Submission, Taken
+from services.capture.domain.channels import Draft
 from services.capture.instruments import CaptureInstruments
 from shared.contracts.topics import CAPTURE_LEADS
 from shared.kit.clock import Clock
@@ -177,6 +178,31 @@ class Intake:
                 since = perf_counter()
         if ready.messages:
             await self._publish(kind, batch, ready)
+        return batch
+
+    async def take_drafts(self, drafts: Sequence[Draft], caller: Caller, country: str | None) -> Batch:
+        """What an adapter made of one delivery, published in its order. `country` is where the sender's numbers without a
+        country code are dialled."""
+        received_at = self._clock.now()
+        batch, ready = Batch(), _Slice()
+        since = perf_counter()
+        for place, draft in enumerate(drafts):
+            submission = Submission(caller.sender, caller.may_backdate, received_at, country, draft.flags)
+            decision = self._rules.decide(draft.kind, draft.body, submission, draft.key)
+            if isinstance(decision, Refused):
+                self._count_refused(draft.kind, decision)
+                batch.items.append(_refused(place, refusal(decision)))
+            else:
+                ready.add(place, decision)
+                batch.items.append(_accepted(place, decision))
+            last = place + 1 == len(drafts) or drafts[place + 1].kind != draft.kind
+            if ready.messages and (last or len(ready.messages) >= MAX_PRODUCED_AT_ONCE):
+                await self._publish(draft.kind, batch, ready)
+                ready = _Slice()
+                since = perf_counter()
+            elif place % 32 == 31 and perf_counter() - since > BUSY_SECONDS:
+                await asyncio.sleep(0)
+                since = perf_counter()
         return batch
 
     async def _publish(self, kind: Kind, batch: Batch, ready: _Slice) -> None:

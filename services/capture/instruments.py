@@ -32,6 +32,12 @@ class CaptureInstruments:
             ["operation", "status"],
             registry=registry,
         )
+        self.deliveries = Counter(
+            "leadflow_capture_deliveries_total",
+            "What channels delivered, by adapter and how it ended: taken, nothing, refused, forged, unreadable, unavailable.",
+            ["adapter", "outcome"],
+            registry=registry,
+        )
         self.produce_seconds = Histogram(
             "leadflow_capture_produce_seconds",
             "Time from a decided payload to the log's acknowledgement.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.kit.settings import ServiceSettings
@@ -15,6 +15,12 @@ from shared.kit.settings import ServiceSettings
 Scope = Literal["write", "backdate", "impersonate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
+LIVE_SECRETS = 2
+"""How many secrets of one name are live while one takes over from the other."""
+
+MIN_SECRET_CHARACTERS = 8
+
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
 _ENTRY = re.compile(r"(?P<sender>[A-Za-z0-9][A-Za-z0-9._-]{0,99})=(?P<digest>[0-9a-f]{64})(?::(?P<scopes>[a-z+]+))?")
 
 
@@ -44,6 +50,25 @@ def parse_keys(text: str) -> dict[str, ApiKey]:
     return keys
 
 
+def parse_channel_secrets(text: str) -> dict[str, tuple[str, ...]]:
+    """Secrets by name, from `NAME=secret` entries parted by white space; a name given twice has two live secrets, the
+    newest first. Raises `ValueError` that names the entry by its place, never by its content."""
+    secrets: dict[str, tuple[str, ...]] = {}
+    for place, entry in enumerate(text.split(), start=1):
+        name, _, secret = entry.partition("=")
+        if not _SECRET_NAME.fullmatch(name) or len(secret) < MIN_SECRET_CHARACTERS:
+            raise ValueError(
+                f"entry {place} is not NAME=secret with a name of capitals, digits and _ and a secret of at least "
+                f"{MIN_SECRET_CHARACTERS} characters, none of them white space"
+            )
+        secrets[name] = (*secrets.get(name, ()), secret)
+        if len(secrets[name]) > LIVE_SECRETS:
+            raise ValueError(
+                f"entry {place} is one more than the {LIVE_SECRETS} secrets a name may have; remove the oldest"
+            )
+    return secrets
+
+
 class CaptureSettings(ServiceSettings):
     """What capture is told. Limits are per process."""
 
@@ -51,6 +76,7 @@ class CaptureSettings(ServiceSettings):
 
     port: int = Field(8001, ge=0, le=65535)
     keys: str = Field("", repr=False)
+    channel_secrets: SecretStr = Field(SecretStr(""))
     rate_per_second: float = Field(0.0, ge=0, description="Leads and interactions per key and second; 0 is no limit.")
     rate_burst_seconds: float = Field(5.0, gt=0, description="How many seconds' worth a key may save up.")
     max_body_bytes: int = Field(256 * 1024, ge=1024, le=512 * 1024)
@@ -71,3 +97,14 @@ class CaptureSettings(ServiceSettings):
     def api_keys(self) -> dict[str, ApiKey]:
         """The keys by their SHA-256 digest."""
         return parse_keys(self.keys)
+
+    @field_validator("channel_secrets")
+    @classmethod
+    def _secrets_can_be_read(cls, text: SecretStr) -> SecretStr:
+        parse_channel_secrets(text.get_secret_value())
+        return text
+
+    @cached_property
+    def secrets_by_name(self) -> dict[str, tuple[str, ...]]:
+        """The live secrets of each name, newest first."""
+        return parse_channel_secrets(self.channel_secrets.get_secret_value())

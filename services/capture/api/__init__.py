@@ -30,16 +30,16 @@ class Door:
     """What every intake request passes: key, scopes, rate, room."""
 
     def __init__(self, *, settings: CaptureSettings, intake: Intake, instruments: CaptureInstruments) -> None:
-        self._settings = settings
-        self._intake = intake
-        self._instruments = instruments
-        self._keys = Keys(settings.api_keys)
+        self.settings = settings
+        self.intake = intake
+        self.instruments = instruments
+        self.keys = Keys(settings.api_keys)
         self._rates = RateLimit(settings.rate_per_second, settings.rate_burst_seconds)
         self.inflight = InFlight(settings.max_inflight_requests, settings.max_inflight_bytes, instruments)
 
     def endpoint(self, kind: Kind, *, many: bool) -> Endpoint:
         """The handler of one operation."""
-        requests = self._instruments.requests
+        requests = self.instruments.requests
         label = f"{kind}s:batch" if many else f"{kind}s"
         accepted = requests.labels(label, "202")
 
@@ -59,10 +59,10 @@ class Door:
         return handle
 
     async def _answer(self, request: Request, claim: Claim, kind: Kind, many: bool, limits: dict[str, str]) -> Response:
-        settings = self._settings
+        settings = self.settings
         headers: dict[bytes, bytes] = dict(request.scope["headers"])
-        key = self._keys.owner(headers)
-        caller = self._keys.caller(key, headers)
+        key = self.keys.owner(headers)
+        caller = self.keys.caller(key, headers)
         limits.update(self._rates.admit(key, monotonic()))
         lines = is_ndjson(headers, many=many)
         named = headers.get(b"idempotency-key")
@@ -76,14 +76,14 @@ class Door:
         )
         if not many:
             limits.update(self._rates.charge(key, 1))
-            return _json(await self._intake.take(kind, parse(body), caller, name), 202)
+            return _json(await self.intake.take(kind, parse(body), caller, name), 202)
         if lines:
             count, items = parse_lines(body, max_items=settings.max_batch_items, max_line_bytes=settings.max_body_bytes)
         else:
             array = parse_array(body, max_items=settings.max_batch_items)
             count, items = len(array), iter(array)
         limits.update(self._rates.charge(key, count))
-        return _batch_answer(await self._intake.take_many(kind, items, caller, name))
+        return _batch_answer(await self.intake.take_many(kind, items, caller, name))
 
 
 def _batch_answer(batch: Batch) -> Response:

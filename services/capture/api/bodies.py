@@ -24,16 +24,7 @@ def is_ndjson(headers: Mapping[bytes, bytes], *, many: bool) -> bool:
     """Whether the body is one JSON value a line. Raises `Rejected` with 415 for what cannot be read here."""
     if headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers:
         return False
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding not in (b"identity", b""):
-        raise Rejected(
-            "Compressed bodies are not read here.",
-            status=415,
-            code="unsupported-content-encoding",
-            field="Content-Encoding",
-            fix="Send the body uncompressed, without Content-Encoding.",
-            headers={"Accept-Encoding": "identity"},
-        )
+    refuse_compressed(headers)
     media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
     media_type = media_type.strip()
     charset = parameters.partition(b"charset=")[2].partition(b";")[0].strip(b' "')
@@ -49,6 +40,20 @@ def is_ndjson(headers: Mapping[bytes, bytes], *, many: bool) -> bool:
         fix=f"Send `Content-Type: {wanted.partition(' ')[0]}` with a body in UTF-8.",
         headers={"Accept": wanted.replace(" or ", ", ")},
     )
+
+
+def refuse_compressed(headers: Mapping[bytes, bytes]) -> None:
+    """Raises `Rejected` with 415 for a compressed body."""
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in (b"identity", b""):
+        raise Rejected(
+            "Compressed bodies are not read here.",
+            status=415,
+            code="unsupported-content-encoding",
+            field="Content-Encoding",
+            fix="Send the body uncompressed, without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 async def read_body(

@@ -9,7 +9,7 @@ from services.capture.domain.fields import CONSENT_TEXTS, INTERACTION_TEXTS, LEA
 
 Schema = dict[str, Any]
 
-_PROBLEM: Schema = {
+PROBLEM: Schema = {
     "type": "object",
     "description": "RFC 9457. `errors` lists everything that is wrong at once; values are never repeated.",
     "required": ["type", "title", "status", "detail"],
@@ -42,7 +42,7 @@ _TAKEN: Schema = {
     },
 }
 
-_BATCH: Schema = {
+BATCH: Schema = {
     "type": "object",
     "required": ["accepted", "rejected", "items"],
     "properties": {
@@ -59,7 +59,7 @@ _BATCH: Schema = {
                     "event_id": {"type": "string", "format": "uuid"},
                     "lead_id": {"type": "string", "format": "uuid"},
                     "flags": {"type": "array", "items": {"type": "string"}},
-                    "problem": _PROBLEM,
+                    "problem": PROBLEM,
                 },
             },
         },
@@ -164,7 +164,7 @@ def operation(kind: str, *, many: bool) -> Schema:
             "application/json": {"schema": {"type": "array", "items": body, "minItems": 1}, "example": [example]},
             "application/x-ndjson": {"schema": {"type": "string", "description": "one object a line"}},
         }
-    answer = _BATCH if many else _TAKEN
+    answer = BATCH if many else _TAKEN
     responses: Schema = {"202": {"description": "The log has it.", "content": {"application/json": {"schema": answer}}}}
     if many:
         responses["207"] = {
@@ -172,7 +172,7 @@ def operation(kind: str, *, many: bool) -> Schema:
             "content": {"application/json": {"schema": answer}},
         }
     for status, meaning in _PROBLEMS.items():
-        media: Schema = {"application/problem+json": {"schema": _PROBLEM}}
+        media: Schema = {"application/problem+json": {"schema": PROBLEM}}
         if many and status in (422, 503):
             media["application/json"] = {"schema": answer}
         responses[str(status)] = {"description": meaning, "content": media}

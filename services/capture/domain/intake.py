@@ -110,7 +110,7 @@ class _Reading:
         self.key = key
         self.texts: dict[str, str] = {}
         self.faults: list[Fault] = []
-        self.flags: list[str] = []
+        self.flags: list[str] = list(submission.flags)
         self.as_sent: dict[str, str] = {}
 
     def decide(self, body: dict[str, object]) -> Taken | Refused:
@@ -121,7 +121,7 @@ class _Reading:
         unit = self.rules.unit(business_unit)
         occurred_at, historical, permissions, attributes = self._read_others(others, unit) if others else _NO_OTHERS
         channel = self._channel(unit)
-        country = self._country(unit) if lead else unit.country
+        country = self._country(unit) if lead else self.submission.country or unit.country
         email = self._email(body)
         phone = self._phone(body, country)
         identities = self.rules.identities(business_unit, self.submission.sender, texts, email, phone)
@@ -221,14 +221,15 @@ class _Reading:
         return known or given
 
     def _country(self, unit: Unit) -> str | None:
-        """The country to read a local number by. The lead's own goes before the unit's."""
+        """The country to read a local number by. The lead's own goes before the sender's, and that before the unit's."""
         given = self.texts.get("country")
+        otherwise = self.submission.country or unit.country
         if given is None:
-            return unit.country
+            return otherwise
         code = country_code(given)
         if code is None:
             self.flags.append("unknown_country")
-            return unit.country
+            return otherwise
         self.texts["country"] = code
         return code
 

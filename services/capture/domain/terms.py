@@ -26,11 +26,14 @@ class Readers:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Who sends, what they may, and when it arrived."""
+    """Who sends, what they may, and when it arrived. `country` is where the sender's numbers without a country code are
+    dialled, where it is known; `flags` is what is noted of the payload before it is read."""
 
     sender: str
     may_backdate: bool
     received_at: datetime
+    country: str | None = None
+    flags: tuple[str, ...] = ()
 
 
 class Taken(NamedTuple):

@@ -4,6 +4,7 @@ A unit has the document's `defaults` with its own sections put in their place. E
 carries the `version` that made it. Each section is a module here; a new one is added to `UnitPolicy`.
 """
 
+from shared.contracts.policy.channels import AdapterName, Endpoint, VerificationName
 from shared.contracts.policy.document import Policy, UnitPolicy
 from shared.contracts.policy.scoring import (
     ATTRIBUTE_PREFIX,
@@ -21,6 +22,8 @@ __all__ = [
     "ATTRIBUTE_PREFIX",
     "FIT_FIELDS",
     "PRESENCE_FIELDS",
+    "AdapterName",
+    "Endpoint",
     "EngagementRule",
     "FitRule",
     "Grade",
@@ -30,4 +33,5 @@ __all__ = [
     "Section",
     "Stage",
     "UnitPolicy",
+    "VerificationName",
 ]

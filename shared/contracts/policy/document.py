@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.contracts.envelope import Currency, Name
+from shared.contracts.policy.channels import Endpoint, EndpointName
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
 from shared.contracts.policy.selling import Qualification, Stage
@@ -33,6 +34,7 @@ class UnitPolicy(Section):
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
     currency: Currency = "EUR"
     channels: tuple[Name, ...] = ()
+    endpoints: dict[EndpointName, Endpoint] = Field(default_factory=dict)
     scoring: Scoring = Scoring()
     qualification: Qualification = Qualification()
     archive_reasons: tuple[Name, ...] = ("other",)
@@ -50,6 +52,16 @@ class UnitPolicy(Section):
                 )
         for pipeline, stages in self.pipelines.items():
             refuse_twice(f"in pipeline {pipeline!r} the stage", (stage.name for stage in stages))
+        return self
+
+    @model_validator(mode="after")
+    def _endpoints_lead_to_channels(self) -> UnitPolicy:
+        for name, endpoint in self.endpoints.items():
+            if self.channels and endpoint.channel not in self.channels:
+                raise ValueError(
+                    f"endpoint {name!r} leads to channel {endpoint.channel!r}, which channels does not list; "
+                    "add it there, or lead to one of them"
+                )
         return self
 
     @property

@@ -1,0 +1,68 @@
+"""Which address is whose: the endpoints of every unit with the adapters that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from services.capture.domain.channels.form import read_form
+from services.capture.domain.channels.mapped import read_json, read_standard_webhook
+from services.capture.domain.channels.terms import Adapter
+from services.capture.domain.channels.verification import VERIFICATIONS
+from shared.contracts.policy import AdapterName, Endpoint, Policy, VerificationName
+
+DEFAULT_UNIT = "default"
+
+ADAPTERS: Mapping[AdapterName, Adapter] = {
+    "form": Adapter("HTML form", read_form, contents=("form", "json"), verification="open"),
+    "json": Adapter("JSON with names of its own", read_json),
+    "standard_webhooks": Adapter("Standard Webhooks", read_standard_webhook, verification="standard_webhooks"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An endpoint where it stands."""
+
+    unit: str
+    name: str
+    endpoint: Endpoint
+    adapter: Adapter
+
+    @property
+    def verification(self) -> VerificationName:
+        """By what its deliveries are trusted."""
+        return self.endpoint.verification or self.adapter.verification
+
+
+class Addresses:
+    """Every address of a policy. `default` is the unit of the policy's defaults."""
+
+    def __init__(self, policy: Policy) -> None:
+        units = {DEFAULT_UNIT: policy.defaults} | policy.business_units
+        self._places = {
+            (unit, name): Address(unit, name, endpoint, ADAPTERS[endpoint.adapter])
+            for unit, its_policy in units.items()
+            for name, endpoint in its_policy.endpoints.items()
+        }
+
+    def __iter__(self) -> Iterator[Address]:
+        return iter(self._places.values())
+
+    def find(self, unit: str, name: str) -> Address | None:
+        """The address of that unit and name, or None."""
+        return self._places.get((unit, name))
+
+    def faults(self, secrets: Mapping[str, tuple[str, ...]]) -> list[str]:
+        """What keeps an address from being trusted: a signature without a secret, a secret without a value."""
+        found: list[str] = []
+        for address in self:
+            place = f"{address.unit}.endpoints.{address.name}"
+            if address.verification in VERIFICATIONS and address.endpoint.secret is None:
+                found.append(f"{place}: {address.adapter.title} signs what it sends; name its `secret`")
+            found += [
+                f"{place}: CAPTURE_CHANNEL_SECRETS has no {name}; add {name}=<the secret>"
+                for name in address.endpoint.secrets
+                if name not in secrets
+            ]
+        return found

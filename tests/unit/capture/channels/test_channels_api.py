@@ -1,0 +1,123 @@
+"""The addresses of channels: found, trusted, read, taken and answered."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from hmac import digest
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.capture.domain.channels import ADAPTERS
+from shared.contracts.policy.channels import AdapterName
+from shared.kit.documents import InvalidDocument
+from tests.unit.capture.channels.support import SECRETS, a_door
+from tests.unit.capture.fakes import NOW, PLAIN_KEY, READ_KEY, FakeLog, problem
+
+ENDPOINTS: dict[str, dict[str, Any]] = {
+    "crm": {"adapter": "json", "channel": "web_form", "mapping": {"email": "contact.mail"}},
+    "hooks": {"adapter": "standard_webhooks", "channel": "social", "secret": "SENDER"},
+}
+KEY = {"X-API-Key": PLAIN_KEY}
+
+
+def signed(body: bytes, *, secret: str = SECRETS["SENDER"][0], identifier: str = "msg_1") -> dict[str, str]:
+    """The headers of a Standard Webhook."""
+    at = str(int(NOW.timestamp()))
+    mac = digest(secret.encode(), f"{identifier}.{at}.".encode() + body, "sha256")
+    return {
+        "webhook-id": identifier,
+        "webhook-timestamp": at,
+        "webhook-signature": f"v1,{b64encode(mac).decode()}",
+        "content-type": "application/json",
+    }
+
+
+def test_there_is_an_adapter_for_every_name() -> None:
+    assert set(ADAPTERS) == set(AdapterName.__args__)  # type: ignore[attr-defined]
+
+
+async def test_a_delivery_becomes_leads_of_the_endpoints_sender_unit_and_channel(tmp_path: Path, log: FakeLog) -> None:
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        answer = await client.post(
+            "/v1/channels/tehran/crm", json={"contact": {"mail": "ada@example.com"}}, headers=KEY
+        )
+    assert answer.status_code == 200
+    assert answer.json()["accepted"] == 1
+    (event,) = log.events()
+    assert (event.sender, event.business_unit, event.channel) == ("crm", "tehran", "web_form")
+    assert event.personal is not None
+    assert event.personal.email == "ada@example.com"
+
+
+async def test_a_redelivery_is_one_lead(tmp_path: Path, log: FakeLog) -> None:
+    body = json.dumps({"type": "lead", "data": {"email": "ada@example.com"}}).encode()
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        for secret in SECRETS["SENDER"]:
+            answer = await client.post("/v1/channels/default/hooks", content=body, headers=signed(body, secret=secret))
+            assert answer.status_code == 200
+    assert len({event.event_id for event in log.events()}) == 1
+
+
+async def test_what_is_not_from_the_sender_is_401_and_nothing_is_kept(tmp_path: Path, log: FakeLog) -> None:
+    body = b'{"email": "ada@example.com"}'
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        for headers in ({}, signed(body + b" "), signed(body, secret="somebody-elses")):
+            problem(await client.post("/v1/channels/default/hooks", content=body, headers=headers), 401, "unauthorized")
+        problem(await client.post("/v1/channels/default/crm", content=body), 401, "unauthorized")
+        refused = await client.post("/v1/channels/default/crm", content=body, headers={"X-API-Key": READ_KEY})
+        problem(refused, 403, "forbidden")
+        text = (await client.get("/metrics")).text
+    assert not log.records
+    assert 'leadflow_capture_deliveries_total{adapter="standard_webhooks",outcome="forged"} 3.0' in text
+
+
+async def test_a_key_of_ours_proves_a_sender_too(tmp_path: Path, log: FakeLog) -> None:
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        answer = await client.post("/v1/channels/default/hooks", json={"email": "ada@example.com"}, headers=KEY)
+    assert answer.status_code == 200
+
+
+async def test_nothing_in_it_can_be_taken(tmp_path: Path, log: FakeLog) -> None:
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        answer = await client.post("/v1/channels/default/crm", json=[{"name": ["x"]}, {"name": []}], headers=KEY)
+        assert answer.status_code == 422
+        problem(await client.post("/v1/channels/default/crm", json=[3], headers=KEY), 422, "invalid-fields")
+        some = await client.post("/v1/channels/default/crm", json=[{"name": ["x"]}, {"name": "Ada"}], headers=KEY)
+    assert (some.status_code, some.json()["accepted"], some.json()["rejected"]) == (200, 1, 1)
+
+
+async def test_addresses_that_are_not_there(tmp_path: Path, log: FakeLog) -> None:
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        problem(await client.post("/v1/channels/default/nobody", json={}), 404, "not-found")
+        problem(await client.post("/v1/channels/nowhere/crm", json={}), 404, "not-found")
+        problem(await client.get("/v1/channels/default/crm"), 405, "method-not-allowed")
+
+
+async def test_503_asks_for_all_of_it_again(tmp_path: Path, log: FakeLog) -> None:
+    log.fails_after = 1
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        answer = await client.post("/v1/channels/default/crm", json=[{"name": "a"}, {"name": "b"}], headers=KEY)
+    problem(answer, 503, "unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "message"),
+    [
+        ({"adapter": "standard_webhooks", "channel": "social"}, "name its `secret`"),
+        ({"adapter": "standard_webhooks", "channel": "social", "secret": "OTHER"}, "has no OTHER"),
+        ({"adapter": "json", "channel": "nothing"}, "leads to channel 'nothing'"),
+        ({"adapter": "json", "channel": "social", "redirect": "/x"}, "redirect is for the adapter form"),
+        ({"adapter": "form", "channel": "social"}, "a form needs allowed_origins"),
+        ({"adapter": "form", "channel": "social", "allowed_origins": ["example.com"]}, "is no origin"),
+    ],
+)
+async def test_a_policy_that_cannot_be_kept_stops_capture_at_the_door(
+    tmp_path: Path, log: FakeLog, endpoint: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidDocument, match=message):
+        async with a_door(tmp_path, {"one": endpoint}, log=log):
+            pass
