@@ -24,6 +24,7 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
     PIPELINE_LIFECYCLE: {
         lifecycle.LeadCreated: Handlers.on_fact,
         lifecycle.LeadTouched: Handlers.on_fact,
+        lifecycle.LeadMarked: Handlers.on_fact,
         lifecycle.LeadGraded: Handlers.on_fact,
         lifecycle.LeadMerged: Handlers.on_lead_merged,
         lifecycle.LeadUnmerged: Handlers.on_fact,

@@ -61,6 +61,7 @@ class BusinessMetrics(Collector):
         if self._snapshot is None:
             return
         yield self._funnel(self._snapshot)
+        yield self._marked(self._snapshot)
         yield from self._ratios(self._snapshot)
         yield from self._histograms(self._snapshot)
         yield from self._freshness(self._snapshot)
@@ -82,6 +83,17 @@ class BusinessMetrics(Collector):
         sums: dict[tuple[str, str, str], int] = defaultdict(int)
         for (unit, measure, channel), count in seen.funnel.items():
             sums[self._unit(unit), self._channel(unit, channel), FUNNEL[Measure(measure)]] += count
+        for labels, count in sorted(sums.items()):
+            family.add_metric(labels, count)
+        return family
+
+    def _marked(self, seen: Snapshot) -> Metric:
+        family = GaugeMetricFamily(
+            "leadflow_leads_marked", "Leads held out of the numbers, by why.", labels=["business_unit", "mark"]
+        )
+        sums: dict[tuple[str, str], int] = defaultdict(int)
+        for (unit, mark), count in seen.marked.items():
+            sums[self._unit(unit), mark] += count
         for labels, count in sorted(sums.items()):
             family.add_metric(labels, count)
         return family

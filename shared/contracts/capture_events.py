@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.envelope import Attributes, Event, Moment, Name
+from shared.contracts.marks import Mark
 
 IdentityKind = Literal["email", "phone", "external", "visitor"]
 
@@ -21,7 +22,8 @@ class Identity(BaseModel):
 
 
 class Personal(BaseModel):
-    """Everything in a capture event that tells who a person is. Separable, so that it can be erased."""
+    """Everything in a capture event that tells who a person is. Separable, so that it can be erased. `as_sent` has the
+    fields that were understood otherwise than they were written, `suggestions` what was probably meant."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -31,6 +33,7 @@ class Personal(BaseModel):
     message: str | None = None
     external_id: str | None = None
     as_sent: dict[str, str] | None = None
+    suggestions: dict[str, str] | None = None
 
 
 class Consent(BaseModel):
@@ -47,7 +50,12 @@ class Consent(BaseModel):
 
 
 class CaptureEvent(Event):
-    """What a lead and an interaction share: who sent it, through which channel, and how to recognise the lead."""
+    """What a lead and an interaction share: who sent it, through which channel, and how to recognise the lead.
+
+    A field holds what was understood. Where that differs from what was written, `as_sent` has the latter; where something
+    else was probably meant, `suggestions` has that. Whatever is personal of both stands in `personal`. `mark` keeps this out
+    of scores and numbers, for `mark_reasons`.
+    """
 
     sender: Name
     channel: Name
@@ -60,6 +68,10 @@ class CaptureEvent(Event):
     product: str | None = None
     attributes: Attributes = Field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    as_sent: dict[str, str] | None = None
+    suggestions: dict[str, str] | None = None
+    mark: Mark | None = None
+    mark_reasons: tuple[str, ...] = ()
     personal: Personal | None = None
 
 

@@ -8,11 +8,13 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.envelope import Currency, LifecycleEvent, Moment, Money, Name
+from shared.contracts.marks import Mark
 
 
 class LeadCreated(LifecycleEvent):
     """A lead became known. `implied` when no one said so and its first recorded fact created it: then the lead's
-    creation time is that of its earliest fact, until an explicit creation is learned."""
+    creation time is that of its earliest fact, until an explicit creation is learned. Under a `mark` it is kept and not
+    counted, as long as nothing else says that the lead is real."""
 
     event: Literal["LeadCreated"] = "LeadCreated"
     implied: bool = False
@@ -23,6 +25,8 @@ class LeadCreated(LifecycleEvent):
     campaign: str | None = None
     product: str | None = None
     flags: tuple[str, ...] = ()
+    mark: Mark | None = None
+    mark_reasons: tuple[str, ...] = ()
 
 
 class LeadTouched(LifecycleEvent):
@@ -40,6 +44,16 @@ class LeadTouched(LifecycleEvent):
     product: str | None = None
     value: str | None = None
     flags: tuple[str, ...] = ()
+    mark: Mark | None = None
+    mark_reasons: tuple[str, ...] = ()
+
+
+class LeadMarked(LifecycleEvent):
+    """Somebody said that the lead is a test or spam, or, without a mark, that it is real. The last word holds, for
+    everything captured before it and after."""
+
+    event: Literal["LeadMarked"] = "LeadMarked"
+    mark: Mark | None = None
 
 
 class LeadGraded(LifecycleEvent):
@@ -218,11 +232,13 @@ class SatisfactionRecorded(LifecycleEvent):
 
 
 class ConsentChanged(LifecycleEvent):
-    """A permission was given or withdrawn."""
+    """A permission was given, refused or withdrawn, at `occurred_at`. Its proof stays where personal data is."""
 
     event: Literal["ConsentChanged"] = "ConsentChanged"
     purpose: Name
     granted: bool
+    lawful_basis: str | None = None
+    text_version: str | None = None
 
 
 class PersonalDataErased(LifecycleEvent):
@@ -234,6 +250,7 @@ class PersonalDataErased(LifecycleEvent):
 LifecycleEvents = Annotated[
     LeadCreated
     | LeadTouched
+    | LeadMarked
     | LeadGraded
     | LeadMerged
     | LeadUnmerged

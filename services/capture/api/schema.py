@@ -102,6 +102,10 @@ def _body(fields: Mapping[str, TextField], *, lead: bool) -> Schema:
         "type": ["boolean", "string", "integer", "null"],
         "description": "imported history: no rule fires from it (needs the scope backdate)",
     }
+    properties["test"] = {
+        "type": ["boolean", "string", "integer", "null"],
+        "description": "true for a try: it is kept and shown, and counts nowhere",
+    }
     properties["attributes"] = {
         "type": ["object", "null"],
         "description": "anything else, kept as sent; unknown fields are put here and flagged",

@@ -96,8 +96,8 @@ INTERACTION_TEXTS = SHARED_TEXTS | _table(
     TextField("value", 1_000, clean_line, "what it was about: a page, a file, a link", "/pricing"),
 )
 
-LEAD_OTHERS = frozenset({"consent", "occurred_at", "attributes", "historical"})
-INTERACTION_OTHERS = frozenset({"occurred_at", "attributes", "historical"})
+LEAD_OTHERS = frozenset({"consent", "occurred_at", "attributes", "historical", "test"})
+INTERACTION_OTHERS = frozenset({"occurred_at", "attributes", "historical", "test"})
 
 CONSENT_TEXTS = _table(
     TextField("purpose", 200, clean_line, "what is permitted; `contact` if absent", "newsletter"),

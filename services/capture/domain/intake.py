@@ -22,6 +22,7 @@ from services.capture.domain.values import (
     consents,
     country_code,
     past_moment,
+    spelled_yes_or_no,
     unknown_field_flag,
     yes_or_no,
 )
@@ -93,9 +94,10 @@ class _Others(NamedTuple):
     historical: bool
     permissions: Sequence[Mapping[str, object]]
     attributes: Mapping[str, object]
+    is_test: bool
 
 
-_NO_OTHERS = _Others(None, False, (), {})
+_NO_OTHERS = _Others(None, False, (), {}, False)
 
 
 class _Reading:
@@ -119,7 +121,9 @@ class _Reading:
         texts, faults, received_at = self.texts, self.faults, self.submission.received_at
         business_unit = texts.get("business_unit", "default")
         unit = self.rules.unit(business_unit)
-        occurred_at, historical, permissions, attributes = self._read_others(others, unit) if others else _NO_OTHERS
+        occurred_at, historical, permissions, attributes, is_test = (
+            self._read_others(others, unit) if others else _NO_OTHERS
+        )
         channel = self._channel(unit)
         country = self._country(unit) if lead else self.submission.country or unit.country
         email = self._email(body)
@@ -167,6 +171,10 @@ class _Reading:
             event["kind"] = texts["kind"]
             if "value" in texts:
                 event["value"] = texts["value"]
+        mark, reasons = unit.marks.decide(self.submission, is_test, texts, email)
+        if mark is not None:
+            event["mark"] = mark
+            event["mark_reasons"] = reasons
         self._personal(event, email, phone)
         return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event)
 
@@ -189,10 +197,14 @@ class _Reading:
         lead, faults, now = self.kind == "lead", self.faults, self.submission.received_at
         known = LEAD_OTHERS if lead else INTERACTION_OTHERS
         unknown = {name: value for name, value in others.items() if name not in known}
+        is_test = spelled_yes_or_no(others.get("test"))
+        if is_test is None and others.get("test") not in (None, ""):
+            unknown["test"] = others["test"]
         occurred_at = past_moment("occurred_at", others.get("occurred_at"), unit.zone, now, faults)
         historical = yes_or_no("historical", others.get("historical"), faults) or False
         permissions = consents(others.get("consent"), unit.zone, now, unknown, faults) if lead else []
-        return _Others(occurred_at, historical, permissions, self._attributes(others.get("attributes"), unknown))
+        attributes = self._attributes(others.get("attributes"), unknown)
+        return _Others(occurred_at, historical, permissions, attributes, is_test or False)
 
     def _attributes(self, given: object, unknown: dict[str, object]) -> dict[str, object]:
         """Attributes as sent, and unknown fields among them, each flagged."""

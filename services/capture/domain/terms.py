@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from typing import Literal, NamedTuple
 
 from services.capture.domain.faults import Fault
+from services.capture.domain.marks import MarkRules
 from shared.contracts.policy import UnitPolicy
 
 Kind = Literal["lead", "interaction"]
@@ -26,14 +27,23 @@ class Readers:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Who sends, what they may, and when it arrived. `country` is where the sender's numbers without a country code are
-    dialled, where it is known; `flags` is what is noted of the payload before it is read."""
+    """Who sends, what they may, when it arrived, and what the way it came says about it: the country in which numbers
+    without a country code are dialled, whether it is for tests, whether a field was filled that no person sees, how long
+    filling took. `flags` is what is noted of the payload before it is read."""
 
     sender: str
     may_backdate: bool
     received_at: datetime
     country: str | None = None
     flags: tuple[str, ...] = ()
+    is_test: bool = False
+    hidden_field_filled: bool = False
+    filled_in_seconds: float | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the way it came gives no reason for a mark."""
+        return not self.is_test and not self.hidden_field_filled and self.filled_in_seconds is None
 
 
 class Taken(NamedTuple):
@@ -62,8 +72,10 @@ class Unit:
     zone: tzinfo
     country: str | None
     channels: Mapping[str, str]
+    marks: MarkRules
 
     @classmethod
     def of(cls, policy: UnitPolicy) -> Unit:
         """The part of a unit's policy that intake needs."""
-        return cls(policy.zone, policy.country, {name.casefold(): name for name in policy.channels})
+        channels = {name.casefold(): name for name in policy.channels}
+        return cls(policy.zone, policy.country, channels, MarkRules(policy.marks))

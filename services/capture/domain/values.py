@@ -85,6 +85,14 @@ def yes_or_no(name: str, value: object, faults: list[Fault]) -> bool | None:
     """True or false, however spelled. None where absent or a fault was added."""
     if value is None or value == "":
         return None
+    said = spelled_yes_or_no(value)
+    if said is None:
+        faults.append(Fault(name, "is neither true nor false", "Send true or false."))
+    return said
+
+
+def spelled_yes_or_no(value: object) -> bool | None:
+    """True or false, however spelled; None for anything else."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str | int):
@@ -93,7 +101,6 @@ def yes_or_no(name: str, value: object, faults: list[Fault]) -> bool | None:
             return True
         if word in _NO:
             return False
-    faults.append(Fault(name, "is neither true nor false", "Send true or false."))
     return None
 
 

@@ -12,12 +12,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.metrics.domain.entries import Dims, Entry, Ledger, Measure, elapsed
-from services.metrics.domain.facts import Fact, counted
+from services.metrics.domain.facts import CAPTURES, Counted, Fact, counted
 from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
+from shared.contracts.marks import Mark
 
 LEAD_SCOPE = "lead"
-TOUCHES = frozenset({"LeadCreated", "LeadTouched"})
-
 REVIVES = frozenset({"LeadReopened", "LeadQualified", "OrderPlaced"}) | OPPORTUNITY_EVENTS
 """After these a lead is not archived, with or without a word about it: nobody sells to one that is put aside."""
 
@@ -39,14 +38,20 @@ class Moment(NamedTuple):
 
 
 def contributions(root_id: UUID, facts: Iterable[Fact], *, currency: str) -> tuple[Entry, ...]:
-    """Everything that the facts of one merge group count as, now and at any earlier `as_of`.
+    """Everything that the facts of one merge group count as, now and at any earlier `as_of`. Who is held out counts as one
+    marked lead and as nothing else.
 
     `currency` stands for an amount that came without one. Facts may come in any order and must not repeat.
     """
-    story = counted(facts)
+    return lived(root_id, counted(facts), currency=currency)
+
+
+def lived(root_id: UUID, known: Counted, *, currency: str) -> tuple[Entry, ...]:
+    """What a story in order counts as."""
+    story, mark = known
     if not story:
         return ()
-    lead = _Lead(root_id, story[0].business_unit, currency)
+    lead = _Lead(root_id, story[0].business_unit, currency, mark)
     for at, instant in groupby(story, key=_when):
         lead.live(at, list(instant))
     return lead.ledger.entries()
@@ -59,11 +64,12 @@ def _when(fact: Fact) -> datetime:
 class _Lead:
     """The lead as its facts have made it so far, and a snapshot of what that counts as after each instant."""
 
-    def __init__(self, root_id: UUID, business_unit: str, currency: str) -> None:
+    def __init__(self, root_id: UUID, business_unit: str, currency: str, mark: Mark | None) -> None:
         self.ledger = Ledger()
         self.root_id = root_id
         self.business_unit = business_unit
         self.currency = currency
+        self.mark = mark
         self.held = Held()
         self.first_touch: FirstTouch | None = None
         self.touched_at: datetime | None = None
@@ -93,14 +99,14 @@ class _Lead:
         if LEAD_SCOPE in self.changed:
             self.ledger.settle(LEAD_SCOPE, at, self._lead_snapshot(at))
             self.changed.discard(LEAD_SCOPE)
-        for opportunity_id in self.changed:
+        for opportunity_id in () if self.mark else self.changed:
             snapshot = self._opportunity_snapshot(at, self.opportunities[opportunity_id.removeprefix("opportunity:")])
             self.ledger.settle(opportunity_id, at, snapshot)
         self.changed.clear()
 
     def _observe(self, fact: Fact) -> None:
         data = fact.data
-        if fact.event in TOUCHES:
+        if fact.event in CAPTURES:
             if self.first_touch is None and (data.get("channel") or data.get("source")):
                 self.first_touch = FirstTouch(
                     data.get("channel") or None, data.get("source") or None, data.get("campaign") or None
@@ -166,6 +172,9 @@ class _Lead:
                 self.root_id, now,
             )  # fmt: skip
 
+        if self.mark:
+            yield entry(Measure.LEAD_MARKED, created, born, reason=self.mark)
+            return
         yield entry(Measure.LEAD_CREATED, created, born)
         if self.qualified:
             yield entry(Measure.LEAD_QUALIFIED, self.qualified.at, self._dims(self.qualified.held))

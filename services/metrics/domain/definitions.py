@@ -132,6 +132,11 @@ DEFINITIONS: tuple[Definition, ...] = (
         "a lead that is qualified today was still created then", "lead_to_opportunity_cohort",
     ),
     Definition(
+        "leads_marked", "leads", "period", Count(M.LEAD_MARKED),
+        "leads held out of every other number as tests or spam, by when they came in; group by reason. With leads_created: all",
+        "one that is released counts as created from when it came in", "leads_created",
+    ),
+    Definition(
         "lead_generation_rate", "leads per day", "period", PerDay(M.LEAD_CREATED),
         "leads created ÷ days of the window that have passed",
         "a window that is not over yet has fewer days", "created_to_qualified_cohort",

@@ -14,6 +14,7 @@ class Measure(StrEnum):
     """Everything that is counted. A new KPI that needs a new measure adds it here and emits it in one snapshot."""
 
     LEAD_CREATED = "lead_created"
+    LEAD_MARKED = "lead_marked"
     LEAD_QUALIFIED = "lead_qualified"
     LEAD_ARCHIVED = "lead_archived"
     LEAD_CONVERTED = "lead_converted"

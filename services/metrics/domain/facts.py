@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from shared.contracts.marks import Mark, Marking, of_group
+
 LINKS = frozenset({"LeadMerged", "LeadUnmerged"})
 """Facts that say who is who. They shape the groups and are no part of any story."""
 
-NOT_COUNTED = frozenset({"test", "spam"})
-"""Flags that keep a lead out of every KPI. Its facts are kept."""
+CAPTURES = frozenset({"LeadCreated", "LeadTouched"})
 
 
 class Fact(NamedTuple):
@@ -50,20 +51,54 @@ def link_of(fact: Fact) -> Link | None:
     return None
 
 
-def flagged(fact: Fact) -> bool:
-    """Whether a fact carries a flag that keeps it from being counted."""
-    return not NOT_COUNTED.isdisjoint(fact.data.get("flags") or ())
+def marking_of(facts: Iterable[Fact]) -> Marking:
+    """What the facts of one lead id say about its mark. Only what creates a lead shows that it is real."""
+    marking = Marking()
+    for fact in facts:
+        if fact.event == "LeadCreated" or (fact.event == "LeadTouched" and fact.data.get("kind") == "captured"):
+            marking = marking.captured(fact.data.get("mark"))
+        elif fact.event == "LeadMarked":
+            marking = marking.said(fact.data.get("mark"), fact.version)
+    return marking
 
 
-def counted(facts: Iterable[Fact]) -> list[Fact]:
-    """The facts that make the story, in order: without links, without leads created under a flag such as `spam`, and
-    without single touches under one."""
+class Counted(NamedTuple):
+    """The facts that make the story of one person, in order, and why there is none where the person is held out: then the
+    story is what it would be."""
+
+    story: list[Fact]
+    mark: Mark | None
+
+
+def counted(facts: Iterable[Fact]) -> Counted:
+    """What counts: no links, no ids that are held out, no touches under a mark. A person is held out when each of their
+    ids is."""
     kept = [fact for fact in facts if fact.event not in LINKS]
-    out = {fact.lead_id for fact in kept if fact.event == "LeadCreated" and flagged(fact)}
-    if out or any(fact.event == "LeadTouched" and flagged(fact) for fact in kept):
-        kept = [f for f in kept if f.lead_id not in out and not (f.event == "LeadTouched" and flagged(f))]
+    mark = None
+    if any(fact.event == "LeadMarked" or fact.data.get("mark") for fact in kept):
+        kept, mark = _without_marked(kept)
     kept.sort(key=story_order)
-    return kept
+    return Counted(kept, mark)
+
+
+def _without_marked(facts: list[Fact]) -> tuple[list[Fact], Mark | None]:
+    by_lead: dict[UUID, list[Fact]] = {}
+    for fact in facts:
+        by_lead.setdefault(fact.lead_id, []).append(fact)
+    markings = {lead_id: marking_of(of_lead) for lead_id, of_lead in by_lead.items()}
+    mark = of_group(markings.values())
+    kept: list[Fact] = []
+    for lead_id, of_lead in by_lead.items():
+        marking = markings[lead_id]
+        if marking.mark is not None and mark is None:
+            continue
+        everything = mark is not None or marking.counts_marked_touches
+        kept += [
+            fact
+            for fact in of_lead
+            if fact.event != "LeadMarked" and (everything or fact.event not in CAPTURES or not fact.data.get("mark"))
+        ]
+    return kept, mark
 
 
 def roots(parents: Mapping[UUID, UUID | None]) -> dict[UUID, UUID]:

@@ -22,10 +22,11 @@ TIMED = (Measure.COHORT_CONVERTED, Measure.LEAD_CUSTOMER, Measure.OPPORTUNITY_WO
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Sums over all time: leads by (unit, measure, channel or None), counts by (unit, measure), durations by (unit,
-    measure, age in days) with their count and seconds; facts folded and the newest of them."""
+    """Sums over all time: leads by (unit, measure, channel or None), those held out by (unit, mark), counts by (unit,
+    measure), durations by (unit, measure, age in days) with their count and seconds; facts folded and the newest of them."""
 
     funnel: dict[tuple[str, str, str | None], int]
+    marked: dict[tuple[str, str], int]
     totals: dict[tuple[str, str], int]
     ages: dict[tuple[str, str, int], tuple[int, float]]
     facts: int
@@ -43,6 +44,7 @@ async def snapshot(database: Database) -> Snapshot:
             CAST(NULL AS timestamptz) AS recorded_at, CAST(NULL AS double precision) AS delay
         FROM metrics.rollups
         WHERE (measure = ANY(:funnel) AND dimension IN ('', 'channel')) OR (measure = ANY(:outcomes) AND dimension = '')
+            OR (measure = :marked AND dimension = 'reason')
         GROUP BY business_unit, measure, dimension, value
         UNION ALL
         SELECT 'age', business_unit, measure, '', '', age_days, sum(durations), sum(duration_microseconds), NULL, NULL, NULL
@@ -54,9 +56,11 @@ async def snapshot(database: Database) -> Snapshot:
         FROM metrics.progress""",
         funnel=[measure.value for measure in FUNNEL],
         outcomes=[measure.value for measure in OUTCOMES],
+        marked=Measure.LEAD_MARKED.value,
         timed=[measure.value for measure in TIMED],
     )
     funnel: dict[tuple[str, str, str | None], int] = {}
+    marked: dict[tuple[str, str], int] = {}
     totals: dict[tuple[str, str], int] = {}
     ages: dict[tuple[str, str, int], tuple[int, float]] = {}
     progress: Any = None
@@ -65,6 +69,8 @@ async def snapshot(database: Database) -> Snapshot:
             progress = row
         elif row.what == "age":
             ages[row.business_unit, row.measure, row.age_days] = (int(row.n), float(row.microseconds) / 1_000_000)
+        elif row.measure == Measure.LEAD_MARKED:
+            marked[row.business_unit, row.value] = int(row.n)
         elif row.dimension == "":
             totals[row.business_unit, row.measure] = int(row.n)
         else:
@@ -74,4 +80,6 @@ async def snapshot(database: Database) -> Snapshot:
             known = sum(n for (u, m, _), n in funnel.items() if (u, m) == (unit, measure))
             if total != known:
                 funnel[unit, measure, None] = total - known
-    return Snapshot(funnel, totals, ages, int(progress.n), progress.occurred_at, progress.recorded_at, progress.delay)
+    return Snapshot(
+        funnel, marked, totals, ages, int(progress.n), progress.occurred_at, progress.recorded_at, progress.delay
+    )

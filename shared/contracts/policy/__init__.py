@@ -6,6 +6,7 @@ carries the `version` that made it. Each section is a module here; a new one is 
 
 from shared.contracts.policy.channels import AdapterName, Endpoint, VerificationName
 from shared.contracts.policy.document import Policy, UnitPolicy
+from shared.contracts.policy.intake import ConsentRules, MarkLists, Marks, SpamSigns, Vocabulary
 from shared.contracts.policy.scoring import (
     ATTRIBUTE_PREFIX,
     FIT_FIELDS,
@@ -23,15 +24,20 @@ __all__ = [
     "FIT_FIELDS",
     "PRESENCE_FIELDS",
     "AdapterName",
+    "ConsentRules",
     "Endpoint",
     "EngagementRule",
     "FitRule",
     "Grade",
+    "MarkLists",
+    "Marks",
     "Policy",
     "Qualification",
     "Scoring",
     "Section",
+    "SpamSigns",
     "Stage",
     "UnitPolicy",
     "VerificationName",
+    "Vocabulary",
 ]

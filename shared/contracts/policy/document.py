@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from shared.contracts.envelope import Currency, Name
 from shared.contracts.policy.channels import Endpoint, EndpointName
-from shared.contracts.policy.scoring import Scoring
+from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
+from shared.contracts.policy.scoring import ATTRIBUTE_PREFIX, Scoring
 from shared.contracts.policy.section import Section, refuse_twice
 from shared.contracts.policy.selling import Qualification, Stage
 
@@ -21,6 +22,7 @@ def _known_zone(name: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
 def _one_stage() -> dict[str, tuple[Stage, ...]]:
@@ -31,10 +33,15 @@ class UnitPolicy(Section):
     """Everything that is decided for one business unit."""
 
     time_zone: ZoneName = "UTC"
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    country: Country | None = None
     currency: Currency = "EUR"
     channels: tuple[Name, ...] = ()
     endpoints: dict[EndpointName, Endpoint] = Field(default_factory=dict)
+    vocabularies: dict[Name, Vocabulary] = Field(default_factory=dict)
+    sender_countries: dict[Name, Country] = Field(default_factory=dict)
+    shared_phones: tuple[SharedPhone, ...] = ()
+    marks: Marks = Marks()
+    consent: ConsentRules = ConsentRules()
     scoring: Scoring = Scoring()
     qualification: Qualification = Qualification()
     archive_reasons: tuple[Name, ...] = ("other",)
@@ -50,6 +57,14 @@ class UnitPolicy(Section):
                 raise ValueError(
                     f"qualification names grade {grade!r}, which scoring never gives; it gives {', '.join(known)}"
                 )
+        for field, vocabulary in self.vocabularies.items():
+            if field not in VOCABULARY_FIELDS and not field.startswith(ATTRIBUTE_PREFIX):
+                raise ValueError(
+                    f"{field!r} is no field with a vocabulary; write one of {', '.join(VOCABULARY_FIELDS)}, "
+                    f"or {ATTRIBUTE_PREFIX}<name>"
+                )
+            if field == "channel" and vocabulary.values:
+                raise ValueError("the channels are listed under channels; a vocabulary adds other spellings of them")
         for pipeline, stages in self.pipelines.items():
             refuse_twice(f"in pipeline {pipeline!r} the stage", (stage.name for stage in stages))
         return self

@@ -46,6 +46,7 @@ class Lead:
     qualified: datetime | None
     archived: tuple[datetime, str] | None
     deals: list[Deal]
+    mark: str | None = None
 
     @property
     def converted(self) -> datetime | None:
@@ -57,7 +58,7 @@ class Lead:
 
 
 def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
-    """Everyone there is at a moment, merged ones once."""
+    """Everyone there is at a moment, merged ones once, with those who are held out."""
     parent: dict[UUID, tuple[int, UUID | None]] = {}
     for fact in facts:
         if fact.event in ("LeadMerged", "LeadUnmerged") and fact.version > parent.get(fact.lead_id, (0, None))[0]:
@@ -69,20 +70,48 @@ def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
             union = together[child] | together.setdefault(into, {into})
             for one in union:
                 together[one] = union
-    spam = {f.lead_id for f in facts if f.event == "LeadCreated" and f.data.get("flags")}
+    marks = {lead: _mark([fact for fact in facts if fact.lead_id == lead]) for lead in together}
     told: dict[UUID, list[Fact]] = defaultdict(list)
     for fact in facts:
-        if not fact.event.endswith("erged") and fact.occurred_at <= as_of:
+        if not fact.event.endswith("arked") and not fact.event.endswith("erged") and fact.occurred_at <= as_of:
             told[fact.lead_id].append(fact)
     found, seen = [], set[UUID]()
     for lead, group in together.items():
         if lead in seen:
             continue
         seen |= group
-        story = [fact for one in group - spam for fact in told[one]]
+        reasons = {marks[one][0] for one in group if told_anything(facts, one)}
+        mark = None if None in reasons or not reasons else "test" if "test" in reasons else "spam"
+        story = [
+            fact
+            for one in group
+            if mark or not marks[one][0]
+            for fact in told[one]
+            if mark or marks[one][1] or not fact.data.get("mark")
+        ]
         if story:
-            found.append(_person(sorted(story, key=lambda f: (f.occurred_at, f.version, f.lead_id))))
+            person = _person(sorted(story, key=lambda f: (f.occurred_at, f.version, f.lead_id)))
+            person.mark = mark
+            found.append(person)
     return found
+
+
+def told_anything(facts: list[Fact], lead: UUID) -> bool:
+    """Whether an id is more than the other end of a merge."""
+    return any(fact.lead_id == lead and not fact.event.endswith("erged") for fact in facts)
+
+
+def _mark(facts: list[Fact]) -> tuple[str | None, bool]:
+    """Why an id is held out by all that is ever said of it, and whether what came under a mark counts all the same."""
+    words = sorted((fact.version, fact.data.get("mark")) for fact in facts if fact.event == "LeadMarked")
+    if words:
+        return words[-1][1], words[-1][1] is None
+    captures = [
+        fact.data.get("mark") for fact in facts if fact.event == "LeadCreated" or fact.data.get("kind") == "captured"
+    ]
+    if not captures or None in captures:
+        return None, False
+    return "test" if "test" in captures else "spam", False
 
 
 def _person(story: list[Fact]) -> Lead:
@@ -167,7 +196,9 @@ class Naive:
     """Every KPI over one window of local days. `where` picks leads."""
 
     def __init__(self, facts: list[Fact], as_of: datetime, start: Any, end: Any, horizon_days: int = 90) -> None:
-        self.leads = people(facts, as_of)
+        everybody = people(facts, as_of)
+        self.leads = [lead for lead in everybody if not lead.mark]
+        self.marked = [lead for lead in everybody if lead.mark]
         self.as_of, self.start, self.end, self.horizon = as_of, start, end, timedelta(days=horizon_days)
 
     def inside(self, unit: str, at: datetime | None) -> bool:
@@ -203,6 +234,7 @@ class Naive:
 
         return {
             "leads_created": len(created),
+            "leads_marked": sum(self.inside(lead.unit, lead.created) for lead in self.marked),
             "leads_qualified": len(qualified),
             "leads_archived": len(archived),
             "qualification_rate_decided": share(len(qualified), len(qualified) + len(archived)),

@@ -266,6 +266,7 @@ async def test_the_audit_finds_what_was_tampered_with(metrics: Metrics) -> None:
 async def test_the_exposition_shows_the_funnel_with_bounded_labels(metrics: Metrics) -> None:
     told = Told().tell("a", "LeadCreated", 0, channel="web_form").tell("b", "LeadCreated", 0, channel="fax")
     told.tell("c", "LeadCreated", 0).tell("a", "OpportunityWon", 3, opportunity_id="o")
+    told.tell("e", "LeadCreated", 0, channel="web_form", mark="spam").tell("f", "LeadCreated", 0, mark="test")
     elsewhere = Told("mars").tell("d", "LeadCreated", 0, channel="web_form")
     await metrics.fold([*told.facts, *elsewhere.facts])
     text = await metrics.scrape()
@@ -280,7 +281,9 @@ async def test_the_exposition_shows_the_funnel_with_bounded_labels(metrics: Metr
         'leadflow_sales_cycle_seconds_bucket{business_unit="default",le="172800.0"} 0.0',
         'leadflow_sales_cycle_seconds_bucket{business_unit="default",le="259200.0"} 1.0',
         'leadflow_sales_cycle_seconds_sum{business_unit="default"} 259200.0',
-        "leadflow_metrics_folded_facts 5.0",
+        'leadflow_leads_marked{business_unit="default",mark="spam"} 1.0',
+        'leadflow_leads_marked{business_unit="default",mark="test"} 1.0',
+        "leadflow_metrics_folded_facts 7.0",
     ):
         assert line in text.splitlines(), line
 

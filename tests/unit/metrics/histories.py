@@ -1,4 +1,4 @@
-"""Random histories: ties, disorder, merges and unmerges, reopenings, several deals a lead, flags, two units."""
+"""Random histories: ties, disorder, merges and unmerges, reopenings, several deals a lead, marks, two units."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ def _when(random: Random) -> float:
 
 def _creation(random: Random) -> dict[str, Any]:
     data: dict[str, Any] = {"implied": random.random() < 0.3, "channel": random.choice(CHANNELS)}
-    if random.random() < 0.08:
-        data["flags"] = ["spam"]
-    return data
+    return {**data, **_mark(random, 0.15)}
+
+
+def _mark(random: Random, often: float) -> dict[str, Any]:
+    return {"mark": random.choice(("test", "spam"))} if random.random() < often else {}
 
 
 def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[str, Any]]:
@@ -47,7 +49,11 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
     mine = {"owner": random.choice(OWNERS)} if random.random() < 0.3 else {}
     other = str(lead_id(random.choice(names)))
     made: dict[str, dict[str, Any]] = {
-        "LeadTouched": {"kind": random.choice(("captured", "page_view")), "channel": random.choice(CHANNELS)},
+        "LeadTouched": {
+            "kind": random.choice(("captured", "page_view")),
+            "channel": random.choice(CHANNELS),
+            **_mark(random, 0.3),
+        },
         "LeadGraded": {"score": 50, "grade": random.choice("AB")},
         "LeadAssigned": {"owner": random.choice(OWNERS)},
         "LeadQualified": {},
@@ -63,6 +69,8 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
         return "LeadMerged", {"into_lead_id": other, "matched_on": "email"}
     if random.random() < 0.05:
         return "LeadUnmerged", {"from_lead_id": other}
+    if random.random() < 0.06:
+        return "LeadMarked", _mark(random, 0.5)
     event = random.choice(list(made))
     data = {key: value for key, value in made[event].items() if value is not None}
     return event, data

@@ -181,16 +181,6 @@ def test_the_customer_is_made_by_the_first_win_that_stands() -> None:
     assert the_only(story.entries(Measure.LEAD_CUSTOMER, as_of=7.5)).at == day(6)
 
 
-@pytest.mark.parametrize("flag", ["test", "spam"])
-def test_a_flagged_lead_is_kept_out_of_every_number(flag: str) -> None:
-    story = Told().tell("a", "LeadCreated", 1, flags=[flag], channel="web_form").tell("a", "LeadQualified", 2)
-    assert story.entries() == []
-
-
-def test_a_flag_about_a_field_of_that_name_keeps_nothing_out() -> None:
-    assert len(Told().tell("a", "LeadCreated", 1, flags=["unknown_field:test"]).entries()) == 1
-
-
 def test_a_merged_lead_counts_once_by_its_earliest_facts() -> None:
     story = told().tell("b", "LeadCreated", 0, channel="phone").tell("b", "LeadMerged", 5, into_lead_id="irrelevant")
     created = the_only(story.entries(Measure.LEAD_CREATED))

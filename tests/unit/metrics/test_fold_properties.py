@@ -10,7 +10,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.domain.contributions import contributions
+from services.metrics.domain.contributions import contributions, lived
 from services.metrics.domain.entries import Entry
 from services.metrics.domain.facts import Fact, Link, counted, roots
 from services.metrics.domain.folding import Known, fold, newest_links
@@ -96,12 +96,14 @@ def test_any_order_in_any_batches_with_repeats_gives_the_numbers_from_scratch(ra
 @settings(max_examples=150, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_past_moment_shows_what_had_happened_by_then(random: Random) -> None:
-    story = counted(history(random, 2, ("default",)))
+    known = counted(history(random, 2, ("default",)))
     root = UUID(int=1)
-    entries = contributions(root, story, currency="EUR")
-    for now in {fact.occurred_at for fact in story}:
+    entries = lived(root, known, currency="EUR")
+    for now in {fact.occurred_at for fact in known.story}:
         then = {one[:-2] for one in entries if one.valid_from <= now and (one.valid_to is None or one.valid_to > now)}
-        before = contributions(root, [fact for fact in story if fact.occurred_at <= now], currency="EUR")
+        before = lived(
+            root, known._replace(story=[fact for fact in known.story if fact.occurred_at <= now]), currency="EUR"
+        )
         assert then == {one[:-2] for one in before if one.valid_to is None}
 
 
