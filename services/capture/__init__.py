@@ -3,6 +3,6 @@
 purpose    normalise what any channel sends, name it (event id, lead id) without a look-up, and publish it durably
 consumes   nothing
 publishes  LeadCaptured, InteractionRecorded on capture.leads.v1
-owns       nothing yet: the intake path touches no database
+owns       schema `capture`, off the way of a 202: keys, receipts of what is on the log, counts by hour
 serves     POST /v1/leads, /v1/leads:batch, /v1/interactions, /v1/interactions:batch
 """

@@ -10,10 +10,11 @@ from services.capture.addresses import read_email, read_phone
 from services.capture.api import Door, ShortWay, intake_router
 from services.capture.api.channels import ChannelDoor, channels_router
 from services.capture.api.schema import SECURITY_SCHEMES
+from services.capture.bookkeeping import Books
 from services.capture.domain import IntakeRules, Readers
 from services.capture.domain.channels import Addresses
 from services.capture.handlers import Intake, Log
-from services.capture.instruments import CaptureInstruments
+from services.capture.instruments import BookInstruments, CaptureInstruments
 from services.capture.settings import CaptureSettings
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
@@ -21,6 +22,7 @@ from shared.contracts.policy import Policy
 from shared.contracts.topics import CAPTURE_LEADS, Topic
 from shared.kit.app import build_app
 from shared.kit.clock import Clock, SystemClock
+from shared.kit.database import Database
 from shared.kit.documents import InvalidDocument, read_yaml
 from shared.kit.ids import new_id
 from shared.kit.instruments import ProducerInstruments, new_registry
@@ -30,14 +32,22 @@ from shared.kit.settings import read_settings
 CONSUMES: dict[Topic, dict[type[Event], Any]] = {}
 PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {CAPTURE_LEADS: (LeadCaptured, InteractionRecorded)}
 
+BOOKS_GRACE_SECONDS = 3.0
+"""How long the end of the process may wait for the database."""
+
 
 def create_app(
     settings: CaptureSettings | None = None, *, log: Log | None = None, clock: Clock | None = None
 ) -> FastAPI:
-    """The service as an application; nothing connects before it starts. `log` and `clock` stand in for the real ones."""
+    """The service as an application; nothing connects before it starts. `log` and `clock` stand in for the real ones.
+
+    The database is nothing that intake waits for: it is not asked on the way of a 202, and readiness does without it.
+    """
     settings = settings or read_settings(CaptureSettings)
     registry = new_registry("capture")
     instruments = CaptureInstruments(registry)
+    database = _database(settings, clock)
+    books = Books(database, BookInstruments(registry))
     producer = None
     if log is None:
         log = producer = Producer(
@@ -66,13 +76,33 @@ def create_app(
         description="Takes leads and interactions in. An answer of 202 means that the log has it.",
         settings=settings,
         registry=registry,
+        database=database,
+        needs_database=False,
         producer=producer,
         routers=[intake_router(door), channels_router(channels)],
-        parts=[lambda: door.inflight.drained(settings.shutdown_timeout_seconds)],
+        parts=[
+            lambda: books.kept(BOOKS_GRACE_SECONDS),
+            lambda: door.inflight.drained(settings.shutdown_timeout_seconds),
+        ],
     )
     app.add_middleware(ShortWay, door=door)
     _publish_security(app)
     return app
+
+
+def _database(settings: CaptureSettings, clock: Clock | None) -> Database | None:
+    """Where what is not intake is kept; None where no database is named, and then nothing is kept."""
+    url = settings.database_url.get_secret_value()
+    if not url:
+        return None
+    return Database(
+        url,
+        schema="capture",
+        pool_size=settings.database_pool_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        clock=clock,
+        outbox=False,
+    )
 
 
 def _publish_security(app: FastAPI) -> None:

@@ -50,3 +50,24 @@ class CaptureInstruments:
         self.inflight_bytes = Gauge(
             "leadflow_capture_inflight_bytes", "Bytes of their bodies held in memory.", registry=registry
         )
+
+
+class BookInstruments:
+    """What is noted beside intake, by book."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.pending = Gauge(
+            "leadflow_capture_books_pending_entries",
+            "Entries in memory that wait to be written.",
+            ["book"],
+            registry=registry,
+        )
+        self.written = Counter(
+            "leadflow_capture_books_written_total", "Entries that are in the database.", ["book"], registry=registry
+        )
+        self.lost = Counter(
+            "leadflow_capture_books_lost_total",
+            "Entries that will never be, by reason: full (the database was away too long), refused, shutdown.",
+            ["book", "reason"],
+            registry=registry,
+        )

@@ -23,14 +23,12 @@ from shared.kit.database import Database
 from shared.kit.dead_letters_api import router as dead_letters_router
 from shared.kit.instruments import OutboxInstruments, ProducerInstruments, build_version
 from shared.kit.logs import configure_logs, log
+from shared.kit.presence import Check, Presence, fault_of
 from shared.kit.producer import Producer
 from shared.kit.relay import Relay
 from shared.kit.settings import ServiceSettings
 from shared.kit.unreadable_api import router as unreadable_router
 from shared.kit.watchdog import Watchdog
-
-Check = Callable[[], Awaitable[None]]
-"""A readiness check: returns when ready, raises with the reason when not."""
 
 
 def build_app(
@@ -41,6 +39,7 @@ def build_app(
     settings: ServiceSettings,
     registry: CollectorRegistry,
     database: Database | None = None,
+    needs_database: bool = True,
     consumer: Consumer | None = None,
     relay: bool = False,
     producer: Producer | None = None,
@@ -51,12 +50,15 @@ def build_app(
 ) -> FastAPI:
     """A service as an application. Nothing connects before its lifespan begins.
 
+    Without `needs_database` the service is ready, and stays, whatever the database and the consumer do: `/readyz` and a
+    metric tell of them, nothing waits for them, and a consumer that stands still is built anew instead of ending the process.
     `relay` adds the outbox relay with a producer of its own; `parts` start after the kit's own and stop before them;
     `before_scrape` runs before each answer to `/metrics`.
     """
     checks: dict[str, Check] = {}
+    optional: dict[str, Check] = {}
     if database is not None:
-        checks["database"] = database.ping
+        (checks if needs_database else optional)["database"] = database.ping
     if relay and database is not None:
         producer = Producer(
             settings.kafka_bootstrap,
@@ -67,8 +69,9 @@ def build_app(
     if producer is not None:
         checks["log"] = _connected(producer)
     if consumer is not None:
-        checks["consumer"] = _consuming(consumer)
+        (checks if needs_database else optional)["consumer"] = _consuming(consumer)
     checks.update(readiness or {})
+    presence = Presence(optional, registry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,6 +87,7 @@ def build_app(
                 await stack.enter_async_context(running(forwarder.run(), f"{name}-relay"))
             for part in parts:
                 await stack.enter_async_context(part())
+            await stack.enter_async_context(running(presence.run(), f"{name}-presence"))
             if consumer is not None and database is not None:
                 stack.push_async_callback(consumer.stop)
                 await stack.enter_async_context(running(_join(consumer), f"{name}-join"))
@@ -92,6 +96,7 @@ def build_app(
                     database,
                     settings.kafka_bootstrap,
                     stall_timeout_seconds=settings.stall_timeout_seconds,
+                    ends_process=needs_database,
                 )
                 await stack.enter_async_context(running(watchdog.run(), f"{name}-watchdog"))
             stack.enter_context(_settled_memory())
@@ -111,7 +116,7 @@ def build_app(
     problems.install(app)
     for router in routers:
         app.include_router(router)
-    app.include_router(_probes(checks, registry, before_scrape))
+    app.include_router(_probes(checks, presence, registry, before_scrape))
     if consumer is not None:
         app.include_router(dead_letters_router, dependencies=[Depends(require_token)])
         app.include_router(unreadable_router, dependencies=[Depends(require_token)])
@@ -174,7 +179,10 @@ def _consuming(consumer: Consumer) -> Check:
 
 
 def _probes(
-    checks: Mapping[str, Check], registry: CollectorRegistry, before_scrape: Callable[[], Awaitable[None]] | None
+    checks: Mapping[str, Check],
+    presence: Presence,
+    registry: CollectorRegistry,
+    before_scrape: Callable[[], Awaitable[None]] | None,
 ) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
@@ -195,16 +203,12 @@ def _probes(
         if request.app.state.draining:
             faults["service"] = "draining"
         for what, check in checks.items():
-            try:
-                async with asyncio.timeout(2.0):
-                    await check()
-            except TimeoutError:
-                faults[what] = "no answer within 2 s"
-            except Exception as error:
-                faults[what] = str(error)
+            if (fault := await fault_of(check)) is not None:
+                faults[what] = fault
         ready = not faults
         return problems.JSONAnswer(
-            {"status": "ready" if ready else "not ready", "waiting_for": faults}, status_code=200 if ready else 503
+            {"status": "ready" if ready else "not ready", "waiting_for": faults, "does_without": presence.faults},
+            status_code=200 if ready else 503,
         )
 
     @router.get("/metrics", summary="Prometheus exposition.", include_in_schema=False)

@@ -120,6 +120,11 @@ class Consumer:
             await self._reader.lost.wait()
             self.instruments.rebuilds.inc()
 
+    def give_up(self) -> None:
+        """Calls this client lost: whoever runs it builds another one."""
+        if self._reader is not None:
+            self._reader.lost.set()
+
     def try_unreadable_again(self) -> None:
         """Looks at once whether partitions that could not be read can be now."""
         if self._reader is not None:

@@ -44,12 +44,15 @@ class Watchdog:
         *,
         stall_timeout_seconds: float,
         check_every_seconds: float = 2.0,
+        ends_process: bool = True,
     ) -> None:
+        """Without `ends_process` a consumer that stands still is built anew within its process, which has other work."""
         self._consumer = consumer
         self._database = database
         self._bootstrap = bootstrap
         self._stall_timeout_seconds = stall_timeout_seconds
         self._check_every_seconds = check_every_seconds
+        self._ends_process = ends_process
         self._rows: Sequence[Any] = ()
         self._last_seen: Mapping[Place, int] = {}
         self._nothing_before: dict[Place, datetime] = {}
@@ -184,7 +187,10 @@ class Watchdog:
         standing = now - self._standing_since
         if standing > self._stall_timeout_seconds:
             log().error("consumer_stalled", seconds=round(standing), lag=sum(lags.get(place, 0) for place in mine))
-            os._exit(EXIT_CODE_STALLED)
+            if self._ends_process:
+                os._exit(EXIT_CODE_STALLED)
+            self._standing_since = None
+            self._consumer.give_up()
 
     def _is_trying(self) -> bool:
         """Whether a batch is put back and tried again. One whose next try hangs is no longer excused."""

@@ -28,7 +28,7 @@ def tables_of(service: str) -> MetaData:
     return metadatas.pop()
 
 
-@pytest.mark.parametrize("service", ["scoring", "pipeline", "metrics"])
+@pytest.mark.parametrize("service", ["capture", "scoring", "pipeline", "metrics"])
 def test_migrations_and_tables_agree(service: str, migrated_database: Callable[..., str]) -> None:
     engine = create_engine(psycopg_url(migrated_database(service)), poolclass=NullPool)
 

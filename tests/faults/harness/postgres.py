@@ -19,7 +19,7 @@ from shared.cli.local.ports import free_port
 from shared.cli.local.postgres import DATABASE, EmbeddedPostgres
 from tests.support.servers import run_migrations
 
-WITH_TABLES = ("scoring", "pipeline", "metrics")
+WITH_TABLES = ("capture", "scoring", "pipeline", "metrics")
 MAX_CONNECTIONS = "100"
 START_WITHIN_SECONDS = 60.0
 STOP_WITHIN_SECONDS = 20.0

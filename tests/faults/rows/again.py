@@ -17,7 +17,7 @@ from tests.support.servers import run_migrations
 from tests.support.services import API_TOKEN
 
 READERS = ("scoring", "pipeline")
-WITH_TABLES = ("scoring", "pipeline", "metrics")
+WITH_TABLES = ("capture", "scoring", "pipeline", "metrics")
 HEADERS = {"Authorization": f"Bearer {API_TOKEN}"}
 
 
@@ -112,5 +112,5 @@ async def _facts_of(world: World, event_id: str) -> int:
 async def _columns(world: World) -> list[tuple[Any, ...]]:
     return await world.rows(
         """SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
-           WHERE table_schema IN ('scoring', 'pipeline', 'metrics') ORDER BY 1, 2, 3"""
+           WHERE table_schema IN ('capture', 'scoring', 'pipeline', 'metrics') ORDER BY 1, 2, 3"""
     )

@@ -1,0 +1,37 @@
+"""API keys, known by their digests alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Column, Double, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field
+
+from services.capture.storage.tables import CaptureTable, moment, number, text
+
+
+class ApiKeyRow(CaptureTable, table=True):
+    """A sender's key. `prefix` is its public beginning; of the rest only the SHA-256 is kept."""
+
+    __tablename__ = "api_keys"
+
+    prefix: str = text(primary_key=True)
+    digest: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    sender: str = text()
+    scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    rate_per_second: float | None = Field(sa_column=Column(Double))
+    created_at: datetime = moment()
+    expires_at: datetime | None = moment(nullable=True)
+    revoked_at: datetime | None = moment(nullable=True)
+    replaced_by: str | None = text(nullable=True)
+    last_used_at: datetime | None = moment(nullable=True)
+
+
+class KeyChangesRow(CaptureTable, table=True):
+    """One row: how often keys were changed, so that whoever holds them knows when to read them again."""
+
+    __tablename__ = "key_changes"
+
+    id: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    changes: int = number()
