@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
+from hypothesis import settings
 from prometheus_client import CollectorRegistry
 
 from shared.kit.clock import FakeClock
@@ -32,6 +33,10 @@ PHASES: tuple[Literal["setup", "call"], ...] = ("setup", "call")
 ASKED_BY = {"broker": "broker", "databases": "database", "apache_cluster": "jars", "jars": "jars"}
 PROVISION = pytest.StashKey[Provision]()
 OPEN = pytest.StashKey[ExitStack]()
+
+# A property says nothing about time: on a busy machine an example takes as long as it takes.
+settings.register_profile("leadflow", deadline=None)
+settings.load_profile("leadflow")
 
 
 def pytest_configure(config: pytest.Config) -> None:
