@@ -1,6 +1,7 @@
 """The one way out: committed transactions' messages, moved to the log in order by one relay a service.
 
-At most one process relays (an advisory lock held by its connection). Rows are sent in order of id; two transactions that
+At most one process relays (an advisory lock held by its session, which the server ends where nothing is heard from it for
+a while: a process that stands still does not keep the others from relaying). Rows are sent in order of id; two transactions that
 touch one key hold that key's lock one after the other, so their ids are in the order of their commits. A row is deleted
 only after every message of it was acknowledged; dying in between sends it again, which changes nothing downstream.
 """
@@ -26,6 +27,9 @@ from shared.kit.producer import Producer
 
 ROWS_AT_ONCE = 20
 
+LEASE_SECONDS = 15.0
+"""How long whoever relays may say nothing to the database; longer than the producer takes to give a message up."""
+
 MESSAGES_AT_ONCE = 5_000
 """How much is handed to the producer at a time: below what it lets be in flight, so that any backlog can leave."""
 
@@ -34,12 +38,19 @@ class Relay:
     """Moves outbox rows to the log for as long as this process holds the lock."""
 
     def __init__(
-        self, database: Database, producer: Producer, instruments: OutboxInstruments, *, poll_seconds: float = 0.2
+        self,
+        database: Database,
+        producer: Producer,
+        instruments: OutboxInstruments,
+        *,
+        poll_seconds: float = 0.2,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._database = database
         self._producer = producer
         self._instruments = instruments
         self._poll_seconds = poll_seconds
+        self._lease_milliseconds = int(lease_seconds * 1000)
         self.failing = False
 
     async def run(self) -> None:
@@ -65,6 +76,7 @@ class Relay:
             await asyncio.sleep(1.0)
 
     async def _leads(self, connection: AsyncConnection) -> bool:
+        await connection.execute(text(f"SET idle_session_timeout = {self._lease_milliseconds}"))
         found = await connection.execute(
             text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": f"leadflow-relay-{self._database.schema}"}
         )

@@ -1,16 +1,22 @@
-"""A process that stands still in the middle of a transaction holds up whoever takes over from it for a bounded time only."""
+"""A process that stands still holds up whoever takes over from it for a bounded time only."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import pytest
 import sqlalchemy.exc
+from prometheus_client import CollectorRegistry
 
+from shared.kit.background import running
 from shared.kit.database import Database
+from shared.kit.instruments import OutboxInstruments
+from shared.kit.relay import Relay
 from shared.kit.transient import is_transient
 from tests.integration.kit.conftest import Toy
+from tests.support.patience import eventually
 
 PATIENCE_SECONDS = 0.5
 
@@ -42,3 +48,41 @@ async def test_the_locks_of_a_transaction_that_stands_still_are_let_go(toy: Toy)
     assert PATIENCE_SECONDS * 0.8 < waited < PATIENCE_SECONDS + 5
     assert is_transient(raised.value), "what was cut off is tried again"
     assert [row.text for row in kept] == ["by who took over"]
+
+
+class Log:
+    """A producer that notes what it was given, and answers only where it is let."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.given: list[bytes] = []
+        self._answers = answers
+
+    async def send_many(self, _: str, messages: Sequence[tuple[bytes, bytes]]) -> list[Exception | None]:
+        self.given += [value for _, value in messages]
+        if not self._answers:
+            await asyncio.Event().wait()
+        return [None] * len(messages)
+
+
+async def test_a_relay_that_stands_still_is_taken_over_from(toy: Toy) -> None:
+    database, others = toy.database(), toy.database()
+    still, other = Log(answers=False), Log(answers=True)
+
+    def relay(database: Database, log: Log) -> Relay:
+        instruments = OutboxInstruments(CollectorRegistry())
+        return Relay(database, log, instruments, lease_seconds=PATIENCE_SECONDS)  # type: ignore[arg-type]
+
+    async with database.transaction() as transaction:
+        transaction.announce("toys", "k", b"said once")
+    async with running(relay(database, still).run(), "still"):
+        await eventually(lambda: still.given)
+        async with running(relay(others, other).run(), "other"):
+            await eventually(lambda: other.given, within_seconds=10)
+
+            async def empty() -> bool:
+                return not await others.rows("SELECT 1 FROM toy.outbox")
+
+            await eventually(empty)
+    await database.close()
+    await others.close()
+    assert other.given == [b"said once"]
