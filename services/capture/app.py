@@ -11,6 +11,7 @@ from services.capture.api import Door, ShortWay, intake_router
 from services.capture.api.channels import ChannelDoor, channels_router
 from services.capture.api.schema import SECURITY_SCHEMES
 from services.capture.bookkeeping import Books
+from services.capture.browsers import read_browser
 from services.capture.domain import IntakeRules, Readers
 from services.capture.domain.channels import Addresses
 from services.capture.handlers import Intake, Log
@@ -64,7 +65,7 @@ def create_app(
     rules = IntakeRules(
         policy,
         settings.identity_secret.get_secret_value().encode(),
-        Readers(email=read_email, phone=read_phone),
+        Readers(email=read_email, phone=read_phone, browser=read_browser),
         new_id,
     )
     intake = Intake(rules=rules, log=log, clock=clock, instruments=instruments)

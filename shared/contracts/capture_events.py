@@ -34,6 +34,7 @@ class Personal(BaseModel):
     external_id: str | None = None
     as_sent: dict[str, str] | None = None
     suggestions: dict[str, str] | None = None
+    click_ids: dict[str, str] | None = None
 
 
 class Consent(BaseModel):
@@ -87,11 +88,15 @@ class LeadCaptured(CaptureEvent):
 
 
 class InteractionRecorded(CaptureEvent):
-    """Something a lead, or a visitor not yet known, did. It never creates a lead."""
+    """Something a lead, or a visitor not yet known, did. It never creates a lead. `kind` is one of `INTERACTION_KINDS`, or
+    the sender's own word, flagged; `direction` says who began, `inbound` (the lead) or `outbound` (we), likewise."""
 
     event: Literal["InteractionRecorded"] = "InteractionRecorded"
     kind: Name
     value: str | None = None
+    direction: Name | None = None
+    outcome: str | None = None
+    duration_seconds: Annotated[float, Field(ge=0)] | None = None
 
 
 CaptureEvents = Annotated[LeadCaptured | InteractionRecorded, Field(discriminator="event")]

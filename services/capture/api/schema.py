@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.capture.domain.fields import CONSENT_TEXTS, INTERACTION_TEXTS, LEAD_TEXTS, TextField
+from services.capture.domain.fields import CONSENT_TEXTS, INTERACTION_TEXTS, LEAD_TEXTS, VISIT_TEXTS, TextField
+from shared.contracts.interactions import INTERACTION_KINDS
 
 Schema = dict[str, Any]
 
@@ -92,7 +93,7 @@ def _texts(fields: Mapping[str, TextField]) -> dict[str, Schema]:
 
 
 def _body(fields: Mapping[str, TextField], *, lead: bool) -> Schema:
-    properties: dict[str, Schema] = _texts(fields)
+    properties: dict[str, Schema] = _texts(fields) | _texts(VISIT_TEXTS)
     properties["occurred_at"] = {
         "type": ["string", "null"],
         "description": "ISO 8601; the unit's local time where it has no offset; now if absent",
@@ -130,6 +131,12 @@ def _body(fields: Mapping[str, TextField], *, lead: bool) -> Schema:
         }
     schema: Schema = {"type": "object", "properties": properties, "additionalProperties": True}
     if not lead:
+        properties["duration_seconds"] = {
+            "type": ["number", "string", "null"],
+            "description": "how long it took, in seconds or as mm:ss",
+            "examples": [312],
+        }
+        properties["kind"]["description"] += "; one of " + ", ".join(INTERACTION_KINDS) + ", or a word of your own"
         schema["required"] = ["kind"]
     return schema
 

@@ -65,18 +65,21 @@ def _table(*fields: TextField) -> dict[str, TextField]:
     return {field.name: field for field in fields}
 
 
-SHARED_TEXTS = _table(
+CAMPAIGN_TEXTS = _table(
+    TextField("source", 500, clean_line, "where it came from", "google"),
+    TextField("medium", 500, clean_line, "by which kind of traffic", "cpc"),
+    TextField("campaign", 500, clean_line, "because of which campaign", "spring"),
+    TextField("content", 500, clean_line, "which variant of it", "banner-b"),
+    TextField("term", 500, clean_line, "for which search term", "crm for clinics"),
+)
+
+SHARED_TEXTS = CAMPAIGN_TEXTS | _table(
     TextField("business_unit", 200, clean_line, "the unit of the business this is for; `default` if absent", "europe"),
     TextField("external_id", 300, clean_token, "the lead's id in the sender's system", "crm-81723"),
     TextField("email", 320, clean_token, "e-mail address; kept as sent and flagged if malformed", "ada@example.com"),
     TextField("phone", 100, clean_token, "telephone number, local or international", "+31 20 123 4567"),
     TextField("visitor_id", 300, clean_token, "the id of a browser or device not yet known by name", "v-5f2b"),
     TextField("channel", 200, clean_line, "how it reached you; `api` if absent", "web_form"),
-    TextField("source", 500, clean_line, "where it came from", "google"),
-    TextField("medium", 500, clean_line, "by which kind of traffic", "cpc"),
-    TextField("campaign", 500, clean_line, "because of which campaign", "spring"),
-    TextField("content", 500, clean_line, "which variant of it", "banner-b"),
-    TextField("term", 500, clean_line, "for which search term", "crm for clinics"),
     TextField("product", 500, clean_line, "what they are interested in", "GTX Pro"),
     TextField("record_id", 300, clean_token, "the sender's own id of this record: sent twice, counted once", "r-1"),
 )
@@ -94,10 +97,26 @@ INTERACTION_TEXTS = SHARED_TEXTS | _table(
     TextField("kind", 200, clean_line, "what happened (required)", "page_view"),
     TextField("lead_id", 100, clean_token, "the lead's id, as capture answered it", "0190a6f2-…"),
     TextField("value", 1_000, clean_line, "what it was about: a page, a file, a link", "/pricing"),
+    TextField("direction", 50, clean_line, "who began: inbound is the lead, outbound is you", "inbound"),
+    TextField("outcome", 200, clean_line, "how it ended", "missed"),
 )
 
+VISIT_TEXTS = _table(
+    TextField(
+        "url", 8_000, clean_token, "the page where it happened; its query is read, not kept", "https://…/pricing"
+    ),
+    TextField(
+        "landing_page", 8_000, clean_token, "the first page of the visit, read in the same way", "/?utm_source=x"
+    ),
+    TextField(
+        "referrer", 8_000, clean_token, "the page they came from; only its host is kept", "https://www.google.com/"
+    ),
+    TextField("user_agent", 2_000, clean_line, "what the browser says it is; read, not kept", "Mozilla/5.0 …"),
+)
+"""What tells about a visit. It is read for what it means and not kept as it is; what cannot be read costs a flag."""
+
 LEAD_OTHERS = frozenset({"consent", "occurred_at", "attributes", "historical", "test"})
-INTERACTION_OTHERS = frozenset({"occurred_at", "attributes", "historical", "test"})
+INTERACTION_OTHERS = frozenset({"occurred_at", "attributes", "historical", "test", "duration_seconds"})
 
 CONSENT_TEXTS = _table(
     TextField("purpose", 200, clean_line, "what is permitted; `contact` if absent", "newsletter"),

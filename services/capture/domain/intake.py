@@ -21,11 +21,13 @@ from services.capture.domain.values import (
     check_attributes,
     consents,
     country_code,
+    duration,
     past_moment,
     spelled_yes_or_no,
     unknown_field_flag,
     yes_or_no,
 )
+from services.capture.domain.visits import NEVER_KEPT, VISIT_FIELDS, read_visit
 from shared.contracts.identity import (
     Tokens,
     email_identity,
@@ -35,11 +37,14 @@ from shared.contracts.identity import (
     lead_id_text,
     phone_identity,
 )
+from shared.contracts.interactions import direction_of, folded_kind
 from shared.contracts.policy import Policy
 
 MAX_UNKNOWN_FLAGS = 20
+_READ_NOT_KEPT = VISIT_FIELDS | NEVER_KEPT
 _EVENT_TEXTS = ("source", "medium", "campaign", "content", "term", "product")
 _LEAD_TEXTS = ("company", "job_title", "language", "country")
+_INTERACTION_TEXTS = ("value", "direction", "outcome")
 _PERSONAL_TEXTS = ("name", "message", "external_id")
 
 
@@ -95,6 +100,7 @@ class _Others(NamedTuple):
     permissions: Sequence[Mapping[str, object]]
     attributes: Mapping[str, object]
     is_test: bool
+    duration_seconds: float | None = None
 
 
 _NO_OTHERS = _Others(None, False, (), {}, False)
@@ -103,7 +109,7 @@ _NO_OTHERS = _Others(None, False, (), {}, False)
 class _Reading:
     """One payload being read: what was found, what is wrong, what is noted."""
 
-    __slots__ = ("as_sent", "faults", "flags", "key", "kind", "rules", "submission", "texts")
+    __slots__ = ("as_sent", "click_ids", "faults", "flags", "key", "kind", "rules", "submission", "texts")
 
     def __init__(self, rules: IntakeRules, kind: Kind, submission: Submission, key: str | None) -> None:
         self.rules = rules
@@ -114,6 +120,7 @@ class _Reading:
         self.faults: list[Fault] = []
         self.flags: list[str] = list(submission.flags)
         self.as_sent: dict[str, str] = {}
+        self.click_ids: dict[str, str] | None = None
 
     def decide(self, body: dict[str, object]) -> Taken | Refused:
         lead = self.kind == "lead"
@@ -121,9 +128,8 @@ class _Reading:
         texts, faults, received_at = self.texts, self.faults, self.submission.received_at
         business_unit = texts.get("business_unit", "default")
         unit = self.rules.unit(business_unit)
-        occurred_at, historical, permissions, attributes, is_test = (
-            self._read_others(others, unit) if others else _NO_OTHERS
-        )
+        found = self._read_others(others, unit) if others else _NO_OTHERS
+        occurred_at, historical, permissions, attributes, is_test, duration_seconds = found
         channel = self._channel(unit)
         country = self._country(unit) if lead else self.submission.country or unit.country
         email = self._email(body)
@@ -168,9 +174,12 @@ class _Reading:
             if permissions:
                 event["consents"] = permissions
         else:
-            event["kind"] = texts["kind"]
-            if "value" in texts:
-                event["value"] = texts["value"]
+            event["kind"] = self._happened(unit)
+            for name in _INTERACTION_TEXTS:
+                if name in texts:
+                    event[name] = texts[name]
+            if duration_seconds is not None:
+                event["duration_seconds"] = duration_seconds
         mark, reasons = unit.marks.decide(self.submission, is_test, texts, email)
         if mark is not None:
             event["mark"] = mark
@@ -203,14 +212,53 @@ class _Reading:
         occurred_at = past_moment("occurred_at", others.get("occurred_at"), unit.zone, now, faults)
         historical = yes_or_no("historical", others.get("historical"), faults) or False
         permissions = consents(others.get("consent"), unit.zone, now, unknown, faults) if lead else []
+        facts = None if _READ_NOT_KEPT.isdisjoint(unknown) else self._visit(unknown, unit)
+        seconds = None
+        if not lead:
+            seconds, kept = duration("duration_seconds", others.get("duration_seconds"), self.flags)
+            unknown.update(kept)
         attributes = self._attributes(others.get("attributes"), unknown)
-        return _Others(occurred_at, historical, permissions, attributes, is_test or False)
+        if facts:
+            attributes = {**facts, **attributes}
+        return _Others(occurred_at, historical, permissions, attributes, is_test or False, seconds)
+
+    def _visit(self, unknown: dict[str, object], unit: Unit) -> dict[str, str]:
+        """Takes what tells of the visit out of `unknown`: it fills campaign fields and leaves a few facts."""
+        for name in [name for name in unknown if name in NEVER_KEPT]:
+            del unknown[name]
+            self.flags.append(f"not_kept:{name}")
+        sent = {name: unknown.pop(name) for name in [name for name in unknown if name in VISIT_FIELDS]}
+        visit = read_visit(sent, self.texts, unit.own_hosts, self.rules.readers.browser)
+        self.texts.update(visit.texts)
+        self.flags += visit.flags
+        self.click_ids = visit.click_ids
+        if self.kind == "interaction" and visit.page is not None:
+            self.texts.setdefault("value", visit.page)
+        return visit.facts
+
+    def _happened(self, unit: Unit) -> str:
+        """The kind of interaction in the vocabulary's word, and who began in one of two words. A word that is neither
+        is kept and flagged."""
+        texts = self.texts
+        if "direction" in texts:
+            direction = direction_of(texts["direction"])
+            if direction is None:
+                self.flags.append("unknown_direction")
+            texts["direction"] = direction or texts["direction"]
+        given = texts["kind"]
+        known = unit.kinds.get(given) or unit.kinds.get(folded_kind(given))
+        if known is None:
+            self.flags.append("unknown_kind")
+        return known or given
 
     def _attributes(self, given: object, unknown: dict[str, object]) -> dict[str, object]:
         """Attributes as sent, and unknown fields among them, each flagged."""
         attributes: dict[str, object] = {}
         if isinstance(given, dict):
             attributes = dict(given) if unknown else given
+            if not NEVER_KEPT.isdisjoint(given):
+                attributes = {name: value for name, value in given.items() if name not in NEVER_KEPT}
+                self.flags += [f"not_kept:{name}" for name in given if name in NEVER_KEPT]
         elif given is not None and given != "":
             self.faults.append(Fault("attributes", f"is {describe(given)}, not an object", "Send {name: value}."))
         for name, value in unknown.items():
@@ -299,6 +347,8 @@ class _Reading:
             personal["phone"] = phone
         if self.as_sent:
             personal["as_sent"] = self.as_sent
+        if self.click_ids:
+            personal["click_ids"] = self.click_ids
         if personal:
             event["personal"] = personal
 

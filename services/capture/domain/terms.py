@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 
 from services.capture.domain.faults import Fault
 from services.capture.domain.marks import MarkRules
+from services.capture.domain.visits import Browser, unread_browser
+from shared.contracts.interactions import INTERACTION_KINDS, folded_kind
 from shared.contracts.policy import UnitPolicy
 
 Kind = Literal["lead", "interaction"]
@@ -19,10 +21,11 @@ EventBody = dict[str, object]
 @dataclass(frozen=True, slots=True)
 class Readers:
     """How addresses are read: both answer None for what is no address. A number comes back in E.164 form, with whether
-    that form says everything (an extension is lost in it)."""
+    that form says everything (an extension is lost in it). And what a browser says it is."""
 
     email: Callable[[str], str | None]
     phone: Callable[[str, str | None], tuple[str, bool] | None]
+    browser: Callable[[str], Browser] = unread_browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,27 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What intake needs to know of a business unit. Channels are found by their name in lower case."""
+    """What intake needs to know of a business unit. Channels are found by their name in lower case, kinds of interaction by
+    their folded one: those of the vocabulary, and those that the unit gives points for."""
 
     zone: tzinfo
     country: str | None
     channels: Mapping[str, str]
     marks: MarkRules
+    kinds: Mapping[str, str]
+    own_hosts: frozenset[str]
 
     @classmethod
     def of(cls, policy: UnitPolicy) -> Unit:
         """The part of a unit's policy that intake needs."""
-        channels = {name.casefold(): name for name in policy.channels}
-        return cls(policy.zone, policy.country, channels, MarkRules(policy.marks))
+        return cls(
+            zone=policy.zone,
+            country=policy.country,
+            channels={name.casefold(): name for name in policy.channels},
+            marks=MarkRules(policy.marks),
+            kinds={
+                **{folded_kind(rule.kind): rule.kind for rule in policy.scoring.engagement},
+                **{name: name for name in INTERACTION_KINDS},
+            },
+            own_hosts=frozenset(policy.own_domains),
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import isfinite
 
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.fields import CONSENT_TEXTS
@@ -20,6 +21,7 @@ MAX_DEPTH = 32
 """How deep lists and objects may be nested, the body itself counted."""
 
 MAX_CONSENTS = 50
+MAX_DURATION_SECONDS = 366 * 24 * 3600.0
 
 _YES = frozenset({"true", "yes", "y", "1", "on"})
 _NO = frozenset({"false", "no", "n", "0", "off"})
@@ -102,6 +104,26 @@ def spelled_yes_or_no(value: object) -> bool | None:
         if word in _NO:
             return False
     return None
+
+
+def duration(name: str, value: object, flags: list[str]) -> tuple[float | None, dict[str, object]]:
+    """So many seconds, from a number or `mm:ss`. What is no such thing is flagged, and answered as it was sent."""
+    if value is None or value == "":
+        return None, {}
+    seconds: float | None = None
+    try:
+        if isinstance(value, str):
+            parts = [float(part) for part in ascii_digits(value).strip().split(":")]
+            if len(parts) <= 3 and all(isfinite(part) and part >= 0 for part in parts):
+                seconds = sum(part * 60**place for place, part in enumerate(reversed(parts)))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = float(value)
+    except (ValueError, OverflowError):
+        pass
+    if seconds is None or not 0 <= seconds <= MAX_DURATION_SECONDS:
+        flags.append(f"invalid_{name}")
+        return None, {name: value}
+    return seconds, {}
 
 
 def consents(

@@ -89,4 +89,5 @@ def personal(event: LeadCaptured) -> dict[str, str]:
     known = given(company=event.company, job_title=event.job_title)
     if who is None:
         return known
-    return {**given(name=who.name, email=who.email, phone=who.phone, message=who.message), **known}
+    named = given(name=who.name, email=who.email, phone=who.phone, message=who.message)
+    return {**(who.click_ids or {}), **named, **known}

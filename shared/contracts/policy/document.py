@@ -42,6 +42,7 @@ class UnitPolicy(Section):
     shared_phones: tuple[SharedPhone, ...] = ()
     marks: Marks = Marks()
     consent: ConsentRules = ConsentRules()
+    own_domains: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")], ...] = ()
     scoring: Scoring = Scoring()
     qualification: Qualification = Qualification()
     archive_reasons: tuple[Name, ...] = ("other",)

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from services.capture.addresses import read_email, read_phone
 from services.capture.app import create_app
+from services.capture.browsers import read_browser
 from services.capture.domain import IntakeRules, Kind, Readers, Refused, Submission, Taken
 from services.capture.handlers import message
 from services.capture.settings import CaptureSettings
@@ -88,7 +89,9 @@ def numbered_ids() -> Any:
 
 def the_rules(policy: Policy = POLICY) -> IntakeRules:
     """Intake's rules with the real readers."""
-    return IntakeRules(policy, SECRET, Readers(email=read_email, phone=read_phone), numbered_ids())
+    return IntakeRules(
+        policy, SECRET, Readers(email=read_email, phone=read_phone, browser=read_browser), numbered_ids()
+    )
 
 
 def decided(
