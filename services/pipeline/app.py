@@ -27,6 +27,7 @@ from shared.contracts.lifecycle_events import (
     LeadAssigned,
     LeadCreated,
     LeadGraded,
+    LeadMarked,
     LeadMerged,
     LeadQualified,
     LeadReopened,
@@ -62,6 +63,7 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
     PIPELINE_LIFECYCLE: (
         LeadCreated,
         LeadTouched,
+        LeadMarked,
         LeadGraded,
         LeadMerged,
         LeadUnmerged,

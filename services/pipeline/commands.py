@@ -12,9 +12,10 @@ from uuid import UUID
 import orjson
 
 from services.pipeline.domain.deal_state import DealState
-from services.pipeline.domain.decisions import Act
+from services.pipeline.domain.decisions import Act, decide_qualification
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
+from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
 from services.pipeline.instruments import PipelineInstruments
@@ -82,11 +83,7 @@ class Commands:
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             ledger = await loading.lock_groups(transaction, [lead_id])
-            if lead_id not in ledger:
-                raise no_such_lead()
-            lead = ledger[lead_id]
-            if lead.is_merged:
-                raise moved(lead_id, lead.root_id, asked.name)
+            lead = _canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
             act = self._act(transaction, asked, command_id, lead.state)
@@ -100,6 +97,36 @@ class Commands:
                 ledger.record(lead_id, draft)
             await saving.save(transaction, ledger)
             return lead_id, opened[0] if opened else None
+
+        return await self._run(asked, str(lead_id), work)
+
+    async def on_person(self, lead_id: UUID, asked: Asked, decide: DecideLead) -> Done:
+        """A command on a canonical lead that is recorded in the story of each of its ids, so that it stays true of each when
+        they are parted. One that makes the lead count again may qualify it."""
+
+        async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
+            ledger = await loading.lock_groups(transaction, [lead_id])
+            lead = _canonical(ledger, lead_id, asked)
+            await loading.load_stories(transaction, ledger, [lead_id])
+            self._match(asked, lead_id, ledger.group(lead_id))
+            act = self._act(transaction, asked, command_id, lead.state)
+            unit = self._policy.unit(lead.business_unit)
+            was_held_out = lead.state.mark is not None
+            for draft in decide(lead.state, unit, act):
+                for member in ledger.group(lead_id):
+                    ledger.record(member.lead_id, draft)
+            if was_held_out:
+                qualified = decide_qualification(
+                    lead.state,
+                    unit.qualification,
+                    policy_version=self._policy.version,
+                    cause=command_id,
+                    correlation_id=command_id,
+                )
+                if qualified is not None:
+                    ledger.record(lead_id, qualified)
+            await saving.save(transaction, ledger)
+            return lead_id, None
 
         return await self._run(asked, str(lead_id), work)
 
@@ -201,6 +228,15 @@ class Commands:
                 extra={"current": {"etag": current, "status": state.status}},
                 headers={"ETag": current},
             )
+
+
+def _canonical(ledger: Ledger, lead_id: UUID, asked: Asked) -> Lead:
+    if lead_id not in ledger:
+        raise no_such_lead()
+    lead = ledger[lead_id]
+    if lead.is_merged:
+        raise moved(lead_id, lead.root_id, asked.name)
+    return lead
 
 
 def moved(lead_id: UUID, root_id: UUID, command: str | None = None) -> Rejected:

@@ -83,25 +83,31 @@ class Handlers:
             _repeated(work, arrival)
             return
         ledger = work.ledger
+        held_out = event.lead_id in ledger and ledger.root(event.lead_id).state.mark is not None
         if event.lead_id in ledger:
             ledger.record(event.lead_id, capture_intake.touched(event, event.lead_id, fingerprint))
         else:
             ledger.create(event.lead_id, event.business_unit)
             ledger.record(event.lead_id, capture_intake.created(event, fingerprint))
-        ledger[event.lead_id].learn(capture_intake.personal(event), event.occurred_at)
+        ledger[event.lead_id].learn(
+            capture_intake.personal(event), event.occurred_at, doubtful=event.mark is not None and not held_out
+        )
         work.remember(event.event_id, event.lead_id, fingerprint)
         for consent in capture_intake.consents(event):
             ledger.record(event.lead_id, consent)
-        join_by_identities(
-            ledger,
-            event.lead_id,
-            [(one.kind, owner) for one in event.identities if (owner := work.owners.get(one.token)) is not None],
-            occurred_at=event.occurred_at,
-            cause=event.event_id,
-            correlation_id=event.correlation_id,
-            historical=event.historical,
-        )
+        if event.mark is None:  # a test with a customer's number, or spam with anybody's, says nothing of who is who
+            join_by_identities(
+                ledger,
+                event.lead_id,
+                [(one.kind, owner) for one in event.identities if (owner := work.owners.get(one.token)) is not None],
+                occurred_at=event.occurred_at,
+                cause=event.event_id,
+                correlation_id=event.correlation_id,
+                historical=event.historical,
+            )
         self._take_up(work, event.lead_id, [one.token for one in event.identities])
+        if held_out:
+            self._qualify(work, event.lead_id, event)
 
     def on_interaction_recorded(
         self, work: Work, event: InteractionRecorded, arrival: Arrival, under: UUID | None = None
@@ -133,17 +139,19 @@ class Handlers:
             return
         work.ledger.record(event.lead_id, capture_intake.graded(event))
         work.remember(event.event_id, event.lead_id, None)
-        root = work.ledger.root(event.lead_id)
-        qualified = (
-            None
-            if event.historical
-            else decide_qualification(
-                root.state,
-                self._policy.unit(root.business_unit).qualification,
-                policy_version=self._policy.version,
-                cause=event.event_id,
-                correlation_id=event.correlation_id,
-            )
+        self._qualify(work, event.lead_id, event)
+
+    def _qualify(self, work: Work, lead_id: UUID, event: Event) -> None:
+        """Qualifies the person by what is known now, where the policy says so and the event is no imported history."""
+        if event.historical:
+            return
+        root = work.ledger.root(lead_id)
+        qualified = decide_qualification(
+            root.state,
+            self._policy.unit(root.business_unit).qualification,
+            policy_version=self._policy.version,
+            cause=event.event_id,
+            correlation_id=event.correlation_id,
         )
         if qualified is not None:
             work.ledger.record(root.lead_id, qualified)

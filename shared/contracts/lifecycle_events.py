@@ -99,7 +99,6 @@ class LeadArchived(LifecycleEvent):
 
     event: Literal["LeadArchived"] = "LeadArchived"
     reason: Name
-    note: str | None = None
 
 
 class LeadReopened(LifecycleEvent):
@@ -232,11 +231,13 @@ class SatisfactionRecorded(LifecycleEvent):
 
 
 class ConsentChanged(LifecycleEvent):
-    """A permission was given, refused or withdrawn, at `occurred_at`. Its proof stays where personal data is."""
+    """A permission was given, refused or withdrawn, at `occurred_at`. Its proof stays where personal data is. What is granted
+    under a `mark` counts only once the lead is released."""
 
     event: Literal["ConsentChanged"] = "ConsentChanged"
     purpose: Name
     granted: bool
+    mark: Mark | None = None
     lawful_basis: str | None = None
     text_version: str | None = None
 

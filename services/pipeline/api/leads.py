@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -17,6 +17,7 @@ from services.pipeline.domain import decisions
 from services.pipeline.domain.state import Status
 from services.pipeline.storage import queries
 from shared.contracts.identity import email_identity, external_identity, identity
+from shared.contracts.marks import Mark
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
@@ -47,11 +48,25 @@ class Contact(Said):
     outbound: bool = True
 
 
-@router.get("", summary="Leads, oldest first, by unit, status and identity")
+class MarkAs(Said):
+    """What the lead is, if not a lead."""
+
+    mark: Mark
+    note: Note | None = None
+
+
+class Release(Said):
+    """Why the mark was a mistake."""
+
+    note: Note | None = None
+
+
+@router.get("", summary="Leads, oldest first, by unit, status, mark and identity")
 async def listing(
     request: Request,
     business_unit: Label | None = None,
     status: Status | None = None,
+    mark: Annotated[Literal["test", "spam", "any", "none"] | None, Query(description="Whether held out.")] = None,
     email: Annotated[str | None, Query(description="Needs business_unit where it is not `default`.")] = None,
     external_id: str | None = None,
     sender: Annotated[str, Query(description="The system that external_id is from.")] = "import",
@@ -77,7 +92,7 @@ async def listing(
             value = external_identity(sender, external_id)
             tokens.append(("external", identity(parts.identity_secret, unit, "external", value).token))
     found = await queries.leads(
-        parts.database, business_unit=unit, status=status, tokens=tokens, after=_after(cursor), limit=limit
+        parts.database, business_unit=unit, status=status, mark=mark, tokens=tokens, after=_after(cursor), limit=limit
     )
     following = _cursor(found[-1]["created_at"], found[-1]["lead_id"]) if len(found) == limit else None
     return JSONAnswer({"items": found, "next_cursor": following})
@@ -161,6 +176,29 @@ async def record_contact(request: Request, lead_id: UUID, said: Contact, circums
             human=said.human,
             outbound=said.outbound,
         ),
+    )
+    return answer(done)
+
+
+@router.post("/{lead_id}:mark", summary="Hold the lead out of scores and numbers, as a test or as spam")
+async def mark(request: Request, lead_id: UUID, said: MarkAs, circumstances: With) -> Response:
+    """Holds whatever is captured of it later, until somebody releases it."""
+    done = await parts_of(request).commands.on_person(
+        lead_id,
+        circumstances.asked(":mark", said),
+        lambda state, _, act: decisions.decide_mark(state, act, mark=said.mark, note=said.note),
+    )
+    return answer(done)
+
+
+@router.post("/{lead_id}:release", summary="Take every mark of the lead back")
+async def release(request: Request, lead_id: UUID, circumstances: With, said: Release | None = None) -> Response:
+    """It counts from when it came in, as if there had been no mark."""
+    word = said or Release()
+    done = await parts_of(request).commands.on_person(
+        lead_id,
+        circumstances.asked(":release", word),
+        lambda state, _, act: decisions.decide_release(state, act, note=word.note),
     )
     return answer(done)
 

@@ -22,6 +22,8 @@ def created(event: LeadCaptured, fingerprint: str) -> Draft:
         campaign=event.campaign,
         product=event.product,
         flags=event.flags,
+        mark=event.mark,
+        mark_reasons=event.mark_reasons,
         historical=event.historical,
     )
     cause = event.event_id
@@ -42,6 +44,8 @@ def touched(event: LeadCaptured | InteractionRecorded, lead_id: UUID, fingerprin
         product=event.product,
         value=event.value if isinstance(event, InteractionRecorded) else None,
         flags=event.flags,
+        mark=event.mark,
+        mark_reasons=event.mark_reasons,
         historical=event.historical,
     )
     cause = event.event_id
@@ -64,7 +68,17 @@ def consents(event: LeadCaptured) -> list[Draft]:
             one.given_at or event.occurred_at,
             event.correlation_id,
             event.event_id,
-            {"purpose": one.purpose, "granted": one.granted, **given(historical=event.historical)},
+            {
+                "purpose": one.purpose,
+                "granted": one.granted,
+                **given(
+                    lawful_basis=one.lawful_basis,
+                    text_version=one.text_version,
+                    mark=event.mark,
+                    historical=event.historical,
+                ),
+            },
+            aside=given(proof=one.proof),
         )
         for place, one in enumerate(event.consents)
     ]

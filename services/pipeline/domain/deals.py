@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.pipeline.domain.deal_state import DealState
-from services.pipeline.domain.decisions import Act
+from services.pipeline.domain.decisions import Act, refuse_marked
 from services.pipeline.domain.facts import Draft, Key
 from services.pipeline.domain.refusals import Refused, illegal, unknown
 from services.pipeline.domain.state import LeadState
@@ -43,6 +43,7 @@ def decide_open(
     expected_close: datetime | None = None,
 ) -> list[Draft]:
     """Opens a deal with a lead that is worth it."""
+    refuse_marked(state, "Opening an opportunity")
     match state.status:
         case "new" | "working" as status:
             raise illegal("Opening an opportunity", status, "Qualify the lead first.")

@@ -16,10 +16,12 @@ from shared.contracts.lifecycle_events import (
     ContactAttempted,
     LeadArchived,
     LeadAssigned,
+    LeadMarked,
     LeadQualified,
     LeadReopened,
     LeadUnmerged,
 )
+from shared.contracts.marks import Mark
 from shared.contracts.policy import Qualification, UnitPolicy
 
 OTHER = "other"
@@ -52,6 +54,7 @@ class Act:
 
 def decide_assign(state: LeadState, act: Act, *, owner: str, team: str | None) -> list[Draft]:
     """Gives the lead an owner."""
+    refuse_marked(state, "Assigning the lead")
     if state.status == "archived":
         raise illegal("Assigning the lead", "archived", "Reopen the lead first.")
     act.not_before(state.assigned.key if state.assigned else None, "the lead's last assignment")
@@ -60,6 +63,7 @@ def decide_assign(state: LeadState, act: Act, *, owner: str, team: str | None) -
 
 def decide_qualify(state: LeadState, act: Act) -> list[Draft]:
     """Qualifies the lead by a person's judgement."""
+    refuse_marked(state, "Qualifying the lead")
     match state.status:
         case "new" | "working":
             return [act.draft(LeadQualified)]
@@ -94,7 +98,7 @@ def decide_archive(state: LeadState, policy: UnitPolicy, act: Act, *, reason: st
             )
         case _:
             act.not_before(state.revived, "the last work on the lead")
-            return [act.draft(LeadArchived, reason=reason, note=note)]
+            return [act.draft(LeadArchived, reason=reason)._replace(aside=given(note=note))]
 
 
 def decide_reopen(state: LeadState, act: Act) -> list[Draft]:
@@ -122,6 +126,26 @@ def decide_unmerge(merged_into: UUID | None, act: Act) -> list[Draft]:
     return [act.draft(LeadUnmerged, from_lead_id=str(merged_into))]
 
 
+def refuse_marked(state: LeadState, command: str) -> None:
+    """Refuses to work on a lead that is held out."""
+    if state.mark is not None:
+        raise illegal(command, f"marked as {state.mark}", "Release the lead first (:release), if it is real.")
+
+
+def decide_mark(state: LeadState, act: Act, *, mark: Mark, note: str | None) -> list[Draft]:
+    """Holds the lead out of scores and numbers, whatever was and will be captured of it."""
+    if state.mark == mark and all(one.word_version for one in state.marks.values()):
+        raise illegal("Marking the lead", f"marked as {mark}", "It is marked so already.")
+    return [act.draft(LeadMarked, mark=mark)._replace(aside=given(note=note))]
+
+
+def decide_release(state: LeadState, act: Act, *, note: str | None) -> list[Draft]:
+    """Takes every mark of the lead back, so that it counts as if there had been none."""
+    if all(one.mark is None for one in state.marks.values()):
+        raise illegal("Releasing the lead", "not marked", "It counts already.")
+    return [act.draft(LeadMarked)._replace(aside=given(note=note))]
+
+
 def qualifies(rule: Qualification, score: int, grade: str) -> bool:
     """Whether a score is worth a salesperson's time by the unit's rule."""
     return score >= rule.min_score and (not rule.grades or grade in rule.grades)
@@ -132,7 +156,7 @@ def decide_qualification(
 ) -> Draft | None:
     """Qualifies a lead by rule, once its latest score is enough. It happened when the last of its causes did."""
     graded = state.graded
-    if not rule.automatic or graded is None or state.status not in ("new", "working"):
+    if not rule.automatic or graded is None or state.status not in ("new", "working") or state.mark is not None:
         return None
     if not qualifies(rule, graded.score, graded.grade):
         return None

@@ -22,7 +22,8 @@ class Draft(NamedTuple):
     """A lifecycle event that was decided and has no place in a story yet.
 
     `data` holds the event's own facts as they travel, `historical`, `actor` and `policy_version` among them.
-    `fingerprint` is a keyed hash of what the sender said, to tell a repetition from a contradiction.
+    `fingerprint` is a keyed hash of what the sender said, to tell a repetition from a contradiction. `aside` is what was
+    said with it and may be personal, such as a note or a proof: it never travels, and can be forgotten.
     """
 
     kind: type[LifecycleEvent]
@@ -32,6 +33,7 @@ class Draft(NamedTuple):
     causation_id: UUID | None
     data: Mapping[str, Any]
     fingerprint: str | None = None
+    aside: Mapping[str, str] | None = None
 
 
 class Fact(NamedTuple):

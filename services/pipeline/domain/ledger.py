@@ -42,9 +42,9 @@ class Lead:
         """Another id is the canonical one."""
         return self.root_id != self.lead_id
 
-    def learn(self, personal: dict[str, str], at: datetime) -> None:
-        """Takes over who this is. An older record only fills gaps."""
-        if self.personal_at is None or at >= self.personal_at:
+    def learn(self, personal: dict[str, str], at: datetime, *, doubtful: bool = False) -> None:
+        """Takes over who this is. An older record, or a doubtful one of somebody known, only fills gaps."""
+        if self.personal_at is None or (at >= self.personal_at and not doubtful):
             self.personal = {**self.personal, **personal}
             self.personal_at = at
         else:

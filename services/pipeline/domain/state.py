@@ -15,6 +15,7 @@ from uuid import UUID
 
 from services.pipeline.domain.deal_state import DEAL_EVENTS, DealState, evolve_deal
 from services.pipeline.domain.facts import Fact, Key, in_order
+from shared.contracts.marks import UNMARKED, Mark, Marking, of_group
 
 CAPTURED = "captured"
 """The kind of touch of a known lead that is captured again: someone said that it is a lead, so it counts as a creation."""
@@ -79,6 +80,7 @@ class LeadState(NamedTuple):
     first_touch: FirstTouch | None = None
     grades: Mapping[UUID, Graded] = MappingProxyType({})
     links: Mapping[UUID, Link] = MappingProxyType({})
+    marks: Mapping[UUID, Marking] = MappingProxyType({})
     assigned: Assigned | None = None
     worked: bool = False
     qualified_at: datetime | None = None
@@ -97,6 +99,11 @@ class LeadState(NamedTuple):
             one for lead_id, one in self.grades.items() if lead_id not in self.links or not self.links[lead_id].merged
         ]
         return max(whole or self.grades.values(), key=lambda one: one.key, default=None)
+
+    @property
+    def mark(self) -> Mark | None:
+        """Why the person is held out of scores and numbers; None for one who counts."""
+        return of_group(self.marks.values())
 
     @property
     def created_at(self) -> datetime | None:
@@ -135,7 +142,7 @@ def earliest(one: datetime | None, other: datetime) -> datetime:
 
 
 def _created(state: LeadState, fact: Fact) -> Changes:
-    changes = _first_touch(state, fact)
+    changes = _first_touch(state, fact) | _captured(state, fact)
     if not fact.data.get("implied"):
         changes["explicit_at"] = earliest(state.explicit_at, fact.occurred_at)
     return changes
@@ -144,8 +151,21 @@ def _created(state: LeadState, fact: Fact) -> Changes:
 def _touched(state: LeadState, fact: Fact) -> Changes:
     changes = _first_touch(state, fact)
     if fact.data["kind"] == CAPTURED:
+        changes |= _captured(state, fact)
         changes["explicit_at"] = earliest(state.explicit_at, fact.occurred_at)
     return changes
+
+
+def _captured(state: LeadState, fact: Fact) -> Changes:
+    known = state.marks.get(fact.lead_id)
+    mark = fact.data.get("mark")
+    marking = UNMARKED if known is None and mark is None else (known or Marking()).captured(mark)
+    return {} if marking is known else {"marks": {**state.marks, fact.lead_id: marking}}
+
+
+def _marked(state: LeadState, fact: Fact) -> Changes:
+    marking = state.marks.get(fact.lead_id, Marking()).said(fact.data.get("mark"), fact.version)
+    return {"marks": {**state.marks, fact.lead_id: marking}}
 
 
 def _first_touch(state: LeadState, fact: Fact) -> Changes:
@@ -213,6 +233,7 @@ def _ordered(state: LeadState, fact: Fact) -> Changes:
 _RULES: dict[str, Callable[[LeadState, Fact], Changes]] = {
     "LeadCreated": _created,
     "LeadTouched": _touched,
+    "LeadMarked": _marked,
     "LeadGraded": _graded,
     "LeadMerged": _linked,
     "LeadUnmerged": _linked,

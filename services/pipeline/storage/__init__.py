@@ -1,6 +1,7 @@
 """Pipeline's tables and every query on them."""
 
 from services.pipeline.storage.tables import (
+    Aside,
     Command,
     HistoryEntry,
     Lead,
@@ -13,6 +14,7 @@ from services.pipeline.storage.tables import (
 )
 
 __all__ = [
+    "Aside",
     "Command",
     "HistoryEntry",
     "Lead",

@@ -12,7 +12,7 @@ from shared.kit.database import Database, Transaction
 
 _PLAIN = (
     "lead_id", "business_unit", "status", "created_at", "score", "grade", "graded_at", "owner", "team", "qualified_at",
-    "archived_at", "archived_reason", "conflicts", "updated_at",
+    "archived_at", "archived_reason", "mark", "conflicts", "updated_at",
 )  # fmt: skip
 _TOUCH = ("channel", "source", "medium", "campaign", "product")
 _DEAL = (
@@ -57,10 +57,29 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
     return {
         **_lead(root),
         "version": sum(member.version for member in members),
+        "mark_reasons": await _mark_reasons(source, root_id) if root.mark else [],
         "personal": personal,
         "merged_lead_ids": sorted(str(member.lead_id) for member in members if member.lead_id != root_id),
         "opportunities": [deal_document(row) for row in deals],
     }
+
+
+async def _mark_reasons(source: Database | Transaction, root_id: UUID) -> list[str]:
+    """Why a person is held out: by what each capture was recognised, and who said so."""
+    rows = await source.rows(
+        f"""
+        SELECT h.event, h.data FROM pipeline.history h JOIN pipeline.leads l USING (lead_id)
+        WHERE {OF_GROUP} AND (h.event = 'LeadMarked' OR h.data ? 'mark') ORDER BY h.version""",
+        id=root_id,
+    )
+    reasons = [
+        reason
+        for row in rows
+        for reason in (
+            row.data.get("mark_reasons", []) if row.event != "LeadMarked" else [f"said by {row.data['actor']}"]
+        )
+    ]
+    return list(dict.fromkeys(reasons))
 
 
 def _lead(row: Any) -> dict[str, Any]:
@@ -95,11 +114,13 @@ async def leads(
     *,
     business_unit: str | None,
     status: str | None,
+    mark: str | None = None,
     tokens: Collection[tuple[str, str]] | None,
     after: Page | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    """A page of leads, oldest first; `tokens` are (kind, token) of identities of which a lead must have each."""
+    """A page of leads, oldest first; `mark` is one, `any` or `none`; `tokens` are (kind, token) of identities of which a
+    lead must have each."""
     conditions = ["l.lead_id = l.root_id"]
     parameters: dict[str, Any] = {"limit": limit}
     if business_unit is not None:
@@ -108,6 +129,9 @@ async def leads(
     if status is not None:
         conditions.append("l.status = :status")
         parameters["status"] = status
+    if mark is not None:
+        conditions.append({"any": "l.mark IS NOT NULL", "none": "l.mark IS NULL"}.get(mark, "l.mark = :mark"))
+        parameters |= {"mark": mark} if mark not in ("any", "none") else {}
     if after is not None:
         conditions.append("(l.created_at, l.lead_id) > (:created_at, :lead_id)")
         parameters |= {"created_at": after.created_at, "lead_id": after.lead_id}
@@ -130,8 +154,8 @@ async def story(database: Database, root_id: UUID) -> list[dict[str, Any]]:
     """Every fact of a lead and of the ids merged into it, in the order in which they count."""
     rows = await database.rows(
         f"""
-        SELECT h.lead_id, h.version, h.event, h.event_id, h.occurred_at, h.recorded_at, h.causation_id, h.data
-        FROM pipeline.history h JOIN pipeline.leads l USING (lead_id)
+        SELECT h.lead_id, h.version, h.event, h.event_id, h.occurred_at, h.recorded_at, h.causation_id, h.data, a.said
+        FROM pipeline.history h JOIN pipeline.leads l USING (lead_id) LEFT JOIN pipeline.asides a USING (lead_id, event_id)
         WHERE {OF_GROUP} ORDER BY h.occurred_at, h.version, h.lead_id""",
         id=root_id,
     )
@@ -145,6 +169,7 @@ async def story(database: Database, root_id: UUID) -> list[dict[str, Any]]:
             "recorded_at": row.recorded_at,
             "causation_id": row.causation_id,
             **row.data,
+            **(row.said or {}),
         }
         for row in rows
     ]
@@ -157,6 +182,7 @@ async def counts(database: Database) -> dict[str, Any]:
             """
             SELECT (SELECT count(*) FROM pipeline.leads) AS lead_ids,
                 (SELECT count(*) FROM pipeline.leads WHERE lead_id = root_id) AS leads,
+                (SELECT count(*) FROM pipeline.leads WHERE lead_id = root_id AND mark IS NOT NULL) AS marked_leads,
                 (SELECT count(*) FROM pipeline.history) AS history_events,
                 (SELECT count(*) FROM pipeline.opportunities) AS opportunities,
                 (SELECT count(*) FROM pipeline.waiting) AS waiting,

@@ -12,6 +12,7 @@ from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.facts import Fact, Key
 from services.pipeline.domain.ledger import Entry, Lead
 from services.pipeline.domain.state import Archived, Assigned, FirstTouch, Graded, LeadState
+from shared.contracts.marks import UNMARKED, Marking
 
 LEAD_COLUMNS = {
     "lead_id": "uuid",
@@ -41,6 +42,8 @@ LEAD_COLUMNS = {
     "conflicts": "integer",
     "personal": "jsonb",
     "personal_at": "timestamptz",
+    "mark": "text",
+    "mark_version": "integer",
 }
 
 
@@ -60,6 +63,7 @@ def lead_of(row: Any) -> Lead:
         first_touch=FirstTouch(key(touch), row.channel, row.source, row.medium, row.campaign, row.product)
         if touch
         else None,
+        marks={lead_id: _marking(row)},
         grades={lead_id: Graded(key(row.graded_at), row.score, row.grade)} if row.graded_at else {},
         assigned=Assigned(key(row.assigned_at), row.owner, row.team) if row.assigned_at else None,
         qualified_at=row.qualified_at,
@@ -78,6 +82,12 @@ def lead_of(row: Any) -> Lead:
         row.conflicts,
         stored=True,
     )
+
+
+def _marking(row: Any) -> Marking:
+    if row.mark_version:
+        return Marking(word=row.mark, word_version=row.mark_version)
+    return Marking(frozenset((row.mark,))) if row.mark else UNMARKED
 
 
 def lead_row(lead: Lead) -> tuple[Any, ...]:
@@ -103,6 +113,8 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
         lead.conflicts,
         orjson.dumps(lead.personal).decode(),
         lead.personal_at,
+        state.mark,
+        state.marks.get(lead.lead_id, UNMARKED).word_version or None,
     )
 
 

@@ -79,6 +79,10 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     await transaction.copy(
         "pipeline.history", HISTORY_COLUMNS, [history_row(entry, now, data) for entry, data in entries]
     )
+    asides = [
+        (e.lead.lead_id, e.fact.event_id, orjson.dumps(e.draft.aside).decode()) for e, _ in entries if e.draft.aside
+    ]
+    await transaction.copy("pipeline.asides", ("lead_id", "event_id", "said"), asides)
     known = [changes(lead) for lead in changed if lead.stored]
     await transaction.set_wise(UPDATE_LEADS, known, now=now)
     deals = _deals(ledger, changed)

@@ -33,6 +33,7 @@ class Lead(PipelineTable, table=True):
     __table_args__ = (
         Index("leads_root", "root_id", postgresql_where=text("root_id <> lead_id")),
         Index("leads_by_creation", "created_at", "lead_id"),
+        Index("leads_marked", "mark", postgresql_where=text("mark IS NOT NULL")),
     )
 
     lead_id: UUID = Field(primary_key=True)
@@ -62,6 +63,8 @@ class Lead(PipelineTable, table=True):
     conflicts: int = Field(sa_type=Integer)
     personal: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     personal_at: datetime | None = _time(nullable=True)
+    mark: str | None = _text(nullable=True)
+    mark_version: int | None = Field(default=None, sa_type=Integer)
     updated_at: datetime = _time()
 
 
@@ -110,6 +113,16 @@ class HistoryEntry(PipelineTable, table=True):
     causation_id: UUID | None = None
     fingerprint: str | None = _text(nullable=True)
     data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class Aside(PipelineTable, table=True):
+    """What was said with a history entry and may be personal: a note, the proof of a consent. It never travels."""
+
+    __tablename__ = "asides"
+
+    lead_id: UUID = Field(primary_key=True)
+    event_id: UUID = Field(primary_key=True)
+    said: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
 
 
 class Opportunity(PipelineTable, table=True):

@@ -37,6 +37,7 @@ STATES = {
     "lost": a_state(OPENED, LOST),
     "customer": a_state(OPENED, WON),
     "archived": a_state(("LeadArchived", {"reason": "other"})),
+    "marked": a_state(("LeadQualified", {}), ("LeadMarked", {"mark": "spam"})),
 }
 LEAD_COMMANDS = {
     "assign": lambda state: decisions.decide_assign(state, ACT, owner="lee", team=None),
@@ -46,14 +47,18 @@ LEAD_COMMANDS = {
     "contact": lambda state: decisions.decide_contact(
         state, ACT, kind="call", outcome=None, owner=None, human=False, outbound=True
     ),
+    "mark": lambda state: decisions.decide_mark(state, ACT, mark="spam", note=None),
+    "release": lambda state: decisions.decide_release(state, ACT, note=None),
     "open": lambda state: deals.decide_open(state, UNIT, ACT, opportunity_id="e"),
 }
 ALLOWED = {
     "assign": {"new", "working", "qualified", "converted", "lost", "customer"},
     "qualify": {"new", "working"},
-    "archive": {"new", "working", "qualified", "lost"},
+    "archive": {"new", "working", "qualified", "lost", "marked"},
     "reopen": {"archived"},
-    "contact": {"new", "working", "qualified", "converted", "lost", "customer"},
+    "contact": {"new", "working", "qualified", "converted", "lost", "customer", "marked"},
+    "mark": {"new", "working", "qualified", "converted", "lost", "customer", "archived"},
+    "release": {"marked"},
     "open": {"qualified", "converted", "lost", "customer"},
 }
 

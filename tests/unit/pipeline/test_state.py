@@ -19,13 +19,16 @@ from services.pipeline.storage.rows import LEAD_COLUMNS, lead_of, lead_row
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 LEAD = UUID(int=1)
 
+MARKS = st.sampled_from(["test", "spam"])
 WORDS: dict[str, st.SearchStrategy[Any]] = {
     "LeadCreated": st.fixed_dictionaries(
-        {"channel": st.sampled_from(["web", "chat"])}, optional={"implied": st.just(True)}
+        {"channel": st.sampled_from(["web", "chat"])}, optional={"implied": st.just(True), "mark": MARKS}
     ),
     "LeadTouched": st.fixed_dictionaries(
-        {"kind": st.sampled_from(["captured", "call"])}, optional={"source": st.sampled_from(["ads", "mail"])}
+        {"kind": st.sampled_from(["captured", "call"])},
+        optional={"source": st.sampled_from(["ads", "mail"]), "mark": MARKS},
     ),
+    "LeadMarked": st.fixed_dictionaries({}, optional={"mark": MARKS}),
     "LeadGraded": st.fixed_dictionaries({"score": st.integers(0, 100), "grade": st.sampled_from("ABC")}),
     "LeadAssigned": st.fixed_dictionaries({"owner": st.sampled_from(["kim", "lee"])}),
     "ContactAttempted": st.fixed_dictionaries({"kind": st.just("call"), "human": st.booleans()}),
@@ -42,7 +45,7 @@ WORDS: dict[str, st.SearchStrategy[Any]] = {
     "OpportunityWon": st.fixed_dictionaries({"opportunity_id": st.sampled_from("xy")}),
     "OpportunityLost": st.fixed_dictionaries({"opportunity_id": st.sampled_from("xy"), "reason": st.just("price")}),
 }
-STREAM = ("LeadCreated", "LeadTouched", "LeadGraded", "ConsentChanged")
+STREAM = ("LeadCreated", "LeadTouched", "LeadMarked", "LeadGraded", "ConsentChanged")
 
 
 def a_fact(event: str, minute: float = 0, *, version: int = 1, lead_id: UUID = LEAD, **data: Any) -> Fact:
@@ -72,8 +75,10 @@ def test_one_by_one_in_any_order_and_repeated_is_the_fold(facts: list[Fact], cha
 
 
 @settings(max_examples=150, deadline=None)
-@given(stories(STREAM, leads=1))
-def test_going_on_from_a_row_is_the_fold(facts: list[Fact]) -> None:
+@given(WORDS["LeadCreated"], stories(STREAM, leads=1))
+def test_going_on_from_a_row_is_the_fold(creation: dict[str, Any], rest: list[Fact]) -> None:
+    created = a_fact("LeadCreated", 2, **creation)
+    facts = [created, *(fact._replace(lead_id=LEAD, version=fact.version + 1) for fact in rest)]
     lead = Lead(LEAD, "default", LEAD)
     for fact in facts:
         lead.state = evolve(lead.state, fact)
@@ -114,6 +119,29 @@ def test_going_on_from_a_row_is_the_fold(facts: list[Fact]) -> None:
 def test_where_a_lead_stands(facts: list[Fact], status: str) -> None:
     assert fold(facts).status == status
     assert fold(facts[::-1]).status == status
+
+
+@pytest.mark.parametrize(
+    ("facts", "mark"),
+    [
+        ([a_fact("LeadCreated", mark="spam")], "spam"),
+        ([a_fact("LeadCreated", mark="spam"), a_fact("LeadTouched", 1, version=2, kind="call")], "spam"),
+        ([a_fact("LeadCreated", mark="spam"), a_fact("LeadTouched", 1, version=2, kind="captured")], None),
+        ([a_fact("LeadCreated"), a_fact("LeadTouched", 1, version=2, kind="captured", mark="spam")], None),
+        (
+            [a_fact("LeadCreated", mark="spam"), a_fact("LeadTouched", 1, version=2, kind="captured", mark="test")],
+            "test",
+        ),
+        ([a_fact("LeadCreated"), a_fact("LeadMarked", 1, version=2, mark="test")], "test"),
+        ([a_fact("LeadCreated", mark="spam"), a_fact("LeadMarked", 1, version=2)], None),
+        ([a_fact("LeadMarked", 1, version=2, mark="spam"), a_fact("LeadMarked", 1, version=3)], None),
+        ([a_fact("LeadCreated", mark="spam"), a_fact("LeadCreated", lead_id=UUID(int=2))], None),
+        ([a_fact("LeadCreated", mark="spam"), a_fact("LeadCreated", lead_id=UUID(int=2), mark="spam")], "spam"),
+    ],
+)
+def test_who_is_held_out(facts: list[Fact], mark: str | None) -> None:
+    assert fold(facts).mark == mark
+    assert fold(facts[::-1]).mark == mark
 
 
 def test_an_explicit_creation_beats_every_implied_one() -> None:
