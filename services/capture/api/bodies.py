@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import isinf
 
 import orjson
@@ -83,13 +83,46 @@ async def read_body(
                 parts.append(body)
             return _whole(arrived["type"], b"".join(parts))
     except TimeoutError:
-        raise Rejected(
-            f"The body did not arrive within {timeout_seconds:g} s.",
-            status=408,
-            code="body-too-slow",
-            fix="Send the request again, in smaller batches if the line is slow.",
-            headers={"Connection": "close"},
-        ) from None
+        raise _too_slow(timeout_seconds) from None
+
+
+async def feed_body(
+    request: Request,
+    headers: Mapping[bytes, bytes],
+    take: Callable[[bytes], None],
+    *,
+    limit: int,
+    timeout_seconds: float,
+) -> None:
+    """Hands the body over piece by piece, as it arrives. Raises `Rejected` as `read_body` does, and what `take` raises."""
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+        raise _too_large(limit)
+    size = 0
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                arrived = await request.receive()
+                piece: bytes = arrived.get("body", b"")
+                size += len(piece)
+                if size > limit:
+                    raise _too_large(limit)
+                _whole(arrived["type"], piece)
+                take(piece)
+                if not arrived.get("more_body", False):
+                    return
+    except TimeoutError:
+        raise _too_slow(timeout_seconds) from None
+
+
+def _too_slow(timeout_seconds: float) -> Rejected:
+    return Rejected(
+        f"The body did not arrive within {timeout_seconds:g} s.",
+        status=408,
+        code="body-too-slow",
+        fix="Send the request again, in smaller batches if the line is slow.",
+        headers={"Connection": "close"},
+    )
 
 
 def _whole(message_type: str, body: bytes) -> bytes:

@@ -4,16 +4,28 @@ sender wants to be answered."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic
+from typing import Any, cast
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from services.capture.api import Door, RawRoute
+from services.capture.api import Door, Endpoint, RawRoute
 from services.capture.api.admission import Claim
-from services.capture.api.bodies import parse, read_body, refuse_compressed
+from services.capture.api.bodies import feed_body, parse, read_body, refuse_compressed
 from services.capture.api.channels_schema import operation
-from services.capture.api.parts import parse_form
+from services.capture.api.forms import (
+    FormRates,
+    allow_origin,
+    failed_answer,
+    preflight,
+    refuse_strange_origin,
+    taken_answer,
+)
+from services.capture.api.parts import FormReader, parse_form
 from services.capture.domain import Refused
 from services.capture.domain.channels import (
     VERIFICATIONS,
@@ -25,12 +37,20 @@ from services.capture.domain.channels import (
     Forged,
     addressed,
 )
+from services.capture.domain.faults import Fault, describe
 from services.capture.handlers import Batch, Caller, refusal
 from shared.kit.clock import Clock
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.problems import problem_answer
 
 PATH = "/v1/channels/{unit}/{endpoint}"
+_SCRIPT = Path(__file__).with_name("leadflow.js").read_bytes()
+_SCRIPT_HEADERS = {
+    "ETag": f'"{sha256(_SCRIPT).hexdigest()[:16]}"',
+    "Cache-Control": "public, max-age=3600",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 _FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
@@ -44,25 +64,44 @@ class ChannelDoor:
         self.addresses = addresses
         self._secrets = secrets
         self._clock = clock
+        self._rates = FormRates()
 
     async def post(self, request: Request) -> Response:
         """Takes one delivery in."""
-        instruments = self._door.instruments
-        adapter = outcome = "unknown"
+        address = None
         try:
             with self._door.inflight.one() as claim:
                 address = self._address(request)
-                adapter = address.endpoint.adapter
-                delivery = await self._delivery(request, claim, address)
-                drafts = self._drafts(address, delivery)
-                caller = Caller(address.name, may_backdate=False)
-                batch = await self._door.intake.take_drafts(drafts, caller, address.endpoint.country)
-                response, outcome = _answer(address, batch)
+                batch = await self._take(request, claim, address)
+            response, outcome = _answer(request, address, batch)
         except (Rejected, Retryable) as error:
-            response, outcome = problem_answer(error), _outcome(error)
-        instruments.deliveries.labels(adapter, outcome).inc()
-        instruments.requests.labels("channels", str(response.status_code)).inc()
+            response, outcome = _failed(request, address, error), _outcome(error)
+        adapter = "unknown"
+        if address is not None:
+            adapter = address.endpoint.adapter
+            if address.is_form:
+                allow_origin(request, address.endpoint, response)
+        self._door.instruments.deliveries.labels(adapter, outcome).inc()
+        self._door.instruments.requests.labels("channels", str(response.status_code)).inc()
         return response
+
+    async def _take(self, request: Request, claim: Claim, address: Address) -> Batch:
+        if address.is_form:
+            refuse_strange_origin(request, address.endpoint)
+            self._rates.admit(address, request.client.host if request.client else None, monotonic())
+        delivery = await self._delivery(request, claim, address)
+        caller = Caller(address.name, may_backdate=False)
+        return await self._door.intake.take_drafts(self._drafts(address, delivery), caller, address.endpoint.country)
+
+    async def options(self, request: Request) -> Response:
+        """Answers a browser that asks before a script posts a form."""
+        try:
+            address = self._address(request)
+            if not address.is_form:
+                raise _no_such_method("Only forms are posted by browsers; this address takes POST.")
+            return preflight(request, address.endpoint)
+        except Rejected as error:
+            return problem_answer(error)
 
     async def get(self, request: Request) -> Response:
         """Answers a sender's handshake."""
@@ -70,14 +109,8 @@ class ChannelDoor:
             address = self._address(request)
             handshake = address.adapter.handshake
             if handshake is None:
-                raise Rejected(
-                    f"{address.adapter.title} asks for no handshake; this address takes POST.",
-                    status=405,
-                    code="method-not-allowed",
-                    fix="Send a POST.",
-                    headers={"Allow": "POST"},
-                )
-            answered = handshake(_bare(request), self._live_secrets(address))
+                raise _no_such_method(f"{address.adapter.title} asks for no handshake; this address takes POST.")
+            answered = handshake(_bare(request), self._live(address.endpoint.verify_token or address.endpoint.secret))
             if isinstance(answered, Forged):
                 raise _forged(address, answered)
         except Rejected as error:
@@ -101,19 +134,18 @@ class ChannelDoor:
         settings = self._door.settings
         headers: dict[bytes, bytes] = dict(request.scope["headers"])
         refuse_compressed(headers)
-        body = await read_body(
-            request,
-            headers,
-            claim,
-            limit=settings.max_body_bytes,
-            timeout_seconds=settings.body_timeout_seconds,
-        )
-        delivery = _bare(request, body)
-        self._verify(address, delivery, headers)
         content_type = headers.get(b"content-type", b"")
-        return Delivery(
-            body, _content(address.adapter.contents, body, content_type), delivery.headers, delivery.query, delivery.url
-        )
+        limit, seconds = settings.max_body_bytes, settings.body_timeout_seconds
+        if address.is_form and _is_form(content_type):
+            # Nothing is signed over its bytes, so a file in it may be as large as a batch and is read past.
+            claim.hold(limit)
+            reader = FormReader(content_type.decode("latin-1"), max_field_bytes=limit)
+            most = max(limit, settings.max_batch_bytes)
+            await feed_body(request, headers, reader.write, limit=most, timeout_seconds=seconds)
+            return _bare(request, content=reader.fields())
+        body = await read_body(request, headers, claim, limit=limit, timeout_seconds=seconds)
+        self._verify(address, _bare(request, body), headers)
+        return _bare(request, body, _content(address.adapter.contents, body, content_type, limit))
 
     def _verify(self, address: Address, delivery: Delivery, headers: Mapping[bytes, bytes]) -> None:
         """Raises `Rejected` with 401 or 403. A key of ours proves a sender as well as its own signature does."""
@@ -123,12 +155,11 @@ class ChannelDoor:
         if verify is None or b"x-api-key" in headers:
             self._door.keys.caller(self._door.keys.owner(headers), headers)
             return
-        outcome = verify(delivery, self._live_secrets(address), address.endpoint, self._clock.now())
+        outcome = verify(delivery, self._live(address.endpoint.secret), address.endpoint, self._clock.now())
         if isinstance(outcome, Forged):
             raise _forged(address, outcome)
 
-    def _live_secrets(self, address: Address) -> tuple[str, ...]:
-        name = address.endpoint.secret
+    def _live(self, name: str | None) -> tuple[str, ...]:
         return () if name is None else self._secrets.get(name, ())
 
     @staticmethod
@@ -137,28 +168,32 @@ class ChannelDoor:
         reading = address.adapter.read(delivery, address.endpoint)
         if isinstance(reading, Refused):
             raise refusal(reading)
-        return [
-            Draft(draft.kind, addressed(draft.body, address.unit, address.endpoint), draft.key, draft.flags)
-            for draft in reading
-        ]
+        return [replace(draft, body=addressed(draft.body, address.unit, address.endpoint)) for draft in reading]
 
 
-def _bare(request: Request, body: bytes = b"") -> Delivery:
-    return Delivery(body, None, request.headers, request.query_params, str(request.url))
+def _bare(request: Request, body: bytes = b"", content: object = None) -> Delivery:
+    return Delivery(body, content, request.headers, request.query_params, str(request.url))
 
 
-def _content(contents: tuple[Content, ...], body: bytes, content_type: bytes) -> object:
+def _is_form(content_type: bytes) -> bool:
+    return content_type.lower().startswith(_FORM_TYPES)
+
+
+def _content(contents: tuple[Content, ...], body: bytes, content_type: bytes, limit: int) -> object:
     """The body as the adapter wants it. Raises `Rejected`: 400 where it breaks, 415 where it is something else."""
     if "bytes" in contents:
         return body
-    is_form = content_type.lower().startswith(_FORM_TYPES)
-    if is_form and "form" in contents:
-        return parse_form(body, content_type.decode("latin-1"))
-    if not is_form and "json" in contents:
-        value = parse(body)
+    if _is_form(content_type):
         if "form" in contents:
-            return list(value.items()) if isinstance(value, dict) else []
-        return value
+            return parse_form(body, content_type.decode("latin-1"), max_field_bytes=limit)
+    elif "json" in contents:
+        value = parse(body)
+        if "form" not in contents:
+            return value
+        if not isinstance(value, dict):
+            fix = "Send the form's fields as one object."
+            raise refusal(Refused((Fault("body", f"is {describe(value)}, not an object", fix),)))
+        return list(value.items())
     wanted = "application/json" if "json" in contents else "application/x-www-form-urlencoded"
     raise Rejected(
         f"The body is not sent as {wanted}.",
@@ -166,6 +201,12 @@ def _content(contents: tuple[Content, ...], body: bytes, content_type: bytes) ->
         code="unsupported-media-type",
         field="Content-Type",
         fix=f"Send `Content-Type: {wanted}`.",
+    )
+
+
+def _no_such_method(why: str) -> Rejected:
+    return Rejected(
+        why, status=405, code="method-not-allowed", field="method", fix="Send a POST.", headers={"Allow": "POST"}
     )
 
 
@@ -181,45 +222,77 @@ def _forged(address: Address, forged: Forged) -> Rejected:
 def _outcome(error: Rejected | Retryable) -> str:
     if isinstance(error, Retryable):
         return "unavailable"
-    if error.status in (401, 403):
-        return "forged"
-    return "refused" if error.status == 422 else "unreadable"
+    return {401: "forged", 403: "forged", 422: "refused", 429: "limited"}.get(error.status, "unreadable")
 
 
-def _answer(address: Address, batch: Batch) -> tuple[Response, str]:
+def _failed(request: Request, address: Address | None, error: Rejected | Retryable) -> Response:
+    if address is not None and address.is_form:
+        return failed_answer(request, address.endpoint, error)
+    return problem_answer(error)
+
+
+def _answer(request: Request, address: Address, batch: Batch) -> tuple[Response, str]:
     """Anything the log did not take is asked for again: what it did take is recognised by its key. A delivery of which
     nothing can be taken is refused; one of which something was is done, and each item says."""
-    total = len(batch.items)
-    content: dict[str, Any] = {"accepted": batch.accepted, "rejected": total - batch.accepted, "items": batch.items}
     if batch.unavailable is not None:
-        return problem_answer(batch.unavailable), "unavailable"
-    if total and not batch.accepted:
-        return Response(orjson.dumps(content), 422, media_type="application/json"), "refused"
-    outcome = "taken" if total else "nothing"
-    return Response(orjson.dumps(content), address.adapter.status, media_type="application/json"), outcome
+        raise batch.unavailable
+    total = len(batch.items)
+    refused = total > 0 and not batch.accepted
+    if address.is_form:
+        if refused:
+            raise _refused(batch)
+        return taken_answer(request, address.endpoint, batch), "taken"
+    content: dict[str, Any] = {"accepted": batch.accepted, "rejected": total - batch.accepted, "items": batch.items}
+    outcome = "refused" if refused else "taken" if total else "nothing"
+    return Response(orjson.dumps(content), 422 if refused else 200, media_type="application/json"), outcome
+
+
+def _refused(batch: Batch) -> Rejected:
+    """What was wrong with a form's one record."""
+    problem = cast(dict[str, Any], batch.items[0]["problem"])
+    return Rejected(
+        problem["detail"],
+        status=problem["status"],
+        code="invalid-fields",
+        field=problem.get("field"),
+        fix=problem.get("fix"),
+        extra={"errors": problem.get("errors", [])},
+    )
 
 
 def channels_router(door: ChannelDoor) -> APIRouter:
-    """One address for each endpoint."""
+    """One address for each endpoint, and the script for pages with forms."""
     router = APIRouter(tags=["channels"], route_class=RawRoute)
-    router.add_api_route(
-        PATH,
-        door.post,
-        methods=["POST"],
-        response_class=Response,
-        response_model=None,
-        summary="Take in what a channel delivers",
-        operation_id="capture_delivery",
-        openapi_extra=operation("post", door.addresses),
+    operations: tuple[tuple[str, Endpoint, str, str], ...] = (
+        ("POST", door.post, "delivery", "Take in what a channel delivers"),
+        ("GET", door.get, "handshake", "Answer a sender that asks whether this address is meant for it"),
+        ("OPTIONS", door.options, "preflight", "Answer a browser that asks before a script posts a form"),
     )
+    for method, endpoint, name, summary in operations:
+        router.add_api_route(
+            PATH,
+            endpoint,
+            methods=[method],
+            response_class=Response,
+            response_model=None,
+            summary=summary,
+            operation_id=f"capture_{name}",
+            openapi_extra=operation(method, door.addresses),
+        )
     router.add_api_route(
-        PATH,
-        door.get,
+        "/leadflow.js",
+        _script,
         methods=["GET"],
         response_class=Response,
         response_model=None,
-        summary="Answer a sender that asks whether this address is meant for it",
-        operation_id="capture_handshake",
-        openapi_extra=operation("get", door.addresses),
+        summary="The first-party script: page views and form fills of your own site",
+        operation_id="capture_script",
+        openapi_extra={"responses": {"200": {"description": "JavaScript", "content": {"text/javascript": {}}}}},
     )
     return router
+
+
+async def _script(request: Request) -> Response:
+    if request.headers.get("if-none-match") == _SCRIPT_HEADERS["ETag"]:
+        return Response(status_code=304, headers=_SCRIPT_HEADERS)
+    return Response(_SCRIPT, headers=_SCRIPT_HEADERS, media_type="text/javascript; charset=utf-8")

@@ -17,6 +17,7 @@ _POST_PROBLEMS = {
     429: "this sender sends too much; see Retry-After",
     503: "the log does not answer, or too much is in flight; see Retry-After",
 }
+_OPTIONS_PROBLEMS = {403: "not a site this form stands on", 404: "no such endpoint", 405: "no form"}
 _GET_PROBLEMS = {401: "not proven to be from the sender", 404: "no such endpoint", 405: "this sender asks for nothing"}
 
 
@@ -38,7 +39,12 @@ def _problems(meanings: dict[int, str]) -> Schema:
 
 def operation(method: str, addresses: Addresses) -> Schema:
     """The OpenAPI part of one operation."""
-    if method == "get":
+    if method == "OPTIONS":
+        return {
+            "parameters": _parameters(addresses),
+            "responses": {"204": {"description": "a script may post"}, **_problems(_OPTIONS_PROBLEMS)},
+        }
+    if method == "GET":
         return {
             "parameters": _parameters(addresses),
             "responses": {"200": {"description": "the sender's challenge, answered"}, **_problems(_GET_PROBLEMS)},
@@ -46,6 +52,8 @@ def operation(method: str, addresses: Addresses) -> Schema:
     fields: Schema = {"type": "object", "additionalProperties": True}
     problems = _problems(_POST_PROBLEMS)
     problems["422"]["content"]["application/json"] = {"schema": BATCH}
+    for problem in problems.values():
+        problem["content"]["text/html"] = {"schema": {"type": "string", "description": "a form: a page for people"}}
     return {
         "parameters": _parameters(addresses),
         "requestBody": {
@@ -59,8 +67,9 @@ def operation(method: str, addresses: Addresses) -> Schema:
         "responses": {
             "200": {
                 "description": "The log has what there was to take; each item says.",
-                "content": {"application/json": {"schema": BATCH}},
+                "content": {"application/json": {"schema": BATCH}, "text/html": {"schema": {"type": "string"}}},
             },
+            "303": {"description": "A form: the page that follows it."},
             **problems,
         },
     }

@@ -11,21 +11,13 @@ from services.capture.domain.channels import File, FormFields
 from shared.kit.errors import Rejected
 
 MAX_FIELDS = 500
-MAX_PART_HEADER_BYTES = 4_096
 
 
-def parse_form(body: bytes, content_type: str) -> FormFields:
-    """The fields of a form in their order. Raises `Rejected` with 400 where the body breaks, 413 for too many."""
-    media_type, options = parse_options_header(content_type)
-    charset = options.get(b"charset", b"utf-8").decode("latin-1")
-    if media_type == b"multipart/form-data":
-        boundary = options.get(b"boundary", b"")
-        if not boundary:
-            raise _broken("its Content-Type names no boundary")
-        return _Parts(charset).parsed(body, boundary)
-    pairs = [pair for pair in body.split(b"&") if pair]
-    _check_count(len(pairs))
-    return [_pair(pair, charset) for pair in pairs]
+def parse_form(body: bytes, content_type: str, *, max_field_bytes: int) -> FormFields:
+    """The fields of a form that is here already, files kept. Raises `Rejected`: 400 where it breaks, 413 for too much."""
+    reader = FormReader(content_type, max_field_bytes=max_field_bytes, keep_files=True)
+    reader.write(body)
+    return reader.fields()
 
 
 def _pair(pair: bytes, charset: str) -> tuple[str, str]:
@@ -43,54 +35,97 @@ def decoded(raw: bytes, charset: str) -> str:
     return raw.decode("latin-1")
 
 
-class _Parts:
-    """Collects the parts of a multipart body as its parser meets them."""
+class FormReader:
+    """Reads a form as it arrives. Its fields are bounded together; of files only the name and the type are kept unless
+    `keep_files`, so that one more megabyte of an attachment costs no memory."""
 
-    def __init__(self, charset: str) -> None:
-        self._charset = charset
+    def __init__(self, content_type: str, *, max_field_bytes: int, keep_files: bool = False) -> None:
+        media_type, options = parse_options_header(content_type)
+        self._charset = options.get(b"charset", b"utf-8").decode("latin-1")
+        self._left = max_field_bytes
+        self._limit = max_field_bytes
+        self._keep_files = keep_files
         self._fields: list[tuple[str, str | File]] = []
         self._headers: dict[bytes, bytes] = {}
         self._name = bytearray()
         self._value = bytearray()
         self._data = bytearray()
+        self._kept = True
         self._ended = False
+        self._parser: MultipartParser | None = None
+        if media_type == b"multipart/form-data":
+            self._parser = self._multipart(options.get(b"boundary", b""))
 
-    def parsed(self, body: bytes, boundary: bytes) -> FormFields:
-        """Every field. Raises `Rejected`."""
-        parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_part_data": lambda data, start, end: self._data.extend(data[start:end]),
-                "on_part_end": self._end,
-                "on_header_field": lambda data, start, end: self._header(self._name, data[start:end]),
-                "on_header_value": lambda data, start, end: self._header(self._value, data[start:end]),
-                "on_header_end": self._header_end,
-                "on_end": self._finish,
-            },
-        )
+    def write(self, chunk: bytes) -> None:
+        """What arrived next. Raises `Rejected`: 400, 413."""
+        if self._parser is None:
+            self._take(chunk)
+            return
         try:
-            parser.write(body)
-            parser.finalize()
+            self._parser.write(chunk)
         except FormParserError:
-            raise _broken("it breaks off or its parts are not parted by the boundary") from None
+            raise _broken("its parts are not parted by the boundary") from None
+
+    def fields(self) -> FormFields:
+        """Every field in its order, once all has arrived. Raises `Rejected`."""
+        if self._parser is None:
+            pairs = [pair for pair in bytes(self._data).split(b"&") if pair]
+            _check_count(len(pairs))
+            return [_pair(pair, self._charset) for pair in pairs]
         if not self._ended:
             raise _broken("its last boundary is missing")
         return self._fields
+
+    def _multipart(self, boundary: bytes) -> MultipartParser:
+        if not boundary:
+            raise _broken("its Content-Type names no boundary")
+        try:
+            return MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_part_data": lambda data, start, end: self._take(data[start:end]),
+                    "on_part_end": self._end,
+                    "on_header_field": lambda data, start, end: self._header(self._name, data[start:end]),
+                    "on_header_value": lambda data, start, end: self._header(self._value, data[start:end]),
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_end,
+                    "on_end": self._finish,
+                },
+            )
+        except FormParserError:
+            raise _broken("its Content-Type names too long a boundary") from None
+
+    def _take(self, data: bytes) -> None:
+        if not self._kept:
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            raise Rejected(
+                f"The form's fields are over the limit of {self._limit} bytes.",
+                status=413,
+                code="too-large",
+                field="body",
+                fix="Send less.",
+            )
+        self._data.extend(data)
 
     def _begin(self) -> None:
         _check_count(len(self._fields) + 1)
         self._headers = {}
         self._data = bytearray()
+        self._kept = True
 
     def _header(self, into: bytearray, piece: bytes) -> None:
-        if len(into) + len(piece) > MAX_PART_HEADER_BYTES:
-            raise _broken("a part's header is too long")
         into.extend(piece)
 
     def _header_end(self) -> None:
         self._headers[bytes(self._name).lower()] = bytes(self._value)
         self._name, self._value = bytearray(), bytearray()
+
+    def _headers_end(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        self._kept = self._keep_files or b"filename" not in options
 
     def _end(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))

@@ -11,10 +11,12 @@ from pydantic import Field, StringConstraints, model_validator
 from shared.contracts.envelope import Name
 from shared.contracts.policy.section import Section
 
-AdapterName = Literal["form", "json", "standard_webhooks"]
+AdapterName = Literal[
+    "form", "json", "standard_webhooks", "meta_lead_ads", "google_ads", "linkedin", "typeform", "calendly"
+]
 """Whose way of saying things is read. Capture has one adapter for each."""
 
-VerificationName = Literal["open", "api_key", "standard_webhooks"]
+VerificationName = Literal["open", "api_key", "standard_webhooks", "meta", "google", "linkedin", "typeform", "calendly"]
 """By what a delivery is trusted: nothing, one of capture's API keys, or the sender's own signature."""
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -32,6 +34,7 @@ class Endpoint(Section):
     adapter: AdapterName
     channel: Name
     secret: SecretName | None = None
+    verify_token: SecretName | None = None
     verification: VerificationName | None = None
     mapping: dict[Name, Name | tuple[Name, ...]] = Field(default_factory=dict)
     constants: dict[Name, str] = Field(default_factory=dict)
@@ -47,12 +50,22 @@ class Endpoint(Section):
     language: Literal["en", "fa", "he"] | None = None
 
     @model_validator(mode="after")
+    def _meta_asks_with_a_token(self) -> Endpoint:
+        if (self.adapter == "meta_lead_ads") != (self.verify_token is not None):
+            raise ValueError(
+                "verify_token is what Meta asks with before it sends: meta_lead_ads needs it, nobody else does"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _forms_say_who_may_post(self) -> Endpoint:
         if self.adapter != "form":
             given = [name for name in _FORM_ONLY if name in self.model_fields_set]
             if given:
                 raise ValueError(f"{', '.join(given)} is for the adapter form")
             return self
+        if self.verification not in (None, "open") or self.secret is not None:
+            raise ValueError("a form is open to everybody: it has no secret and no verification")
         if not self.allowed_origins:
             raise ValueError("a form needs allowed_origins: the sites it stands on, or '*' for any")
         for origin in self.allowed_origins:
@@ -66,4 +79,4 @@ class Endpoint(Section):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The names of the secrets it takes to trust this sender."""
-        return (self.secret,) if self.secret is not None else ()
+        return tuple(name for name in (self.secret, self.verify_token) if name is not None)

@@ -4,7 +4,7 @@ A new sender is an adapter: a function from what it delivers to drafts in the fi
 then goes through the one intake, where it is normalised, named and flagged as any other payload.
 """
 
-from services.capture.domain.channels.endpoints import ADAPTERS, Address, Addresses
+from services.capture.domain.channels.endpoints import ADAPTERS, VERIFICATIONS, Address, Addresses
 from services.capture.domain.channels.filling import addressed
 from services.capture.domain.channels.terms import (
     Adapter,
@@ -18,7 +18,6 @@ from services.capture.domain.channels.terms import (
     Reading,
     Verified,
 )
-from services.capture.domain.channels.verification import VERIFICATIONS
 
 __all__ = [
     "ADAPTERS",

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from services.capture.domain.channels.calendly import read_calendly, verify_calendly
 from services.capture.domain.channels.form import read_form
+from services.capture.domain.channels.google import read_google, verify_google
+from services.capture.domain.channels.linkedin import read_linkedin, verify_linkedin
+from services.capture.domain.channels.linkedin import shake_hands as linkedin_handshake
 from services.capture.domain.channels.mapped import read_json, read_standard_webhook
-from services.capture.domain.channels.terms import Adapter
-from services.capture.domain.channels.verification import VERIFICATIONS
+from services.capture.domain.channels.meta import read_meta, verify_meta
+from services.capture.domain.channels.meta import shake_hands as meta_handshake
+from services.capture.domain.channels.terms import Adapter, Verify
+from services.capture.domain.channels.typeform import read_typeform, verify_typeform
+from services.capture.domain.channels.verification import verify_standard_webhook
 from shared.contracts.policy import AdapterName, Endpoint, Policy, VerificationName
 
 DEFAULT_UNIT = "default"
@@ -17,7 +24,22 @@ ADAPTERS: Mapping[AdapterName, Adapter] = {
     "form": Adapter("HTML form", read_form, contents=("form", "json"), verification="open"),
     "json": Adapter("JSON with names of its own", read_json),
     "standard_webhooks": Adapter("Standard Webhooks", read_standard_webhook, verification="standard_webhooks"),
+    "meta_lead_ads": Adapter("Meta", read_meta, verification="meta", handshake=meta_handshake),
+    "google_ads": Adapter("Google Ads", read_google, verification="google"),
+    "linkedin": Adapter("LinkedIn", read_linkedin, verification="linkedin", handshake=linkedin_handshake),
+    "typeform": Adapter("Typeform", read_typeform, verification="typeform"),
+    "calendly": Adapter("Calendly", read_calendly, verification="calendly"),
 }
+
+VERIFICATIONS: Mapping[VerificationName, Verify] = {
+    "standard_webhooks": verify_standard_webhook,
+    "meta": verify_meta,
+    "google": verify_google,
+    "linkedin": verify_linkedin,
+    "typeform": verify_typeform,
+    "calendly": verify_calendly,
+}
+"""Verifications by a secret that the sender has too. `open` and `api_key` need none of the endpoint's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +50,11 @@ class Address:
     name: str
     endpoint: Endpoint
     adapter: Adapter
+
+    @property
+    def is_form(self) -> bool:
+        """Whether browsers post here, on behalf of people who have no key."""
+        return self.endpoint.adapter == "form"
 
     @property
     def verification(self) -> VerificationName:

@@ -19,11 +19,6 @@ _ALSO_CALLED = {
     "job_title": ("jobtitle", "job", "position", "organization_title", "title_at_work"),
     "message": ("comments", "comment", "your_message", "textarea", "enquiry", "inquiry"),
     "country": ("country_code",),
-    "source": ("utm_source",),
-    "medium": ("utm_medium",),
-    "campaign": ("utm_campaign",),
-    "content": ("utm_content",),
-    "term": ("utm_term",),
 }
 _OUR_NAME = {other: ours for ours, others in _ALSO_CALLED.items() for other in (ours, *others)}
 _SEPARATORS = str.maketrans(" -.", "___")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.capture.domain.channels.filling import filled, found, text
-from services.capture.domain.channels.terms import Delivery, Draft, Reading
+from services.capture.domain.channels.filling import text
+from services.capture.domain.channels.records import LEAD, draft
+from services.capture.domain.channels.terms import Delivery, Reading
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.terms import Refused
 from shared.contracts.policy import Endpoint
 
 MAX_RECORDS = 1_000
-UNKNOWN_EVENT = "unknown_event"
 
 
 def read_json(delivery: Delivery, endpoint: Endpoint) -> Reading:
@@ -26,7 +26,7 @@ def read_json(delivery: Delivery, endpoint: Endpoint) -> Reading:
         if not isinstance(record, Mapping):
             where = f"body[{place}]" if isinstance(content, list) else "body"
             return Refused((Fault(where, f"is {describe(record)}, not an object", "Send one object a record."),))
-        drafts.append(draft(record, endpoint, event=text(record.get("type")), key=None))
+        drafts.append(draft(record, endpoint, event=text(record.get("type")), key=None, usually=_kind(record)))
     return drafts
 
 
@@ -41,18 +41,9 @@ def read_standard_webhook(delivery: Delivery, endpoint: Endpoint) -> Reading:
     if record is not content and "occurred_at" not in record and isinstance(content.get("timestamp"), str):
         record["occurred_at"] = content["timestamp"]
     key = delivery.headers.get("webhook-id") or None
-    return [draft(record, endpoint, event=text(content.get("type")), key=key)]
+    return [draft(record, endpoint, event=text(content.get("type")), key=key, usually=_kind(record))]
 
 
-def draft(record: Mapping[str, object], endpoint: Endpoint, *, event: str, key: str | None) -> Draft:
-    """One record. The endpoint's `events` say which are leads and which are interactions of some kind; where it names
-    none, all are leads, but for those that name an interaction's kind themselves."""
-    body = filled(record, endpoint)
-    meant = endpoint.events.get(event)
-    if meant is None and endpoint.events:
-        return Draft("interaction", {**body, "kind": body.get("kind") or event or "unknown"}, key, (UNKNOWN_EVENT,))
-    if meant is not None and meant != "lead":
-        return Draft("interaction", {**body, "kind": meant}, key)
-    if meant is None and isinstance(found(body, "kind"), str):
-        return Draft("interaction", body, key)
-    return Draft("lead", body, key)
+def _kind(record: Mapping[str, object]) -> str:
+    """A lead, unless the record names an interaction's kind itself."""
+    return text(record.get("kind")) or LEAD

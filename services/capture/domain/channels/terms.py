@@ -41,12 +41,16 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """One lead or interaction in the field names of the JSON intake. `key` is the sender's own id of this record: what is
-    delivered again under it is the same record. `flags` is what the adapter noted."""
+    delivered again under it is the same record. `flags` is what the adapter noted. The rest is what the way it came says of
+    it: that it is a test, that a field was filled that no person sees, how long filling took."""
 
     kind: Kind
     body: Mapping[str, object]
     key: str | None = None
     flags: tuple[str, ...] = ()
+    is_test: bool = False
+    hidden_field_filled: bool = False
+    filled_in_seconds: float | None = None
 
 
 Reading = Sequence[Draft] | Refused
@@ -82,12 +86,11 @@ Handshake = Callable[[Delivery, Sequence[str]], Answered | Forged]
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A sender's way of saying things. `verification` is what it is trusted by where the endpoint says nothing else;
-    `status` is what the sender wants to hear when all is well."""
+    """A sender's way of saying things. `verification` is what it is trusted by where the endpoint says nothing
+    else."""
 
     title: str
     read: Callable[[Delivery, Endpoint], Reading]
     contents: tuple[Content, ...] = ("json",)
     verification: VerificationName = "api_key"
     handshake: Handshake | None = None
-    status: int = 200

@@ -9,8 +9,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from services.capture.domain.channels.terms import Delivery, Forged, Verified, Verify
-from shared.contracts.policy import Endpoint, VerificationName
+from services.capture.domain.channels.terms import Delivery, Forged, Verified
+from shared.contracts.policy import Endpoint
 
 
 def proven(secrets: Sequence[str], given: Iterable[str], sign: Callable[[str], str]) -> Verified | Forged:
@@ -45,7 +45,7 @@ def stale(seconds: str, now: datetime, window_seconds: int) -> Forged | None:
     return None
 
 
-def standard_webhooks(
+def verify_standard_webhook(
     delivery: Delivery, secrets: Sequence[str], endpoint: Endpoint, now: datetime
 ) -> Verified | Forged:
     """`webhook-id`, `webhook-timestamp` and `webhook-signature`: each `v1,` signature is over id, time and body."""
@@ -70,9 +70,3 @@ def _symmetric_key(secret: str) -> bytes:
         return b64decode(secret.removeprefix("whsec_"), validate=True)
     except binascii.Error:
         return secret.encode()
-
-
-VERIFICATIONS: dict[VerificationName, Verify] = {
-    "standard_webhooks": standard_webhooks,
-}
-"""Verifications by the sender's own signature. The others need no secret of the endpoint's: `open`, and `api_key`."""

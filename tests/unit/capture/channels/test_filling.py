@@ -19,7 +19,6 @@ from tests.unit.capture.channels.support import an_endpoint
         ({"E-Mail": "a@b.nl", "Phone Number": "1"}, {}, {"email": "a@b.nl", "phone": "1"}),
         ({"first_name": "Ada", "last_name": "Lovelace"}, {}, {"name": "Ada Lovelace"}),
         ({"given-name": "Ada"}, {}, {"name": "Ada"}),
-        ({"utm_source": "google", "utm_term": "crm"}, {}, {"source": "google", "term": "crm"}),
         ({"budget": 5}, {}, {"budget": 5}),
         ({"mail": "a@b.nl", "email": "c@d.nl"}, {}, {"email": "a@b.nl", "attributes.email": "c@d.nl"}),
         ({"q1": "a@b.nl"}, {"mapping": {"email": "q1"}}, {"email": "a@b.nl"}),
