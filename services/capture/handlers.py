@@ -79,11 +79,6 @@ def message(taken: Taken) -> tuple[bytes, bytes]:
     return taken.lead_id.encode(), orjson.dumps(taken.event, option=orjson.OPT_UTC_Z)
 
 
-def _noted(draft: Draft) -> tuple[str, ...]:
-    marks = (("test", draft.is_test), ("spam_suspected", draft.hidden_field_filled))
-    return (*draft.flags, *(mark for mark, holds in marks if holds))
-
-
 def refusal(refused: Refused) -> Rejected:
     """Everything that is wrong with a payload, as one error."""
     errors = [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in refused.faults]
@@ -192,7 +187,16 @@ class Intake:
         batch, ready = Batch(), _Slice()
         since = perf_counter()
         for place, draft in enumerate(drafts):
-            submission = Submission(caller.sender, caller.may_backdate, received_at, country, _noted(draft))
+            submission = Submission(
+                caller.sender,
+                caller.may_backdate,
+                received_at,
+                country,
+                draft.flags,
+                draft.is_test,
+                draft.hidden_field_filled,
+                draft.filled_in_seconds,
+            )
             decision = self._rules.decide(draft.kind, draft.body, submission, draft.key)
             if isinstance(decision, Refused):
                 self._count_refused(draft.kind, decision)

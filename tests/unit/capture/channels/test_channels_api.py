@@ -61,6 +61,14 @@ async def test_a_redelivery_is_one_lead(tmp_path: Path, log: FakeLog) -> None:
     assert len({event.event_id for event in log.events()}) == 1
 
 
+async def test_what_a_sender_calls_a_test_is_marked_as_one(tmp_path: Path, log: FakeLog) -> None:
+    endpoints = {"google": {"adapter": "google_ads", "channel": "social", "secret": "SENDER"}}
+    lead = {"google_key": SECRETS["SENDER"][1], "lead_id": "1", "user_column_data": [], "is_test": True}
+    async with a_door(tmp_path, endpoints, log=log) as client:
+        assert (await client.post("/v1/channels/default/google", json=lead)).status_code == 200
+    assert log.events()[0].mark == "test"
+
+
 async def test_what_is_not_from_the_sender_is_401_and_nothing_is_kept(tmp_path: Path, log: FakeLog) -> None:
     body = b'{"email": "ada@example.com"}'
     async with a_door(tmp_path, ENDPOINTS, log=log) as client:

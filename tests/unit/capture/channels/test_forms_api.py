@@ -227,6 +227,14 @@ async def test_a_form_that_cannot_be_read(door: httpx.AsyncClient, content_type:
     assert "<h1>" in answer.text
 
 
+async def test_a_form_whose_hidden_field_is_filled_is_marked_and_not_refused(
+    door: httpx.AsyncClient, log: FakeLog
+) -> None:
+    answer = await door.post("/v1/channels/default/contact", data=LEAD | {"website": "x"}, headers=BROWSER)
+    assert answer.status_code == 303
+    assert (log.events()[0].mark, log.events()[0].mark_reasons) == ("spam", ("hidden_field",))
+
+
 async def test_a_double_click_is_one_lead(door: httpx.AsyncClient, log: FakeLog) -> None:
     for _ in range(2):
         await door.post("/v1/channels/default/contact", data=LEAD | {"leadflow_submission": "page-1"}, headers=BROWSER)
