@@ -22,7 +22,10 @@ from tests.support.patience import eventually
 CONSUMERS = ("scoring", "pipeline", "metrics")
 RECOVERS_WITHIN_SECONDS = 10.0
 LEADS_THAT_GO_ON = 20
-UNTROUBLED = "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c deadlock_timeout=60s"
+UNTROUBLED = (
+    "-c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed -c statement_timeout=0 "
+    "-c lock_timeout=0 -c deadlock_timeout=60s"
+)
 BIG_TABLES = {"scoring": "scoring.leads", "pipeline": "pipeline.leads", "metrics": "metrics.facts"}
 STATEMENT_TIMEOUT_SECONDS = 1
 CUTS_OF_EACH_SERVICE = 20
@@ -97,6 +100,7 @@ async def transactions_fail_to_serialize(world: World, chance: random.Random) ->
         before = await _retries(world)
 
         async def some_failed() -> bool:
+            await _change_places_under_waiting_batches(world, chance)
             return time.monotonic() > until and await _retries(world) > before
 
         await eventually(some_failed, within_seconds=MET_WITHIN_SECONDS, every_seconds=0.2)
@@ -202,6 +206,14 @@ async def _outage(world: World) -> AsyncIterator[None]:
 async def _recovers(world: World) -> None:
     seconds = await world.probe(within_seconds=60)
     assert seconds < RECOVERS_WITHIN_SECONDS, f"it took {seconds:.1f} s until a new lead was counted again"
+
+
+async def _change_places_under_waiting_batches(world: World, chance: random.Random) -> None:
+    """Holds a service's places and writes them as they are: a batch that waited for them began before that, and fails."""
+    async with _operator(world) as operator, operator.transaction():
+        service = chance.choice(CONSUMERS)
+        await operator.execute(f"UPDATE {service}.consumer_offsets SET next_offset = next_offset".encode())
+        await asyncio.sleep(chance.uniform(0.1, 0.5))
 
 
 async def _retries(world: World) -> float:
