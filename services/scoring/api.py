@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from services.scoring import queries
-from shared.contracts.scoring_events import Reason
+from shared.contracts.scoring_events import Contribution, Reason
 from shared.kit.auth import require_token
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
@@ -20,19 +20,26 @@ router = APIRouter(prefix="/v1", tags=["scoring"], dependencies=[Depends(require
 
 
 class LeadScore(BaseModel):
-    """A lead's score. The points of `reasons` sum to `score`. `occurred_at` is when the last thing it rests on happened,
-    `scored_at` when it was worked out."""
+    """A lead's score. The points of `reasons` sum to `score`. `probability` is the model's, with its `contributions`, and
+    null where no model is active. `occurred_at` is when the last thing the score rests on happened, `scored_at` when it
+    was worked out, `changes_at` when time alone changes it if nothing happens before."""
 
     lead_id: UUID
     business_unit: str
     score: int
     grade: str
+    rating: str | None
+    temperature: str | None
     fit: int
     engagement: int
     reasons: list[Reason]
     policy_version: str
+    probability: float | None
+    contributions: list[Contribution] | None
+    model_version: str | None
     occurred_at: AwareDatetime
     scored_at: AwareDatetime
+    changes_at: AwareDatetime | None
 
 
 class AuditRequest(BaseModel):
@@ -72,7 +79,9 @@ async def read_score(lead_id: UUID, database: Stored) -> LeadScore | Response:
             field="lead_id",
             fix="Use the lead_id that capture answered; a score follows its lead within seconds.",
         )
-    return LeadScore.model_validate({**found._mapping, "occurred_at": found.scored_occurred_at})
+    return LeadScore.model_validate(
+        {**found._mapping, "occurred_at": found.scored_occurred_at, "changes_at": found.due_at}
+    )
 
 
 @router.post("/audit/captured")

@@ -7,12 +7,25 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.scoring import storage
-from services.scoring.domain import Place, Rulebook, Touch, Work, attachment, score_event, stored_attributes, touch
+from services.scoring.domain import (
+    Assessor,
+    Case,
+    Judge,
+    Place,
+    Touch,
+    Work,
+    attachment,
+    rests_on,
+    score_event,
+    scored_moment,
+    stored_attributes,
+    touch,
+)
 from services.scoring.instruments import ScoringInstruments
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
-from shared.contracts.policy import Policy, UnitPolicy
+from shared.contracts.policy import Policy
 from shared.contracts.topics import SCORING_SCORES
 from shared.kit.database import Transaction
 from shared.kit.records import Record
@@ -30,12 +43,17 @@ class Batch:
 class Handlers:
     """Scoring's side of every event it consumes."""
 
-    def __init__(self, policy: Policy, instruments: ScoringInstruments, routes: Mapping[type[Event], OnEvent]) -> None:
-        self._policy = policy
+    def __init__(
+        self,
+        policy: Policy,
+        instruments: ScoringInstruments,
+        routes: Mapping[type[Event], OnEvent],
+        assessor: Assessor | None = None,
+    ) -> None:
+        self._judge = Judge(policy, assessor)
         self._instruments = instruments
         self._routes = dict(routes)
         self._attributes = stored_attributes(policy)
-        self._rulebooks: dict[int, Rulebook] = {}
 
     async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
         """One batch in a fixed handful of statements, however many records it has."""
@@ -113,22 +131,21 @@ class Handlers:
         members = [member for stir in stirred for member in stir.members]
         before = [member.lead_id for member in members if member.stored or member.lead_id in attached_to]
         ledgers.update(await storage.ledgers(tx, before))
+        cases = []
         for stir in stirred:
             touches = [one for member in stir.members for one in ledgers.get(member.lead_id, ())]
-            unit = self._policy.unit(stir.root.business_unit)
-            verdict = self._rulebook(unit).score(touches)
-            event = score_event(stir, verdict, touches, policy_version=self._policy.version, recorded_at=tx.now)
+            cases.append(Case(stir.root.business_unit, touches, scored_moment(stir, touches)))
+        version = self._judge.policy.version
+        for stir, case, verdict in zip(stirred, cases, self._judge.verdicts(cases), strict=True):
+            event = score_event(stir, verdict, case.as_of, policy_version=version, recorded_at=tx.now)
+            stir.root.await_change(verdict.judgement.changes_at)
             if event is not None:
                 stir.root.publish(event, verdict)
                 tx.announce(SCORING_SCORES.name, str(event.lead_id), event.to_json())
                 self._instruments.scores.labels(event.grade).inc()
+            elif rests_on(stir.root, stir.members, case.touches) != case.as_of:
+                stir.root.confirm(case.as_of)
         await storage.save_leads(tx, list(work.leads.values()))
-
-    def _rulebook(self, unit: UnitPolicy) -> Rulebook:
-        made = self._rulebooks.get(id(unit))
-        if made is None:
-            made = self._rulebooks[id(unit)] = Rulebook(unit.scoring)
-        return made
 
 
 OnEvent = Callable[[Handlers, Batch, Record], None]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
     MetaData,
@@ -25,8 +26,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from services.scoring.domain import Lead, Place, Score, Touch, reason
-from shared.contracts.scoring_events import Reason
+from services.scoring.domain import Assessment, Lead, Place, Score, Touch, reason
+from shared.contracts.scoring_events import Contribution, Reason
 from shared.kit.database import Transaction, as_array
 from shared.kit.errors import Retryable
 
@@ -62,6 +63,11 @@ class TouchRow(ScoringTable, table=True):
     consents: dict[str, bool] | None = Field(sa_column=Column(JSONB))
     attributes: dict[str, Any] | None = Field(sa_column=Column(JSONB))
     attached_to: UUID | None = Field(sa_column=Column(Uuid))
+    value: str | None = Field(sa_column=Column(Text))
+    direction: str | None = Field(sa_column=Column(Text))
+    outcome: str | None = Field(sa_column=Column(Text))
+    duration_seconds: float | None = Field(sa_column=Column(Double))
+    retracts: UUID | None = Field(sa_column=Column(Uuid))
 
 
 class AttachmentRow(ScoringTable, table=True):
@@ -78,7 +84,10 @@ class LeadRow(ScoringTable, table=True):
     """One lead id: the group it belongs to and the last score published under it."""
 
     __tablename__ = "leads"
-    __table_args__ = (Index("leads_merged", "root_id", postgresql_where=text("root_id <> lead_id")),)
+    __table_args__ = (
+        Index("leads_merged", "root_id", postgresql_where=text("root_id <> lead_id")),
+        Index("leads_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    )
 
     lead_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     business_unit: str = Field(sa_column=Column(Text, nullable=False))
@@ -93,8 +102,15 @@ class LeadRow(ScoringTable, table=True):
     engagement: int | None = Field(sa_column=Column(Integer))
     reasons: list[dict[str, Any]] | None = Field(sa_column=Column(JSONB))
     policy_version: str | None = Field(sa_column=Column(Text))
+    probability: float | None = Field(sa_column=Column(Double))
+    contributions: list[dict[str, Any]] | None = Field(sa_column=Column(JSONB))
+    model_version: str | None = Field(sa_column=Column(Text))
     scored_occurred_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     scored_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    rating: str | None = Field(sa_column=Column(Text))
+    temperature: str | None = Field(sa_column=Column(Text))
+    historical: bool | None = Field(sa_column=Column(Boolean))
+    due_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
 
 
 class GroupChanged(Retryable):
@@ -103,13 +119,14 @@ class GroupChanged(Retryable):
 
 TOUCH_COLUMNS = (
     "occurred_at", "channel", "kind", "email", "phone", "company", "job_title", "country", "language", "source", "product",
-    "campaign", "consents", "attributes",
+    "campaign", "consents", "attributes", "value", "direction", "outcome", "duration_seconds",
+    "retracts",
 )  # fmt: skip
 
 LEAD_FIELDS = (
     "root_id uuid, known boolean, merged_into uuid, merge_version bigint, merge_occurred_at timestamptz, score integer, "
-    "grade text, fit integer, engagement integer, reasons jsonb, policy_version text, scored_occurred_at timestamptz, "
-    "scored_at timestamptz"
+    "grade text, fit integer, engagement integer, reasons jsonb, policy_version text, probability double precision, contributions jsonb, model_version text, "
+    "scored_occurred_at timestamptz, scored_at timestamptz, rating text, temperature text, historical boolean, due_at timestamptz"
 )
 LEAD_COLUMNS = [part.split()[0] for part in LEAD_FIELDS.split(", ")]
 
@@ -240,7 +257,7 @@ def _lead(row: Row[Any]) -> Lead:
     score = None
     if row.score is not None:
         reasons = tuple(reason(one["rule"], one["points"], one["group"]) for one in row.reasons)
-        score = Score(row.score, row.grade, row.fit, row.engagement, reasons)
+        score = Score(row.score, row.grade, row.fit, row.engagement, reasons, row.rating, row.temperature)
     return Lead(
         lead_id=row.lead_id,
         business_unit=row.business_unit,
@@ -250,29 +267,50 @@ def _lead(row: Row[Any]) -> Lead:
         merge_version=row.merge_version,
         merge_occurred_at=row.merge_occurred_at,
         score=score,
+        assessment=_assessment(row),
         policy_version=row.policy_version,
         scored_occurred_at=row.scored_occurred_at,
         scored_at=row.scored_at,
+        historical=bool(row.historical),
+        due_at=row.due_at,
         stored=True,
     )
+
+
+def _assessment(row: Row[Any]) -> Assessment | None:
+    if row.probability is None:
+        return None
+    contributions = tuple(Contribution(**one) for one in row.contributions or ())
+    return Assessment(row.probability, contributions, row.model_version)
 
 
 def _row(lead: Lead) -> tuple[Any, ...]:
     score = lead.score
     verdict: tuple[Any, ...] = (None,) * 5
+    called: tuple[Any, ...] = (None,) * 2
     if score is not None:
         verdict = score.score, score.grade, score.fit, score.engagement, _reasons(score.reasons)
+        called = score.rating, score.temperature
     return (
         lead.lead_id, lead.business_unit, lead.root_id, lead.known, lead.merged_into, lead.merge_version,
-        lead.merge_occurred_at, *verdict, lead.policy_version, lead.scored_occurred_at, lead.scored_at,
+        lead.merge_occurred_at, *verdict, lead.policy_version, *_assessed(lead.assessment), lead.scored_occurred_at, lead.scored_at,
+        *called, lead.historical, lead.due_at,
     )  # fmt: skip
 
 
 def _changes(lead: Lead) -> dict[str, Any]:
     changes = dict(zip(("lead_id", "business_unit", *LEAD_COLUMNS), _row(lead), strict=True))
-    if changes["reasons"] is not None:
-        changes["reasons"] = orjson.Fragment(changes["reasons"])
+    for document in ("reasons", "contributions"):
+        if changes[document] is not None:
+            changes[document] = orjson.Fragment(changes[document])
     return changes
+
+
+def _assessed(assessment: Assessment | None) -> tuple[Any, ...]:
+    if assessment is None:
+        return None, None, None
+    contributions = orjson.dumps([one.model_dump() for one in assessment.contributions]).decode()
+    return assessment.probability, contributions, assessment.model_version
 
 
 def _reasons(reasons: Iterable[Reason]) -> str:
@@ -283,7 +321,8 @@ def _touch_row(touch: Touch, owner: UUID) -> tuple[Any, ...]:
     return (
         touch.lead_id, touch.event_id, touch.occurred_at, touch.channel, touch.kind, touch.email, touch.phone,
         touch.company, touch.job_title, touch.country, touch.language, touch.source, touch.product, touch.campaign,
-        _json(touch.consents), _json(touch.attributes), None if owner == touch.lead_id else owner,
+        _json(touch.consents), _json(touch.attributes), touch.value, touch.direction,
+        touch.outcome, touch.duration_seconds, touch.retracts, None if owner == touch.lead_id else owner,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -89,7 +90,8 @@ class LeadCaptured(CaptureEvent):
 
 class InteractionRecorded(CaptureEvent):
     """Something a lead, or a visitor not yet known, did. It never creates a lead. `kind` is one of `INTERACTION_KINDS`, or
-    the sender's own word, flagged; `direction` says who began, `inbound` (the lead) or `outbound` (we), likewise."""
+    the sender's own word, flagged; `direction` says who began, `inbound` (the lead) or `outbound` (we), likewise. One that
+    `retracts` another interaction of the same lead says that the other never happened."""
 
     event: Literal["InteractionRecorded"] = "InteractionRecorded"
     kind: Name
@@ -97,6 +99,7 @@ class InteractionRecorded(CaptureEvent):
     direction: Name | None = None
     outcome: str | None = None
     duration_seconds: Annotated[float, Field(ge=0)] | None = None
+    retracts: UUID | None = None
 
 
 CaptureEvents = Annotated[LeadCaptured | InteractionRecorded, Field(discriminator="event")]

@@ -10,8 +10,8 @@ from shared.contracts.envelope import Event, Name
 
 
 class Reason(BaseModel):
-    """One rule's contribution. The points of all reasons sum to the score before it is held within its range;
-    a reason named `range` carries the difference, so that they always sum to the score itself."""
+    """One rule's contribution. The five strongest either way are told; one of the group `range` carries the rest of them,
+    and one each what a cap or the range of the score takes away or adds, so that all points sum to the score."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -20,17 +20,34 @@ class Reason(BaseModel):
     group: Literal["fit", "engagement", "range"]
 
 
+class Contribution(BaseModel):
+    """What one feature adds to the log-odds of the model's probability, in words a salesperson reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    feature: Name
+    words: str
+    log_odds: float
+
+
 class LeadScored(Event):
-    """The score of a lead after what was known at `occurred_at`."""
+    """The score of a lead after what was known at `occurred_at`. Score, grade, `rating` (a letter for fit, a
+    number for engagement) and temperature come from the policy's rules; where a model is active its `probability` stands
+    beside them with reasons of its own, and changes none. One without a `causation_id` was caused by time alone."""
 
     event: Literal["LeadScored"] = "LeadScored"
     score: Annotated[int, Field(ge=0, le=100)]
     grade: Name
+    rating: str | None = None
+    temperature: Literal["hot", "warm", "cold"] | None = None
+    segments: tuple[Name, ...] | None = None
     fit: int
     engagement: int
     reasons: tuple[Reason, ...]
     policy_version: str
     model_version: str | None = None
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    contributions: tuple[Contribution, ...] | None = None
 
 
 ScoringEvents = Annotated[LeadScored, Field()]

@@ -89,7 +89,7 @@ class Unit:
             channels={name.casefold(): name for name in policy.channels},
             marks=MarkRules(policy.marks),
             kinds={
-                **{folded_kind(rule.kind): rule.kind for rule in policy.scoring.engagement},
+                **{folded_kind(kind): kind for kind in policy.scoring.kinds()},
                 **{name: name for name in INTERACTION_KINDS},
             },
             own_hosts=frozenset(policy.own_domains),

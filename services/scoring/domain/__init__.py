@@ -1,22 +1,46 @@
-"""Scoring's rules, pure: `rules` turns a ledger of touches into a score, `groups` says which leads are one person and
-which of them a batch of events changes."""
+"""Scoring's rules, pure: `rulebook` turns a ledger of `touches` into a score as of a day, `groups` says which leads are
+one person and which of them a batch of events changes, `assessment` is where a learned model speaks."""
 
-from services.scoring.domain.groups import Lead, Place, Stir, Work, attachment, resolved_roots, score_event
-from services.scoring.domain.rules import Rulebook, Score, Touch, reason, score, stored_attributes, touch
+from services.scoring.domain.assessment import Assessment, Assessor, Case, NoModel
+from services.scoring.domain.groups import (
+    Lead,
+    Place,
+    Stir,
+    Work,
+    attachment,
+    resolved_roots,
+    rests_on,
+    score_event,
+    scored_moment,
+)
+from services.scoring.domain.judging import Judge, Verdict
+from services.scoring.domain.rulebook import Rulebook, score
+from services.scoring.domain.scores import Judgement, Score, reason
+from services.scoring.domain.touches import Touch, known_at, stored_attributes, touch
 
 __all__ = [
+    "Assessment",
+    "Assessor",
+    "Case",
+    "Judge",
+    "Judgement",
     "Lead",
+    "NoModel",
     "Place",
     "Rulebook",
     "Score",
     "Stir",
     "Touch",
+    "Verdict",
     "Work",
     "attachment",
+    "known_at",
     "reason",
     "resolved_roots",
+    "rests_on",
     "score",
     "score_event",
+    "scored_moment",
     "stored_attributes",
     "touch",
 ]

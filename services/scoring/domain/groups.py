@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.scoring.domain.rules import Score, Touch
+from services.scoring.domain.assessment import Assessment
+from services.scoring.domain.judging import Verdict
+from services.scoring.domain.scores import Score
+from services.scoring.domain.touches import Touch
 from shared.contracts.envelope import Event
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
@@ -28,7 +31,8 @@ def attachment(event: Event) -> Place | None:
 @dataclass(slots=True)
 class Lead:
     """What scoring holds about one lead id while a batch works on it. `root_id` is the id its group is scored under,
-    its own where it was never merged; `score` is the last one published under this id."""
+    its own where it was never merged; `score` is the last one published under this id, from history alone where it is
+    `historical`; at `due_at` time changes it, if nothing else does before."""
 
     lead_id: UUID
     business_unit: str
@@ -38,19 +42,38 @@ class Lead:
     merge_version: int = 0
     merge_occurred_at: datetime | None = None
     score: Score | None = None
+    assessment: Assessment | None = None
     scored_occurred_at: datetime | None = None
     scored_at: datetime | None = None
     policy_version: str | None = None
+    historical: bool = False
+    due_at: datetime | None = None
     stored: bool = False
     changed: bool = False
 
-    def publish(self, event: LeadScored, score: Score) -> None:
+    def differs(self, verdict: Verdict) -> bool:
+        """Whether a verdict says something else than was told last."""
+        return self.score != verdict.judgement.score or self.assessment != verdict.assessment
+
+    def publish(self, event: LeadScored, verdict: Verdict) -> None:
         """Remembers what was just told about this lead."""
-        self.score = score
+        self.score, self.assessment = verdict.judgement.score, verdict.assessment
         self.policy_version = event.policy_version
         self.scored_occurred_at = event.occurred_at
         self.scored_at = event.recorded_at
+        self.historical = event.historical
         self.changed = True
+
+    def confirm(self, moment: datetime) -> None:
+        """What was told last still stands, as of a later moment, although what it rested on went elsewhere."""
+        self.scored_occurred_at = moment
+        self.changed = True
+
+    def await_change(self, due_at: datetime | None) -> None:
+        """When this lead has to be looked at again although nothing happened."""
+        if due_at != self.due_at:
+            self.due_at = due_at
+            self.changed = True
 
 
 class Stir(NamedTuple):
@@ -159,6 +182,8 @@ class Work:
             root_id = roots[member.lead_id]
             member.changed = member.changed or member.root_id != root_id
             member.root_id = root_id
+            if root_id != member.lead_id:
+                member.await_change(None)
             self._stir(root_id, event)
         return True
 
@@ -190,21 +215,37 @@ def resolved_roots(merged_into: Mapping[UUID, UUID | None]) -> dict[UUID, UUID]:
     return roots
 
 
-def score_event(
-    stir: Stir, score: Score, touches: Iterable[Touch], *, policy_version: str, recorded_at: datetime
-) -> LeadScored | None:
-    """What to tell about a group that was scored again; None where its last published score still stands.
+def rests_on(root: Lead, members: Iterable[Lead], touches: Iterable[Touch]) -> datetime | None:
+    """The latest of what a group's score rests on: the touches it counts, the merges, and the score it takes the place
+    of, so that whoever reads by time has the same last word. The stored score is that as of this moment."""
+    moments = [touch.occurred_at for touch in touches]
+    moments += [member.merge_occurred_at for member in members if member.merge_occurred_at is not None]
+    if root.scored_occurred_at is not None:
+        moments.append(root.scored_occurred_at)
+    return max(moments, default=None)
 
-    It happened when the latest of its causes did: the touches it counts, the merges it rests on, its trigger, and the
-    score it takes the place of, so that whoever reads by time has the same last word. Its id names trigger and group: one event can stir two groups, and two leads can have an event of one id.
+
+def scored_moment(stir: Stir, touches: Iterable[Touch]) -> datetime:
+    """When a group's new score happened: with the latest of its causes, its trigger among them."""
+    rest = rests_on(stir.root, stir.members, touches)
+    return stir.trigger.occurred_at if rest is None else max(rest, stir.trigger.occurred_at)
+
+
+def score_event(
+    stir: Stir,
+    verdict: Verdict,
+    occurred_at: datetime,
+    *,
+    policy_version: str,
+    recorded_at: datetime,
+) -> LeadScored | None:
+    """What to tell about a group that was scored again; None where what was last told of it still stands.
+
+    Its id names trigger and group: one event can stir two groups, and two leads can have an event of one id.
     """
-    if stir.root.score == score:
+    if not stir.root.differs(verdict):
         return None
     trigger = stir.trigger
-    touched = (touch.occurred_at for touch in touches)
-    merged = (member.merge_occurred_at for member in stir.members if member.merge_occurred_at is not None)
-    replaced = () if stir.root.scored_occurred_at is None else (stir.root.scored_occurred_at,)
-    occurred_at = max(trigger.occurred_at, *touched, *merged, *replaced)
     return LeadScored(
         event_id=derived_event_id(trigger.event_id, f"LeadScored:{trigger.lead_id}:{stir.root.lead_id}"),
         lead_id=stir.root.lead_id,
@@ -214,10 +255,24 @@ def score_event(
         correlation_id=trigger.correlation_id,
         causation_id=trigger.event_id,
         historical=trigger.historical,
-        score=score.score,
-        grade=score.grade,
-        fit=score.fit,
-        engagement=score.engagement,
-        reasons=score.reasons,
         policy_version=policy_version,
+        **_told(verdict),
     )
+
+
+def _told(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as an event tells it."""
+    score, assessment = verdict.judgement.score, verdict.assessment
+    return {
+        "score": score.score,
+        "grade": score.grade,
+        "rating": score.rating,
+        "temperature": score.temperature,
+        "segments": verdict.judgement.segments or None,
+        "fit": score.fit,
+        "engagement": score.engagement,
+        "reasons": score.reasons,
+        "model_version": assessment.model_version if assessment is not None else None,
+        "probability": assessment.probability if assessment is not None else None,
+        "contributions": assessment.contributions if assessment is not None else None,
+    }

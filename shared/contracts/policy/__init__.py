@@ -7,24 +7,36 @@ carries the `version` that made it. Each section is a module here; a new one is 
 from shared.contracts.policy.channels import AdapterName, Endpoint, VerificationName
 from shared.contracts.policy.document import Policy, UnitPolicy
 from shared.contracts.policy.intake import ConsentRules, MarkLists, Marks, SpamSigns, Vocabulary
-from shared.contracts.policy.scoring import (
-    ATTRIBUTE_PREFIX,
+from shared.contracts.policy.ratings import Grade, Ratings, Temperature
+from shared.contracts.policy.scoring import Rules, Scoring, Variant
+from shared.contracts.policy.scoring_rules import (
+    ANY_KIND,
     FIT_FIELDS,
+    FIT_VOCABULARY,
+    INTERACTION_VOCABULARY,
     PRESENCE_FIELDS,
+    SEGMENT,
+    SEGMENT_VOCABULARY,
+    Cap,
+    Decay,
     EngagementRule,
     FitRule,
-    Grade,
-    Scoring,
 )
 from shared.contracts.policy.section import Section
 from shared.contracts.policy.selling import Qualification, Stage
 
 __all__ = [
-    "ATTRIBUTE_PREFIX",
+    "ANY_KIND",
     "FIT_FIELDS",
+    "FIT_VOCABULARY",
+    "INTERACTION_VOCABULARY",
     "PRESENCE_FIELDS",
+    "SEGMENT",
+    "SEGMENT_VOCABULARY",
     "AdapterName",
+    "Cap",
     "ConsentRules",
+    "Decay",
     "Endpoint",
     "EngagementRule",
     "FitRule",
@@ -33,11 +45,15 @@ __all__ = [
     "Marks",
     "Policy",
     "Qualification",
+    "Ratings",
+    "Rules",
     "Scoring",
     "Section",
     "SpamSigns",
     "Stage",
+    "Temperature",
     "UnitPolicy",
+    "Variant",
     "VerificationName",
     "Vocabulary",
 ]

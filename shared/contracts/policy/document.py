@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from shared.contracts.conditions import ATTRIBUTE_PREFIX
 from shared.contracts.envelope import Currency, Name
 from shared.contracts.policy.channels import Endpoint, EndpointName
 from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
-from shared.contracts.policy.scoring import ATTRIBUTE_PREFIX, Scoring
+from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
 from shared.contracts.policy.selling import Qualification, Stage
 
@@ -52,7 +53,8 @@ class UnitPolicy(Section):
 
     @model_validator(mode="after")
     def _names_mean_something(self) -> UnitPolicy:
-        known = [grade.grade for grade in self.scoring.grades]
+        given = [self.scoring.grades, *(variant.grades for variant in self.scoring.variants)]
+        known = list(dict.fromkeys(grade.grade for grades in given for grade in grades))
         for grade in self.qualification.grades:
             if grade not in known:
                 raise ValueError(

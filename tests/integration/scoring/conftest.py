@@ -22,6 +22,7 @@ class Scoring:
     """The service's inside. `published` is everything announced so far, in order."""
 
     def __init__(self, url: str, registry: CollectorRegistry) -> None:
+        self.url = url
         self.database = Database(url, schema="scoring")
         self.registry = registry
         routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}

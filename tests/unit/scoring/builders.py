@@ -123,9 +123,14 @@ def a_touch(event: object = "capture", minutes: float = 0, **fields: Any) -> Tou
     )
 
 
-def a_visit(event: object, minutes: float = 0, kind: str = "page_view") -> Touch:
+def a_visit(event: object, minutes: float = 0, kind: str = "page_view", **fields: Any) -> Touch:
     """A line of the ledger: the lead looked at a page."""
-    return a_touch(event, minutes, kind=kind)
+    return a_touch(event, minutes, kind=kind, **fields)
+
+
+def days(number: float) -> float:
+    """Days in minutes."""
+    return number * 24 * 60
 
 
 def recorded(event: Event, offset: int = 0) -> Record:

@@ -8,8 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain import Lead, Score, Work, attachment, resolved_roots, score, score_event
+from services.scoring.domain import (
+    Assessment,
+    Lead,
+    Rulebook,
+    Touch,
+    Verdict,
+    Work,
+    attachment,
+    resolved_roots,
+    score_event,
+    scored_moment,
+)
 from services.scoring.domain.groups import Stir
+from shared.contracts.scoring_events import Contribution
 from tests.unit.scoring.builders import SCORING, a_touch, an_id, at, captured, interacted, merged, touched, unmerged
 
 IDS = sorted(an_id(name) for name in "abcd")
@@ -122,15 +134,23 @@ def test_a_touch_recorded_under_its_own_lead_is_no_attachment() -> None:
     assert attachment(visit) is None
 
 
-def a_stir(trigger: object, published: Score | None = None) -> Stir:
-    lead = Lead(an_id("lead"), "default", an_id("lead"), known=True, score=published)
+def a_verdict(ledger: list[Touch], assessment: Assessment | None = None) -> Verdict:
+    return Verdict(Rulebook(SCORING).judge(ledger), assessment)
+
+
+def a_stir(trigger: object, published: Verdict | None = None) -> Stir:
+    score = None if published is None else published.judgement.score
+    lead = Lead(an_id("lead"), "default", an_id("lead"), known=True, score=score)
     return Stir(lead, (lead,), trigger)  # type: ignore[arg-type]
 
 
 def test_a_score_happened_when_the_latest_of_its_causes_did() -> None:
     ledger = [a_touch("late", 30, email=True), a_touch("early", 10)]
     trigger = captured(event="early", minutes=10, historical=True)
-    event = score_event(a_stir(trigger), score(ledger, SCORING), ledger, policy_version="test-1", recorded_at=at(60))
+    stir = a_stir(trigger)
+    event = score_event(
+        stir, a_verdict(ledger), scored_moment(stir, ledger), policy_version="test-1", recorded_at=at(60)
+    )
     assert event is not None
     assert (event.occurred_at, event.recorded_at, event.historical) == (at(30), at(60), True)
     assert (event.causation_id, event.correlation_id) == (trigger.event_id, trigger.correlation_id)
@@ -139,15 +159,24 @@ def test_a_score_happened_when_the_latest_of_its_causes_did() -> None:
 
 def test_a_score_that_still_stands_is_not_told_again() -> None:
     ledger = [a_touch(email=True)]
-    stir = a_stir(captured(), published=score(ledger, SCORING))
-    assert score_event(stir, score(ledger, SCORING), ledger, policy_version="2", recorded_at=at(60)) is None
+    stir = a_stir(captured(), published=a_verdict(ledger))
+    assert score_event(stir, a_verdict(ledger), at(1), policy_version="2", recorded_at=at(60)) is None
+
+
+def test_a_probability_that_changed_is_told_beside_a_score_that_did_not() -> None:
+    ledger = [a_touch(email=True)]
+    likely = Assessment(0.25, (Contribution(feature="email", words="reachable by e-mail", log_odds=-1.099),), "model-1")
+    stir = a_stir(captured(), published=a_verdict(ledger))
+    event = score_event(stir, a_verdict(ledger, likely), at(1), policy_version="2", recorded_at=at(60))
+    assert event is not None
+    assert (event.score, event.probability, event.model_version) == (10, 0.25, "model-1")
+    stir.root.publish(event, a_verdict(ledger, likely))
+    assert score_event(stir, a_verdict(ledger, likely), at(1), policy_version="2", recorded_at=at(60)) is None
 
 
 def test_both_sides_of_an_unmerge_have_events_of_their_own() -> None:
     ledger = [a_touch(email=True)]
     trigger = unmerged("loser", "lead", 3)
     stirs = a_stir(trigger), Stir(own := Lead(an_id("loser"), "default", an_id("loser")), (own,), trigger)
-    events = [
-        score_event(stir, score(ledger, SCORING), ledger, policy_version="1", recorded_at=at(1)) for stir in stirs
-    ]
+    events = [score_event(stir, a_verdict(ledger), at(1), policy_version="1", recorded_at=at(1)) for stir in stirs]
     assert len({event.event_id for event in events if event is not None}) == 2

@@ -146,9 +146,26 @@ def test_the_ledger_keeps_that_an_address_is_known_and_never_which() -> None:
     assert not any(word in repr(kept) for word in ("Ada", "example.org", "call me", "Countess"))
 
 
-def test_an_interaction_is_kept_as_its_kind() -> None:
-    kept = touch(interacted(kind="webinar_attended", attributes={"employees": 3}), {"employees"})
-    assert (kept.kind, kept.attributes, kept.email) == ("webinar_attended", None, False)
+def test_an_interaction_is_kept_with_what_rules_may_ask_of_it() -> None:
+    event = interacted(
+        kind="webinar_attended", value="45", campaign="spring", attributes={"employees": 3, "nick": "Ada"}
+    )
+    kept = touch(event, {"employees"})
+    assert (kept.kind, kept.value, kept.campaign, kept.email) == ("webinar_attended", "45", "spring", False)
+    assert kept.attributes == {"employees": 3}
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("/pricing?email=ada@example.org#top", "/pricing"),
+        ("https://example.org/pricing?who=ada", "https://example.org/pricing"),
+        ("Why? Because.", "Why? Because."),
+        (None, None),
+    ],
+)
+def test_of_a_pages_address_only_the_page_is_kept(value: str | None, kept: str | None) -> None:
+    assert touch(interacted(value=value), ()).value == kept
 
 
 def test_attributes_of_every_unit_are_kept() -> None:

@@ -1,0 +1,43 @@
+"""What a learned model says beside the rules, and where it is asked. Without an active model rules alone speak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from services.scoring.domain.touches import Touch
+from shared.contracts.scoring_events import Contribution
+
+
+class Case(NamedTuple):
+    """One person to assess: everything known that had happened by `as_of`, in no order."""
+
+    business_unit: str
+    touches: Sequence[Touch]
+    as_of: datetime
+
+
+class Assessment(NamedTuple):
+    """How likely the lead becomes an opportunity, from 0 to 1, and why: the log-odds of `contributions` sum to those of
+    `probability`, each rounded so that every machine gives the same."""
+
+    probability: float
+    contributions: tuple[Contribution, ...]
+    model_version: str
+
+
+class Assessor(Protocol):
+    """A model at work. Pure: the same cases give the same assessments, and what cannot be assessed gets None."""
+
+    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | None]:
+        """One answer for each case, in their order."""
+        ...
+
+
+class NoModel:
+    """Stands where no model is active."""
+
+    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | None]:
+        """Nothing, for anybody."""
+        return (None,) * len(cases)
