@@ -70,7 +70,10 @@ def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
             union = together[child] | together.setdefault(into, {into})
             for one in union:
                 together[one] = union
-    marks = {lead: _mark([fact for fact in facts if fact.lead_id == lead]) for lead in together}
+    own: dict[UUID, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        own[fact.lead_id].append(fact)
+    marks = {lead: _mark(own[lead]) for lead in together}
     told: dict[UUID, list[Fact]] = defaultdict(list)
     for fact in facts:
         if not fact.event.endswith("arked") and not fact.event.endswith("erged") and fact.occurred_at <= as_of:
