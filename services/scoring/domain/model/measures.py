@@ -1,0 +1,132 @@
+"""How good probabilities were, once it is known what happened. Nothing here knows where they came from."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+BINS = 10
+
+SURELY = 1e-6
+"""A probability is held so far from 0 and 1 where its logarithm is taken."""
+
+
+class Decile(NamedTuple):
+    """A tenth of the leads, those with the highest probabilities first."""
+
+    leads: int
+    positives: int
+    expected: float
+    observed: float
+    lift: float | None
+
+
+class Quality(NamedTuple):
+    """What was told against what happened. `auc` and `lift` are None where everything ended alike.
+
+    `ece` is the mean distance of expected and observed over ten equally wide ranges of probability, weighted by their
+    leads; `ece_by_decile` the same over tenths of the leads.
+    """
+
+    leads: int
+    positives: int
+    auc: float | None
+    brier: float
+    log_loss: float
+    ece: float
+    ece_by_decile: float
+    lift: float | None
+    deciles: tuple[Decile, ...]
+
+
+def quality(probabilities: Sequence[float], outcomes: Sequence[bool]) -> Quality | None:
+    """How good the probabilities were; None where there are none."""
+    leads, positives = len(probabilities), sum(outcomes)
+    if leads == 0:
+        return None
+    deciles = by_decile(probabilities, outcomes)
+    return Quality(
+        leads=leads,
+        positives=positives,
+        auc=auc(probabilities, outcomes),
+        brier=math.fsum((told - was) ** 2 for told, was in zip(probabilities, outcomes, strict=True)) / leads,
+        log_loss=math.fsum(_surprise(told, was) for told, was in zip(probabilities, outcomes, strict=True)) / leads,
+        ece=_calibration_error(probabilities, outcomes),
+        ece_by_decile=math.fsum(abs(one.expected - one.observed) * one.leads for one in deciles) / leads,
+        lift=deciles[0].lift,
+        deciles=deciles,
+    )
+
+
+def auc(scores: Sequence[float], outcomes: Sequence[bool]) -> float | None:
+    """How often a lead with the outcome has the higher score than one without it, ties counting half."""
+    positives = sum(outcomes)
+    negatives = len(outcomes) - positives
+    if not positives or not negatives:
+        return None
+    ranks = won = 0.0
+    counts: Counter[float] = Counter(scores)
+    of_positives: Counter[float] = Counter(score for score, was in zip(scores, outcomes, strict=True) if was)
+    for score in sorted(counts):
+        won += of_positives[score] * (ranks + (counts[score] + 1) / 2)
+        ranks += counts[score]
+    return (won - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def by_decile(probabilities: Sequence[float], outcomes: Sequence[bool]) -> tuple[Decile, ...]:
+    """The leads in ten parts, as equal as their number allows, best first; fewer where there are fewer leads. Leads that
+    were told the same are shared out evenly between the parts they fall into, in whatever order they are given."""
+    leads, positives = len(outcomes), sum(outcomes)
+    counts: Counter[float] = Counter(probabilities)
+    won: Counter[float] = Counter(told for told, was in zip(probabilities, outcomes, strict=True) if was)
+    parts = min(BINS, leads)
+    sizes = [leads // parts + (part < leads % parts) for part in range(parts)]
+    deciles: list[Decile] = []
+    values = iter(sorted(counts, reverse=True))
+    value, left, share = 0.0, 0.0, 0.0
+    for size in sizes:
+        wanted, expected, observed = float(size), 0.0, 0.0
+        while wanted > 1e-9:
+            if left <= 1e-9:
+                value = next(values)
+                left, share = float(counts[value]), won[value] / counts[value]
+            taken = min(left, wanted)
+            expected += taken * value
+            observed += taken * share
+            left -= taken
+            wanted -= taken
+        rate = observed / size
+        lift = rate * leads / positives if positives else None
+        deciles.append(Decile(size, round(observed), expected / size, rate, lift))
+    return tuple(deciles)
+
+
+def stability(before: Mapping[str, float], now: Mapping[str, float]) -> float:
+    """The population stability index between two distributions, each a count by cell: 0 for the same, more than 0.25 for
+    another population. A cell that is empty on one side counts as half a lead."""
+    cells = before.keys() | now.keys()
+    total_before, total_now = sum(before.values()), sum(now.values())
+    if not cells or not total_before or not total_now:
+        return 0.0
+    index = 0.0
+    for cell in cells:
+        was = max(before.get(cell, 0.0), 0.5) / total_before
+        is_now = max(now.get(cell, 0.0), 0.5) / total_now
+        index += (is_now - was) * math.log(is_now / was)
+    return index
+
+
+def _surprise(told: float, was: bool) -> float:
+    held = min(max(told, SURELY), 1 - SURELY)
+    return -math.log(held if was else 1 - held)
+
+
+def _calibration_error(probabilities: Sequence[float], outcomes: Sequence[bool]) -> float:
+    told, happened = [0.0] * BINS, [0.0] * BINS
+    for probability, was in zip(probabilities, outcomes, strict=True):
+        part = min(int(probability * BINS), BINS - 1)
+        told[part] += probability
+        happened[part] += was
+    return math.fsum(abs(one - other) for one, other in zip(told, happened, strict=True)) / len(outcomes)
