@@ -16,6 +16,7 @@ from services.capture.domain import IntakeRules, Readers
 from services.capture.domain.channels import Addresses
 from services.capture.handlers import Intake, Log
 from services.capture.instruments import BookInstruments, CaptureInstruments
+from services.capture.memory import Memory
 from services.capture.settings import CaptureSettings
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
@@ -68,7 +69,10 @@ def create_app(
         Readers(email=read_email, phone=read_phone, browser=read_browser),
         new_id,
     )
-    intake = Intake(rules=rules, log=log, clock=clock, instruments=instruments)
+    memory = Memory(settings.memory_bytes)
+    instruments.remembered_events.set_function(lambda: len(memory))
+    instruments.remembered_bytes.set_function(lambda: memory.held_bytes)
+    intake = Intake(rules=rules, log=log, memory=memory, clock=clock, instruments=instruments)
     door = Door(settings=settings, intake=intake, instruments=instruments)
     channels = ChannelDoor(door=door, addresses=addresses, secrets=settings.secrets_by_name, clock=clock)
     app = build_app(

@@ -15,6 +15,8 @@ import orjson
 from services.capture.domain import IntakeRules, Kind, Refused, Submission, Taken
 from services.capture.domain.channels import Draft
 from services.capture.instruments import CaptureInstruments
+from services.capture.memory import Memory
+from services.capture.repeats import contradiction
 from shared.contracts.topics import CAPTURE_LEADS
 from shared.kit.clock import Clock
 from shared.kit.errors import LeadflowError, Rejected, Retryable
@@ -27,6 +29,7 @@ BUSY_SECONDS = 0.02
 
 Answer = dict[str, object]
 _UNIT_AND_CHANNEL = attrgetter("business_unit", "channel")
+_NAMED = attrgetter("named")
 
 
 class Log(Protocol):
@@ -68,10 +71,16 @@ class _Slice:
     taken: list[Taken] = field(default_factory=list)
     messages: list[tuple[bytes, bytes]] = field(default_factory=list)
 
-    def add(self, place: int, taken: Taken) -> None:
+    def add(self, place: int, taken: Taken, encoded: tuple[bytes, bytes]) -> None:
         self.places.append(place)
         self.taken.append(taken)
-        self.messages.append(message(taken))
+        self.messages.append(encoded)
+
+    def named(self) -> dict[str, bytes]:
+        """The events that their sender named, by id."""
+        return {
+            taken.event_id: value for taken, (_, value) in zip(self.taken, self.messages, strict=True) if taken.named
+        }
 
 
 def message(taken: Taken) -> tuple[bytes, bytes]:
@@ -121,9 +130,12 @@ def _refused(place: int, error: Rejected) -> Answer:
 class Intake:
     """Takes payloads in, one or many."""
 
-    def __init__(self, *, rules: IntakeRules, log: Log, clock: Clock, instruments: CaptureInstruments) -> None:
+    def __init__(
+        self, *, rules: IntakeRules, log: Log, memory: Memory, clock: Clock, instruments: CaptureInstruments
+    ) -> None:
         self._rules = rules
         self._log = log
+        self._memory = memory
         self._clock = clock
         self._instruments = instruments
 
@@ -134,20 +146,33 @@ class Intake:
         if isinstance(decision, Refused):
             self._count_refused(kind, decision)
             raise refusal(decision)
-        started = perf_counter()
-        try:
-            await self._log.send(CAPTURE_LEADS.name, *message(decision))
-        except LeadflowError as error:
-            self._count_failed(kind, error)
-            raise
-        self._instruments.produce_seconds.observe(perf_counter() - started)
-        self._count_accepted(kind, (decision,))
+        encoded = message(decision)
+        before = self._memory.said(decision.event_id) if decision.named else None
+        if before is None:
+            await self._send(kind, decision, encoded)
+        elif (conflict := contradiction(before, encoded[1], decision.event_id)) is not None:
+            self._instruments.items_refused.labels(kind, "conflict").inc()
+            raise conflict
+        else:
+            self._instruments.items_repeated.labels(kind).inc()
         return {
             "event_id": decision.event_id,
             "lead_id": decision.lead_id,
             "business_unit": decision.business_unit,
             "flags": decision.flags,
         }
+
+    async def _send(self, kind: Kind, decision: Taken, encoded: tuple[bytes, bytes]) -> None:
+        started = perf_counter()
+        try:
+            await self._log.send(CAPTURE_LEADS.name, *encoded)
+        except LeadflowError as error:
+            self._count_failed(kind, error)
+            raise
+        self._instruments.produce_seconds.observe(perf_counter() - started)
+        self._count_accepted(kind, (decision,))
+        if decision.named:
+            self._memory.keep(decision.event_id, encoded[1])
 
     async def take_many(
         self, kind: Kind, bodies: Iterable[object | Rejected], caller: Caller, key: str | None
@@ -166,7 +191,7 @@ class Intake:
                 self._count_refused(kind, decision)
                 batch.items.append(_refused(place, refusal(decision)))
             else:
-                ready.add(place, decision)
+                ready.add(place, decision, message(decision))
                 # Stands only if the log takes it: `_publish` writes over it where the log does not.
                 batch.items.append(_accepted(place, decision))
             if len(ready.messages) >= MAX_PRODUCED_AT_ONCE:
@@ -202,7 +227,7 @@ class Intake:
                 self._count_refused(draft.kind, decision)
                 batch.items.append(_refused(place, refusal(decision)))
             else:
-                ready.add(place, decision)
+                ready.add(place, decision, message(decision))
                 batch.items.append(_accepted(place, decision))
             last = place + 1 == len(drafts) or drafts[place + 1].kind != draft.kind
             if ready.messages and (last or len(ready.messages) >= MAX_PRODUCED_AT_ONCE):
@@ -215,7 +240,41 @@ class Intake:
         return batch
 
     async def _publish(self, kind: Kind, batch: Batch, ready: _Slice) -> None:
-        """Sends a slice and writes its answers."""
+        """Sends a slice and writes its answers. What is said twice in it ends as what was said first."""
+        named = ready.named()
+        again: list[tuple[int, Taken]] = []
+        if len(named) != sum(map(_NAMED, ready.taken)) or self._memory.knows(named):
+            ready, again = self._apart(kind, batch, ready)
+            named = ready.named()
+        failed = await self._send_many(kind, batch, ready) if ready.messages else {}
+        for event_id in failed:
+            named.pop(event_id, None)
+        self._memory.keep_many(named)
+        for place, taken in again:
+            if (outcome := failed.get(taken.event_id)) is not None:
+                self._fail(kind, batch, place, outcome)
+            else:
+                batch.accepted += 1
+                self._instruments.items_repeated.labels(kind).inc()
+
+    def _apart(self, kind: Kind, batch: Batch, ready: _Slice) -> tuple[_Slice, list[tuple[int, Taken]]]:
+        """What is new of a slice, and what says again what was said. Contradictions are refused."""
+        new, again = _Slice(), list[tuple[int, Taken]]()
+        said: dict[str, bytes] = {}
+        for place, taken, encoded in zip(ready.places, ready.taken, ready.messages, strict=True):
+            before = (self._memory.said(taken.event_id) or said.get(taken.event_id)) if taken.named else None
+            if before is None:
+                new.add(place, taken, encoded)
+                said[taken.event_id] = encoded[1]
+            elif (conflict := contradiction(before, encoded[1], taken.event_id)) is None:
+                again.append((place, taken))
+            else:
+                self._instruments.items_refused.labels(kind, "conflict").inc()
+                batch.items[place] = _refused(place, conflict)
+        return new, again
+
+    async def _send_many(self, kind: Kind, batch: Batch, ready: _Slice) -> dict[str, Exception]:
+        """Sends what is new and answers with what failed, by event id."""
         started = perf_counter()
         outcomes: Sequence[Exception | None]
         if batch.unavailable is not None and batch.log_is_away:
@@ -225,13 +284,16 @@ class Intake:
             self._instruments.produce_seconds.observe(perf_counter() - started)
             batch.log_is_away = all(isinstance(outcome, Retryable) for outcome in outcomes)
         accepted = ready.taken
+        failed: dict[str, Exception] = {}
         if outcomes.count(None) != len(ready.taken):
             accepted = [taken for taken, outcome in zip(ready.taken, outcomes, strict=True) if outcome is None]
-            for place, outcome in zip(ready.places, outcomes, strict=True):
+            for place, taken, outcome in zip(ready.places, ready.taken, outcomes, strict=True):
                 if outcome is not None:
+                    failed[taken.event_id] = outcome
                     self._fail(kind, batch, place, outcome)
         batch.accepted += len(accepted)
         self._count_accepted(kind, accepted)
+        return failed
 
     def _fail(self, kind: Kind, batch: Batch, place: int, outcome: Exception) -> None:
         self._count_failed(kind, outcome)

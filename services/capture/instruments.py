@@ -22,9 +22,23 @@ class CaptureInstruments:
         )
         self.items_refused = Counter(
             "leadflow_capture_items_refused_total",
-            "Leads and interactions not taken, by kind and reason: invalid, forbidden, unavailable.",
+            "Leads and interactions not taken, by kind and reason: invalid, forbidden, conflict, unavailable.",
             ["kind", "reason"],
             registry=registry,
+        )
+        self.items_repeated = Counter(
+            "leadflow_capture_items_repeated_total",
+            "Leads and interactions that said again what was accepted before, as far as is remembered, by kind.",
+            ["kind"],
+            registry=registry,
+        )
+        self.remembered_events = Gauge(
+            "leadflow_capture_remembered_events",
+            "Accepted events that repetitions are held against.",
+            registry=registry,
+        )
+        self.remembered_bytes = Gauge(
+            "leadflow_capture_remembered_bytes", "About how much memory they take.", registry=registry
         )
         self.requests = Counter(
             "leadflow_capture_requests_total",

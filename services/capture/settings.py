@@ -84,6 +84,7 @@ class CaptureSettings(ServiceSettings):
     max_batch_items: int = Field(5_000, ge=1, le=20_000)
     max_inflight_requests: int = Field(1_000, ge=1)
     max_inflight_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
+    memory_bytes: int = Field(64 * 1024 * 1024, ge=0, description="For what senders said under their own ids.")
     body_timeout_seconds: float = Field(10.0, gt=0)
     produce_deadline_seconds: float = Field(4.0, gt=0)
 

@@ -21,6 +21,8 @@ PROBLEM: Schema = {
         "detail": {"type": "string"},
         "field": {"type": "string"},
         "fix": {"type": "string"},
+        "event_id": {"type": "string", "format": "uuid"},
+        "differs": {"type": "array", "items": {"type": "string"}, "description": "names of fields"},
         "errors": {
             "type": "array",
             "items": {
@@ -72,6 +74,7 @@ _PROBLEMS = {
     401: "no API key, or an unknown one",
     403: "the key lacks a scope",
     408: "the body did not arrive in time",
+    409: "this id (record_id, Idempotency-Key) stands for another content already; `differs` names the fields",
     413: "too large, or too many items",
     415: "another media type, or compressed",
     422: "fields that need mending, all at once",

@@ -185,7 +185,7 @@ class _Reading:
             event["mark"] = mark
             event["mark_reasons"] = reasons
         self._personal(event, email, phone)
-        return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event)
+        return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event, key is not None)
 
     def _read_texts(self, body: dict[str, object], fields: Mapping[str, TextField]) -> dict[str, object]:
         """Fills `texts`; answers with the fields that are not text."""

@@ -50,7 +50,8 @@ class Submission:
 
 
 class Taken(NamedTuple):
-    """A payload that is accepted once the log has `event`. A tuple, since making a frozen dataclass costs thrice that."""
+    """A payload that is accepted once the log has `event`; `named` says that its sender gave it an id of its own. A tuple,
+    since making a frozen dataclass costs thrice that."""
 
     event_id: str
     lead_id: str
@@ -58,6 +59,7 @@ class Taken(NamedTuple):
     channel: str
     flags: tuple[str, ...]
     event: EventBody
+    named: bool
 
 
 @dataclass(frozen=True, slots=True)

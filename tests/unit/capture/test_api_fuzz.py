@@ -15,13 +15,13 @@ from tests.unit.capture.fakes import FakeLog, a_client, the_app
 from tests.unit.capture.test_intake import BODIES
 
 LOG = FakeLog()
-APP: FastAPI = the_app(LOG)
+APP: FastAPI = the_app(LOG, memory_bytes=0)
 PATHS = st.sampled_from(["/v1/leads", "/v1/interactions"])
 TYPES = st.sampled_from(["application/json", "application/x-ndjson"])
 
 
 def post(path: str, content: bytes, media_type: str) -> httpx.Response:
-    """One request to a fresh log."""
+    """One request to a fresh log, of a capture that remembers nothing of those before."""
     LOG.records.clear()
 
     async def send() -> httpx.Response:
@@ -47,7 +47,7 @@ def accepted(answer: httpx.Response, *, many: bool) -> list[str]:
 def check(answer: httpx.Response, *, many: bool) -> None:
     """The promise."""
     assert answer.status_code < 500, answer.text
-    assert accepted(answer, many=many) == published()
+    assert list(dict.fromkeys(accepted(answer, many=many))) == published()  # what is said twice is there once
     if answer.status_code >= 400 and not (many and "items" in answer.json()):
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["fix"]
