@@ -61,12 +61,15 @@ class Release(Said):
     note: Note | None = None
 
 
-@router.get("", summary="Leads, oldest first, by unit, status, mark and identity")
+@router.get("", summary="Leads, oldest first, by unit, status, mark, identity and whether they were contradicted")
 async def listing(
     request: Request,
     business_unit: Label | None = None,
     status: Status | None = None,
     mark: Annotated[Literal["test", "spam", "any", "none"] | None, Query(description="Whether held out.")] = None,
+    contradicted: Annotated[
+        bool, Query(description="Only those of which a record came again under its id, with another content.")
+    ] = False,
     email: Annotated[str | None, Query(description="Needs business_unit where it is not `default`.")] = None,
     external_id: str | None = None,
     sender: Annotated[str, Query(description="The system that external_id is from.")] = "import",
@@ -92,7 +95,14 @@ async def listing(
             value = external_identity(sender, external_id)
             tokens.append(("external", identity(parts.identity_secret, unit, "external", value).token))
     found = await queries.leads(
-        parts.database, business_unit=unit, status=status, mark=mark, tokens=tokens, after=_after(cursor), limit=limit
+        parts.database,
+        business_unit=unit,
+        status=status,
+        mark=mark,
+        contradicted=contradicted,
+        tokens=tokens,
+        after=_after(cursor),
+        limit=limit,
     )
     following = _cursor(found[-1]["created_at"], found[-1]["lead_id"]) if len(found) == limit else None
     return JSONAnswer({"items": found, "next_cursor": following})

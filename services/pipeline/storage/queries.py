@@ -58,6 +58,7 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
         **_lead(root),
         "version": sum(member.version for member in members),
         "mark_reasons": await _mark_reasons(source, root_id) if root.mark else [],
+        "conflicts": sum(member.conflicts for member in members),
         "personal": personal,
         "merged_lead_ids": sorted(str(member.lead_id) for member in members if member.lead_id != root_id),
         "opportunities": [deal_document(row) for row in deals],
@@ -115,12 +116,13 @@ async def leads(
     business_unit: str | None,
     status: str | None,
     mark: str | None = None,
+    contradicted: bool = False,
     tokens: Collection[tuple[str, str]] | None,
     after: Page | None,
     limit: int,
 ) -> list[dict[str, Any]]:
     """A page of leads, oldest first; `mark` is one, `any` or `none`; `tokens` are (kind, token) of identities of which a
-    lead must have each."""
+    lead must have each. Contradicted are those of which one record came twice under one id, with another content."""
     conditions = ["l.lead_id = l.root_id"]
     parameters: dict[str, Any] = {"limit": limit}
     if business_unit is not None:
@@ -132,6 +134,8 @@ async def leads(
     if mark is not None:
         conditions.append({"any": "l.mark IS NOT NULL", "none": "l.mark IS NULL"}.get(mark, "l.mark = :mark"))
         parameters |= {"mark": mark} if mark not in ("any", "none") else {}
+    if contradicted:
+        conditions.append("l.lead_id IN (SELECT root_id FROM pipeline.leads WHERE conflicts > 0)")
     if after is not None:
         conditions.append("(l.created_at, l.lead_id) > (:created_at, :lead_id)")
         parameters |= {"created_at": after.created_at, "lead_id": after.lead_id}

@@ -34,6 +34,7 @@ class Lead(PipelineTable, table=True):
         Index("leads_root", "root_id", postgresql_where=text("root_id <> lead_id")),
         Index("leads_by_creation", "created_at", "lead_id"),
         Index("leads_marked", "mark", postgresql_where=text("mark IS NOT NULL")),
+        Index("leads_contradicted", "root_id", postgresql_where=text("conflicts > 0")),
     )
 
     lead_id: UUID = Field(primary_key=True)

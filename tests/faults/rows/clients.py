@@ -36,22 +36,35 @@ LATE_SECONDS = 3.0
 """An answer to somebody well-behaved takes no longer, on a machine that two dozen processes share."""
 
 
-async def post(world: World, body: dict[str, str], headers: dict[str, str] | None = None) -> tuple[str, str]:
+async def post(
+    world: World, body: dict[str, str], headers: dict[str, str] | None = None, *, instance: str = "capture"
+) -> tuple[str, str]:
     """Posts a lead until it is accepted; its event and its lead."""
+    answer = await answered(world, body, headers, instance=instance)
+    assert answer.status_code == 202, f"a repeated lead was answered {answer.status_code}"
+    said = answer.json()
+    return said["event_id"], said["lead_id"]
+
+
+async def answered(
+    world: World, body: dict[str, str], headers: dict[str, str] | None = None, *, instance: str = "capture"
+) -> httpx.Response:
+    """Posts a lead until it is accepted or refused."""
     while True:
         with suppress(httpx.TransportError):
             answer = await world.http.post(
-                f"{world.services.url('capture')}/v1/leads", json=body, headers={**CAPTURE_HEADERS, **(headers or {})}
+                f"{world.services.url(instance)}/v1/leads", json=body, headers={**CAPTURE_HEADERS, **(headers or {})}
             )
-            assert answer.status_code in (202, 503), f"a repeated lead was answered {answer.status_code}"
-            if answer.status_code == 202:
-                said = answer.json()
-                return said["event_id"], said["lead_id"]
+            if answer.status_code != 503:
+                return answer
         await asyncio.sleep(0.2)
 
 
 @fault(row=25, title="the same lead a hundred times at once; the same key with another body", seconds=6)
 async def same_lead_at_once(world: World, chance: random.Random) -> None:
+    forgetful = "capture-2"
+    world.services.start(forgetful, CAPTURE_MEMORY_BYTES="0")
+    await world.all_ready(forgetful)
     event_ids = []
     for by_header in (False, True):
         name = f"twice-{an_id(chance)}"
@@ -64,9 +77,14 @@ async def same_lead_at_once(world: World, chance: random.Random) -> None:
         world.ledger.accepted(name, event_id, lead_id)
         event_ids.append(event_id)
         await all_counted(world, [event_id])
-        assert await post(world, {**body, "company": "Another"}, headers) == (event_id, lead_id)
+        assert await post(world, body, headers) == (event_id, lead_id)
+        contradiction = {**body, "company": "Another"}
+        refused = await answered(world, contradiction, headers)
+        assert (refused.status_code, refused.json()["differs"]) == (409, ["company"]), refused.text
+        # A capture that does not remember accepts both; then it is pipeline that tells.
+        assert await post(world, contradiction, headers, instance=forgetful) == (event_id, lead_id)
         another = {**body, "email": f"other-{name}@example.com"}
-        assert (await post(world, another, headers))[0] == event_id
+        assert (await post(world, another, headers, instance=forgetful))[0] == event_id
 
         async def flagged(lead_id: str = lead_id) -> bool:
             rows = await world.rows("SELECT conflicts FROM pipeline.leads WHERE lead_id::text = %s", lead_id)
@@ -74,6 +92,7 @@ async def same_lead_at_once(world: World, chance: random.Random) -> None:
             return bool(rows[0][0] == 2)
 
         await eventually(flagged, within_seconds=30)
+    await world.stop(forgetful)
     await all_counted(world, event_ids)
 
 

@@ -207,6 +207,20 @@ async def test_leads_are_listed_page_by_page_and_found_by_identity(pipeline: Pip
     assert (await http.get("/v1/leads", params={"cursor": "nonsense"})).status_code == 422
 
 
+async def test_leads_that_were_contradicted_are_listed_with_what_was_merged_into_them(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    by_phone = a_lead(phone="+31612345678", source="fair")
+    both = a_lead("ann@x.example", phone="+31612345678", source="ads", occurred_at=at(1))
+    await pipeline.take(by_phone, both, a_lead("bob@x.example"))
+    assert (await http.get("/v1/leads", params={"contradicted": True})).json()["items"] == []
+    await pipeline.take(a_lead("ann@x.example", phone="+31612345678", source="mail", event_id=both.event_id))
+    found = (await http.get("/v1/leads", params={"contradicted": True})).json()["items"]
+    assert [one["lead_id"] for one in found] == [str(by_phone.lead_id)]
+    assert (await http.get(f"/v1/leads/{by_phone.lead_id}")).json()["conflicts"] == 1
+    assert (await http.get("/v1/stats")).json()["conflicts"] == 1
+
+
 async def test_every_captured_event_is_accounted_for(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
     lead, touch, waiting = a_lead("ann@x.example"), an_interaction("ann@x.example"), an_interaction("bob@x.example")
     await pipeline.take(lead, touch, waiting)
