@@ -8,6 +8,7 @@ from services.scoring.api import router
 from services.scoring.handlers import Handlers, OnEvent
 from services.scoring.instruments import ScoringInstruments
 from services.scoring.settings import ScoringSettings
+from services.scoring.sweep import Sweep
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
@@ -49,7 +50,15 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
     )
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
-    handlers = Handlers(policy, ScoringInstruments(registry), routes)
+    instruments = ScoringInstruments(registry)
+    handlers = Handlers(policy, instruments, routes)
+    sweep = Sweep(
+        database,
+        handlers,
+        instruments,
+        interval_seconds=settings.sweep_interval_seconds,
+        batch=settings.sweep_batch,
+    )
     consumer = Consumer(
         settings,
         database,
@@ -67,5 +76,6 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         database=database,
         consumer=consumer,
         relay=True,
+        parts=[sweep.running],
         routers=[router],
     )

@@ -11,10 +11,13 @@ from services.scoring.domain import (
     Assessor,
     Case,
     Judge,
+    Lead,
+    Person,
     Place,
     Touch,
     Work,
     attachment,
+    pass_time,
     rests_on,
     score_event,
     scored_moment,
@@ -26,9 +29,12 @@ from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
 from shared.contracts.policy import Policy
+from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import SCORING_SCORES
 from shared.kit.database import Transaction
+from shared.kit.logs import log
 from shared.kit.records import Record
+from shared.kit.transient import is_transient
 
 
 @dataclass(slots=True)
@@ -80,6 +86,47 @@ class Handlers:
                 tx.mark_waiting(record)
         for record in batch.duplicates:
             tx.mark_duplicate(record)
+
+    async def pass_time(self, tx: Transaction, *, limit: int) -> int:
+        """Tells what time has changed since the last look, of at most so many leads. Answers with how many were due."""
+        due = await storage.due_leads(tx, limit)
+        if due:
+            self._instruments.sweep_late.set((tx.now - due[0].due_at).total_seconds())
+            await self._pass_time(tx, [row.lead_id for row in due])
+        return len(due)
+
+    async def pass_time_singly(self, tx: Transaction, *, limit: int) -> int:
+        """The same, each lead by itself: one that cannot be judged waits a day, and is counted."""
+        due = await storage.due_leads(tx, limit)
+        for row in due:
+            try:
+                async with tx.savepoint():
+                    await self._pass_time(tx, [row.lead_id])
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                log().error("lead_not_swept", lead_id=str(row.lead_id), error_type=type(error).__name__)
+                self._instruments.swept.labels("failed").inc()
+                await storage.postpone(tx, row.lead_id)
+        return len(due)
+
+    async def _pass_time(self, tx: Transaction, lead_ids: Collection[UUID]) -> None:
+        leads = await storage.locked_groups(tx, lead_ids)
+        ledgers = await storage.ledgers(tx, leads.keys())
+        members: dict[UUID, list[Lead]] = {}
+        for lead in leads.values():
+            members.setdefault(lead.root_id, []).append(lead)
+        for lead_id in sorted(set(lead_ids) & leads.keys()):
+            group = members.get(lead_id, [])
+            touches = [one for member in group for one in ledgers.get(member.lead_id, ())]
+            self._announce(tx, pass_time(Person(leads[lead_id], group, touches), self._judge, tx.now))
+        await storage.save_leads(tx, list(leads.values()))
+
+    def _announce(self, tx: Transaction, events: Sequence[LeadScored]) -> None:
+        self._instruments.swept.labels("told" if events else "unchanged").inc()
+        for event in events:
+            tx.announce(SCORING_SCORES.name, str(event.lead_id), event.to_json())
+            self._instruments.scores.labels(event.grade).inc()
 
     def on_lead_captured(self, batch: Batch, record: Record) -> None:
         """The lead is known, and its profile may have changed."""
@@ -143,8 +190,8 @@ class Handlers:
                 stir.root.publish(event, verdict)
                 tx.announce(SCORING_SCORES.name, str(event.lead_id), event.to_json())
                 self._instruments.scores.labels(event.grade).inc()
-            elif rests_on(stir.root, stir.members, case.touches) != case.as_of:
-                stir.root.confirm(case.as_of)
+            elif version != stir.root.policy_version or rests_on(stir.root, stir.members, case.touches) != case.as_of:
+                stir.root.confirm(case.as_of, version)
         await storage.save_leads(tx, list(work.leads.values()))
 
 

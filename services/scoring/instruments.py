@@ -3,7 +3,7 @@ again. The ledger in the database is what audits read."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class ScoringInstruments:
@@ -17,5 +17,16 @@ class ScoringInstruments:
             "leadflow_scoring_events_ignored_total",
             "Events accepted that change no score, by kind of event.",
             ["event"],
+            registry=registry,
+        )
+        self.swept = Counter(
+            "leadflow_scoring_leads_swept_total",
+            "Leads looked at because time had passed, by whether something had to be told.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.sweep_late = Gauge(
+            "leadflow_scoring_sweep_late_seconds",
+            "How long the lead that is due the longest has been due, when the sweep last looked.",
             registry=registry,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from shared.kit.settings import ServiceSettings
@@ -13,3 +14,5 @@ class ScoringSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="SCORING_")
 
     port: int = 8002
+    sweep_interval_seconds: float = Field(30.0, gt=0)
+    sweep_batch: int = Field(200, ge=1, le=5_000)

@@ -14,6 +14,7 @@ from services.scoring.domain.groups import (
     scored_moment,
 )
 from services.scoring.domain.judging import Judge, Verdict
+from services.scoring.domain.passing import Person, pass_time
 from services.scoring.domain.rulebook import Rulebook, score
 from services.scoring.domain.scores import Judgement, Score, reason
 from services.scoring.domain.touches import Touch, known_at, stored_attributes, touch
@@ -26,6 +27,7 @@ __all__ = [
     "Judgement",
     "Lead",
     "NoModel",
+    "Person",
     "Place",
     "Rulebook",
     "Score",
@@ -35,6 +37,7 @@ __all__ = [
     "Work",
     "attachment",
     "known_at",
+    "pass_time",
     "reason",
     "resolved_roots",
     "rests_on",

@@ -64,10 +64,11 @@ class Lead:
         self.historical = event.historical
         self.changed = True
 
-    def confirm(self, moment: datetime) -> None:
-        """What was told last still stands, as of a later moment, although what it rested on went elsewhere."""
-        self.scored_occurred_at = moment
-        self.changed = True
+    def confirm(self, moment: datetime, policy_version: str) -> None:
+        """What was told last still stands, as of a moment and by a policy."""
+        if (moment, policy_version) != (self.scored_occurred_at, self.policy_version):
+            self.scored_occurred_at, self.policy_version = moment, policy_version
+            self.changed = True
 
     def await_change(self, due_at: datetime | None) -> None:
         """When this lead has to be looked at again although nothing happened."""
@@ -258,6 +259,26 @@ def score_event(
         policy_version=policy_version,
         **_told(verdict),
     )
+
+
+def uncaused_event(
+    root: Lead, verdict: Verdict, occurred_at: datetime, *, why: str, policy_version: str, recorded_at: datetime
+) -> LeadScored:
+    """What to tell about a lead whose score changed although nothing happened to it. Its id names everything it says, so
+    that deciding it again, knowing the same, is the same event."""
+    says = LeadScored(
+        event_id=root.lead_id,
+        lead_id=root.lead_id,
+        business_unit=root.business_unit,
+        occurred_at=occurred_at,
+        recorded_at=occurred_at,
+        correlation_id=root.lead_id,
+        historical=root.historical,
+        policy_version=policy_version,
+        **_told(verdict),
+    )
+    event_id = derived_event_id(root.lead_id, f"LeadScored:{why}:{says.to_json().decode()}")
+    return says.model_copy(update={"event_id": event_id, "correlation_id": event_id, "recorded_at": recorded_at})
 
 
 def _told(verdict: Verdict) -> dict[str, Any]:

@@ -9,27 +9,51 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.scoring.app import CONSUMES
+from services.scoring.domain import Assessor
 from services.scoring.handlers import Handlers
 from services.scoring.instruments import ScoringInstruments
 from shared.contracts.envelope import Event
+from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import SCORING_SCORES
+from shared.kit.clock import FakeClock
 from shared.kit.database import Database, Transaction
-from tests.unit.scoring.builders import POLICY, recorded
+from tests.unit.scoring.builders import NOON, POLICY, recorded
 
 
 class Scoring:
     """The service's inside. `published` is everything announced so far, in order."""
 
-    def __init__(self, url: str, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        url: str,
+        registry: CollectorRegistry,
+        policy: Policy = POLICY,
+        assessor: Assessor | None = None,
+    ) -> None:
         self.url = url
-        self.database = Database(url, schema="scoring")
+        self.clock = FakeClock(NOON)
+        self.database = Database(url, schema="scoring", clock=self.clock)
         self.registry = registry
-        routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
-        self.handlers = Handlers(POLICY, ScoringInstruments(registry), routes)
+        self.instruments = ScoringInstruments(registry)
+        self.use(policy, assessor)
         self.published: list[LeadScored] = []
         self.duplicates: list[UUID] = []
         self.waiting: list[UUID] = []
+
+    def use(self, policy: Policy, assessor: Assessor | None = None) -> None:
+        """Goes on with another policy, as after a restart."""
+        routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
+        self.handlers = Handlers(policy, self.instruments, routes, assessor)
+
+    async def sweep(self, *, limit: int = 100) -> list[LeadScored]:
+        """What has come to pass by the clock's time, one batch."""
+
+        async def work(tx: Transaction) -> Transaction:
+            await self.handlers.pass_time(tx, limit=limit)
+            return tx
+
+        return self._told(await self.database.run(work, deadline_seconds=20))
 
     async def take(self, *events: Event) -> list[LeadScored]:
         """One batch in one transaction, and what it announced."""
@@ -39,13 +63,17 @@ class Scoring:
             return tx
 
         tx = await self.database.run(work, deadline_seconds=20)
+        self.duplicates += [record.event.event_id for record in tx.duplicates]
+        self.waiting += [record.event.event_id for record in tx.waiting]
+        return self._told(tx)
+
+    def _told(self, tx: Transaction) -> list[LeadScored]:
         assert all(one.topic == SCORING_SCORES.name for one in tx.announced)
         scored = [SCORING_SCORES.parse(one.value) for one in tx.announced]
         assert [one.key.decode() for one in tx.announced] == [str(event.lead_id) for event in scored]
-        self.published += [event for event in scored if isinstance(event, LeadScored)]
-        self.duplicates += [record.event.event_id for record in tx.duplicates]
-        self.waiting += [record.event.event_id for record in tx.waiting]
-        return [event for event in scored if isinstance(event, LeadScored)]
+        told = [event for event in scored if isinstance(event, LeadScored)]
+        self.published += told
+        return told
 
     async def take_batches(self, batches: Iterable[Iterable[Event]]) -> None:
         """Batch after batch."""

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from services.scoring.app import CONSUMES
 from services.scoring.domain import Assessment, Case
-from services.scoring.handlers import Handlers
-from services.scoring.instruments import ScoringInstruments
 from shared.contracts.scoring_events import Contribution
 from tests.integration.scoring.conftest import Scoring
 from tests.integration.scoring.test_api import client
@@ -32,8 +29,7 @@ class Counting:
 
 def with_model(scoring: Scoring) -> Counting:
     model = Counting()
-    routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
-    scoring.handlers = Handlers(POLICY, ScoringInstruments(registry=None), routes, model)  # type: ignore[arg-type]
+    scoring.use(POLICY, model)
     return model
 
 

@@ -1,0 +1,58 @@
+"""What time alone does to a score: the changes that have come to pass, each at the midnight at which it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from services.scoring.domain.assessment import Case
+from services.scoring.domain.groups import Lead, rests_on, uncaused_event
+from services.scoring.domain.judging import Judge
+from services.scoring.domain.touches import Touch
+from shared.contracts.scoring_events import LeadScored
+
+MOST = 1_000
+"""More changes than any one lead's points can make on their way to nothing."""
+
+
+class Person(NamedTuple):
+    """A lead, everybody merged into it, and everything they did."""
+
+    root: Lead
+    members: Sequence[Lead]
+    touches: Sequence[Touch]
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody captured this lead."""
+        return any(member.known for member in self.members)
+
+
+def pass_time(person: Person, judge: Judge, now: datetime) -> list[LeadScored]:
+    """What has to be told of a lead up to now, in order, and remembered as told. Afterwards the lead awaits its next
+    change, or none. Whoever does the same again makes the same events, under the same ids.
+
+    A lead that was scored under another version of the policy is scored anew under this one at the first moment that it
+    waited for, and goes on from there.
+    """
+    root = person.root
+    told: list[LeadScored] = []
+    if not person.known or root.root_id != root.lead_id:
+        root.await_change(None)
+        return told
+    while root.due_at is not None and root.due_at <= now and len(told) < MOST:
+        moment = root.due_at
+        rest = rests_on(root, person.members, person.touches)
+        moment = moment if rest is None else max(moment, rest)
+        [verdict] = judge.verdicts([Case(root.business_unit, person.touches, moment)])
+        if root.differs(verdict):
+            event = uncaused_event(
+                root, verdict, moment, why="time", policy_version=judge.policy.version, recorded_at=now
+            )
+            root.publish(event, verdict)
+            told.append(event)
+        else:
+            root.confirm(moment, judge.policy.version)
+        root.await_change(verdict.judgement.changes_at)
+    return told

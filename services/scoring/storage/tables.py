@@ -1,0 +1,93 @@
+"""Schema `scoring`: the ledger of touches, who each is counted for, and the leads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, Integer, MetaData, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class ScoringTable(SQLModel, registry=registry(metadata=MetaData(schema="scoring"))):
+    """A table of this service."""
+
+
+class TouchRow(ScoringTable, table=True):
+    """One touch, for ever as it was written. `kind` is null where the lead was captured. It counts for `lead_id`, the id
+    it was recorded under, or for `attached_to` alone where that is known."""
+
+    __tablename__ = "touches"
+    __table_args__ = (
+        Index("touches_event_id", "event_id"),
+        Index("touches_attached_to", "attached_to", postgresql_where=text("attached_to IS NOT NULL")),
+    )
+
+    lead_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    occurred_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    channel: str = Field(sa_column=Column(Text, nullable=False))
+    kind: str | None = Field(sa_column=Column(Text))
+    email: bool = Field(sa_column=Column(Boolean, nullable=False))
+    phone: bool = Field(sa_column=Column(Boolean, nullable=False))
+    company: bool = Field(sa_column=Column(Boolean, nullable=False))
+    job_title: str | None = Field(sa_column=Column(Text))
+    country: str | None = Field(sa_column=Column(Text))
+    language: str | None = Field(sa_column=Column(Text))
+    source: str | None = Field(sa_column=Column(Text))
+    product: str | None = Field(sa_column=Column(Text))
+    campaign: str | None = Field(sa_column=Column(Text))
+    consents: dict[str, bool] | None = Field(sa_column=Column(JSONB))
+    attributes: dict[str, Any] | None = Field(sa_column=Column(JSONB))
+    attached_to: UUID | None = Field(sa_column=Column(Uuid))
+    value: str | None = Field(sa_column=Column(Text))
+    direction: str | None = Field(sa_column=Column(Text))
+    outcome: str | None = Field(sa_column=Column(Text))
+    duration_seconds: float | None = Field(sa_column=Column(Double))
+    retracts: UUID | None = Field(sa_column=Column(Uuid))
+
+
+class AttachmentRow(ScoringTable, table=True):
+    """The touch at (`lead_id`, `event_id`) counts for `attached_to`, be it in the ledger already or still to come."""
+
+    __tablename__ = "attachments"
+
+    lead_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    attached_to: UUID = Field(sa_column=Column(Uuid, nullable=False))
+
+
+class LeadRow(ScoringTable, table=True):
+    """One lead id: the group it belongs to and the last score published under it."""
+
+    __tablename__ = "leads"
+    __table_args__ = (
+        Index("leads_merged", "root_id", postgresql_where=text("root_id <> lead_id")),
+        Index("leads_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    )
+
+    lead_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    business_unit: str = Field(sa_column=Column(Text, nullable=False))
+    root_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    known: bool = Field(sa_column=Column(Boolean, nullable=False))
+    merged_into: UUID | None = Field(sa_column=Column(Uuid))
+    merge_version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    merge_occurred_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    score: int | None = Field(sa_column=Column(Integer))
+    grade: str | None = Field(sa_column=Column(Text))
+    fit: int | None = Field(sa_column=Column(Integer))
+    engagement: int | None = Field(sa_column=Column(Integer))
+    reasons: list[dict[str, Any]] | None = Field(sa_column=Column(JSONB))
+    policy_version: str | None = Field(sa_column=Column(Text))
+    probability: float | None = Field(sa_column=Column(Double))
+    contributions: list[dict[str, Any]] | None = Field(sa_column=Column(JSONB))
+    model_version: str | None = Field(sa_column=Column(Text))
+    scored_occurred_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    scored_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    rating: str | None = Field(sa_column=Column(Text))
+    temperature: str | None = Field(sa_column=Column(Text))
+    historical: bool | None = Field(sa_column=Column(Boolean))
+    due_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
