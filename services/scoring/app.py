@@ -5,8 +5,11 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.scoring.api import router
+from services.scoring.auditing import Auditor
 from services.scoring.handlers import Handlers, OnEvent
 from services.scoring.instruments import ScoringInstruments
+from services.scoring.policies import Policies
+from services.scoring.rescoring import Rescoring
 from services.scoring.settings import ScoringSettings
 from services.scoring.sweep import Sweep
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
@@ -52,6 +55,14 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     instruments = ScoringInstruments(registry)
     handlers = Handlers(policy, instruments, routes)
+    policies = Policies(database, handlers.judge)
+    auditor = Auditor(
+        database,
+        policies,
+        instruments,
+        interval_seconds=settings.audit_interval_seconds,
+        batch=settings.audit_batch,
+    )
     sweep = Sweep(
         database,
         handlers,
@@ -59,6 +70,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         interval_seconds=settings.sweep_interval_seconds,
         batch=settings.sweep_batch,
     )
+    rescoring = Rescoring(database, handlers, interval_seconds=2.0, batch=settings.sweep_batch)
     consumer = Consumer(
         settings,
         database,
@@ -67,7 +79,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         handle=handlers.handle,
         instruments=ConsumerInstruments(registry),
     )
-    return build_app(
+    app = build_app(
         name="scoring",
         title="Leadflow scoring",
         description="How promising each lead is, and why.",
@@ -76,6 +88,10 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         database=database,
         consumer=consumer,
         relay=True,
-        parts=[sweep.running],
+        parts=[policies.running, sweep.running, rescoring.running, auditor.running],
         routers=[router],
     )
+    app.state.policies = policies
+    app.state.auditor = auditor
+    app.state.rescoring = rescoring
+    return app

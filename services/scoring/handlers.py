@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy import Row
 
 from services.scoring import storage
 from services.scoring.domain import (
@@ -19,6 +22,7 @@ from services.scoring.domain import (
     attachment,
     pass_time,
     rests_on,
+    score_anew,
     score_event,
     scored_moment,
     stored_attributes,
@@ -56,7 +60,7 @@ class Handlers:
         routes: Mapping[type[Event], OnEvent],
         assessor: Assessor | None = None,
     ) -> None:
-        self._judge = Judge(policy, assessor)
+        self.judge = Judge(policy, assessor)
         self._instruments = instruments
         self._routes = dict(routes)
         self._attributes = stored_attributes(policy)
@@ -110,20 +114,57 @@ class Handlers:
                 await storage.postpone(tx, row.lead_id)
         return len(due)
 
+    async def score_anew(self, tx: Transaction, rescore: Row[Any], *, limit: int, singly: bool = False) -> bool:
+        """Goes on with a rescore, by at most so many leads; `singly` each by itself, and one that cannot be judged is
+        counted and left. Answers whether there is more."""
+        roots = await storage.next_roots(tx, rescore.after_id, limit)
+        changed = failed = 0
+        for some in [[root] for root in roots] if singly else [roots]:
+            try:
+                async with tx.savepoint():
+                    changed += await self._score_anew(tx, rescore, some)
+            except Exception as error:
+                if is_transient(error) or not singly:
+                    raise
+                log().error("lead_not_rescored", lead_id=str(some[0]), error_type=type(error).__name__)
+                failed += 1
+        last = len(roots) < limit
+        await storage.advance_rescore(tx, rescore, roots, changed, failed, last=last)
+        return not last
+
+    async def _score_anew(self, tx: Transaction, rescore: Row[Any], roots: Collection[UUID]) -> int:
+        leads, people = await self._locked_people(tx, roots)
+        told = [score_anew(person, self.judge, rescore.requested_at, tx.now) for person in people if person.is_whole]
+        events = [event for event in told if event is not None]
+        self._announce(tx, events)
+        await storage.save_leads(tx, list(leads.values()))
+        return len(events)
+
     async def _pass_time(self, tx: Transaction, lead_ids: Collection[UUID]) -> None:
+        leads, people = await self._locked_people(tx, lead_ids)
+        for person in people:
+            events = pass_time(person, self.judge, tx.now)
+            self._instruments.swept.labels("told" if events else "unchanged").inc()
+            self._announce(tx, events)
+        await storage.save_leads(tx, list(leads.values()))
+
+    async def _locked_people(
+        self, tx: Transaction, lead_ids: Collection[UUID]
+    ) -> tuple[dict[UUID, Lead], list[Person]]:
+        """The leads named, each with its group and everything it did, locked."""
         leads = await storage.locked_groups(tx, lead_ids)
         ledgers = await storage.ledgers(tx, leads.keys())
         members: dict[UUID, list[Lead]] = {}
         for lead in leads.values():
             members.setdefault(lead.root_id, []).append(lead)
+        people = []
         for lead_id in sorted(set(lead_ids) & leads.keys()):
             group = members.get(lead_id, [])
             touches = [one for member in group for one in ledgers.get(member.lead_id, ())]
-            self._announce(tx, pass_time(Person(leads[lead_id], group, touches), self._judge, tx.now))
-        await storage.save_leads(tx, list(leads.values()))
+            people.append(Person(leads[lead_id], group, touches))
+        return leads, people
 
     def _announce(self, tx: Transaction, events: Sequence[LeadScored]) -> None:
-        self._instruments.swept.labels("told" if events else "unchanged").inc()
         for event in events:
             tx.announce(SCORING_SCORES.name, str(event.lead_id), event.to_json())
             self._instruments.scores.labels(event.grade).inc()
@@ -182,8 +223,8 @@ class Handlers:
         for stir in stirred:
             touches = [one for member in stir.members for one in ledgers.get(member.lead_id, ())]
             cases.append(Case(stir.root.business_unit, touches, scored_moment(stir, touches)))
-        version = self._judge.policy.version
-        for stir, case, verdict in zip(stirred, cases, self._judge.verdicts(cases), strict=True):
+        version = self.judge.policy.version
+        for stir, case, verdict in zip(stirred, cases, self.judge.verdicts(cases), strict=True):
             event = score_event(stir, verdict, case.as_of, policy_version=version, recorded_at=tx.now)
             stir.root.await_change(verdict.judgement.changes_at)
             if event is not None:

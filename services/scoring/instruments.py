@@ -30,3 +30,9 @@ class ScoringInstruments:
             "How long the lead that is due the longest has been due, when the sweep last looked.",
             registry=registry,
         )
+        self.audited = Counter(
+            "leadflow_scoring_scores_audited_total",
+            "Scores made again from the ledger, by whether they are the stored ones. None must be different.",
+            ["outcome"],
+            registry=registry,
+        )

@@ -47,7 +47,7 @@ async def audited(database: Database, event_ids: Collection[UUID]) -> Mapping[UU
     return {row.event_id: names[row.rank] for row in found}
 
 
-async def counts(database: Database) -> dict[str, Any]:
+async def counts(database: Database, policy_version: str) -> dict[str, Any]:
     """How much this service holds."""
     [totals] = await database.rows(
         """
@@ -55,8 +55,11 @@ async def counts(database: Database) -> dict[str, Any]:
             (SELECT count(*) FROM scoring.leads WHERE known) AS leads,
             (SELECT count(*) FROM scoring.leads WHERE root_id <> lead_id) AS merged,
             (SELECT count(*) FROM scoring.leads WHERE NOT known) AS unknown_leads,
+            (SELECT count(*) FROM scoring.leads
+                WHERE root_id = lead_id AND policy_version <> :policy_version) AS stale_scores,
             (SELECT count(*) FROM scoring.dead_letters WHERE status = 'open') AS dead_letters
-        """
+        """,
+        policy_version=policy_version,
     )
     grades = await database.rows(
         """

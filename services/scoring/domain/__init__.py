@@ -2,6 +2,8 @@
 one person and which of them a batch of events changes, `assessment` is where a learned model speaks."""
 
 from services.scoring.domain.assessment import Assessment, Assessor, Case, NoModel
+from services.scoring.domain.auditing import Comparison, compare
+from services.scoring.domain.explanation import Explanation, explain
 from services.scoring.domain.groups import (
     Lead,
     Place,
@@ -14,7 +16,7 @@ from services.scoring.domain.groups import (
     scored_moment,
 )
 from services.scoring.domain.judging import Judge, Verdict
-from services.scoring.domain.passing import Person, pass_time
+from services.scoring.domain.passing import Person, pass_time, score_anew
 from services.scoring.domain.rulebook import Rulebook, score
 from services.scoring.domain.scores import Judgement, Score, reason
 from services.scoring.domain.touches import Touch, known_at, stored_attributes, touch
@@ -23,6 +25,8 @@ __all__ = [
     "Assessment",
     "Assessor",
     "Case",
+    "Comparison",
+    "Explanation",
     "Judge",
     "Judgement",
     "Lead",
@@ -36,12 +40,15 @@ __all__ = [
     "Verdict",
     "Work",
     "attachment",
+    "compare",
+    "explain",
     "known_at",
     "pass_time",
     "reason",
     "resolved_roots",
     "rests_on",
     "score",
+    "score_anew",
     "score_event",
     "scored_moment",
     "stored_attributes",

@@ -95,6 +95,11 @@ class Earning:
         """What so many times are worth where nothing fades."""
         return self.rule.points * min(times, self.rule.at_most)
 
+    @property
+    def freshest(self) -> int:
+        """The fade of what it would be fulfilled with next."""
+        return next(iter(self._fade_of.values()), self._otherwise) if self.kinds else self._otherwise
+
     def worth_later(self, occurrences: Sequence[Occurrence], later: int) -> int:
         """What they are worth so many days later: the strongest of them, as many as count."""
         left = sorted((self.fades[fade].left(age + later) for age, fade in occurrences), reverse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.scoring.domain.assessment import Assessment, Assessor, Case, NoModel
 from services.scoring.domain.rulebook import Rulebook
@@ -23,16 +23,25 @@ class Judge:
 
     def __init__(self, policy: Policy, assessor: Assessor | None = None) -> None:
         self.policy = policy
-        self._assessor = assessor or NoModel()
+        self.assessor = assessor or NoModel()
         self._rulebooks: dict[int, Rulebook] = {}
 
     def verdicts(self, cases: Sequence[Case]) -> list[Verdict]:
         """One for each case, in their order."""
-        assessments = self._assessor.assess(cases)
+        assessments = self.assessor.assess(cases)
         return [
             Verdict(self.rulebook(case.business_unit).judge(case.touches, case.as_of), assessment)
             for case, assessment in zip(cases, assessments, strict=True)
         ]
+
+    def content(self) -> dict[str, Any]:
+        """What of the policy decides on scores: enough to make each of them again."""
+        units = {
+            name: {"scoring": unit.scoring.model_dump(mode="json", exclude_unset=True)}
+            for name, unit in self.policy.business_units.items()
+        }
+        defaults = {"scoring": self.policy.defaults.scoring.model_dump(mode="json", exclude_unset=True)}
+        return {"version": self.policy.version, "defaults": defaults, "business_units": units}
 
     def rulebook(self, business_unit: str) -> Rulebook:
         """The rules of a unit."""

@@ -28,6 +28,11 @@ class Person(NamedTuple):
         """Whether somebody captured this lead."""
         return any(member.known for member in self.members)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the lead is scored under its own id."""
+        return self.root.root_id == self.root.lead_id
+
 
 def pass_time(person: Person, judge: Judge, now: datetime) -> list[LeadScored]:
     """What has to be told of a lead up to now, in order, and remembered as told. Afterwards the lead awaits its next
@@ -38,7 +43,7 @@ def pass_time(person: Person, judge: Judge, now: datetime) -> list[LeadScored]:
     """
     root = person.root
     told: list[LeadScored] = []
-    if not person.known or root.root_id != root.lead_id:
+    if not person.known or not person.is_whole:
         root.await_change(None)
         return told
     while root.due_at is not None and root.due_at <= now and len(told) < MOST:
@@ -56,3 +61,22 @@ def pass_time(person: Person, judge: Judge, now: datetime) -> list[LeadScored]:
             root.confirm(moment, judge.policy.version)
         root.await_change(verdict.judgement.changes_at)
     return told
+
+
+def score_anew(person: Person, judge: Judge, asked_at: datetime, now: datetime) -> LeadScored | None:
+    """A lead by the present policy, as of the moment somebody asked for that. None where nothing has to be told."""
+    root = person.root
+    if not person.known:
+        return None
+    rest = rests_on(root, person.members, person.touches)
+    moment = asked_at if rest is None else max(asked_at, rest)
+    [verdict] = judge.verdicts([Case(root.business_unit, person.touches, moment)])
+    root.await_change(verdict.judgement.changes_at)
+    version = judge.policy.version
+    if root.differs(verdict):
+        event = uncaused_event(root, verdict, moment, why="rescore", policy_version=version, recorded_at=now)
+        root.publish(event, verdict)
+        return event
+    if root.policy_version != version:
+        root.confirm(moment, version)
+    return None

@@ -94,9 +94,17 @@ class Plan:
             found = self._verdicts[standing] = score, self._days_until_change(standing, score)
         return found
 
+    def later(self, standing: Standing, days: int) -> Standing:
+        """The same lead so many days later, if nothing happens."""
+        fading = tuple(
+            (place, tuple((age + days, fade) for age, fade in occurrences)) for place, occurrences in standing.fading
+        )
+        silent_for = None if standing.silent_for is None else standing.silent_for + days
+        return Standing(standing.fits, standing.settled, fading, silent_for)
+
     def verdict(self, standing: Standing, later: int = 0) -> Score:
         """The score, and why, so many days later if nothing happens."""
-        return self._verdict(standing.fits, self.given(standing, later))
+        return self.verdict_of(standing.fits, self.given(standing, later))
 
     def given(self, standing: Standing, later: int = 0) -> Given:
         """The points that engagement rules give so many days later, in the order of the policy."""
@@ -115,7 +123,15 @@ class Plan:
         rules = (rule for place, rule in enumerate(self.rules.fit) if fits >> place & 1 and rule.points)
         return [(reason(rule.rule, rule.points, "fit"), rule.group) for rule in rules]
 
-    def _verdict(self, fits: int, given: Given) -> Score:
+    def verdict_of(self, fits: int, given: Given) -> Score:
+        """What some rules that hold amount to."""
+        fit, engagement, held, reasons = self.added_up(fits, given)
+        rating = _of(FIT_LETTERS, self.floors[0], fit) + _of(ENGAGEMENT_NUMBERS, self.floors[1], engagement)
+        grade = next(grade.grade for grade in self.rules.grades if held >= grade.at_least)
+        return Score(held, grade, fit, engagement, told(reasons), rating, self.rules.ratings.temperature(rating))
+
+    def added_up(self, fits: int, given: Given) -> tuple[int, int, int, list[Reason]]:
+        """Fit, engagement, the score, and every reason."""
         fit, reasons = self._held(self.fit_reasons(fits), self._fit_bounds, "fit")
         earned = [
             (reason(self.earnings[place].rule.rule, points, "engagement"), self.earnings[place].rule.group)
@@ -129,9 +145,7 @@ class Plan:
             reasons.append(
                 reason(f"a score is at {'least' if total < LOWEST else 'most'} {held}", held - total, "range")
             )
-        rating = _of(FIT_LETTERS, self.floors[0], fit) + _of(ENGAGEMENT_NUMBERS, self.floors[1], engagement)
-        grade = next(grade.grade for grade in self.rules.grades if held >= grade.at_least)
-        return Score(held, grade, fit, engagement, told(reasons), rating, self.rules.ratings.temperature(rating))
+        return fit, engagement, held, reasons
 
     def _held(self, given: Sequence[tuple[Reason, str | None]], bounds: Cap, group: Group) -> tuple[int, list[Reason]]:
         """The points of some rules within the caps of their groups and the bounds of all, and why; what a bound takes
@@ -149,7 +163,7 @@ class Plan:
 
         @cache
         def differing(given: Given) -> bool:
-            then = self._verdict(standing.fits, given)
+            then = self.verdict_of(standing.fits, given)
             return (then.grade, then.rating) != (now.grade, now.rating) or (
                 abs(then.score - now.score) >= self.rules.retell_points
             )

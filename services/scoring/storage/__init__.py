@@ -1,20 +1,45 @@
 """What scoring keeps, and how the handlers read and write it."""
 
-from services.scoring.storage.leads import GroupChanged, due_leads, locked_groups, postpone, save_leads
+from services.scoring.storage.leads import (
+    GroupChanged,
+    due_leads,
+    groups,
+    in_snapshot,
+    locked_groups,
+    people,
+    postpone,
+    root_of,
+    save_leads,
+)
 from services.scoring.storage.ledger import add_attachments, add_touches, ledgers
-from services.scoring.storage.tables import AttachmentRow, LeadRow, ScoringTable, TouchRow
+from services.scoring.storage.policies import recalled, remember
+from services.scoring.storage.rescores import advance_rescore, ask_rescore, next_roots, rescores, running_rescore
+from services.scoring.storage.tables import AttachmentRow, LeadRow, PolicyRow, RescoreRow, ScoringTable, TouchRow
 
 __all__ = [
     "AttachmentRow",
     "GroupChanged",
     "LeadRow",
+    "PolicyRow",
+    "RescoreRow",
     "ScoringTable",
     "TouchRow",
     "add_attachments",
     "add_touches",
+    "advance_rescore",
+    "ask_rescore",
     "due_leads",
+    "groups",
+    "in_snapshot",
     "ledgers",
     "locked_groups",
+    "next_roots",
+    "people",
     "postpone",
+    "recalled",
+    "remember",
+    "rescores",
+    "root_of",
+    "running_rescore",
     "save_leads",
 ]

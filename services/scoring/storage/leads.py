@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row
 
-from services.scoring.domain import Assessment, Lead, Score, reason
+from services.scoring.domain import Assessment, Lead, Person, Score, reason
+from services.scoring.storage.ledger import ledgers
 from shared.contracts.scoring_events import Contribution, Reason
 from shared.kit.database import Transaction, as_array
 from shared.kit.errors import Retryable
@@ -38,6 +39,13 @@ LOCK_LEADS = f"""
     SELECT lead_id, business_unit, {", ".join(LEAD_COLUMNS)} FROM scoring.leads
     WHERE lead_id = ANY(CAST(:ids AS uuid[])) ORDER BY lead_id FOR UPDATE"""
 
+READ_GROUPS = f"""
+    SELECT lead_id, business_unit, {", ".join(LEAD_COLUMNS)} FROM scoring.leads
+    WHERE lead_id = ANY(CAST(:ids AS uuid[]))
+    UNION ALL
+    SELECT lead_id, business_unit, {", ".join(LEAD_COLUMNS)} FROM scoring.leads
+    WHERE root_id = ANY(CAST(:ids AS uuid[])) AND root_id <> lead_id"""
+
 STRANGERS = """
     SELECT lead_id FROM scoring.leads
     WHERE root_id = ANY(CAST(:roots AS uuid[])) AND root_id <> lead_id
@@ -59,6 +67,50 @@ async def locked_groups(tx: Transaction, lead_ids: Collection[UUID]) -> dict[UUI
     if strangers or not roots <= leads.keys():
         raise GroupChanged("A group changed while its locks were waited for.", retry_after_seconds=0.05)
     return leads
+
+
+async def in_snapshot(tx: Transaction) -> None:
+    """Everything this transaction reads is of one moment, and it writes nothing. To be its first words."""
+    await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+async def people(tx: Transaction, after: UUID | None, limit: int) -> tuple[list[Person], UUID | None]:
+    """A page of all leads that are nobody else's, with their groups and ledgers, unlocked; and where the next page begins,
+    None after the last. To be read in a snapshot."""
+    rows = await tx.rows(
+        """
+        SELECT lead_id FROM scoring.leads WHERE root_id = lead_id AND (:after IS NULL OR lead_id > :after)
+        ORDER BY lead_id LIMIT :limit
+        """.replace(":after", "CAST(:after AS uuid)"),
+        after=after,
+        limit=limit,
+    )
+    roots = [row.lead_id for row in rows]
+    return await groups(tx, roots), roots[-1] if len(roots) == limit else None
+
+
+async def groups(tx: Transaction, roots: Collection[UUID]) -> list[Person]:
+    """These leads with everybody merged into them, and everything they did, unlocked."""
+    if not roots:
+        return []
+    members: dict[UUID, list[Lead]] = {root: [] for root in roots}
+    for row in await tx.rows(READ_GROUPS, ids=as_array(roots)):
+        lead = _lead(row)
+        members[lead.root_id].append(lead)
+    known = [lead for group in members.values() for lead in group]
+    did = await ledgers(tx, [lead.lead_id for lead in known])
+    leads = {lead.lead_id: lead for lead in known}
+    return [
+        Person(leads[root], group, [one for member in group for one in did.get(member.lead_id, ())])
+        for root, group in members.items()
+        if root in leads
+    ]
+
+
+async def root_of(tx: Transaction, lead_id: UUID) -> UUID | None:
+    """Who a lead is counted as, None for one nobody has met."""
+    rows = await tx.rows("SELECT root_id FROM scoring.leads WHERE lead_id = :lead_id", lead_id=lead_id)
+    return rows[0].root_id if rows else None
 
 
 async def due_leads(tx: Transaction, limit: int) -> list[Row[Any]]:

@@ -91,3 +91,32 @@ class LeadRow(ScoringTable, table=True):
     temperature: str | None = Field(sa_column=Column(Text))
     historical: bool | None = Field(sa_column=Column(Boolean))
     due_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+
+
+class PolicyRow(ScoringTable, table=True):
+    """What a version of the policy says about scoring, by the digest of what it says."""
+
+    __tablename__ = "policies"
+
+    version: str = Field(sa_column=Column(Text, primary_key=True))
+    digest: str = Field(sa_column=Column(Text, primary_key=True))
+    document: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    first_used_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class RescoreRow(ScoringTable, table=True):
+    """Somebody asked that every lead be scored by this policy, as of the moment of asking. `after_id` is how far it has
+    come; a rescore that another one took the place of is `superseded`."""
+
+    __tablename__ = "rescores"
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    policy_version: str = Field(sa_column=Column(Text, nullable=False))
+    requested_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    after_id: UUID | None = Field(sa_column=Column(Uuid))
+    leads: int = Field(sa_column=Column(BigInteger, nullable=False))
+    done: int = Field(sa_column=Column(BigInteger, nullable=False))
+    changed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    failed: int = Field(sa_column=Column(BigInteger, nullable=False))
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    finished_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))

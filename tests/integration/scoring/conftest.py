@@ -9,9 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.scoring.app import CONSUMES
+from services.scoring.auditing import Audit, Auditor
 from services.scoring.domain import Assessor
 from services.scoring.handlers import Handlers
 from services.scoring.instruments import ScoringInstruments
+from services.scoring.policies import Policies
+from services.scoring.rescoring import Rescoring
 from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
@@ -45,6 +48,9 @@ class Scoring:
         """Goes on with another policy, as after a restart."""
         routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
         self.handlers = Handlers(policy, self.instruments, routes, assessor)
+        self.policies = Policies(self.database, self.handlers.judge)
+        self.auditor = Auditor(self.database, self.policies, self.instruments, interval_seconds=1, batch=100)
+        self.rescoring = Rescoring(self.database, self.handlers, interval_seconds=1, batch=2)
 
     async def sweep(self, *, limit: int = 100) -> list[LeadScored]:
         """What has come to pass by the clock's time, one batch."""
@@ -54,6 +60,11 @@ class Scoring:
             return tx
 
         return self._told(await self.database.run(work, deadline_seconds=20))
+
+    async def audit(self) -> Audit:
+        """Every score made again."""
+        await self.policies.remember()
+        return await self.auditor.page(None, 2_000)
 
     async def take(self, *events: Event) -> list[LeadScored]:
         """One batch in one transaction, and what it announced."""

@@ -7,6 +7,7 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from services.scoring.domain import Score, Touch, resolved_roots, score, stored_
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
+from shared.contracts.policy import Scoring as Scored
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import SCORING_SCORES
 from shared.kit.frames import unpack
@@ -66,7 +68,7 @@ def as_events(story: list[Any], example: object) -> list[Event]:
     return events
 
 
-def expected(events: list[Event]) -> dict[UUID, Score]:
+def expected(events: list[Event], scoring: Scored = SCORING, as_of: datetime | None = None) -> dict[UUID, Score]:
     """The scores that these events amount to, worked out from all of them at once."""
     ledger: dict[UUID, list[Touch]] = defaultdict(list)
     known: set[UUID] = set()
@@ -95,7 +97,7 @@ def expected(events: list[Event]) -> dict[UUID, Score]:
     for lead, root in resolved_roots(merged_into).items():
         groups[root].append(lead)
     return {
-        root: score([one for member in members for one in ledger[member]], SCORING)
+        root: score([one for member in members for one in ledger[member]], scoring, as_of)
         for root, members in groups.items()
         if known & set(members)
     }

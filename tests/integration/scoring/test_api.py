@@ -12,7 +12,7 @@ from services.scoring.api import router
 from shared.contracts.capture_events import Identity
 from shared.kit import problems
 from tests.integration.scoring.conftest import Scoring
-from tests.unit.scoring.builders import an_id, captured, interacted, merged
+from tests.unit.scoring.builders import an_id, at, captured, interacted, merged
 
 TOKEN = "a token only for tests"
 
@@ -22,6 +22,9 @@ async def client(scoring: Scoring) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.state.database = scoring.database
     app.state.api_token = TOKEN
+    app.state.policies = scoring.policies
+    app.state.auditor = scoring.auditor
+    app.state.rescoring = scoring.rescoring
     problems.install(app)
     app.include_router(router)
     transport = httpx.ASGITransport(app=app)
@@ -43,6 +46,7 @@ async def test_a_score_is_shown_with_its_reasons(scoring: Scoring, client: httpx
     ]
     assert (shown["policy_version"], shown["occurred_at"]) == ("test-1", "2026-03-02T12:00:00Z")
     assert "scored_at" in shown
+    assert (shown["rating"], shown["temperature"], shown["stale"]) == ("D4", "cold", False)
 
 
 async def test_a_merged_lead_redirects_to_its_root(scoring: Scoring, client: httpx.AsyncClient) -> None:
@@ -109,11 +113,51 @@ async def test_stats_count_what_is_held(scoring: Scoring, client: httpx.AsyncCli
         "leads": 2,
         "merged": 1,
         "unknown_leads": 1,
+        "stale_scores": 0,
         "dead_letters": 0,
         "grades": {"C": 1},
+        "policy_version": "test-1",
+        "policy_contents": 1,
     }
 
 
 async def test_without_the_token_nothing_is_told(client: httpx.AsyncClient) -> None:
     client.headers.pop("Authorization")
     assert (await client.get("/v1/stats")).status_code == 401
+
+
+async def test_a_score_is_explained_down_to_every_point(scoring: Scoring, client: httpx.AsyncClient) -> None:
+    await scoring.take(captured(job_title="Director"), interacted(event="v", minutes=5, value="/pricing?who=ada"))
+    answer = await client.get(f"/v1/scores/{an_id('lead')}/explanation", params={"as_of": "2026-03-04T00:00:00+03:30"})
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert (shown["score"]["score"], shown["score"]["grade"], shown["policy_version"]) == (29, "B", "test-1")
+    assert [(line["rule"], line["points"], line["because"]) for line in shown["lines"]] == [
+        ("boss", 25, "job_title is Director"),
+        ("visit", 4, "1 times"),
+    ]
+    [entry] = shown["lines"][1]["entries"]
+    assert (entry["event_id"], entry["value"], entry["points"], entry["remaining"]) == (
+        str(an_id("v")),
+        "/pricing",
+        4,
+        "1",
+    )
+    assert shown["told"]["score"] == 29
+    assert [step["rule"] for step in shown["better"]][:1] == ["demo"]
+
+
+async def test_an_explanation_as_of_a_moment_before_knows_less(scoring: Scoring, client: httpx.AsyncClient) -> None:
+    await scoring.take(captured(), interacted(minutes=60))
+    answer = await client.get(f"/v1/scores/{an_id('lead')}/explanation", params={"as_of": at(30).isoformat()})
+    assert (answer.json()["score"]["score"], answer.json()["told"]["score"]) == (0, 4)
+
+
+async def test_a_merged_lead_is_explained_under_its_root(scoring: Scoring, client: httpx.AsyncClient) -> None:
+    await scoring.take(captured("a"), interacted("a"), merged("a", "b", 1))
+    answer = await client.get(f"/v1/scores/{an_id('a')}/explanation?as_of=2026-03-04T00:00:00%2B03:30")
+    assert answer.status_code == 308
+    followed = await client.get(answer.headers["location"])
+    assert (followed.json()["lead_id"], followed.json()["score"]["score"]) == (str(an_id("b")), 4)
+    nobody = await client.get(f"/v1/scores/{an_id('nobody')}/explanation")
+    assert (nobody.status_code, nobody.json()["type"]) == (404, "urn:leadflow:problem:score-not-found")

@@ -10,7 +10,7 @@ from shared.contracts.capture_events import Identity
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import LeadQualified
 from tests.integration.scoring.conftest import Scoring
-from tests.unit.scoring.builders import an_id, at, captured, interacted, merged, touched, unmerged
+from tests.unit.scoring.builders import POLICY, an_id, at, captured, interacted, merged, touched, unmerged
 
 BY_EMAIL = (Identity(kind="email", token="e" * 32),)
 BY_PHONE = (Identity(kind="phone", token="f" * 32),)
@@ -32,7 +32,7 @@ async def test_a_redelivered_batch_changes_nothing(scoring: Scoring) -> None:
     assert await scoring.take(*batch) == []
     assert scoring.duplicates == [event.event_id for event in batch]
     assert await scoring.database.rows("SELECT * FROM scoring.leads ORDER BY lead_id") == before
-    assert (await queries.counts(scoring.database))["touches"] == 2
+    assert (await queries.counts(scoring.database, POLICY.version))["touches"] == 2
 
 
 async def test_one_event_sent_twice_in_a_batch_counts_once(scoring: Scoring) -> None:

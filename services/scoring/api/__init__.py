@@ -1,0 +1,14 @@
+"""Scores and their reasons over HTTP, what it takes to change the policy, and the counts that prove that none was lost."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+
+from services.scoring.api import audits, rescores, scores
+from shared.kit.auth import require_token
+
+router = APIRouter(prefix="/v1", tags=["scoring"], dependencies=[Depends(require_token)])
+for part in (scores, audits, rescores):
+    router.include_router(part.router)
+
+__all__ = ["router"]

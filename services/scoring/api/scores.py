@@ -1,0 +1,105 @@
+"""A lead's score: as it was told, and explained down to every point."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse
+from pydantic import AwareDatetime
+from starlette.responses import Response
+
+from services.scoring import queries, storage
+from services.scoring.api.parts import Known, Stored
+from services.scoring.api.views import LeadScore, ShownExplanation
+from services.scoring.domain import Person, explain
+from shared.kit.database import Database, Transaction
+from shared.kit.errors import Rejected
+
+router = APIRouter()
+
+
+@router.get("/scores/{lead_id}", response_model=LeadScore, responses={308: {"description": "The lead was merged."}})
+async def read_score(lead_id: UUID, database: Stored, policies: Known) -> LeadScore | Response:
+    """A lead's score and why; a merged lead's stands under the id it was merged into."""
+    found = await queries.scored_lead(database, lead_id)
+    if found is not None and found.root_id != lead_id:
+        return RedirectResponse(f"/v1/scores/{found.root_id}", status_code=308)
+    if found is None or found.score is None:
+        raise _no_score(lead_id, met=found is not None)
+    return _as_told(found, policies.version)
+
+
+@router.get(
+    "/scores/{lead_id}/explanation",
+    response_model=ShownExplanation,
+    responses={308: {"description": "The lead was merged."}},
+)
+async def read_explanation(
+    lead_id: UUID,
+    database: Stored,
+    policies: Known,
+    as_of: Annotated[
+        AwareDatetime | None, Query(description="From what had happened by then; now if left out.")
+    ] = None,
+) -> ShownExplanation | Response:
+    """Why a lead's score is what it is: every rule, every point, what is left of it, and what would change the grade."""
+    person = await _person(database, lead_id)
+    if person is not None and person.root.lead_id != lead_id:
+        moment = "" if as_of is None else f"?as_of={quote(as_of.isoformat())}"
+        return RedirectResponse(f"/v1/scores/{person.root.lead_id}/explanation{moment}", status_code=308)
+    if person is None or not person.known:
+        raise _no_score(lead_id, met=person is not None)
+    rulebook = policies.judge.rulebook(person.root.business_unit)
+    found = explain(rulebook, person.touches, as_of or database.clock.now())
+    stored = await queries.scored_lead(database, lead_id)
+    return ShownExplanation.model_validate(
+        {
+            **found._asdict(),
+            "lead_id": lead_id,
+            "business_unit": person.root.business_unit,
+            "policy_version": policies.version,
+            "told": None if stored is None or stored.score is None else _as_told(stored, policies.version),
+        }
+    )
+
+
+@router.get("/stats")
+async def read_stats(database: Stored, policies: Known) -> dict[str, Any]:
+    """How much this service holds: touches, leads known, merged and still unknown, dead letters, leads by grade, and scores
+    that another policy made. `policy_contents` over 1 means that the policy was changed and its version was not."""
+    counted = await queries.counts(database, policies.version)
+    return {**counted, "policy_version": policies.version, "policy_contents": policies.contents}
+
+
+async def _person(database: Database, lead_id: UUID) -> Person | None:
+    async def read(tx: Transaction) -> Person | None:
+        await storage.in_snapshot(tx)
+        root_id = await storage.root_of(tx, lead_id)
+        people = [] if root_id is None else await storage.groups(tx, [root_id])
+        return people[0] if people else None
+
+    return await database.run(read)
+
+
+def _as_told(found: Any, version: str) -> LeadScore:
+    return LeadScore.model_validate(
+        {
+            **found._mapping,
+            "occurred_at": found.scored_occurred_at,
+            "changes_at": found.due_at,
+            "stale": found.policy_version != version,
+        }
+    )
+
+
+def _no_score(lead_id: UUID, *, met: bool) -> Rejected:
+    return Rejected(
+        f"Lead {lead_id} was not captured yet." if met else f"Lead {lead_id} has no score.",
+        status=404,
+        code="score-not-found",
+        field="lead_id",
+        fix="Use the lead_id that capture answered; a score follows its lead within seconds.",
+    )

@@ -1,0 +1,111 @@
+"""A score and its explanation as they are shown."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from shared.contracts.scoring_events import Contribution, Reason
+
+
+class LeadScore(BaseModel):
+    """A lead's score. The points of `reasons` sum to `score`. `probability` is the model's, with its `contributions`, and
+    null where no model is active. `occurred_at` is when the last thing the score rests on happened, `scored_at` when it
+    was worked out, `changes_at` when time alone changes it if nothing happens before. It is `stale` where another
+    policy made it than the present one."""
+
+    lead_id: UUID
+    business_unit: str
+    score: int
+    grade: str
+    rating: str | None
+    temperature: str | None
+    fit: int
+    engagement: int
+    reasons: list[Reason]
+    policy_version: str
+    stale: bool
+    probability: float | None
+    contributions: list[Contribution] | None
+    model_version: str | None
+    occurred_at: AwareDatetime
+    scored_at: AwareDatetime
+    changes_at: AwareDatetime | None
+
+
+class View(BaseModel):
+    """Read from what the domain has worked out."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ShownScore(View):
+    """A number and what it is called."""
+
+    score: int
+    grade: str
+    rating: str
+    temperature: str
+    fit: int
+    engagement: int
+
+
+class ShownEntry(View):
+    """One thing done. `remaining` is the share of its points that is left, from 1 to 0; where it does not count, `why_not`
+    says why."""
+
+    event_id: UUID
+    occurred_at: AwareDatetime
+    kind: str
+    value: str | None
+    points: int
+    remaining: Decimal
+    points_now: Decimal
+    counts: bool
+    why_not: str | None
+
+
+class ShownLine(View):
+    """One rule and what it gives. The `points_now` of its entries and `rounding` sum to its points."""
+
+    rule: str
+    group: str
+    points: int
+    because: str
+    entries: list[ShownEntry]
+    rounding: Decimal
+
+
+class ShownStep(View):
+    """What the score would be if one more rule held."""
+
+    rule: str
+    score: ShownScore
+
+
+class ShownChange(View):
+    """What will be told then if nothing happens before."""
+
+    at: AwareDatetime
+    score: ShownScore
+
+
+class ShownExplanation(View):
+    """A score as of a moment, by the present policy, down to every point: `lines` and `bounds` sum to the score. `told` is
+    the score as it was published last."""
+
+    lead_id: UUID
+    business_unit: str
+    as_of: AwareDatetime
+    policy_version: str
+    score: ShownScore
+    variant: str | None
+    segments: list[str]
+    lines: list[ShownLine]
+    bounds: list[Reason]
+    better: list[ShownStep]
+    changes: list[ShownChange]
+    taken_back: list[UUID]
+    told: LeadScore | None

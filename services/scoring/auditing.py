@@ -1,0 +1,118 @@
+"""Scores made again from the ledger and compared with what is stored: all of them on demand, some of them all the time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from services.scoring import storage
+from services.scoring.domain import Comparison, Person, compare
+from services.scoring.instruments import ScoringInstruments
+from services.scoring.policies import Policies
+from shared.kit.background import running
+from shared.kit.database import Database, Transaction
+from shared.kit.logs import log
+from shared.kit.transient import is_transient
+
+SLICE = 100
+"""How many scores are made again before others get their turn."""
+
+
+@dataclass(slots=True)
+class Audit:
+    """What a page of an audit found. `stale` were made by another policy than the present one, and checked against that
+    one; `unverifiable` by one that nobody remembers. `next` is where the next page begins."""
+
+    checked: int = 0
+    stale: int = 0
+    unverifiable: int = 0
+    differences: list[dict[str, Any]] = field(default_factory=list)
+    next: UUID | None = None
+
+
+class Auditor:
+    """Looks at scores, a page at a time, in a snapshot of the database and without a lock."""
+
+    def __init__(
+        self,
+        database: Database,
+        policies: Policies,
+        instruments: ScoringInstruments,
+        *,
+        interval_seconds: float,
+        batch: int,
+    ) -> None:
+        self._database = database
+        self._policies = policies
+        self._instruments = instruments
+        self._interval_seconds = interval_seconds
+        self._batch = batch
+
+    async def page(self, after: UUID | None, limit: int) -> Audit:
+        """The next leads in the order of their ids."""
+
+        async def look(tx: Transaction) -> Audit:
+            await storage.in_snapshot(tx)
+            audit = Audit()
+            people, audit.next = await storage.people(tx, after, limit)
+            for start in range(0, len(people), SLICE):
+                for person in people[start : start + SLICE]:
+                    self._add(audit, person, await self._compare(tx, person, audit))
+                await asyncio.sleep(0)
+            return audit
+
+        return await self._database.run(look, deadline_seconds=20)
+
+    async def _compare(self, tx: Transaction, person: Person, audit: Audit) -> Comparison | None:
+        """None where nobody remembers the policy that scored this lead."""
+        version = person.root.policy_version
+        judges = await self._policies.judges(tx, version)
+        if not judges:
+            return None if version is not None else compare(person, self._policies.judge)
+        audit.stale += version != self._policies.version
+        found = compare(person, judges[0])
+        for other in judges[1:]:
+            if found.finding != "different":
+                break
+            found = min(found, compare(person, other), key=lambda one: one.finding == "different")
+        return found
+
+    def _add(self, audit: Audit, person: Person, found: Comparison | None) -> None:
+        if found is None or found.finding == "unmade":
+            audit.unverifiable += 1
+        elif found.finding != "without_score":
+            audit.checked += 1
+            self._instruments.audited.labels(found.finding).inc()
+        if found is not None and found.finding == "different":
+            audit.differences.append(
+                {
+                    "lead_id": person.root.lead_id,
+                    "fault": found.fault,
+                    "policy_version": person.root.policy_version,
+                    "stored": found.stored,
+                    "made_again": found.made_again,
+                }
+            )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Looks at some, round and round, until the context ends."""
+        async with running(self._look_on(), "scoring-audit"):
+            yield
+
+    async def _look_on(self) -> None:
+        after: UUID | None = None
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            try:
+                audit = await self.page(after, self._batch)
+                after = audit.next
+                for difference in audit.differences:
+                    log().error("score_differs", lead_id=str(difference["lead_id"]), fault=difference["fault"])
+            except Exception as error:
+                if not is_transient(error):
+                    log().error("audit_failed", error_type=type(error).__name__)
