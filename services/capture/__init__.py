@@ -4,5 +4,5 @@ purpose    normalise what any channel sends, name it (event id, lead id) without
 consumes   nothing
 publishes  LeadCaptured, InteractionRecorded on capture.leads.v1
 owns       schema `capture`, off the way of a 202: keys, receipts of what is on the log, counts by hour
-serves     POST /v1/leads, /v1/leads:batch, /v1/interactions, /v1/interactions:batch
+serves     POST /v1/leads, /v1/leads:batch, /v1/interactions, /v1/interactions:batch, /v1/channels/<unit>/<endpoint>, /leadflow.js
 """
