@@ -48,8 +48,8 @@ class CaptureInstruments:
         )
         self.deliveries = Counter(
             "leadflow_capture_deliveries_total",
-            "What channels delivered, by adapter and how it ended: taken, nothing, refused, forged, limited, unreadable, "
-            "unavailable.",
+            "What channels delivered, by adapter and how it ended: taken, nothing, ignored, refused, forged, limited, "
+            "unreadable, unavailable.",
             ["adapter", "outcome"],
             registry=registry,
         )

@@ -81,6 +81,7 @@ class CaptureSettings(ServiceSettings):
     rate_burst_seconds: float = Field(5.0, gt=0, description="How many seconds' worth a key may save up.")
     max_body_bytes: int = Field(256 * 1024, ge=1024, le=512 * 1024)
     max_batch_bytes: int = Field(8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    max_email_bytes: int = Field(40 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
     max_batch_items: int = Field(5_000, ge=1, le=20_000)
     max_inflight_requests: int = Field(1_000, ge=1)
     max_inflight_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)

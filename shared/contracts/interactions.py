@@ -31,6 +31,7 @@ INTERACTION_KINDS: Mapping[str, str] = {
     "payment_terms_request": "asked how and when they could pay",
     "sample_request": "asked for a sample",
     "callback_request": "asked to be called",
+    "lead_withdrawn": "took back what they had sent",
     # by e-mail
     "email_open": "opened an e-mail of ours",
     "email_click": "followed a link in an e-mail of ours",

@@ -115,6 +115,22 @@ async def feed_body(
         raise _too_slow(timeout_seconds) from None
 
 
+class Head:
+    """The beginning of a body, so much of it as there is room for."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._content = bytearray()
+
+    def take(self, piece: bytes) -> None:
+        """The next piece."""
+        self._content += piece[: self._room - len(self._content)]
+
+    def content(self) -> bytes:
+        """What was kept."""
+        return bytes(self._content)
+
+
 def _too_slow(timeout_seconds: float) -> Rejected:
     return Rejected(
         f"The body did not arrive within {timeout_seconds:g} s.",

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.capture.api import Door, Endpoint, RawRoute
 from services.capture.api.admission import Claim
-from services.capture.api.bodies import feed_body, parse, read_body, refuse_compressed
+from services.capture.api.bodies import Head, feed_body, parse, read_body, refuse_compressed
 from services.capture.api.channels_schema import operation
 from services.capture.api.forms import (
     FormRates,
@@ -26,6 +26,7 @@ from services.capture.api.forms import (
     taken_answer,
 )
 from services.capture.api.parts import FormReader, parse_form
+from services.capture.api.tables import parse_table
 from services.capture.domain import Refused
 from services.capture.domain.channels import (
     VERIFICATIONS,
@@ -35,6 +36,7 @@ from services.capture.domain.channels import (
     Delivery,
     Draft,
     Forged,
+    Ignored,
     addressed,
 )
 from services.capture.domain.faults import Fault, describe
@@ -51,6 +53,7 @@ _SCRIPT_HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_TABLE_TYPES = (b"text/csv", b"text/tab-separated-values")
 _FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
@@ -72,8 +75,8 @@ class ChannelDoor:
         try:
             with self._door.inflight.one() as claim:
                 address = self._address(request)
-                batch = await self._take(request, claim, address)
-            response, outcome = _answer(request, address, batch)
+                taken = await self._take(request, claim, address)
+            response, outcome = _answer(request, address, taken)
         except (Rejected, Retryable) as error:
             response, outcome = _failed(request, address, error), _outcome(error)
         adapter = "unknown"
@@ -85,13 +88,15 @@ class ChannelDoor:
         self._door.instruments.requests.labels("channels", str(response.status_code)).inc()
         return response
 
-    async def _take(self, request: Request, claim: Claim, address: Address) -> Batch:
+    async def _take(self, request: Request, claim: Claim, address: Address) -> Batch | Ignored:
         if address.is_form:
             refuse_strange_origin(request, address.endpoint)
             self._rates.admit(address, request.client.host if request.client else None, monotonic())
-        delivery = await self._delivery(request, claim, address)
+        drafts = self._drafts(address, await self._delivery(request, claim, address))
+        if isinstance(drafts, Ignored):
+            return drafts
         caller = Caller(address.name, may_backdate=False)
-        return await self._door.intake.take_drafts(self._drafts(address, delivery), caller, address.endpoint.country)
+        return await self._door.intake.take_drafts(drafts, caller, address.endpoint.country)
 
     async def options(self, request: Request) -> Response:
         """Answers a browser that asks before a script posts a form."""
@@ -143,6 +148,12 @@ class ChannelDoor:
             most = max(limit, settings.max_batch_bytes)
             await feed_body(request, headers, reader.write, limit=most, timeout_seconds=seconds)
             return _bare(request, content=reader.fields())
+        if address.adapter.head_bytes is not None:
+            self._verify(address, _bare(request), headers)
+            claim.hold(address.adapter.head_bytes)
+            head = Head(address.adapter.head_bytes)
+            await feed_body(request, headers, head.take, limit=settings.max_email_bytes, timeout_seconds=seconds)
+            return _bare(request, content=head.content())
         body = await read_body(request, headers, claim, limit=limit, timeout_seconds=seconds)
         self._verify(address, _bare(request, body), headers)
         return _bare(request, body, _content(address.adapter.contents, body, content_type, limit))
@@ -163,11 +174,13 @@ class ChannelDoor:
         return () if name is None else self._secrets.get(name, ())
 
     @staticmethod
-    def _drafts(address: Address, delivery: Delivery) -> list[Draft]:
+    def _drafts(address: Address, delivery: Delivery) -> list[Draft] | Ignored:
         """Raises `Rejected` with 422 where there is no sense in what was sent."""
         reading = address.adapter.read(delivery, address.endpoint)
         if isinstance(reading, Refused):
             raise refusal(reading)
+        if isinstance(reading, Ignored):
+            return reading
         return [replace(draft, body=addressed(draft.body, address.unit, address.endpoint)) for draft in reading]
 
 
@@ -186,6 +199,8 @@ def _content(contents: tuple[Content, ...], body: bytes, content_type: bytes, li
     if _is_form(content_type):
         if "form" in contents:
             return parse_form(body, content_type.decode("latin-1"), max_field_bytes=limit)
+    elif "csv" in contents and content_type.lower().startswith(_TABLE_TYPES):
+        return parse_table(body)
     elif "json" in contents:
         value = parse(body)
         if "form" not in contents:
@@ -231,9 +246,12 @@ def _failed(request: Request, address: Address | None, error: Rejected | Retryab
     return problem_answer(error)
 
 
-def _answer(request: Request, address: Address, batch: Batch) -> tuple[Response, str]:
+def _answer(request: Request, address: Address, batch: Batch | Ignored) -> tuple[Response, str]:
     """Anything the log did not take is asked for again: what it did take is recognised by its key. A delivery of which
     nothing can be taken is refused; one of which something was is done, and each item says."""
+    if isinstance(batch, Ignored):
+        nothing = {"accepted": 0, "rejected": 0, "items": [], "ignored": batch.reason}
+        return Response(orjson.dumps(nothing), media_type="application/json"), "ignored"
     if batch.unavailable is not None:
         raise batch.unavailable
     total = len(batch.items)

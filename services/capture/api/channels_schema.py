@@ -62,6 +62,8 @@ def operation(method: str, addresses: Addresses) -> Schema:
                 "application/json": {"schema": fields},
                 "application/x-www-form-urlencoded": {"schema": fields},
                 "multipart/form-data": {"schema": fields},
+                "text/csv": {"schema": {"type": "string", "description": "an event's list, with its columns' names"}},
+                "message/rfc822": {"schema": {"type": "string", "description": "an e-mail message as it arrived"}},
             },
         },
         "responses": {

@@ -12,11 +12,25 @@ from shared.contracts.envelope import Name
 from shared.contracts.policy.section import Section
 
 AdapterName = Literal[
-    "form", "json", "standard_webhooks", "meta_lead_ads", "google_ads", "linkedin", "typeform", "calendly"
+    "form",
+    "json",
+    "standard_webhooks",
+    "meta_lead_ads",
+    "google_ads",
+    "linkedin",
+    "typeform",
+    "calendly",
+    "call",
+    "twilio_call",
+    "chat",
+    "email",
+    "check_in",
 ]
 """Whose way of saying things is read. Capture has one adapter for each."""
 
-VerificationName = Literal["open", "api_key", "standard_webhooks", "meta", "google", "linkedin", "typeform", "calendly"]
+VerificationName = Literal[
+    "open", "api_key", "standard_webhooks", "meta", "google", "linkedin", "typeform", "calendly", "twilio"
+]
 """By what a delivery is trusted: nothing, one of capture's API keys, or the sender's own signature."""
 
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -55,6 +69,12 @@ class Endpoint(Section):
             raise ValueError(
                 "verify_token is what Meta asks with before it sends: meta_lead_ads needs it, nobody else does"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _mail_is_not_signed(self) -> Endpoint:
+        if self.adapter == "email" and self.verification not in (None, "open", "api_key"):
+            raise ValueError("a mail gateway has a key of ours: of a long message only the beginning is read")
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from services.capture.domain.channels.terms import (
     File,
     Forged,
     FormFields,
+    Ignored,
     Reading,
     Verified,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "File",
     "Forged",
     "FormFields",
+    "Ignored",
     "Reading",
     "Verified",
     "addressed",

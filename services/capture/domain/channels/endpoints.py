@@ -6,6 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from services.capture.domain.channels.calendly import read_calendly, verify_calendly
+from services.capture.domain.channels.calls import read_call
+from services.capture.domain.channels.chat import read_chat
+from services.capture.domain.channels.check_ins import read_check_ins
+from services.capture.domain.channels.emails import HEAD_BYTES, read_email
 from services.capture.domain.channels.form import read_form
 from services.capture.domain.channels.google import read_google, verify_google
 from services.capture.domain.channels.linkedin import read_linkedin, verify_linkedin
@@ -14,6 +18,7 @@ from services.capture.domain.channels.mapped import read_json, read_standard_web
 from services.capture.domain.channels.meta import read_meta, verify_meta
 from services.capture.domain.channels.meta import shake_hands as meta_handshake
 from services.capture.domain.channels.terms import Adapter, Verify
+from services.capture.domain.channels.twilio import read_twilio_call, verify_twilio
 from services.capture.domain.channels.typeform import read_typeform, verify_typeform
 from services.capture.domain.channels.verification import verify_standard_webhook
 from shared.contracts.policy import AdapterName, Endpoint, Policy, VerificationName
@@ -29,6 +34,11 @@ ADAPTERS: Mapping[AdapterName, Adapter] = {
     "linkedin": Adapter("LinkedIn", read_linkedin, verification="linkedin", handshake=linkedin_handshake),
     "typeform": Adapter("Typeform", read_typeform, verification="typeform"),
     "calendly": Adapter("Calendly", read_calendly, verification="calendly"),
+    "call": Adapter("Telephony", read_call, contents=("form", "json")),
+    "twilio_call": Adapter("Twilio", read_twilio_call, contents=("form",), verification="twilio"),
+    "chat": Adapter("Chat", read_chat),
+    "email": Adapter("E-mail", read_email, contents=("bytes",), head_bytes=HEAD_BYTES),
+    "check_in": Adapter("Event lists", read_check_ins, contents=("json", "csv")),
 }
 
 VERIFICATIONS: Mapping[VerificationName, Verify] = {
@@ -38,6 +48,7 @@ VERIFICATIONS: Mapping[VerificationName, Verify] = {
     "linkedin": verify_linkedin,
     "typeform": verify_typeform,
     "calendly": verify_calendly,
+    "twilio": verify_twilio,
 }
 """Verifications by a secret that the sender has too. `open` and `api_key` need none of the endpoint's."""
 

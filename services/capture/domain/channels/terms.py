@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from services.capture.domain.terms import Kind, Refused
 from shared.contracts.policy import Endpoint, VerificationName
 
-Content = Literal["json", "form", "bytes"]
-"""How a body is read before the adapter sees it."""
+Content = Literal["json", "form", "csv", "bytes"]
+"""How a body is read before the adapter sees it; `csv` is a list of rows by their columns' names."""
 
 
 class File(NamedTuple):
@@ -53,8 +53,15 @@ class Draft:
     filled_in_seconds: float | None = None
 
 
-Reading = Sequence[Draft] | Refused
-"""What an adapter makes of a delivery; nothing where there is nothing in it to take."""
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """There is nothing in the delivery to take, and why. The reason names no value."""
+
+    reason: str
+
+
+Reading = Sequence[Draft] | Refused | Ignored
+"""What an adapter makes of a delivery."""
 
 
 class Verified(NamedTuple):
@@ -87,10 +94,11 @@ Handshake = Callable[[Delivery, Sequence[str]], Answered | Forged]
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """A sender's way of saying things. `verification` is what it is trusted by where the endpoint says nothing
-    else."""
+    else. Where there is `head_bytes`, so much of the beginning of a body is kept, and the rest read past."""
 
     title: str
     read: Callable[[Delivery, Endpoint], Reading]
     contents: tuple[Content, ...] = ("json",)
     verification: VerificationName = "api_key"
     handshake: Handshake | None = None
+    head_bytes: int | None = None

@@ -12,7 +12,7 @@ import yaml
 
 from services.capture.app import create_app
 from services.capture.domain import Refused
-from services.capture.domain.channels import ADAPTERS, Delivery, Draft
+from services.capture.domain.channels import ADAPTERS, Delivery, Draft, Ignored
 from shared.contracts.policy import Endpoint
 from shared.kit.clock import FakeClock
 from tests.unit.capture.fakes import NOW, FakeLog, a_client, the_settings
@@ -30,8 +30,16 @@ def read(adapter: str, content: object, *, headers: Mapping[str, str] | None = N
     """What an adapter makes of a delivery that it can read."""
     endpoint = an_endpoint(adapter, **given)
     reading = ADAPTERS[endpoint.adapter].read(Delivery(content=content, headers=headers or {}), endpoint)
-    assert not isinstance(reading, Refused), reading
+    assert not isinstance(reading, Refused | Ignored), reading
     return list(reading)
+
+
+def ignored(adapter: str, content: object, **given: Any) -> str:
+    """Why an adapter finds nothing to take in a delivery."""
+    endpoint = an_endpoint(adapter, **given)
+    reading = ADAPTERS[endpoint.adapter].read(Delivery(content=content), endpoint)
+    assert isinstance(reading, Ignored), reading
+    return reading.reason
 
 
 def refused(adapter: str, content: object, **given: Any) -> dict[str, str]:
@@ -54,7 +62,11 @@ async def a_door(
     """A client without a key, of a capture whose default unit has these endpoints and whose unit `tehran` has them too."""
     policy = {
         "version": "test",
-        "defaults": {"country": "NL", "channels": ["web_form", "social", "phone"], "endpoints": endpoints},
+        "defaults": {
+            "country": "NL",
+            "channels": ["web_form", "social", "phone", "chat", "email", "event"],
+            "endpoints": endpoints,
+        },
         "business_units": {"tehran": {"country": "IR", "time_zone": "Asia/Tehran"}},
     }
     file = tmp_path / "policy.yaml"

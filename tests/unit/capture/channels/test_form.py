@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.capture.api.parts import FormReader, parse_form
 from services.capture.domain import Refused
-from services.capture.domain.channels import ADAPTERS, Delivery, Draft, File, FormFields
+from services.capture.domain.channels import ADAPTERS, Delivery, Draft, File, FormFields, Ignored
 from shared.kit.errors import Rejected
 from tests.unit.capture.channels.support import an_endpoint
 
@@ -22,7 +22,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 def submitted(*fields: tuple[str, Any], headers: dict[str, str] | None = None, **given: Any) -> Draft:
     """The draft that a form becomes."""
     reading = ADAPTERS["form"].read(Delivery(content=list(fields), headers=headers or {}), an_endpoint("form", **given))
-    assert not isinstance(reading, Refused)
+    assert not isinstance(reading, Refused | Ignored)
     (draft,) = reading
     return draft
 
