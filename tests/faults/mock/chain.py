@@ -32,6 +32,8 @@ GRACE_SECONDS = 0.5
 LOOK_EVERY_SECONDS = 0.05
 LATE_AT_MOST_SECONDS = 1.5
 REPEAT_AFTER_SECONDS = 0.3
+MOST_SELDOM = 20
+"""After so many attempts, so many times later: thousands that wait for a log would keep this process from anything else."""
 COUNTED_WITHIN_SECONDS = 30.0
 
 
@@ -90,13 +92,15 @@ class Chain:
         return self.answers[-1]
 
     async def deliver(self, record_id: str) -> None:
-        """One lead, until it is accepted, or refused for good."""
+        """One lead, until it is accepted, or refused for good; tried again more seldom the longer it takes, as senders do."""
+        attempt = 0
         while True:
             status = (await self.post(record_id)).status
             if status == 202 or (status == 413 and self.some_are_too_large):
                 return
             assert status == 503, f"a lead was answered {status}"
-            await asyncio.sleep(REPEAT_AFTER_SECONDS)
+            attempt += 1
+            await asyncio.sleep(REPEAT_AFTER_SECONDS * min(attempt, MOST_SELDOM))
 
     def next_id(self) -> str:
         """A record id that was not used yet."""
