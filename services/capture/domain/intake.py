@@ -136,6 +136,7 @@ class _Reading:
         phone = self._phone(body, country)
         identities = self.rules.identities(business_unit, self.submission.sender, texts, email, phone)
         named_lead = None if lead else self._named_lead(identities)
+        retracted = None if lead else self._retracted(business_unit)
         if not lead and "kind" not in texts and not any(fault.field == "kind" for fault in faults):
             faults.append(Fault("kind", "is missing", "Say what happened, such as page_view or demo_request."))
         if historical and not self.submission.may_backdate:
@@ -175,6 +176,8 @@ class _Reading:
                 event["consents"] = permissions
         else:
             event["kind"] = self._happened(unit)
+            if retracted is not None:
+                event["retracts"] = retracted
             for name in _INTERACTION_TEXTS:
                 if name in texts:
                     event[name] = texts[name]
@@ -320,6 +323,17 @@ class _Reading:
     def _named_event(self, business_unit: str, key: str) -> str:
         """A sender numbers its leads and its interactions apart, and its units apart, so one key may mean both."""
         return event_id_text(f"{business_unit}\x1f{self.submission.sender}", f"{self.kind}\x1f{key}")
+
+    def _retracted(self, business_unit: str) -> str | None:
+        """The event that is taken back: by what this sender called it, or by its id."""
+        named, given = self.texts.get("retracts"), self.texts.get("retracts_event_id")
+        if given is not None:
+            try:
+                return str(UUID(given))
+            except ValueError:
+                fix = "Send the event_id that capture answered, or your own record_id as retracts."
+                self.faults.append(Fault("retracts_event_id", "is no UUID", fix))
+        return None if named is None else self._named_event(business_unit, named)
 
     def _named_lead(self, identities: list[dict[str, str]]) -> str | None:
         """The lead an interaction names itself; a fault where nothing tells whose interaction it is."""
