@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from services.capture.domain.faults import Fault, describe
@@ -62,6 +62,10 @@ class IntakeRules:
         """The channel where the unit's policy lists it, else `other`: a bounded set."""
         unit = self._units.get(business_unit, self._other_unit)
         return channel if channel.casefold() in unit.channels else "other"
+
+    def unit_label(self, business_unit: str) -> str:
+        """The unit where the policy names it, else `other`: a bounded set."""
+        return business_unit if business_unit == "default" or business_unit in self._units else "other"
 
     def decide(self, kind: Kind, body: object, submission: Submission, key: str | None) -> Taken | Refused:
         """`key` is what the sender calls this record; the record's own `record_id` goes before it."""
@@ -142,9 +146,10 @@ class _Reading:
         if historical and not self.submission.may_backdate:
             fix = "Use a key with that scope, or leave the field out."
             fault = Fault("historical", "needs the scope backdate, which this key lacks", fix)
-            return Refused((*faults, fault), 422 if faults else 403)
+            faults.append(fault)
+            return self._refused(identities, channel, 403 if len(faults) == 1 else 422)
         if faults:
-            return Refused(tuple(faults))
+            return self._refused(identities, channel)
 
         key = texts.get("record_id", self.key)
         event_id = str(self.rules.new_id()) if key is None else self._named_event(business_unit, key)
@@ -189,6 +194,12 @@ class _Reading:
             event["mark_reasons"] = reasons
         self._personal(event, email, phone)
         return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event, key is not None)
+
+    def _refused(self, identities: list[dict[str, str]], channel: str, status: Literal[403, 422] = 422) -> Refused:
+        unit = self.texts.get("business_unit", "default")
+        tokens = tuple(one["token"] for one in identities)
+        rules = self.rules
+        return Refused(tuple(self.faults), status, tokens, rules.unit_label(unit), rules.channel_label(unit, channel))
 
     def _read_texts(self, body: dict[str, object], fields: Mapping[str, TextField]) -> dict[str, object]:
         """Fills `texts`; answers with the fields that are not text."""
