@@ -31,6 +31,7 @@ BUSY_SECONDS = 0.02
 Answer = dict[str, object]
 _UNIT_AND_CHANNEL = attrgetter("business_unit", "channel")
 _NAMED = attrgetter("named")
+_NOTHING = (b"", b"[]")
 
 
 class Unreadable(NamedTuple):
@@ -190,7 +191,7 @@ class Intake:
         """Puts into quarantine what a known sender sent and nobody can read; the error to answer with. What is too large
         was not read, and of nothing there is nothing to keep."""
         self._instruments.items_refused.labels(kind, "invalid").inc()
-        if error.status not in (400, 422) or not payload.strip():
+        if error.status not in (400, 422) or payload.strip() in _NOTHING:
             return error
         submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
         return self._quarantine.keep(Sent(kind, payload, submission, key), error, "unreadable")

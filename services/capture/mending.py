@@ -163,11 +163,12 @@ class Desk:
             return None
         try:
             body = self._parse(bytes(kept))
-            # What half a surrogate pair is in can be shown as it was written only.
-            orjson.dumps(body)
+            if not reveal:
+                return redacted(body)
+            orjson.dumps(body)  # where it holds half a surrogate pair, only its text can be shown
         except (Rejected, orjson.JSONEncodeError):
             return bytes(kept).decode("utf-8", "backslashreplace") if reveal else f"{len(kept)} bytes that are no JSON"
-        return body if reveal else redacted(body)
+        return body
 
 
 def _shown(row: Row[Any]) -> Shown:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from tests.faults.harness.postgres import FaultyPostgres
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import NOW, PLAIN_KEY, READ_KEY, FakeLog, a_client, lead, problem, the_app
 
+NO_HEADERS: Mapping[str, str] = {}
 OPERATOR = {"Authorization": f"Bearer {'t' * 16}", "Leadflow-Actor": "ada"}
 JSON = {"Content-Type": "application/json"}
 BROKEN = {"name": ["Lovelace"], "email": "ada@example.com", "channel": "web_form"}
@@ -43,7 +44,9 @@ class Door:
     clock: FakeClock
     answers: list[str] = field(default_factory=list)
 
-    async def refused(self, body: Any, status: int = 422, path: str = "/v1/leads", **headers: str) -> str:
+    async def refused(
+        self, body: Any, headers: Mapping[str, str] = NO_HEADERS, *, status: int = 422, path: str = "/v1/leads"
+    ) -> str:
         """Sends what cannot be taken; the id of its entry, once it is there."""
         answer = await self.client.post(path, content=_bytes(body), headers={**JSON, **headers})
         assert answer.status_code == status, answer.text
@@ -60,10 +63,10 @@ class Door:
 
         await eventually(there)
 
-    async def ask(self, path: str = "", status: int = 200, **params: Any) -> Any:
-        """An operator's question."""
+    async def ask(self, path: str = "", **params: Any) -> Any:
+        """An operator's question; what it is about is there."""
         answer = await self.client.get(f"/v1/quarantine{path}", headers=OPERATOR, params=params)
-        assert answer.status_code == status, answer.text
+        assert answer.status_code == 200, answer.text
         self.answers.append(answer.text)
         return answer.json()
 
@@ -101,7 +104,7 @@ def log() -> FakeLog:
 
 
 async def test_what_is_refused_is_kept_with_its_faults_and_without_its_values_in_sight(door: Door) -> None:
-    entry_id = await door.refused(BROKEN, **{"Idempotency-Key": "ada's key"})
+    entry_id = await door.refused(BROKEN, {"Idempotency-Key": "ada's key"})
     (entry,) = (await door.ask())["items"]
     assert entry["id"] == entry_id
     assert (entry["sender"], entry["kind"], entry["reason"], entry["status"]) == ("dev", "lead", "invalid", "open")
@@ -170,14 +173,14 @@ async def test_what_is_from_nobody_known_or_nothing_at_all_is_not_kept(door: Doo
         await door.client.post("/v1/leads:batch", content=b"[]", headers=JSON),
     ]
     assert [answer.status_code for answer in answers] == [401, 403, 403, 400, 413, 415, 422]
-    assert not any("quarantine_id" in answer.json() for answer in answers[:-1])
+    assert not any("quarantine_id" in answer.json() for answer in answers)
     text = (await door.client.get("/metrics")).text
-    assert "leadflow_capture_quarantined_total{" not in text.replace('reason="unreadable"} 1.0', "")
+    assert "leadflow_capture_quarantined_total{" not in text
 
 
 async def test_the_same_sent_again_is_one_entry_and_counted(door: Door) -> None:
     key = {"Idempotency-Key": "k"}
-    ids = {await door.refused(BROKEN, **key) for _ in range(2)}
+    ids = {await door.refused(BROKEN, key) for _ in range(2)}
     door.clock.advance(timedelta(minutes=1))
     answers = [await door.client.post("/v1/leads", json=BROKEN, headers=key) for _ in range(3)]
     assert {answer.json()["quarantine_id"] for answer in answers} == ids
@@ -187,7 +190,7 @@ async def test_the_same_sent_again_is_one_entry_and_counted(door: Door) -> None:
         return bool(entry["times"] == 5)
 
     await eventually(counted)
-    assert await door.refused({**BROKEN, "name": [1]}, **key) not in ids
+    assert await door.refused({**BROKEN, "name": [1]}, key) not in ids
     assert [(one["entries"], one["times"]) for one in (await door.ask("/counts"))["items"]] == [(2, 6)]
 
 
@@ -211,8 +214,9 @@ async def test_of_a_payload_that_is_too_large_the_beginning_is_kept_and_it_canno
 
 
 async def test_a_mended_payload_is_released_as_its_sender_had_sent_it_then(door: Door, log: FakeLog) -> None:
-    entry_id = await door.refused({**BROKEN, "message": "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")})
-    other = await door.refused({**BROKEN, "occurred_at": "yesterday"}, **{"Idempotency-Key": "k"})
+    entry_id = await door.refused(b'{"name": "\\ud800 Lovelace"}')
+    assert (await door.ask(f"/{entry_id}"))["payload"] == {"name": "text of 10"}
+    other = await door.refused({**BROKEN, "occurred_at": "yesterday"}, {"Idempotency-Key": "k"})
     door.clock.advance(timedelta(days=3))
     mended = await door.do(other, "fix", {"patch": {"name": "Ada Lovelace"}})
     assert (mended["ready"], [fault["field"] for fault in mended["faults"]]) == (False, ["occurred_at"])
@@ -243,7 +247,6 @@ async def test_a_mended_payload_is_released_as_its_sender_had_sent_it_then(door:
 async def test_without_a_key_of_its_own_an_entry_is_released_as_one_lead_too(door: Door, log: FakeLog) -> None:
     entry_id = await door.refused({"name": ["x"]})
     await door.do(entry_id, "fix", {"patch": {"name": "x"}})
-    door.rows("SELECT 1")
     first = await door.do(entry_id, "release")
     with psycopg.connect(door.url) as connection:  # as if the process had ended before it was settled
         connection.execute("UPDATE capture.quarantine SET status = 'open', payload = %s", [orjson.dumps({"name": "x"})])
@@ -273,7 +276,7 @@ async def test_a_contradiction_can_be_released_under_an_id_of_its_own_only(door:
 
 async def test_a_senders_rights_are_those_it_had(door: Door, log: FakeLog) -> None:
     plain = {"Authorization": f"Bearer {PLAIN_KEY}"}
-    entry_id = await door.refused({**BROKEN, "historical": True}, **plain)
+    entry_id = await door.refused({**BROKEN, "historical": True}, plain)
     mended = await door.do(entry_id, "fix", {"patch": {"name": "Ada"}})
     assert [fault["field"] for fault in mended["faults"]] == ["historical"]
     await door.do(entry_id, "release", status=403)
@@ -306,7 +309,8 @@ async def test_entries_are_listed_page_by_page_and_by_what_is_asked_for(door: Do
     assert seen == ids
     assert [one["id"] for one in (await door.ask(kind="lead"))["items"]] == ids[1::2]
     assert (await door.ask(sender="nobody"))["items"] == []
-    assert (await door.ask(cursor="bm9uZSBvZiBvdXJz", status=422))["field"] == "cursor"
+    strange = await door.client.get("/v1/quarantine", headers=OPERATOR, params={"cursor": "bm9uZSBvZiBvdXJz"})
+    assert problem(strange, 422, "invalid")["field"] == "cursor"
 
 
 async def test_operators_are_asked_for_the_token_and_are_told_what_is_not_there(door: Door) -> None:
@@ -343,12 +347,12 @@ async def test_what_was_kept_long_enough_is_emptied_and_later_forgotten(door: Do
     door.clock.advance(REMEMBERED)
     await keeping.once()
     assert [entry["status"] for entry in (await door.ask(status="expired"))["items"]] == ["expired"]
-    await door.ask(f"/{old}", status=404)
+    assert (await door.client.get(f"/v1/quarantine/{old}", headers=OPERATOR)).status_code == 404
     assert door.rows("SELECT count(*) FROM capture.quarantine_actions") == [(0,)]
 
 
 async def test_whoever_is_erased_is_emptied_wherever_an_entry_stands_and_nobody_else(door: Door) -> None:
-    ada = await door.refused(BROKEN, **{"Idempotency-Key": "k"})
+    ada = await door.refused(BROKEN, {"Idempotency-Key": "k"})
     dropped = await door.refused({"name": [2], "phone": "+31201234567", "email": "ada@example.com"})
     await door.do(dropped, "drop")
     mended = await door.refused({"name": [3]})
@@ -364,7 +368,7 @@ async def test_whoever_is_erased_is_emptied_wherever_an_entry_stands_and_nobody_
     assert statuses == {ada: "erased", dropped: "dropped", mended: "erased", bob: "open"}
     assert door.rows("SELECT count(*) FROM capture.quarantine WHERE payload IS NOT NULL") == [(1,)]
     # Who was erased and returns is somebody new.
-    assert await door.refused(BROKEN, **{"Idempotency-Key": "k"}) == ada
+    assert await door.refused(BROKEN, {"Idempotency-Key": "k"}) == ada
 
     async def begun_anew() -> bool:
         return bool((await door.ask(f"/{ada}"))["status"] == "open")
