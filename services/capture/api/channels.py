@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
-from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from services.capture.api import Door, Endpoint, RawRoute
-from services.capture.api.admission import Claim
-from services.capture.api.bodies import Head, feed_body, parse, read_body, refuse_compressed
+from services.capture.api import MAX_IDEMPOTENCY_KEY, Door, Endpoint, RawRoute
+from services.capture.api.admission import Claim, header_text
 from services.capture.api.channels_schema import operation
+from services.capture.api.deliveries import bare, read_delivery
 from services.capture.api.forms import (
     FormRates,
     allow_origin,
@@ -25,36 +23,24 @@ from services.capture.api.forms import (
     refuse_strange_origin,
     taken_answer,
 )
-from services.capture.api.parts import FormReader, parse_form
-from services.capture.api.tables import parse_table
+from services.capture.api.script import serve_script
 from services.capture.domain import Refused
 from services.capture.domain.channels import (
     VERIFICATIONS,
     Address,
     Addresses,
-    Content,
     Delivery,
     Draft,
     Forged,
     Ignored,
     addressed,
 )
-from services.capture.domain.faults import Fault, describe
 from services.capture.handlers import Batch, Caller, refusal
 from shared.kit.clock import Clock
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.problems import problem_answer
 
 PATH = "/v1/channels/{unit}/{endpoint}"
-_SCRIPT = Path(__file__).with_name("leadflow.js").read_bytes()
-_SCRIPT_HEADERS = {
-    "ETag": f'"{sha256(_SCRIPT).hexdigest()[:16]}"',
-    "Cache-Control": "public, max-age=3600",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-_TABLE_TYPES = (b"text/csv", b"text/tab-separated-values")
-_FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
 class ChannelDoor:
@@ -92,7 +78,8 @@ class ChannelDoor:
         if address.is_form:
             refuse_strange_origin(request, address.endpoint)
             self._rates.admit(address, request.client.host if request.client else None, monotonic())
-        drafts = self._drafts(address, await self._delivery(request, claim, address))
+        delivery = await read_delivery(request, claim, address, self._door.settings, self._verify)
+        drafts = _drafts(address, delivery)
         if isinstance(drafts, Ignored):
             return drafts
         caller = Caller(address.name, may_backdate=False)
@@ -115,7 +102,7 @@ class ChannelDoor:
             handshake = address.adapter.handshake
             if handshake is None:
                 raise _no_such_method(f"{address.adapter.title} asks for no handshake; this address takes POST.")
-            answered = handshake(_bare(request), self._live(address.endpoint.verify_token or address.endpoint.secret))
+            answered = handshake(bare(request), self._live(address.endpoint.verify_token or address.endpoint.secret))
             if isinstance(answered, Forged):
                 raise _forged(address, answered)
         except Rejected as error:
@@ -134,30 +121,6 @@ class ChannelDoor:
             )
         return address
 
-    async def _delivery(self, request: Request, claim: Claim, address: Address) -> Delivery:
-        """What was sent, once it is known to be from whom it says."""
-        settings = self._door.settings
-        headers: dict[bytes, bytes] = dict(request.scope["headers"])
-        refuse_compressed(headers)
-        content_type = headers.get(b"content-type", b"")
-        limit, seconds = settings.max_body_bytes, settings.body_timeout_seconds
-        if address.is_form and _is_form(content_type):
-            # Nothing is signed over its bytes, so a file in it may be as large as a batch and is read past.
-            claim.hold(limit)
-            reader = FormReader(content_type.decode("latin-1"), max_field_bytes=limit)
-            most = max(limit, settings.max_batch_bytes)
-            await feed_body(request, headers, reader.write, limit=most, timeout_seconds=seconds)
-            return _bare(request, content=reader.fields())
-        if address.adapter.head_bytes is not None:
-            self._verify(address, _bare(request), headers)
-            claim.hold(address.adapter.head_bytes)
-            head = Head(address.adapter.head_bytes)
-            await feed_body(request, headers, head.take, limit=settings.max_email_bytes, timeout_seconds=seconds)
-            return _bare(request, content=head.content())
-        body = await read_body(request, headers, claim, limit=limit, timeout_seconds=seconds)
-        self._verify(address, _bare(request, body), headers)
-        return _bare(request, body, _content(address.adapter.contents, body, content_type, limit))
-
     def _verify(self, address: Address, delivery: Delivery, headers: Mapping[bytes, bytes]) -> None:
         """Raises `Rejected` with 401 or 403. A key of ours proves a sender as well as its own signature does."""
         if address.verification == "open":
@@ -169,54 +132,30 @@ class ChannelDoor:
         outcome = verify(delivery, self._live(address.endpoint.secret), address.endpoint, self._clock.now())
         if isinstance(outcome, Forged):
             raise _forged(address, outcome)
+        age = "newest" if outcome.secret == 0 else "older"
+        self._door.instruments.deliveries_proven.labels(address.endpoint.secret, age).inc()
 
     def _live(self, name: str | None) -> tuple[str, ...]:
         return () if name is None else self._secrets.get(name, ())
 
-    @staticmethod
-    def _drafts(address: Address, delivery: Delivery) -> list[Draft] | Ignored:
-        """Raises `Rejected` with 422 where there is no sense in what was sent."""
-        reading = address.adapter.read(delivery, address.endpoint)
-        if isinstance(reading, Refused):
-            raise refusal(reading)
-        if isinstance(reading, Ignored):
-            return reading
-        return [replace(draft, body=addressed(draft.body, address.unit, address.endpoint)) for draft in reading]
 
-
-def _bare(request: Request, body: bytes = b"", content: object = None) -> Delivery:
-    return Delivery(body, content, request.headers, request.query_params, str(request.url))
-
-
-def _is_form(content_type: bytes) -> bool:
-    return content_type.lower().startswith(_FORM_TYPES)
-
-
-def _content(contents: tuple[Content, ...], body: bytes, content_type: bytes, limit: int) -> object:
-    """The body as the adapter wants it. Raises `Rejected`: 400 where it breaks, 415 where it is something else."""
-    if "bytes" in contents:
-        return body
-    if _is_form(content_type):
-        if "form" in contents:
-            return parse_form(body, content_type.decode("latin-1"), max_field_bytes=limit)
-    elif "csv" in contents and content_type.lower().startswith(_TABLE_TYPES):
-        return parse_table(body)
-    elif "json" in contents:
-        value = parse(body)
-        if "form" not in contents:
-            return value
-        if not isinstance(value, dict):
-            fix = "Send the form's fields as one object."
-            raise refusal(Refused((Fault("body", f"is {describe(value)}, not an object", fix),)))
-        return list(value.items())
-    wanted = "application/json" if "json" in contents else "application/x-www-form-urlencoded"
-    raise Rejected(
-        f"The body is not sent as {wanted}.",
-        status=415,
-        code="unsupported-media-type",
-        field="Content-Type",
-        fix=f"Send `Content-Type: {wanted}`.",
-    )
+def _drafts(address: Address, delivery: Delivery) -> list[Draft] | Ignored:
+    """Raises `Rejected` with 422 where there is no sense in what was sent, or in its Idempotency-Key."""
+    reading = address.adapter.read(delivery, address.endpoint)
+    if isinstance(reading, Refused):
+        raise refusal(reading)
+    if isinstance(reading, Ignored):
+        return reading
+    given = delivery.headers.get("idempotency-key")
+    key = None if given is None else header_text("Idempotency-Key", given.encode("latin-1"), MAX_IDEMPOTENCY_KEY)
+    return [
+        replace(
+            draft,
+            body=addressed(draft.body, address.unit, address.endpoint),
+            key=draft.key if draft.key is not None or key is None else f"{key}:{place}",
+        )
+        for place, draft in enumerate(reading)
+    ]
 
 
 def _no_such_method(why: str) -> Rejected:
@@ -299,7 +238,7 @@ def channels_router(door: ChannelDoor) -> APIRouter:
         )
     router.add_api_route(
         "/leadflow.js",
-        _script,
+        serve_script,
         methods=["GET"],
         response_class=Response,
         response_model=None,
@@ -308,9 +247,3 @@ def channels_router(door: ChannelDoor) -> APIRouter:
         openapi_extra={"responses": {"200": {"description": "JavaScript", "content": {"text/javascript": {}}}}},
     )
     return router
-
-
-async def _script(request: Request) -> Response:
-    if request.headers.get("if-none-match") == _SCRIPT_HEADERS["ETag"]:
-        return Response(status_code=304, headers=_SCRIPT_HEADERS)
-    return Response(_SCRIPT, headers=_SCRIPT_HEADERS, media_type="text/javascript; charset=utf-8")

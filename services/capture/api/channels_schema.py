@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.capture.api.schema import BATCH, PROBLEM, Schema
+from services.capture.api.schema import BATCH, IDEMPOTENCY_KEY, PROBLEM, Schema
 from services.capture.domain.channels import Addresses
 
 _POST_PROBLEMS = {
@@ -55,7 +55,8 @@ def operation(method: str, addresses: Addresses) -> Schema:
     for problem in problems.values():
         problem["content"]["text/html"] = {"schema": {"type": "string", "description": "a form: a page for people"}}
     return {
-        "parameters": _parameters(addresses),
+        "parameters": [*_parameters(addresses), IDEMPOTENCY_KEY],
+        "security": [{}, {"bearer": []}, {"apiKey": []}],
         "requestBody": {
             "required": True,
             "content": {

@@ -22,7 +22,6 @@ PROBLEM: Schema = {
         "field": {"type": "string"},
         "fix": {"type": "string"},
         "event_id": {"type": "string", "format": "uuid"},
-        "quarantine_id": {"type": "string", "format": "uuid", "description": "under which an operator finds it"},
         "differs": {"type": "array", "items": {"type": "string"}, "description": "names of fields"},
         "errors": {
             "type": "array",
@@ -168,6 +167,14 @@ INTERACTION_EXAMPLE: Schema = {
 }
 
 
+IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "your id of this request: sent twice, counted once (in a batch with each item's place)",
+}
+
+
 def operation(kind: str, *, many: bool) -> Schema:
     """The OpenAPI part of one operation: its body with an example, its headers, its answers."""
     lead = kind == "lead"
@@ -194,12 +201,7 @@ def operation(kind: str, *, many: bool) -> Schema:
     return {
         "requestBody": {"required": True, "content": content},
         "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-                "description": "your id of this request: sent twice, counted once (in a batch with each item's place)",
-            },
+            IDEMPOTENCY_KEY,
             {
                 "name": "Leadflow-Sender",
                 "in": "header",

@@ -22,12 +22,10 @@ from shared.cli.audit.steps import (
     Deadline,
     LifecycleStep,
     RollupCheck,
-    ScoreCheck,
     Step,
     check_captured,
     check_lifecycle,
     check_rollups,
-    check_scores,
     check_unreadable,
 )
 from shared.cli.http import ServiceClient, explained
@@ -55,13 +53,13 @@ def audit(
     ] = 60.0,
 ) -> None:
     """Check that every accepted event was counted exactly once. Exits 0 when clean, 1 when anything differs."""
-    steps, rollups, scores = asyncio.run(_audit(wait_seconds))
-    _print(steps, rollups, scores)
-    if not all(step.clean for step in steps) or rollups.different or scores.different:
+    steps, rollups = asyncio.run(_audit(wait_seconds))
+    _print(steps, rollups)
+    if not all(step.clean for step in steps) or rollups.different:
         raise typer.Exit(DIFFERENCES_EXIT_CODE)
 
 
-async def _audit(wait_seconds: float) -> tuple[list[Step], RollupCheck, ScoreCheck]:
+async def _audit(wait_seconds: float) -> tuple[list[Step], RollupCheck]:
     settings, address = cli_settings(), bootstrap()
     with open_ledgers() as (captured, lifecycle):
         async with AsyncExitStack() as stack:
@@ -81,8 +79,7 @@ async def _audit(wait_seconds: float) -> tuple[list[Step], RollupCheck, ScoreChe
             await check_unreadable(to_pipeline.step, pipeline, CAPTURE_LEADS.name, deadline)
             await check_unreadable(to_books.step, metrics, PIPELINE_LIFECYCLE.name, deadline)
             rollups = await check_rollups(metrics, deadline)
-            scores = await check_scores(scoring)
-    return [to_scoring.step, to_pipeline.step, to_metrics.step, to_books.step], rollups, scores
+    return [to_scoring.step, to_pipeline.step, to_metrics.step, to_books.step], rollups
 
 
 def _client(settings: CliSettings, service: str) -> ServiceClient:
@@ -104,7 +101,7 @@ async def _read_log(address: str, captured: Ledger, lifecycle: Ledger) -> None:
                 await log.read(ledger, lambda done, task=task: bar.update(task, completed=done))  # type: ignore[misc]
 
 
-def _print(steps: Sequence[Step], rollups: RollupCheck, scores: ScoreCheck) -> None:
+def _print(steps: Sequence[Step], rollups: RollupCheck) -> None:
     console = Console()
     table = Table(
         "", title="\nFrom the log to the books", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
@@ -118,16 +115,12 @@ def _print(steps: Sequence[Step], rollups: RollupCheck, scores: ScoreCheck) -> N
     console.print(table)
     wrong = rollups.different
     console.print(f"Rollups: {rollups.checked:,} numbers made again from the facts, {wrong:,} differ.")
-    unknown = f", {scores.unverifiable:,} by a policy that nobody remembers" if scores.unverifiable else ""
-    console.print(f"Scores: {scores.checked:,} made again from their ledgers, {scores.different:,} differ{unknown}.")
     for step in steps:
         for line in step.differing:
             console.print(f"  [red]{step.name}:[/] {escape(line)}", soft_wrap=True)
     for difference in rollups.differences:
         console.print(f"  [red]rollups:[/] {escape(difference)}", soft_wrap=True)
-    for difference in scores.differences:
-        console.print(f"  [red]scores:[/] {escape(difference)}", soft_wrap=True)
-    clean = all(step.clean for step in steps) and not wrong and not scores.different
+    clean = all(step.clean for step in steps) and not wrong
     console.print(
         "[bold green]No difference: every accepted event is exactly one of fact, waiting or dead letter.[/]"
         if clean

@@ -80,6 +80,8 @@ class Endpoint(Section):
     @model_validator(mode="after")
     def _forms_say_who_may_post(self) -> Endpoint:
         if self.adapter != "form":
+            if self.verification == "open":
+                raise ValueError("only a form is open to everybody; let the sender sign, or give it an API key")
             given = [name for name in _FORM_ONLY if name in self.model_fields_set]
             if given:
                 raise ValueError(f"{', '.join(given)} is for the adapter form")

@@ -88,6 +88,25 @@ async def test_a_key_of_ours_proves_a_sender_too(tmp_path: Path, log: FakeLog) -
     assert answer.status_code == 200
 
 
+async def test_which_secret_proves_deliveries_can_be_seen(tmp_path: Path, log: FakeLog) -> None:
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        for secret in (SECRETS["SENDER"][0], SECRETS["SENDER"][1], SECRETS["SENDER"][1]):
+            await client.post("/v1/channels/default/hooks", content=b"{}", headers=signed(b"{}", secret=secret))
+        text = (await client.get("/metrics")).text
+    assert 'leadflow_capture_deliveries_proven_total{age="newest",secret="SENDER"} 1.0' in text
+    assert 'leadflow_capture_deliveries_proven_total{age="older",secret="SENDER"} 2.0' in text
+
+
+async def test_a_sender_without_ids_of_its_own_may_name_each_delivery(tmp_path: Path, log: FakeLog) -> None:
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        for _ in range(2):
+            named = KEY | {"Idempotency-Key": "d1"}
+            await client.post("/v1/channels/default/crm", json=[{"name": "a"}, {"name": "b"}], headers=named)
+        empty = await client.post("/v1/channels/default/crm", json={}, headers=KEY | {"Idempotency-Key": ""})
+    problem(empty, 422, "invalid-fields")
+    assert len({event.event_id for event in log.events()}) == 2
+
+
 async def test_nothing_in_it_can_be_taken(tmp_path: Path, log: FakeLog) -> None:
     async with a_door(tmp_path, ENDPOINTS, log=log) as client:
         answer = await client.post("/v1/channels/default/crm", json=[{"name": ["x"]}, {"name": []}], headers=KEY)
@@ -119,6 +138,8 @@ async def test_503_asks_for_all_of_it_again(tmp_path: Path, log: FakeLog) -> Non
         ({"adapter": "standard_webhooks", "channel": "social", "secret": "OTHER"}, "has no OTHER"),
         ({"adapter": "json", "channel": "nothing"}, "leads to channel 'nothing'"),
         ({"adapter": "json", "channel": "social", "redirect": "/x"}, "redirect is for the adapter form"),
+        ({"adapter": "json", "channel": "social", "verification": "open"}, "only a form is open"),
+        ({"adapter": "meta_lead_ads", "channel": "social", "secret": "SENDER"}, "meta_lead_ads needs it"),
         ({"adapter": "form", "channel": "social"}, "a form needs allowed_origins"),
         ({"adapter": "form", "channel": "social", "allowed_origins": ["example.com"]}, "is no origin"),
     ],

@@ -1,0 +1,84 @@
+"""From a request to a delivery: its body read as the adapter wants it, once it is known from whom it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from fastapi import Request
+
+from services.capture.api.admission import Claim
+from services.capture.api.bodies import Head, feed_body, parse, read_body, refuse_compressed
+from services.capture.api.parts import FormReader, parse_form
+from services.capture.api.tables import parse_table
+from services.capture.domain import Refused
+from services.capture.domain.channels import Address, Content, Delivery
+from services.capture.domain.faults import Fault, describe
+from services.capture.handlers import refusal
+from services.capture.settings import CaptureSettings
+from shared.kit.errors import Rejected
+
+Verify = Callable[[Address, Delivery, Mapping[bytes, bytes]], None]
+_TABLE_TYPES = (b"text/csv", b"text/tab-separated-values")
+_FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+
+
+def bare(request: Request, body: bytes = b"", content: object = None) -> Delivery:
+    """The request as adapters see it."""
+    return Delivery(body, content, request.headers, request.query_params, str(request.url))
+
+
+async def read_delivery(
+    request: Request, claim: Claim, address: Address, settings: CaptureSettings, verify: Verify
+) -> Delivery:
+    """What was sent. Nothing of it is read before `verify`, which raises for what is not from its sender."""
+    headers: dict[bytes, bytes] = dict(request.scope["headers"])
+    refuse_compressed(headers)
+    content_type = headers.get(b"content-type", b"")
+    limit, seconds = settings.max_body_bytes, settings.body_timeout_seconds
+    if address.is_form and _is_form(content_type):
+        # Nothing is signed over its bytes, so a file in it may be as large as a batch and is read past.
+        claim.hold(limit)
+        reader = FormReader(content_type.decode("latin-1"), max_field_bytes=limit)
+        most = max(limit, settings.max_batch_bytes)
+        await feed_body(request, headers, reader.write, limit=most, timeout_seconds=seconds)
+        return bare(request, content=reader.fields())
+    if address.adapter.head_bytes is not None:
+        verify(address, bare(request), headers)
+        claim.hold(address.adapter.head_bytes)
+        head = Head(address.adapter.head_bytes)
+        await feed_body(request, headers, head.take, limit=settings.max_email_bytes, timeout_seconds=seconds)
+        return bare(request, content=head.content())
+    body = await read_body(request, headers, claim, limit=limit, timeout_seconds=seconds)
+    verify(address, bare(request, body), headers)
+    return bare(request, body, _content(address.adapter.contents, body, content_type, limit))
+
+
+def _is_form(content_type: bytes) -> bool:
+    return content_type.lower().startswith(_FORM_TYPES)
+
+
+def _content(contents: tuple[Content, ...], body: bytes, content_type: bytes, limit: int) -> object:
+    """The body as the adapter wants it. Raises `Rejected`: 400 where it breaks, 415 where it is something else."""
+    if "bytes" in contents:
+        return body
+    if _is_form(content_type):
+        if "form" in contents:
+            return parse_form(body, content_type.decode("latin-1"), max_field_bytes=limit)
+    elif "csv" in contents and content_type.lower().startswith(_TABLE_TYPES):
+        return parse_table(body)
+    elif "json" in contents:
+        value = parse(body)
+        if "form" not in contents:
+            return value
+        if not isinstance(value, dict):
+            fix = "Send the form's fields as one object."
+            raise refusal(Refused((Fault("body", f"is {describe(value)}, not an object", fix),)))
+        return list(value.items())
+    wanted = "application/json" if "json" in contents else "application/x-www-form-urlencoded"
+    raise Rejected(
+        f"The body is not sent as {wanted}.",
+        status=415,
+        code="unsupported-media-type",
+        field="Content-Type",
+        fix=f"Send `Content-Type: {wanted}`.",
+    )
