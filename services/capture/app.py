@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
 
 from services.capture.addresses import read_email, read_phone
 from services.capture.api import Door, ShortWay, intake_router
+from services.capture.api.bodies import parse
 from services.capture.api.channels import ChannelDoor, channels_router
+from services.capture.api.quarantine import quarantine_router
 from services.capture.api.schema import SECURITY_SCHEMES
 from services.capture.bookkeeping import Books
 from services.capture.browsers import read_browser
 from services.capture.domain import IntakeRules, Readers
 from services.capture.domain.channels import Addresses
 from services.capture.handlers import Intake, Log
-from services.capture.instruments import BookInstruments, CaptureInstruments
+from services.capture.instruments import BookInstruments, CaptureInstruments, QuarantineInstruments
+from services.capture.keeping import Keeping
 from services.capture.memory import Memory
+from services.capture.mending import Desk
+from services.capture.quarantine import Quarantine
 from services.capture.settings import CaptureSettings
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
 from shared.contracts.topics import CAPTURE_LEADS, Topic
 from shared.kit.app import build_app
+from shared.kit.background import running
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.database import Database
 from shared.kit.documents import InvalidDocument, read_yaml
@@ -72,7 +79,14 @@ def create_app(
     memory = Memory(settings.memory_bytes)
     instruments.remembered_events.set_function(lambda: len(memory))
     instruments.remembered_bytes.set_function(lambda: memory.held_bytes)
-    intake = Intake(rules=rules, log=log, memory=memory, clock=clock, instruments=instruments)
+    quarantine_instruments = QuarantineInstruments(registry)
+    quarantine = Quarantine(books, quarantine_instruments, new_id, max_bytes=settings.quarantine_bytes)
+    intake = Intake(rules=rules, log=log, memory=memory, quarantine=quarantine, clock=clock, instruments=instruments)
+    keeping = None
+    if database is not None:
+        keep = timedelta(days=settings.quarantine_days)
+        keeping = Keeping(database, quarantine, quarantine_instruments, keep)
+    desk = Desk(database, rules, intake, parse, new_id)
     door = Door(settings=settings, intake=intake, instruments=instruments)
     channels = ChannelDoor(door=door, addresses=addresses, secrets=settings.secrets_by_name, clock=clock)
     app = build_app(
@@ -84,8 +98,9 @@ def create_app(
         database=database,
         needs_database=False,
         producer=producer,
-        routers=[intake_router(door), channels_router(channels)],
+        routers=[intake_router(door), channels_router(channels), quarantine_router(desk)],
         parts=[
+            *([] if keeping is None else [lambda: running(keeping.run(), "capture-quarantine")]),
             lambda: books.kept(BOOKS_GRACE_SECONDS),
             lambda: door.inflight.drained(settings.shutdown_timeout_seconds),
         ],

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -16,6 +16,7 @@ from services.capture.domain import IntakeRules, Kind, Refused, Submission, Take
 from services.capture.domain.channels import Draft
 from services.capture.instruments import CaptureInstruments
 from services.capture.memory import Memory
+from services.capture.quarantine import Quarantine, Sent, Understood
 from services.capture.repeats import contradiction
 from shared.contracts.topics import CAPTURE_LEADS
 from shared.kit.clock import Clock
@@ -30,6 +31,14 @@ BUSY_SECONDS = 0.02
 Answer = dict[str, object]
 _UNIT_AND_CHANNEL = attrgetter("business_unit", "channel")
 _NAMED = attrgetter("named")
+_NOTHING = (b"", b"[]")
+
+
+class Unreadable(NamedTuple):
+    """A part of a batch that could not be read, and why."""
+
+    raw: bytes
+    error: Rejected
 
 
 class Log(Protocol):
@@ -68,11 +77,13 @@ class _Slice:
     """Decided events that go to the log together."""
 
     places: list[int] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     messages: list[tuple[bytes, bytes]] = field(default_factory=list)
 
-    def add(self, place: int, taken: Taken, encoded: tuple[bytes, bytes]) -> None:
+    def add(self, place: int, sent: Sent, taken: Taken, encoded: tuple[bytes, bytes]) -> None:
         self.places.append(place)
+        self.sent.append(sent)
         self.taken.append(taken)
         self.messages.append(encoded)
 
@@ -113,6 +124,15 @@ def _unavailable(error: Retryable) -> Answer:
     }
 
 
+def _told(taken: Taken) -> Answer:
+    return {
+        "event_id": taken.event_id,
+        "lead_id": taken.lead_id,
+        "business_unit": taken.business_unit,
+        "flags": taken.flags,
+    }
+
+
 def _accepted(place: int, taken: Taken) -> Answer:
     return {
         "index": place,
@@ -131,36 +151,81 @@ class Intake:
     """Takes payloads in, one or many."""
 
     def __init__(
-        self, *, rules: IntakeRules, log: Log, memory: Memory, clock: Clock, instruments: CaptureInstruments
+        self,
+        *,
+        rules: IntakeRules,
+        log: Log,
+        memory: Memory,
+        quarantine: Quarantine,
+        clock: Clock,
+        instruments: CaptureInstruments,
     ) -> None:
         self._rules = rules
         self._log = log
         self._memory = memory
+        self._quarantine = quarantine
         self._clock = clock
         self._instruments = instruments
 
     async def take(self, kind: Kind, body: object, caller: Caller, key: str | None) -> Answer:
         """One payload. Raises `Rejected` with every fault, or `Retryable` when the log did not take it in time."""
         submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
+        sent = Sent(kind, body, submission, key)
         decision = self._rules.decide(kind, body, submission, key)
         if isinstance(decision, Refused):
-            self._count_refused(kind, decision)
+            raise self._refuse(sent, decision)
+        if (conflict := await self._accept(kind, decision)) is not None:
+            raise self._contradicted(sent, decision, conflict)
+        return _told(decision)
+
+    async def release(self, sent: Sent) -> Answer:
+        """The same for what was in quarantine, by the same rules; what is refused now stays where it is."""
+        decision = self._rules.decide(sent.kind, sent.payload, sent.submission, sent.key)
+        if isinstance(decision, Refused):
             raise refusal(decision)
+        if (conflict := await self._accept(sent.kind, decision)) is not None:
+            raise conflict
+        return _told(decision)
+
+    def unreadable(self, kind: Kind, payload: bytes, caller: Caller, key: str | None, error: Rejected) -> Rejected:
+        """Puts into quarantine what a known sender sent and nobody can read; the error to answer with. What is too large
+        was not read, and of nothing there is nothing to keep."""
+        self._instruments.items_refused.labels(kind, "invalid").inc()
+        if error.status not in (400, 422) or payload.strip() in _NOTHING:
+            return error
+        submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
+        return self._quarantine.keep(Sent(kind, payload, submission, key), error, "unreadable")
+
+    async def _accept(self, kind: Kind, decision: Taken) -> Rejected | None:
+        """Publishes what is new. A contradiction of what was taken before is answered with."""
         encoded = message(decision)
         before = self._memory.said(decision.event_id) if decision.named else None
         if before is None:
             await self._send(kind, decision, encoded)
-        elif (conflict := contradiction(before, encoded[1], decision.event_id)) is not None:
-            self._instruments.items_refused.labels(kind, "conflict").inc()
-            raise conflict
-        else:
+            return None
+        conflict = contradiction(before, encoded[1], decision.event_id)
+        if conflict is None:
             self._instruments.items_repeated.labels(kind).inc()
-        return {
-            "event_id": decision.event_id,
-            "lead_id": decision.lead_id,
-            "business_unit": decision.business_unit,
-            "flags": decision.flags,
-        }
+        return conflict
+
+    def _refuse(self, sent: Sent, refused: Refused) -> Rejected:
+        """Counts it, keeps it, and is the error to answer with."""
+        reason = "forbidden" if refused.status == 403 else "invalid"
+        self._instruments.items_refused.labels(sent.kind, reason).inc()
+        error = refusal(refused)
+        if refused.status == 403:
+            return error
+        understood = Understood(refused.identities, refused.business_unit, refused.channel)
+        return self._quarantine.keep(sent, error, "invalid", understood)
+
+    def _contradicted(self, sent: Sent, taken: Taken, error: Rejected) -> Rejected:
+        self._instruments.items_refused.labels(sent.kind, "conflict").inc()
+        understood = Understood(
+            taken.tokens,
+            self._rules.unit_label(taken.business_unit),
+            self._rules.channel_label(taken.business_unit, taken.channel),
+        )
+        return self._quarantine.keep(sent, error, "conflict", understood)
 
     async def _send(self, kind: Kind, decision: Taken, encoded: tuple[bytes, bytes]) -> None:
         started = perf_counter()
@@ -175,23 +240,23 @@ class Intake:
             self._memory.keep(decision.event_id, encoded[1])
 
     async def take_many(
-        self, kind: Kind, bodies: Iterable[object | Rejected], caller: Caller, key: str | None
+        self, kind: Kind, bodies: Iterable[object | Unreadable], caller: Caller, key: str | None
     ) -> Batch:
-        """Many payloads, each decided alone and published in order. A body may be the error its reading ended in."""
+        """Many payloads, each decided alone and published in order."""
         submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
         batch, ready = Batch(), _Slice()
         since = perf_counter()
         for place, body in enumerate(bodies):
-            if isinstance(body, Rejected):
-                self._instruments.items_refused.labels(kind, "invalid").inc()
-                batch.items.append(_refused(place, body))
+            name = None if key is None else f"{key}:{place}"
+            if isinstance(body, Unreadable):
+                batch.items.append(_refused(place, self.unreadable(kind, body.raw, caller, name, body.error)))
                 continue
-            decision = self._rules.decide(kind, body, submission, None if key is None else f"{key}:{place}")
+            decision = self._rules.decide(kind, body, submission, name)
+            sent = Sent(kind, body, submission, name)
             if isinstance(decision, Refused):
-                self._count_refused(kind, decision)
-                batch.items.append(_refused(place, refusal(decision)))
+                batch.items.append(_refused(place, self._refuse(sent, decision)))
             else:
-                ready.add(place, decision, message(decision))
+                ready.add(place, sent, decision, message(decision))
                 # Stands only if the log takes it: `_publish` writes over it where the log does not.
                 batch.items.append(_accepted(place, decision))
             if len(ready.messages) >= MAX_PRODUCED_AT_ONCE:
@@ -223,11 +288,11 @@ class Intake:
                 draft.filled_in_seconds,
             )
             decision = self._rules.decide(draft.kind, draft.body, submission, draft.key)
+            sent = Sent(draft.kind, draft.body, submission, draft.key)
             if isinstance(decision, Refused):
-                self._count_refused(draft.kind, decision)
-                batch.items.append(_refused(place, refusal(decision)))
+                batch.items.append(_refused(place, self._refuse(sent, decision)))
             else:
-                ready.add(place, decision, message(decision))
+                ready.add(place, sent, decision, message(decision))
                 batch.items.append(_accepted(place, decision))
             last = place + 1 == len(drafts) or drafts[place + 1].kind != draft.kind
             if ready.messages and (last or len(ready.messages) >= MAX_PRODUCED_AT_ONCE):
@@ -261,16 +326,15 @@ class Intake:
         """What is new of a slice, and what says again what was said. Contradictions are refused."""
         new, again = _Slice(), list[tuple[int, Taken]]()
         said: dict[str, bytes] = {}
-        for place, taken, encoded in zip(ready.places, ready.taken, ready.messages, strict=True):
+        for place, sent, taken, encoded in zip(ready.places, ready.sent, ready.taken, ready.messages, strict=True):
             before = (self._memory.said(taken.event_id) or said.get(taken.event_id)) if taken.named else None
             if before is None:
-                new.add(place, taken, encoded)
+                new.add(place, sent, taken, encoded)
                 said[taken.event_id] = encoded[1]
             elif (conflict := contradiction(before, encoded[1], taken.event_id)) is None:
                 again.append((place, taken))
             else:
-                self._instruments.items_refused.labels(kind, "conflict").inc()
-                batch.items[place] = _refused(place, conflict)
+                batch.items[place] = _refused(place, self._contradicted(sent, taken, conflict))
         return new, again
 
     async def _send_many(self, kind: Kind, batch: Batch, ready: _Slice) -> dict[str, Exception]:
@@ -309,9 +373,6 @@ class Intake:
         counter = self._instruments.leads_accepted if kind == "lead" else self._instruments.interactions_accepted
         for (unit, channel), count in Counter(map(_UNIT_AND_CHANNEL, accepted)).items():
             counter.labels(self._rules.channel_label(unit, channel)).inc(count)
-
-    def _count_refused(self, kind: Kind, refused: Refused) -> None:
-        self._instruments.items_refused.labels(kind, "forbidden" if refused.status == 403 else "invalid").inc()
 
     def _count_failed(self, kind: Kind, error: Exception) -> None:
         reason = "invalid" if isinstance(error, Rejected) else "unavailable"

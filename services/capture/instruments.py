@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.capture.domain import REASONS
 from shared.kit.instruments import FAST_SECONDS
 
 
@@ -71,6 +75,41 @@ class CaptureInstruments:
         self.inflight_bytes = Gauge(
             "leadflow_capture_inflight_bytes", "Bytes of their bodies held in memory.", registry=registry
         )
+
+
+class QuarantineInstruments:
+    """What was refused and is kept, by why: invalid, unreadable, conflict."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.quarantined = Counter(
+            "leadflow_capture_quarantined_total",
+            "Payloads that were refused and put into quarantine, by kind and reason.",
+            ["kind", "reason"],
+            registry=registry,
+        )
+        self.not_kept = Counter(
+            "leadflow_capture_quarantine_not_kept_total",
+            "Payloads that were refused and not kept: quarantine is full, or there is no database.",
+            ["reason"],
+            registry=registry,
+        )
+        self.open_entries = Gauge(
+            "leadflow_capture_quarantine_open_entries",
+            "Entries that wait for an operator, as the database last counted them.",
+            ["reason"],
+            registry=registry,
+        )
+        self.oldest_open_timestamp = Gauge(
+            "leadflow_capture_quarantine_oldest_open_timestamp_seconds",
+            "When the oldest of them was received; 0 where none is open.",
+            registry=registry,
+        )
+
+    def tell(self, open_by_reason: Mapping[str, int], oldest: datetime | None) -> None:
+        """What waits now. A reason that nothing waits for any more is 0."""
+        for reason in REASONS:
+            self.open_entries.labels(reason).set(open_by_reason.get(reason, 0))
+        self.oldest_open_timestamp.set(0 if oldest is None else oldest.timestamp())
 
 
 class BookInstruments:

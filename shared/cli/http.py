@@ -27,6 +27,9 @@ RETRIED = frozenset({429, 502, 503, 504})
 FIRST_CONTACT_SECONDS = 4.0
 """How long a service that never answered is tried: long enough for a restart, short enough for a person."""
 
+MOST_COLUMNS = 30
+"""How many of a file's columns an error shows."""
+
 CREDENTIALS = {
     "capture": "LEADFLOW_CAPTURE_KEY",
     "scoring": "LEADFLOW_API_TOKEN",
@@ -64,8 +67,10 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
         except LeadflowError as failure:
             console = Console(stderr=True)
             console.print(f"[bold red]Error:[/] {escape(str(failure))}", soft_wrap=True, highlight=False)
-            if isinstance(failure, CommandFailed) and failure.fix:
-                console.print(f"[bold]Fix:[/] {escape(failure.fix)}", soft_wrap=True, highlight=False)
+            if columns := getattr(failure, "columns", ()):
+                console.print(f"Columns: {escape(', '.join(columns[:MOST_COLUMNS]))}", soft_wrap=True, highlight=False)
+            if fix := getattr(failure, "fix", None):
+                console.print(f"[bold]Fix:[/] {escape(fix)}", soft_wrap=True, highlight=False)
             raise typer.Exit(failure.exit_code if isinstance(failure, CommandFailed) else 2) from failure
 
     return with_errors_explained

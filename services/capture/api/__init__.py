@@ -74,14 +74,21 @@ class Door:
             limit=settings.max_batch_bytes if many else settings.max_body_bytes,
             timeout_seconds=settings.body_timeout_seconds,
         )
+        try:
+            if not many:
+                limits.update(self._rates.charge(key, 1))
+                content = parse(body)
+            elif lines:
+                count, items = parse_lines(
+                    body, max_items=settings.max_batch_items, max_line_bytes=settings.max_body_bytes
+                )
+            else:
+                array = parse_array(body, max_items=settings.max_batch_items)
+                count, items = len(array), iter(array)
+        except Rejected as error:
+            raise self.intake.unreadable(kind, body, caller, name, error) from None
         if not many:
-            limits.update(self._rates.charge(key, 1))
-            return _json(await self.intake.take(kind, parse(body), caller, name), 202)
-        if lines:
-            count, items = parse_lines(body, max_items=settings.max_batch_items, max_line_bytes=settings.max_body_bytes)
-        else:
-            array = parse_array(body, max_items=settings.max_batch_items)
-            count, items = len(array), iter(array)
+            return _json(await self.intake.take(kind, content, caller, name), 202)
         limits.update(self._rates.charge(key, count))
         return _batch_answer(await self.intake.take_many(kind, items, caller, name))
 

@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import Request
 
 from services.capture.api.admission import Claim
+from services.capture.handlers import Unreadable
 from shared.kit.errors import Rejected
 
 _JSON_TYPES = frozenset({b"", b"application/json", b"text/json"})
@@ -223,21 +224,21 @@ def parse_array(raw: bytes, *, max_items: int) -> list[object]:
     return items
 
 
-def parse_lines(raw: bytes, *, max_items: int, max_line_bytes: int) -> tuple[int, Iterator[object | Rejected]]:
-    """How many values there are, and each as it is read; a line that is no JSON is the error it ended in.
+def parse_lines(raw: bytes, *, max_items: int, max_line_bytes: int) -> tuple[int, Iterator[object | Unreadable]]:
+    """How many values there are, and each as it is read, also where a line is no JSON.
     Blank lines do not count. Raises `Rejected`: 413, 422."""
     lines = [line for line in raw.removeprefix(_BYTE_ORDER_MARK).split(b"\n") if line and not line.isspace()]
     _check_count(len(lines), max_items)
     return len(lines), (_parse_line(line, max_line_bytes) for line in lines)
 
 
-def _parse_line(line: bytes, limit: int) -> object | Rejected:
+def _parse_line(line: bytes, limit: int) -> object | Unreadable:
     if len(line) > limit:
-        return _too_large(limit)
+        return Unreadable(line, _too_large(limit))
     try:
         return parse(line)
     except Rejected as error:
-        return error
+        return Unreadable(line, error)
 
 
 def _check_count(count: int, limit: int) -> None:

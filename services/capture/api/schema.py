@@ -22,6 +22,7 @@ PROBLEM: Schema = {
         "field": {"type": "string"},
         "fix": {"type": "string"},
         "event_id": {"type": "string", "format": "uuid"},
+        "quarantine_id": {"type": "string", "format": "uuid", "description": "under which an operator finds it"},
         "differs": {"type": "array", "items": {"type": "string"}, "description": "names of fields"},
         "errors": {
             "type": "array",

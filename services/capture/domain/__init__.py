@@ -2,7 +2,23 @@
 
 from services.capture.domain.faults import Fault
 from services.capture.domain.intake import IntakeRules
+from services.capture.domain.quarantine import REASONS, Reason, entry_id, merge_patch, redacted
 from services.capture.domain.repeats import differences
 from services.capture.domain.terms import EventBody, Kind, Readers, Refused, Submission, Taken
 
-__all__ = ["EventBody", "Fault", "IntakeRules", "Kind", "Readers", "Refused", "Submission", "Taken", "differences"]
+__all__ = [
+    "REASONS",
+    "EventBody",
+    "Fault",
+    "IntakeRules",
+    "Kind",
+    "Readers",
+    "Reason",
+    "Refused",
+    "Submission",
+    "Taken",
+    "differences",
+    "entry_id",
+    "merge_patch",
+    "redacted",
+]

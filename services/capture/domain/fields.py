@@ -99,6 +99,14 @@ INTERACTION_TEXTS = SHARED_TEXTS | _table(
     TextField("value", 1_000, clean_line, "what it was about: a page, a file, a link", "/pricing"),
     TextField("direction", 50, clean_line, "who began: inbound is the lead, outbound is you", "inbound"),
     TextField("outcome", 200, clean_line, "how it ended", "missed"),
+    TextField(
+        "retracts",
+        300,
+        clean_token,
+        "the record_id of an interaction of the same lead that never happened",
+        "visit-4711",
+    ),
+    TextField("retracts_event_id", 100, clean_token, "the same, by the event_id that was answered", "0190a6f2-…"),
 )
 
 VISIT_TEXTS = _table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from services.capture.domain.faults import Fault, describe
@@ -62,6 +62,10 @@ class IntakeRules:
         """The channel where the unit's policy lists it, else `other`: a bounded set."""
         unit = self._units.get(business_unit, self._other_unit)
         return channel if channel.casefold() in unit.channels else "other"
+
+    def unit_label(self, business_unit: str) -> str:
+        """The unit where the policy names it, else `other`: a bounded set."""
+        return business_unit if business_unit == "default" or business_unit in self._units else "other"
 
     def decide(self, kind: Kind, body: object, submission: Submission, key: str | None) -> Taken | Refused:
         """`key` is what the sender calls this record; the record's own `record_id` goes before it."""
@@ -136,14 +140,16 @@ class _Reading:
         phone = self._phone(body, country)
         identities = self.rules.identities(business_unit, self.submission.sender, texts, email, phone)
         named_lead = None if lead else self._named_lead(identities)
+        retracted = None if lead else self._retracted(business_unit)
         if not lead and "kind" not in texts and not any(fault.field == "kind" for fault in faults):
             faults.append(Fault("kind", "is missing", "Say what happened, such as page_view or demo_request."))
         if historical and not self.submission.may_backdate:
             fix = "Use a key with that scope, or leave the field out."
             fault = Fault("historical", "needs the scope backdate, which this key lacks", fix)
-            return Refused((*faults, fault), 422 if faults else 403)
+            faults.append(fault)
+            return self._refused(identities, channel, 403 if len(faults) == 1 else 422)
         if faults:
-            return Refused(tuple(faults))
+            return self._refused(identities, channel)
 
         key = texts.get("record_id", self.key)
         event_id = str(self.rules.new_id()) if key is None else self._named_event(business_unit, key)
@@ -175,6 +181,8 @@ class _Reading:
                 event["consents"] = permissions
         else:
             event["kind"] = self._happened(unit)
+            if retracted is not None:
+                event["retracts"] = retracted
             for name in _INTERACTION_TEXTS:
                 if name in texts:
                     event[name] = texts[name]
@@ -186,6 +194,12 @@ class _Reading:
             event["mark_reasons"] = reasons
         self._personal(event, email, phone)
         return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event, key is not None)
+
+    def _refused(self, identities: list[dict[str, str]], channel: str, status: Literal[403, 422] = 422) -> Refused:
+        unit = self.texts.get("business_unit", "default")
+        tokens = tuple(one["token"] for one in identities)
+        rules = self.rules
+        return Refused(tuple(self.faults), status, tokens, rules.unit_label(unit), rules.channel_label(unit, channel))
 
     def _read_texts(self, body: dict[str, object], fields: Mapping[str, TextField]) -> dict[str, object]:
         """Fills `texts`; answers with the fields that are not text."""
@@ -320,6 +334,17 @@ class _Reading:
     def _named_event(self, business_unit: str, key: str) -> str:
         """A sender numbers its leads and its interactions apart, and its units apart, so one key may mean both."""
         return event_id_text(f"{business_unit}\x1f{self.submission.sender}", f"{self.kind}\x1f{key}")
+
+    def _retracted(self, business_unit: str) -> str | None:
+        """The event that is taken back: by what this sender called it, or by its id."""
+        named, given = self.texts.get("retracts"), self.texts.get("retracts_event_id")
+        if given is not None:
+            try:
+                return str(UUID(given))
+            except ValueError:
+                fix = "Send the event_id that capture answered, or your own record_id as retracts."
+                self.faults.append(Fault("retracts_event_id", "is no UUID", fix))
+        return None if named is None else self._named_event(business_unit, named)
 
     def _named_lead(self, identities: list[dict[str, str]]) -> str | None:
         """The lead an interaction names itself; a fault where nothing tells whose interaction it is."""

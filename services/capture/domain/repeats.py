@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from services.capture.domain.values import unknown_field_flag
 
 _OURS = frozenset(
-    {"event", "event_id", "correlation_id", "lead_id", "recorded_at", "schema_version", "sender", "flags", "identities"}
+    {
+        *("event", "event_id", "correlation_id", "lead_id", "recorded_at", "schema_version", "sender"),
+        *("flags", "identities", "mark", "mark_reasons"),
+    }
 )
 """What Leadflow adds by itself, or makes of what was said; identities and the lead are looked at apart."""
 

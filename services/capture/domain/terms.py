@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from services.capture.domain.faults import Fault
 from services.capture.domain.marks import MarkRules
@@ -61,13 +61,23 @@ class Taken(NamedTuple):
     event: EventBody
     named: bool
 
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens of the identities it names."""
+        identities = cast(list[dict[str, str]], self.event["identities"])
+        return tuple(one["token"] for one in identities)
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A payload that can never be taken as it is."""
+    """A payload that can never be taken as it is. The rest is what could be understood of it: the tokens of identities that
+    it names, and where it belongs, as far as the policy knows that."""
 
     faults: tuple[Fault, ...]
     status: Literal[403, 422] = 422
+    identities: tuple[str, ...] = ()
+    business_unit: str | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

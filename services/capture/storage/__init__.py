@@ -2,6 +2,19 @@
 
 from services.capture.storage.counts import DoorCountRow, DoorKey, LogCountRow, add_door_counts
 from services.capture.storage.keys import ApiKeyRow, KeyChangesRow
+from services.capture.storage.quarantine import QuarantineActionRow, Quarantined, QuarantineRow, add_quarantined
 from services.capture.storage.receipts import ReceiptRow
 
-__all__ = ["ApiKeyRow", "DoorCountRow", "DoorKey", "KeyChangesRow", "LogCountRow", "ReceiptRow", "add_door_counts"]
+__all__ = [
+    "ApiKeyRow",
+    "DoorCountRow",
+    "DoorKey",
+    "KeyChangesRow",
+    "LogCountRow",
+    "QuarantineActionRow",
+    "QuarantineRow",
+    "Quarantined",
+    "ReceiptRow",
+    "add_door_counts",
+    "add_quarantined",
+]

@@ -22,10 +22,12 @@ from shared.cli.audit.steps import (
     Deadline,
     LifecycleStep,
     RollupCheck,
+    ScoreCheck,
     Step,
     check_captured,
     check_lifecycle,
     check_rollups,
+    check_scores,
     check_unreadable,
 )
 from shared.cli.http import ServiceClient, explained
@@ -53,13 +55,13 @@ def audit(
     ] = 60.0,
 ) -> None:
     """Check that every accepted event was counted exactly once. Exits 0 when clean, 1 when anything differs."""
-    steps, rollups = asyncio.run(_audit(wait_seconds))
-    _print(steps, rollups)
-    if not all(step.clean for step in steps) or rollups.different:
+    steps, rollups, scores = asyncio.run(_audit(wait_seconds))
+    _print(steps, rollups, scores)
+    if not all(step.clean for step in steps) or rollups.different or scores.different:
         raise typer.Exit(DIFFERENCES_EXIT_CODE)
 
 
-async def _audit(wait_seconds: float) -> tuple[list[Step], RollupCheck]:
+async def _audit(wait_seconds: float) -> tuple[list[Step], RollupCheck, ScoreCheck]:
     settings, address = cli_settings(), bootstrap()
     with open_ledgers() as (captured, lifecycle):
         async with AsyncExitStack() as stack:
@@ -79,7 +81,8 @@ async def _audit(wait_seconds: float) -> tuple[list[Step], RollupCheck]:
             await check_unreadable(to_pipeline.step, pipeline, CAPTURE_LEADS.name, deadline)
             await check_unreadable(to_books.step, metrics, PIPELINE_LIFECYCLE.name, deadline)
             rollups = await check_rollups(metrics, deadline)
-    return [to_scoring.step, to_pipeline.step, to_metrics.step, to_books.step], rollups
+            scores = await check_scores(scoring)
+    return [to_scoring.step, to_pipeline.step, to_metrics.step, to_books.step], rollups, scores
 
 
 def _client(settings: CliSettings, service: str) -> ServiceClient:
@@ -101,7 +104,7 @@ async def _read_log(address: str, captured: Ledger, lifecycle: Ledger) -> None:
                 await log.read(ledger, lambda done, task=task: bar.update(task, completed=done))  # type: ignore[misc]
 
 
-def _print(steps: Sequence[Step], rollups: RollupCheck) -> None:
+def _print(steps: Sequence[Step], rollups: RollupCheck, scores: ScoreCheck) -> None:
     console = Console()
     table = Table(
         "", title="\nFrom the log to the books", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
@@ -115,12 +118,16 @@ def _print(steps: Sequence[Step], rollups: RollupCheck) -> None:
     console.print(table)
     wrong = rollups.different
     console.print(f"Rollups: {rollups.checked:,} numbers made again from the facts, {wrong:,} differ.")
+    unknown = f", {scores.unverifiable:,} by a policy that nobody remembers" if scores.unverifiable else ""
+    console.print(f"Scores: {scores.checked:,} made again from their ledgers, {scores.different:,} differ{unknown}.")
     for step in steps:
         for line in step.differing:
             console.print(f"  [red]{step.name}:[/] {escape(line)}", soft_wrap=True)
     for difference in rollups.differences:
         console.print(f"  [red]rollups:[/] {escape(difference)}", soft_wrap=True)
-    clean = all(step.clean for step in steps) and not wrong
+    for difference in scores.differences:
+        console.print(f"  [red]scores:[/] {escape(difference)}", soft_wrap=True)
+    clean = all(step.clean for step in steps) and not wrong and not scores.different
     console.print(
         "[bold green]No difference: every accepted event is exactly one of fact, waiting or dead letter.[/]"
         if clean

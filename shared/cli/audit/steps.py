@@ -195,3 +195,30 @@ async def check_rollups(client: ServiceClient, deadline: Deadline) -> RollupChec
         if not differences or not await deadline.wait():
             different = int(answer.get("different", len(answer["differences"])))
             return RollupCheck(int(answer["checked"]), different, differences)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCheck:
+    """Scoring's own books: how many scores were made again from their ledgers, which differ, how many another policy made
+    and was asked again, and of how many nobody remembers the policy."""
+
+    checked: int
+    stale: int
+    unverifiable: int
+    different: int
+    differences: tuple[str, ...]
+
+
+async def check_scores(client: ServiceClient) -> ScoreCheck:
+    """Has scoring make every score again, page by page. Each page is of one moment, so that work in flight is no difference."""
+    checked = stale = unverifiable = 0
+    differences: list[str] = []
+    after: str | None = None
+    while True:
+        page = await client.post("/v1/audit/scores", {"after": after, "limit": 500})
+        checked, stale = checked + page["checked"], stale + page["stale"]
+        unverifiable += page["unverifiable"]
+        differences += [f"{one['lead_id']}: {one['fault']}" for one in page["differences"]]
+        after = page["next"]
+        if after is None:
+            return ScoreCheck(checked, stale, unverifiable, len(differences), tuple(differences[:SHOWN]))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import islice
 from pathlib import Path
@@ -18,21 +21,21 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from shared.cli.http import CommandFailed, ServiceClient, explained
 from shared.cli.importing import state as kept
-from shared.cli.importing.fields import Kind, Unusable, zone_named
-from shared.cli.importing.mapping import FileMapping, MappedEvent
-from shared.cli.importing.mapping_file import check_against, read_mapping
-from shared.cli.importing.plain import Shape, check_columns, check_record_column, plain_event
 from shared.cli.importing.sending import (
     CaptureDestination,
     Chunk,
-    Converter,
     Destination,
     HistoryDestination,
     chunks,
     run_import,
 )
-from shared.cli.importing.source import Row, SourceFile
 from shared.cli.settings import cli_settings
+from shared.tabular.converting import Converter, converter, one_delimiter
+from shared.tabular.fields import Kind, zone_named
+from shared.tabular.mapping_file import read_mapping
+from shared.tabular.plain import Shape
+from shared.tabular.preparing import needs_preparing, prepare
+from shared.tabular.source import Row, SourceFile
 
 app = typer.Typer(help="Import leads and history from files.", no_args_is_help=True)
 
@@ -43,13 +46,15 @@ LEAD_REQUESTS_IN_FLIGHT = 4
 EVENTS_PER_HISTORY_REQUEST = 2_000
 DRY_RUN_ROWS = 10
 
-File = Annotated[Path, typer.Argument(help="CSV or NDJSON (one object a line), UTF-8, packed with gzip or not.")]
+File = Annotated[Path, typer.Argument(help="CSV, NDJSON (one object a line) or a spreadsheet (XLSX, XLS, ODS).")]
 Sender = Annotated[str, typer.Option(help="The system the rows come from; ids are unique within it.")]
 MapFile = Annotated[Path | None, typer.Option("--map", help="A mapping file (docs/importing.md).")]
 Zone = Annotated[str | None, typer.Option(help="The zone of times that name none; the business unit's when not given.")]
 Delimiter = Annotated[
     str | None, typer.Option(help="What separates the fields of a CSV file; found out when not given.")
 ]
+Encoding = Annotated[str | None, typer.Option(help="The encoding of a text file; found out when not given.")]
+Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook; its first when not given.")]
 Rejected = Annotated[Path | None, typer.Option(help="Where rejected lines are reported; beside FILE when not given.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Begin at the first row, also after an interrupted import.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what the first rows become; send nothing.")]
@@ -64,14 +69,21 @@ def leads(
     zone: Zone = None,
     record: Annotated[str | None, typer.Option(help="The column that names a row for good.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Rows with their own time are news, not history.")] = False,
+    business_unit: Annotated[str | None, typer.Option(help="The unit of rows that name none.")] = None,
+    channel: Annotated[str | None, typer.Option(help="The channel of rows that name none.")] = None,
     delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     rejected: Rejected = None,
     restart: Restart = False,
     dry_run: DryRun = False,
 ) -> None:
     """Import leads through capture. Running it again changes nothing; an interrupted import goes on where it stopped."""
-    shape = Shape("leads", zone=_zone(zone), record_column=record, live=live)
-    _import(file, sender, map_file, shape, delimiter, rejected, restart=restart, dry_run=dry_run)
+    given = {"business_unit": business_unit, "channel": channel}
+    defaults = tuple((name, value) for name, value in given.items() if value)
+    shape = Shape("leads", zone=_zone(zone), record_column=record, live=live, defaults=defaults)
+    form = Form(_delimiter(delimiter), encoding, sheet)
+    _import(file, sender, map_file, shape, form, rejected, restart=restart, dry_run=dry_run)
 
 
 @app.command()
@@ -82,13 +94,40 @@ def history(
     map_file: MapFile = None,
     zone: Zone = None,
     delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     rejected: Rejected = None,
     restart: Restart = False,
     dry_run: DryRun = False,
 ) -> None:
     """Import what happened to leads, through pipeline, as it happened. Rows may be in any order."""
     shape = Shape("history", zone=_zone(zone))
-    _import(file, sender, map_file, shape, delimiter, rejected, restart=restart, dry_run=dry_run)
+    form = Form(_delimiter(delimiter), encoding, sheet)
+    _import(file, sender, map_file, shape, form, rejected, restart=restart, dry_run=dry_run)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a file is written, as far as somebody says it."""
+
+    delimiter: str | None
+    encoding: str | None
+    sheet: str | None
+
+
+@contextmanager
+def _opened(file: Path, form: Form) -> Iterator[SourceFile]:
+    """The file, to read its rows; what cannot be read as it is by way of a copy that can, for as long as it is read."""
+    if not needs_preparing(file, form.encoding):
+        with SourceFile(file, delimiter=form.delimiter) as source:
+            yield source
+        return
+    folder = kept.state_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        copy = prepare(file, Path(place) / "rows", encoding=form.encoding, sheet=form.sheet)
+        with copy.open(delimiter=form.delimiter, called=str(file)) as source:
+            yield source
 
 
 def _zone(name: str | None) -> tzinfo | None:
@@ -105,21 +144,21 @@ def _import(
     sender: str,
     map_file: Path | None,
     shape: Shape,
-    delimiter: str | None,
+    form: Form,
     rejected: Path | None,
     *,
     restart: bool,
     dry_run: bool,
 ) -> None:
     mapping = read_mapping(map_file, shape.kind) if map_file is not None else None
-    with SourceFile(file, delimiter=_delimiter(delimiter)) as source:
-        convert = _converter(mapping, map_file, source, shape)
+    with _opened(file, form) as source:
+        convert = converter(source, shape, mapping, called=str(map_file))
         if dry_run:
             _show(source, convert)
             return
         url = _target(shape.kind)[0]
         described = map_file.read_bytes() if map_file is not None else b""
-        purpose = f"{url}|{shape!r}|{sender}|{delimiter}|{hashlib.sha256(described).hexdigest()}"
+        purpose = f"{url}|{shape!r}|{sender}|{form!r}|{hashlib.sha256(described).hexdigest()}"
         state = kept.ImportState(file, purpose=purpose)
         begun = None if restart else state.load()
         report_file = rejected or kept.report_path(file, source.format)
@@ -138,29 +177,10 @@ def _import(
 
 
 def _delimiter(given: str | None) -> str | None:
-    if given is None:
-        return None
-    character = {"tab": "\t", "\\t": "\t"}.get(given.lower(), given)
-    if len(character) != 1:
-        raise CommandFailed(f"{given!r} is no delimiter.", "Give one character, or `tab`.")
-    return character
-
-
-def _converter(mapping: FileMapping | None, map_file: Path | None, source: SourceFile, shape: Shape) -> Converter:
-    if mapping is None or map_file is None:
-        check_columns(source.columns, shape)
-
-        def convert_plain(row: Row) -> list[MappedEvent]:
-            try:
-                return [MappedEvent(0, plain_event(row.columns, shape))]
-            except Unusable as fault:
-                return [MappedEvent(0, fault=str(fault))]
-
-        return convert_plain
-    check_against(mapping, map_file, source.columns)
-    check_record_column(source.columns, shape)
-    read = mapping.columns
-    return lambda row: mapping.events(row.columns, shape, read)
+    try:
+        return one_delimiter(given)
+    except ValueError as error:
+        raise CommandFailed(f"{error}.", "Give one character, or `tab`.") from None
 
 
 def _target(kind: Kind) -> tuple[str, str]:
@@ -222,7 +242,7 @@ async def _transfer(
 def _show(source: SourceFile, convert: Converter) -> None:
     console = Console()
     for row in islice(source.rows(), DRY_RUN_ROWS):
-        made = [MappedEvent(0, fault=row.fault)] if row.fault is not None else convert(row)
+        made = convert(row)
         console.print(f"[bold]line {row.line}[/]" + ("" if made else ": no event"))
         for each in made:
             if each.fault is not None:

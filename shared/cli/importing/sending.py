@@ -11,13 +11,11 @@ from typing import Any, Protocol
 import orjson
 
 from shared.cli.http import RETRIED, CommandFailed, ServiceClient, backoff_seconds, problem_of, problem_text
-from shared.cli.importing.mapping import MappedEvent
-from shared.cli.importing.source import Position, Row
 from shared.cli.importing.state import ImportState, Progress, RejectedReport, Rejection
+from shared.tabular.converting import Converter
+from shared.tabular.source import Position, Row
 
 CHUNK_MAX_BYTES = 1 << 20
-
-Converter = Callable[[Row], list[MappedEvent]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def chunks(rows: Iterable[Row], convert: Converter, *, max_items: int) -> Iterat
     """Rows as chunks of at most `max_items` events and about a mebibyte."""
     chunk = Chunk()
     for row in rows:
-        made = [MappedEvent(0, fault=row.fault)] if row.fault is not None else convert(row)
+        made = convert(row)
         bodies = [orjson.dumps(each.document) for each in made if each.fault is None]
         size = sum(map(len, bodies))
         if chunk.rows and (len(chunk.items) + len(bodies) > max_items or chunk.bytes + size > CHUNK_MAX_BYTES):

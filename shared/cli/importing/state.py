@@ -13,8 +13,8 @@ from pathlib import Path
 import orjson
 
 from shared.cli.http import CommandFailed
-from shared.cli.importing.source import Position, Row, SourceFile
 from shared.cli.local.run_directory import run_directory
+from shared.tabular.source import Position, Row, SourceFile
 
 
 def state_folder() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from shared.cli.scoring import evaluating
+from shared.cli.scoring import evaluating, explaining, rescoring
 
 app = typer.Typer(help="Look into scores, and learn from how leads ended.", no_args_is_help=True)
 
@@ -15,3 +15,5 @@ def scoring() -> None:
 
 
 app.command()(evaluating.evaluate)
+app.command()(explaining.explain)
+app.command()(rescoring.rescore)

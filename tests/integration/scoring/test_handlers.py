@@ -242,3 +242,17 @@ async def test_scores_of_two_leads_whose_events_share_an_id_have_ids_of_their_ow
     one, other = await scoring.take(captured("a", "c1"), captured("b", "c1"))
     assert (one.lead_id, other.lead_id) == (an_id("a"), an_id("b"))
     assert one.event_id != other.event_id
+
+
+async def test_an_interaction_that_is_taken_back_takes_its_points_back_in_either_order(scoring: Scoring) -> None:
+    demo = interacted("early", "demo", kind="demo_request")
+    undo = interacted("early", "undo", 5, kind="retraction", retracts=demo.event_id)
+    [scored] = await scoring.take(captured("early", "c1"), demo)
+    assert scored.engagement == 20
+    [scored] = await scoring.take(undo)
+    assert (scored.engagement, scored.occurred_at) == (0, at(5))
+    assert await scoring.take(undo) == []
+    late = interacted("late", "demo 2", kind="demo_request")
+    await scoring.take(captured("late", "c2"), interacted("late", "undo 2", kind="retraction", retracts=late.event_id))
+    assert await scoring.take(late) == []
+    assert (await scoring.audit()).differences == []

@@ -44,6 +44,15 @@ def test_one_record_id_may_name_a_lead_and_an_interaction_and_be_used_in_two_uni
     assert lead_id != lead({"record_id": "1", "business_unit": "europe"}).event_id
 
 
+def test_an_interaction_takes_another_back_by_the_name_its_sender_gave_it_or_by_its_id() -> None:
+    done = interaction({"record_id": "visit-1", "kind": "page_view", "email": "ada@example.com"})
+    undo = {"kind": "retraction", "email": "ada@example.com"}
+    assert interaction({**undo, "retracts": "visit-1"}).retracts == done.event_id
+    assert interaction({**undo, "retracts_event_id": str(done.event_id)}).retracts == done.event_id
+    assert interaction({**undo, "retracts": "visit-1"}, sender="other").retracts != done.event_id
+    assert done.retracts is None
+
+
 def test_two_senders_may_use_the_same_record_id() -> None:
     assert lead({"record_id": "1"}, sender="a").event_id != lead({"record_id": "1"}, sender="b").event_id
 

@@ -18,6 +18,7 @@ from shared.cli.audit.steps import (
     check_captured,
     check_lifecycle,
     check_rollups,
+    check_scores,
     check_unreadable,
 )
 from tests.unit.cli.fake_service import Answer, FakeService
@@ -161,3 +162,17 @@ async def test_rollups_that_stay_different_are_reported() -> None:
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"event_id": 7}', b'{"event_id": "x"}', b"\xff"])
 def test_a_record_without_an_event_id_is_unreadable(value: bytes | None) -> None:
     assert entry_of(value) is None
+
+
+async def test_scores_are_made_again_page_by_page() -> None:
+    difference = {"lead_id": str(LEAD), "fault": "score differ"}
+    pages = [
+        {"checked": 500, "stale": 2, "unverifiable": 0, "differences": [], "next": str(LEAD)},
+        {"checked": 7, "stale": 0, "unverifiable": 1, "differences": [difference], "next": None},
+    ]
+    service = FakeService(*((200, page) for page in pages))
+    async with service.client("scoring") as client:
+        found = await check_scores(client)
+    assert (found.checked, found.stale, found.unverifiable, found.different) == (507, 2, 1, 1)
+    assert found.differences == (f"{LEAD}: score differ",)
+    assert [orjson.loads(request.content)["after"] for request in service.requests] == [None, str(LEAD)]

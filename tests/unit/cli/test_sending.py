@@ -12,8 +12,6 @@ import orjson
 import pytest
 
 from shared.cli.http import CommandFailed
-from shared.cli.importing.mapping import MappedEvent
-from shared.cli.importing.plain import Shape, plain_event
 from shared.cli.importing.sending import (
     CaptureDestination,
     Destination,
@@ -21,8 +19,10 @@ from shared.cli.importing.sending import (
     chunks,
     run_import,
 )
-from shared.cli.importing.source import Row, SourceFile
 from shared.cli.importing.state import ImportState, Progress, RejectedReport, report_path
+from shared.tabular.mapping import MappedEvent
+from shared.tabular.plain import Shape, plain_event
+from shared.tabular.source import Row, SourceFile
 from tests.unit.cli.fake_service import Answer, FakeService
 
 LEADS = Shape("leads")

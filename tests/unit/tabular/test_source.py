@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.cli.http import CommandFailed
-from shared.cli.importing.source import LINE_MAX_BYTES, Position, Row, SourceFile
+from shared.tabular.errors import Unreadable
+from shared.tabular.source import LINE_MAX_BYTES, Position, Row, SourceFile
 
 
 def written(folder: Path, content: bytes | str, name: str = "leads.csv") -> Path:
@@ -99,19 +99,19 @@ def test_a_line_that_is_no_object_is_the_fault_of_that_line(tmp_path: Path, line
         (b"\n \n", "empty"),
         (b'[{"email": "a@b.example"}]', "JSON array"),
         ("email,name\n".encode("utf-16"), "not UTF-8"),
-        (b"email,email\n", "more than one column named email"),
+        (b"email,email\n", "more than one column of the same name"),
         (b"email,,name\n", "column 2 has no name"),
         (gzip.compress(b"email,name\n" * 1000, mtime=0)[:-20], "damaged after line"),
     ],
     ids=["no byte", "no line", "array", "utf-16", "doubled column", "nameless column", "cut off"],
 )
 def test_a_file_that_cannot_be_imported_says_why(tmp_path: Path, content: bytes, problem: str) -> None:
-    with pytest.raises(CommandFailed, match=problem):
+    with pytest.raises(Unreadable, match=problem):
         rows_of(written(tmp_path, content))
 
 
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(CommandFailed, match="cannot be read"):
+    with pytest.raises(Unreadable, match="cannot be read"):
         SourceFile(tmp_path / "nothing.csv")
 
 

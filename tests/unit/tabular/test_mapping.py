@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from shared.cli.http import CommandFailed
-from shared.cli.importing.fields import Kind
-from shared.cli.importing.mapping import FileMapping, MappedEvent
-from shared.cli.importing.mapping_file import check_against, read_mapping
-from shared.cli.importing.plain import Shape
+from shared.tabular.errors import Unreadable
+from shared.tabular.fields import Kind
+from shared.tabular.mapping import FileMapping, MappedEvent
+from shared.tabular.mapping_file import check_against, read_mapping
+from shared.tabular.plain import Shape
 
 
 def mapping(folder: Path, text: str, kind: Kind = "history") -> FileMapping:
@@ -181,15 +181,15 @@ def test_two_leads_of_one_row_are_two_records_also_where_a_column_names_the_row(
 def test_a_mapping_file_with_a_fault_names_the_line_and_the_fix(
     tmp_path: Path, text: str, problem: str, fix: str
 ) -> None:
-    with pytest.raises(CommandFailed) as raised:
+    with pytest.raises(Unreadable) as raised:
         mapping(tmp_path, text)
-    assert problem in raised.value.problem
-    assert fix in raised.value.fix
+    assert problem in raised.value.detail
+    assert fix in (raised.value.fix or "")
 
 
 def test_a_column_that_the_file_does_not_have_is_found_before_the_first_row(tmp_path: Path) -> None:
     rules = mapping(tmp_path, BASE)
-    with pytest.raises(CommandFailed, match="reads column 'at'"):
+    with pytest.raises(Unreadable, match="reads column 'at'"):
         check_against(rules, tmp_path / "map.yaml", ["id", "date"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
@@ -35,6 +36,7 @@ REQUIRED_BY_EVENT: Mapping[str, tuple[str, ...]] = {
 TIMES = ("occurred_at", "expected_close")
 ATTRIBUTE = "attributes."
 
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T")
 _YES = frozenset({"true", "yes", "y", "1"})
 _NO = frozenset({"false", "no", "n", "0"})
 
@@ -84,6 +86,9 @@ def read_time(text: str, field: str, zone: tzinfo | None, formats: Sequence[str]
             raise Unusable(
                 f"{field}: is no ISO 8601 time; write 2026-03-31T14:05:00+02:00 or map it with a date_format"
             ) from None
+    if moment is None and _ISO_DATE.match(text):
+        # A spreadsheet's real dates are written so, whatever format its other cells are typed in.
+        moment = _iso(text)
     if moment is None:
         raise Unusable(f"{field}: does not fit the date_format {' or '.join(formats)}")
     if moment.tzinfo is None and zone is None:
@@ -93,6 +98,13 @@ def read_time(text: str, field: str, zone: tzinfo | None, formats: Sequence[str]
         return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except OverflowError:
         raise Unusable(f"{field}: is outside the calendar") from None
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def row_digest(columns: Mapping[str, Any]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.cli.http import CommandFailed
-from shared.cli.importing.fields import Unusable, row_digest
-from shared.cli.importing.plain import Shape, check_columns, plain_event
+from shared.tabular.errors import Unreadable
+from shared.tabular.fields import Unusable, row_digest
+from shared.tabular.plain import Shape, check_columns, plain_event
 
 LEADS = Shape("leads")
 HISTORY = Shape("history")
@@ -73,5 +73,5 @@ def test_a_row_of_history_that_says_too_little_is_unusable(row: dict[str, str], 
     ],
 )
 def test_a_file_that_needs_a_mapping_is_told_so(columns: list[str], shape: Shape, problem: str) -> None:
-    with pytest.raises(CommandFailed, match=problem):
+    with pytest.raises(Unreadable, match=problem):
         check_columns(columns, shape)

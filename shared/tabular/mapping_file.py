@@ -9,18 +9,19 @@ from pathlib import Path
 
 import yaml
 
-from shared.cli.http import CommandFailed
-from shared.cli.importing.fields import ATTRIBUTE, HISTORY_EVENTS, Kind, Unusable, fields_of, read_time, zone_named
-from shared.cli.importing.mapping import KEEP, SKIP, Condition, FieldRule, FileMapping, Template
+from shared.tabular.errors import Unreadable
+from shared.tabular.fields import ATTRIBUTE, HISTORY_EVENTS, Kind, Unusable, fields_of, read_time, zone_named
+from shared.tabular.mapping import KEEP, SKIP, Condition, FieldRule, FileMapping, Template
 
 _TOP = ("events", "shared", "ignore", "zone")
 _RULE = ("column", "columns", "join", "constant", "values", "default", "date_format", "zone", "required")
 _TEST = ("equals", "one_of", "contains", "present", "not")
+MAX_MAPPING_CHARACTERS = 100_000
 _SEE = "docs/importing.md describes the format."
 
 
-class MappingFault(CommandFailed):
-    """A mapping file cannot be understood."""
+class MappingFault(Unreadable):
+    """A mapping cannot be understood."""
 
 
 def read_mapping(path: Path, kind: Kind) -> FileMapping:
@@ -31,32 +32,40 @@ def read_mapping(path: Path, kind: Kind) -> FileMapping:
         raise MappingFault(f"{path} cannot be read: {error.strerror}.", "Give --map the path of a YAML file.") from None
     except UnicodeDecodeError:
         raise MappingFault(f"{path} is not UTF-8 text.", "Save it in UTF-8.") from None
+    return parse_mapping(text, kind, called=str(path))
+
+
+def parse_mapping(text: str, kind: Kind, *, called: str) -> FileMapping:
+    """The mapping that a text in YAML describes. Raises `MappingFault`."""
+    if len(text) > MAX_MAPPING_CHARACTERS:
+        raise MappingFault(f"{called} is longer than {MAX_MAPPING_CHARACTERS} characters.", _SEE)
     try:
         root = yaml.compose(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError as error:
-        raise MappingFault(f"{path} is not YAML: {error}", _SEE) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise MappingFault(f"{called} is not YAML: {error}", _SEE) from None
     if root is None:
-        raise MappingFault(f"{path} is empty.", _SEE)
-    return _Reader(path, kind).mapping(root)
+        raise MappingFault(f"{called} is empty.", _SEE)
+    return _Reader(called, kind).mapping(root)
 
 
-def check_against(mapping: FileMapping, path: Path, columns: Sequence[str]) -> None:
+def check_against(mapping: FileMapping, called: str | Path, columns: Sequence[str]) -> None:
     """Raises `MappingFault` when the mapping reads columns that the file does not have."""
     unknown = sorted(mapping.columns - set(columns))
     if columns and unknown:
         name = unknown[0]
         near = difflib.get_close_matches(name, columns, n=1)
         raise MappingFault(
-            f"{path} reads column {name!r}, which the file does not have; its columns are {', '.join(columns)}.",
-            f"Write {near[0]!r}." if near else f"For a fixed value write {{constant: {name}}}.",
+            f"{called} reads column {name!r}, which the file does not have.",
+            f"For a fixed value write {{constant: {name}}}." if not near else "Is another column meant?",
+            columns=near or columns,
         )
 
 
 class _Reader:
     """Walks the YAML tree, so that each fault knows its line. Every scalar is text: no dates, no yes for true."""
 
-    def __init__(self, path: Path, kind: Kind) -> None:
-        self._path = path
+    def __init__(self, called: str, kind: Kind) -> None:
+        self._called = called
         self._kind = kind
         self._fields = fields_of(kind)
 
@@ -226,7 +235,7 @@ class _Reader:
         return parts
 
     def _fault(self, node: yaml.Node, problem: str, fix: str) -> MappingFault:
-        return MappingFault(f"{self._path}, line {node.start_mark.line + 1}: {problem}.", fix)
+        return MappingFault(f"{self._called}, line {node.start_mark.line + 1}: {problem}.", fix)
 
 
 def _reads_back(form: str) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
-from shared.cli.importing.fields import ATTRIBUTE, TIMES, Unusable, read_time
-from shared.cli.importing.plain import Shape, finished
+from shared.tabular.fields import ATTRIBUTE, TIMES, Unusable, read_time
+from shared.tabular.plain import Shape, finished
 
 SKIP = "skip"
 KEEP = "keep"

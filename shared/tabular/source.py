@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal, Self, cast
 
 import orjson
 
-from shared.cli.http import CommandFailed
+from shared.tabular.errors import Unreadable
 
 LINE_MAX_BYTES = 1 << 20
 FIELD_MAX_CHARACTERS = 131_072
@@ -47,15 +47,20 @@ class Row:
 
 
 class SourceFile:
-    """A CSV or NDJSON file, packed with gzip or not. Raises `CommandFailed` for a file that is neither."""
+    """A CSV or NDJSON file in UTF-8, packed with gzip or not. `called` is what messages call it, `columns` are those of a
+    file whose lines do not name them all. Raises `Unreadable` for a file that is neither."""
 
-    def __init__(self, path: Path, *, delimiter: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, delimiter: str | None = None, called: str | None = None, columns: Sequence[str] = ()
+    ) -> None:
+        self._called = called or str(path)
         try:
             self._raw: BinaryIO = path.open("rb")
             magic = self._raw.read(2)
         except OSError as error:
-            raise CommandFailed(f"{path} cannot be read: {error.strerror}.", "Give the path of a file.") from None
+            raise Unreadable(f"{self._called} cannot be read: {error.strerror}.", "Give the path of a file.") from None
         self.path = path
+        self.columns: tuple[str, ...] = tuple(columns)
         self.total_bytes = path.stat().st_size
         self._raw.seek(0)
         packed = magic == b"\x1f\x8b"
@@ -70,20 +75,21 @@ class SourceFile:
         try:
             head = self._content.read(4096)
         except (OSError, EOFError, zlib.error) as error:
-            raise CommandFailed(f"{self.path} is not a whole gzip file: {error}.") from None
+            raise Unreadable(f"{self._called} is not a whole gzip file: {error}.") from None
         if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head[:64]:
-            raise CommandFailed(f"{self.path} is not UTF-8 text.", "Save it as CSV in UTF-8.")
+            raise Unreadable(
+                f"{self._called} is not UTF-8 text.", "Say which encoding it is in, or save it as CSV in UTF-8."
+            )
         self._bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
         begin = head[self._bom :].lstrip()
         if not begin:
-            raise CommandFailed(f"{self.path} is empty.")
+            raise Unreadable(f"{self._called} is empty.")
         if begin.startswith(b"["):
-            raise CommandFailed(
-                f"{self.path} is one JSON array, which cannot be read in constant memory.",
-                f"Write one object a line, for example with `jq -c '.[]' {self.path.name}`.",
+            raise Unreadable(
+                f"{self._called} is one JSON array, which cannot be read in constant memory.",
+                "Write one object a line, for example with `jq -c '.[]'`.",
             )
         self.format: Format = "ndjson" if begin.startswith(b"{") else "csv"
-        self.columns: tuple[str, ...] = ()
         self._begin = Position(self._bom, 0)
         if self.format == "csv":
             self._read_header(delimiter)
@@ -112,20 +118,22 @@ class SourceFile:
         try:
             header_text = next(line for line in lines if line.strip())
         except StopIteration:
-            raise CommandFailed(f"{self.path} is empty.") from None
+            raise Unreadable(f"{self._called} is empty.") from None
         if lines.fault is not None:
-            raise CommandFailed(f"{self.path}, line {lines.position.line}: {lines.fault}.")
+            raise Unreadable(f"{self._called}, line {lines.position.line}: {lines.fault}.")
         self.delimiter = delimiter or max(DELIMITERS, key=lambda each: len(_split(header_text, each)))
         names = [name.strip() for name in _split(header_text, self.delimiter)]
         while names and not names[-1]:
             names.pop()
         repeated = sorted({name for name in names if name and names.count(name) > 1})
         if repeated:
-            raise CommandFailed(
-                f"{self.path} has more than one column named {', '.join(repeated)}.", "Give each column its own name."
+            raise Unreadable(
+                f"{self._called} has more than one column of the same name.",
+                "Give each column its own name.",
+                columns=repeated,
             )
         if "" in names:
-            raise CommandFailed(f"{self.path}: column {names.index('') + 1} has no name.", "Name it in the first line.")
+            raise Unreadable(f"{self._called}: column {names.index('') + 1} has no name.", "Name it in the first line.")
         self.columns = tuple(names)
         self._begin = lines.position
 
@@ -217,7 +225,7 @@ class _Lines:
         try:
             line = self._content.readline(LINE_MAX_BYTES)
         except (OSError, EOFError, zlib.error) as error:
-            raise CommandFailed(
+            raise Unreadable(
                 f"The file is damaged after line {self.position.line:,}: {error}.", "Fetch it again."
             ) from None
         if not line:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from shared.cli.http import CommandFailed
-from shared.cli.importing.fields import (
+from shared.tabular.errors import Unreadable
+from shared.tabular.fields import (
     ATTRIBUTE,
     HISTORY_EVENTS,
     REQUIRED_BY_EVENT,
@@ -32,38 +32,43 @@ class Shape:
     zone: tzinfo | None = None
     record_column: str | None = None
     live: bool = False
+    defaults: tuple[tuple[str, str], ...] = ()
+    """Fields of every lead that says nothing else."""
 
 
 def check_columns(columns: Sequence[str], shape: Shape) -> None:
-    """Raises `CommandFailed` when a file without a mapping cannot be what it is imported as."""
+    """Raises `Unreadable` when a file without a mapping cannot be what it is imported as."""
     if not columns:
         return
     names = [canonical(column, shape.kind) for column in columns]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        raise CommandFailed(
-            f"Two columns both mean {', '.join(doubled)}.", "Rename one of them, or say which with a --map file."
+        raise Unreadable(
+            f"Two columns both mean {', '.join(doubled)}.", "Rename one of them, or say which with a mapping."
         )
     check_record_column(columns, shape)
     needed = ("external_id", "event", "occurred_at") if shape.kind == "history" else ()
     missing = [name for name in needed if name not in names]
     if missing:
-        raise CommandFailed(
+        raise Unreadable(
             f"The file has no column {', '.join(missing)}, which every row of history needs.",
-            "Rename the columns, or describe the file with --map FILE.yaml (docs/importing.md).",
+            "Rename the columns, or describe the file with a mapping (docs/importing.md).",
         )
     if not any(name in fields_of(shape.kind) for name in names):
-        raise CommandFailed(
-            f"None of the columns is a field of a lead: {', '.join(columns[:12])}.",
-            "Describe the file with --map FILE.yaml (docs/importing.md).",
+        raise Unreadable(
+            "None of the columns is a field of a lead. Is there a first line that names them?",
+            "Describe the file with a mapping (docs/importing.md).",
+            columns=columns,
         )
 
 
 def check_record_column(columns: Sequence[str], shape: Shape) -> None:
-    """Raises `CommandFailed` when the file has no column that --record names."""
+    """Raises `Unreadable` when the file has no column that --record names."""
     if columns and shape.record_column is not None and shape.record_column not in columns:
-        raise CommandFailed(
-            f"There is no column {shape.record_column!r}; the columns are {', '.join(columns)}.", "Mend --record."
+        raise Unreadable(
+            f"There is no column {shape.record_column!r}, which was to name each row.",
+            "Name one of the file's columns.",
+            columns=columns,
         )
 
 
@@ -106,6 +111,9 @@ def finished(
     if shape.kind == "history":
         check_history(fields)
     else:
+        for field, value in shape.defaults:
+            if fields.get(field) in (None, ""):
+                fields[field] = value
         if "consent" in fields:
             fields["consent"] = read_consent(fields["consent"])
         name = str(fields.get("record_id", row_digest(columns)))

@@ -1,0 +1,231 @@
+"""What operators do with quarantine: look, mend, release, drop. A released payload goes through the intake it failed, as
+its sender had sent it then: same rights, same time of receipt, same key, so that releasing it twice is one lead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row
+
+from services.capture.domain import IntakeRules, Refused, Submission, merge_patch, redacted
+from services.capture.domain.values import unknown_field_flag
+from services.capture.handlers import Intake
+from services.capture.quarantine import MAX_PAYLOAD_BYTES, Sent, encoded
+from services.capture.storage import quarantine as storage
+from shared.kit.database import Database, Transaction
+from shared.kit.errors import Rejected
+
+Shown = dict[str, Any]
+Action = Literal["revealed", "mended", "released", "dropped"]
+
+MAX_NOTE = 500
+_KNOWN = frozenset(field.name for field in fields(Submission))
+
+
+class Desk:
+    """Commands on entries, each put on record with who gave it."""
+
+    def __init__(
+        self,
+        database: Database | None,
+        rules: IntakeRules,
+        intake: Intake,
+        parse: Callable[[bytes], object],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._database = database
+        self._rules = rules
+        self._intake = intake
+        self._parse = parse
+        self._new_id = new_id
+
+    async def listing(self, filters: dict[str, str], after: tuple[datetime, UUID] | None, limit: int) -> list[Shown]:
+        """A page of entries without what they say, oldest first."""
+        rows = await storage.quarantined(self._stored(), filters=filters, after=after, limit=limit)
+        return [_shown(row) for row in rows]
+
+    async def counts(self) -> list[Shown]:
+        """How many entries there are, and of how many deliveries, by where they stand, why, what and whose."""
+        return [dict(row._mapping) for row in await storage.quarantine_counts(self._stored())]
+
+    async def show(self, entry_id: UUID, *, actor: str, reveal: bool) -> Shown:
+        """One entry: its payload's fields and of which kind and length their values are, or, on record, what it says."""
+
+        async def work(tx: Transaction) -> Shown:
+            row = await storage.entry(tx, entry_id)
+            if row is None:
+                raise _unknown(entry_id)
+            if reveal:
+                await self._record(tx, entry_id, actor, "revealed")
+            done = await storage.actions(tx, entry_id)
+            said = {name: self._said(getattr(row, name), reveal=reveal) for name in ("payload", "mended")}
+            key = row.key if reveal else redacted(row.key)
+            return {**_shown(row), "key": key, **said, "actions": [dict(one._mapping) for one in done]}
+
+        return await self._stored().run(work)
+
+    async def mend(self, entry_id: UUID, *, actor: str, patch: object = None, payload: object = None) -> Shown:
+        """Keeps a payload with a merge patch in it, or another in its place; says which faults remain."""
+
+        async def work(tx: Transaction) -> Shown:
+            row = await self._open(tx, entry_id)
+            body = payload if payload is not None else merge_patch(self._body(row), patch)
+            written = encoded(body)
+            if written is None or len(written) > MAX_PAYLOAD_BYTES:
+                raise Rejected("What it would become is too large or nested too deep.", code="too-large", status=413)
+            sent = _sent(row, body)
+            decision = self._rules.decide(sent.kind, body, sent.submission, sent.key)
+            faults: list[dict[str, str]] = []
+            if isinstance(decision, Refused):
+                faults = [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in decision.faults]
+                tokens = list(decision.identities)
+            else:
+                tokens = list(decision.tokens)
+            await storage.mend_entry(
+                tx, entry_id, mended=written, faults=orjson.dumps(faults).decode(), identities=tokens
+            )
+            await self._record(tx, entry_id, actor, "mended", _named(patch if payload is None else payload))
+            return {"id": entry_id, "status": "open", "ready": not faults, "faults": faults}
+
+        return await self._stored().run(work)
+
+    async def release(self, entry_id: UUID, *, actor: str) -> Shown:
+        """Takes an entry in after all. Raises `Rejected` with what is still wrong, `Retryable` while the log is away: both
+        leave it open. One that was released is answered as then."""
+        row = await storage.entry(self._stored(), entry_id)
+        if row is None:
+            raise _unknown(entry_id)
+        if row.status == "released":
+            return _released(entry_id, row.event_id)
+        _check_open(row)
+        answer = await self._intake.release(_sent(row, self._body(row)))
+        event_id = UUID(str(answer["event_id"]))
+
+        async def work(tx: Transaction) -> None:
+            if (now := await storage.locked_entry(tx, entry_id)) is not None and now.status == "open":
+                await storage.settle_entry(tx, entry_id, "released", event_id)
+                await self._record(tx, entry_id, actor, "released")
+
+        await self._stored().run(work)
+        return {**_released(entry_id, event_id), "lead_id": answer["lead_id"], "flags": answer["flags"]}
+
+    async def drop(self, entry_id: UUID, *, actor: str, note: str | None) -> Shown:
+        """Gives an entry up. It stays on record, and is emptied when its time has come."""
+
+        async def work(tx: Transaction) -> None:
+            await self._open(tx, entry_id)
+            await storage.settle_entry(tx, entry_id, "dropped", None)
+            await self._record(tx, entry_id, actor, "dropped", note)
+
+        await self._stored().run(work)
+        return {"id": entry_id, "status": "dropped"}
+
+    def _stored(self) -> Database:
+        if self._database is None:
+            raise Rejected(
+                "This capture has no database, so it keeps no quarantine.",
+                status=409,
+                code="no-database",
+                fix="Set LEADFLOW_DATABASE_URL and restart.",
+            )
+        return self._database
+
+    async def _record(
+        self, tx: Transaction, entry_id: UUID, actor: str, action: Action, note: str | None = None
+    ) -> None:
+        await storage.add_action(tx, self._new_id(), entry_id, actor, action, note)
+
+    async def _open(self, tx: Transaction, entry_id: UUID) -> Row[Any]:
+        row = await storage.locked_entry(tx, entry_id)
+        if row is None:
+            raise _unknown(entry_id)
+        _check_open(row)
+        return row
+
+    def _body(self, row: Row[Any]) -> object:
+        """The payload as it stands. Raises `Rejected` where it cannot be used as it is."""
+        if row.mended is None and not row.whole:
+            raise Rejected(
+                "Of this payload only the beginning is kept: it was too large.",
+                status=409,
+                code="not-whole",
+                fix="Mend it with a whole payload of its own, or have it sent again in smaller parts.",
+            )
+        return self._parse(bytes(row.payload if row.mended is None else row.mended))
+
+    def _said(self, kept: bytes | None, *, reveal: bool) -> object:
+        if kept is None:
+            return None
+        try:
+            body = self._parse(bytes(kept))
+            if not reveal:
+                return redacted(body)
+            orjson.dumps(body)  # where it holds half a surrogate pair, only its text can be shown
+        except (Rejected, orjson.JSONEncodeError):
+            return bytes(kept).decode("utf-8", "backslashreplace") if reveal else f"{len(kept)} bytes that are no JSON"
+        return body
+
+
+def _shown(row: Row[Any]) -> Shown:
+    return {
+        "id": row.id,
+        "received_at": row.received_at,
+        "last_received_at": row.last_received_at,
+        "times": row.times,
+        "sender": row.sender,
+        "business_unit": row.business_unit,
+        "channel": row.channel,
+        "kind": row.kind,
+        "reason": row.reason,
+        "faults": row.faults,
+        "size_bytes": row.size_bytes,
+        "whole": row.whole,
+        "is_mended": row.is_mended,
+        "status": row.status,
+        "settled_at": row.settled_at,
+        "event_id": row.event_id,
+    }
+
+
+def _sent(row: Row[Any], body: object) -> Sent:
+    """As its sender sent it. One without a key gets one of its own."""
+    way = {name: value for name, value in row.submission.items() if name in _KNOWN}
+    way["flags"] = tuple(way.get("flags", ()))
+    submission = Submission(**way, sender=row.sender, received_at=row.received_at)
+    return Sent(row.kind, body, submission, row.key if row.key is not None else f"quarantine\x1f{row.id}")
+
+
+def _released(entry_id: UUID, event_id: UUID | None) -> Shown:
+    return {"id": entry_id, "status": "released", "event_id": event_id}
+
+
+def _named(patch: object) -> str | None:
+    """The fields a patch is about, where their names can be nobody's data."""
+    if not isinstance(patch, Mapping):
+        return None
+    names = [str(name) for name in patch if unknown_field_flag(str(name)) != "unknown_field"]
+    return ", ".join(names)[:MAX_NOTE] or None
+
+
+def _unknown(entry_id: UUID) -> Rejected:
+    return Rejected(
+        f"There is no entry {entry_id}.",
+        status=404,
+        code="not-found",
+        fix="Look at /v1/quarantine; what was refused a moment ago comes there within a second.",
+    )
+
+
+def _check_open(row: Row[Any]) -> None:
+    if row.status != "open":
+        raise Rejected(
+            f"Entry {row.id} is {row.status} already.",
+            status=409,
+            code="settled",
+            fix="Have it sent again where it is still wanted.",
+        )

@@ -1,0 +1,133 @@
+"""Quarantine at the door: what a known sender sent and cannot be taken is kept for a while, to be mended and released.
+
+The sender is answered as if there were none; its answer only carries the entry's id besides. Entries are written a little
+later, so that nobody waits for the database. Bounds: a payload, what waits in memory, what the table holds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+
+from services.capture import storage
+from services.capture.bookkeeping import Books
+from services.capture.domain import Kind, Reason, Submission, entry_id
+from services.capture.instruments import QuarantineInstruments
+from services.capture.storage import Quarantined
+from shared.kit.errors import Rejected
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+"""Beyond, only the beginning is kept: enough to see what it was, too little to release it."""
+
+MAX_WAITING_ENTRIES = 10_000
+MAX_WAITING_BYTES = 32 * 1024 * 1024
+ENTRY_BYTES = 2_000
+"""About what an entry takes in memory besides its payload."""
+
+_NOT_SUBMITTED = ("sender", "received_at")
+
+
+class Sent(NamedTuple):
+    """A payload and the way it came: a JSON value, or the bytes that are none, and what the sender calls it."""
+
+    kind: Kind
+    payload: object
+    submission: Submission
+    key: str | None
+
+
+class Understood(NamedTuple):
+    """What could be understood of a payload: by which identities it names somebody, and where it belongs."""
+
+    identities: Sequence[str] = ()
+    business_unit: str | None = None
+    channel: str | None = None
+
+
+NOTHING_UNDERSTOOD = Understood()
+
+
+class Quarantine:
+    """Where the door puts what it cannot take."""
+
+    def __init__(
+        self, books: Books, instruments: QuarantineInstruments, new_id: Callable[[], UUID], *, max_bytes: int
+    ) -> None:
+        self._book = books.book(
+            "quarantine", storage.add_quarantined, max_entries=MAX_WAITING_ENTRIES, max_bytes=MAX_WAITING_BYTES
+        )
+        self._instruments = instruments
+        self._new_id = new_id
+        self._room = max_bytes
+        self.max_bytes = max_bytes
+
+    def measured(self, kept_bytes: int) -> None:
+        """What the table holds now, by its own count."""
+        self._room = self.max_bytes - kept_bytes
+
+    def keep(
+        self, sent: Sent, error: Rejected, reason: Reason, understood: Understood = NOTHING_UNDERSTOOD
+    ) -> Rejected:
+        """The error that was refused with, and in it the id of the entry, where one is kept."""
+        submission, payload = sent.submission, sent.payload
+        written = payload if isinstance(payload, bytes) else encoded(payload)
+        kept = (written or b"")[:MAX_PAYLOAD_BYTES]
+        key = _storable(sent.key)
+        named = key is not None or (isinstance(payload, Mapping) and payload.get("record_id") is not None)
+        name = entry_id(submission.sender, sent.kind, key or "", kept) if named else self._new_id()
+        entry = Quarantined(
+            id=name,
+            received_at=submission.received_at,
+            sender=submission.sender,
+            business_unit=understood.business_unit,
+            channel=understood.channel,
+            kind=sent.kind,
+            reason=reason,
+            faults=_faults(error),
+            submission={name: value for name, value in asdict(submission).items() if name not in _NOT_SUBMITTED},
+            size_bytes=len(written or b""),
+            whole=written is not None and len(written) == len(kept),
+            key=key,
+            payload=kept,
+            identities=list(understood.identities),
+        )
+        if self._room < len(kept) or not self._book.note(entry, size_bytes=len(kept) + ENTRY_BYTES):
+            self._instruments.not_kept.labels(reason).inc()
+            return error
+        self._room -= len(kept)
+        self._instruments.quarantined.labels(sent.kind, reason).inc()
+        error.extra["quarantine_id"] = str(name)
+        return error
+
+
+def _faults(error: Rejected) -> list[dict[str, str]]:
+    if listed := error.extra.get("errors"):
+        return [dict(fault) for fault in listed]
+    fix = error.fix or ""
+    if names := error.extra.get("differs"):
+        return [{"field": name, "fault": "is not what was taken before", "fix": fix} for name in names]
+    return [{"field": error.field or "body", "fault": error.detail, "fix": fix}]
+
+
+def encoded(payload: object) -> bytes | None:
+    """JSON, also of what the fast writer refuses: halves of surrogate pairs, huge numbers, deep nesting. None where it
+    cannot be written at all."""
+    try:
+        return orjson.dumps(payload)
+    except orjson.JSONEncodeError:
+        pass
+    try:
+        return json.dumps(payload).encode()
+    except (RecursionError, TypeError, ValueError):
+        return None
+
+
+def _storable(key: str | None) -> str | None:
+    if key is None or ("\x00" not in key and key.isprintable()):
+        return key
+    return key.replace("\x00", "").encode("utf-8", "replace").decode()

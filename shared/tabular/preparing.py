@@ -1,0 +1,118 @@
+"""Any file of rows as one that can be read from any place in it: UTF-8, unpacked, a row a line where it was a spreadsheet."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
+
+from shared.tabular.encodings import SAMPLE_BYTES, encoding_of, known_encoding
+from shared.tabular.errors import Unreadable
+from shared.tabular.source import SourceFile
+
+Form = Literal["text", "spreadsheet"]
+
+PIECE_BYTES = 1 << 20
+SPREADSHEET_SECONDS = 900
+MAX_UNPACKED_BYTES = 4 << 30
+
+_ZIP, _OLE, _GZIP = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file made ready: where it is, what it was, the columns of a spreadsheet."""
+
+    path: Path
+    form: Form
+    encoding: str
+    columns: tuple[str, ...] = ()
+
+    def open(self, *, delimiter: str | None = None, called: str | None = None) -> SourceFile:
+        """The file, to read its rows. Raises `Unreadable`."""
+        return SourceFile(self.path, delimiter=delimiter, called=called, columns=self.columns)
+
+
+def needs_preparing(path: Path, encoding: str | None = None) -> bool:
+    """Whether the file cannot be read as it is. Raises `Unreadable` for one that cannot be opened."""
+    head = _head(path)
+    if head.startswith((_ZIP, _OLE)):
+        return True
+    if head.startswith(_GZIP):
+        return encoding is not None
+    return (encoding or encoding_of(head)) not in ("utf-8", "utf-8-sig")
+
+
+def prepare(path: Path, target: Path, *, encoding: str | None = None, sheet: str | None = None) -> Prepared:
+    """Writes the file anew, as it can be read. Raises `Unreadable`."""
+    if encoding is not None:
+        try:
+            encoding = known_encoding(encoding)
+        except ValueError as error:
+            raise Unreadable(f"{error}.", "Name the encoding the file is in, or none, and it is found out.") from None
+    head = _head(path)
+    if head.startswith((_ZIP, _OLE)):
+        return Prepared(target, "spreadsheet", "utf-8", _from_spreadsheet(path, target, sheet))
+    try:
+        with path.open("rb") as raw:
+            content = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if head.startswith(_GZIP) else raw
+            sample = content.read(SAMPLE_BYTES)
+            found = encoding or encoding_of(sample)
+            with target.open("wb") as out:
+                for piece in _in_utf8(sample, content, found):
+                    out.write(piece)
+                os.fsync(out.fileno())
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise Unreadable("The file is damaged: it does not unpack to its end.", "Send it again.") from None
+    return Prepared(target, "text", found)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as raw:
+            return raw.read(SAMPLE_BYTES)
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}.", "Give the path of a file.") from None
+
+
+def _in_utf8(sample: bytes, content: BinaryIO, encoding: str) -> Iterator[bytes]:
+    """The content in UTF-8, piece by piece. What is no character in the encoding becomes the sign for that; what claims to
+    be UTF-8 stays as it is, so that a line that is not is found where it stands."""
+    size = 0
+    decoder = None if encoding in ("utf-8", "utf-8-sig") else codecs.getincrementaldecoder(encoding)("replace")
+    piece = sample
+    while piece:
+        size += len(piece)
+        if size > MAX_UNPACKED_BYTES:
+            raise Unreadable("The file unpacks to more than 4 GiB.", "Send it in parts.")
+        yield piece if decoder is None else decoder.decode(piece).encode("utf-8", "replace")
+        piece = content.read(PIECE_BYTES)
+    if decoder is not None:
+        yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _from_spreadsheet(path: Path, target: Path, sheet: str | None) -> tuple[str, ...]:
+    """The columns of a sheet whose rows were written as lines of JSON, by another process."""
+    command = [sys.executable, "-m", "shared.tabular.spreadsheet", str(path), str(target)]
+    try:
+        done = subprocess.run(
+            command + ([sheet] if sheet is not None else []),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SPREADSHEET_SECONDS,
+            cwd=Path(__file__).parents[2],
+        )
+        told = json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.TimeoutExpired, ValueError, IndexError):
+        raise Unreadable("The workbook cannot be read to its end.", "Save the sheet as CSV.") from None
+    if "fault" in told:
+        raise Unreadable(told["fault"], told["fix"])
+    return tuple(told["columns"])

@@ -1,0 +1,72 @@
+"""What the command line says of a score, and how it follows a rescore."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from shared.cli.scoring.explaining import shown
+from shared.cli.scoring.rescoring import follow
+from tests.unit.cli.fake_service import FakeService
+
+
+def a_score(score: int, grade: str) -> dict[str, Any]:
+    return {"score": score, "grade": grade, "rating": "C3", "temperature": "warm", "fit": 20, "engagement": score - 20}
+
+
+ENTRY = {
+    "occurred_at": "2026-03-02T12:00:00Z",
+    "kind": "page_view",
+    "value": "/pricing",
+    "points": 4,
+    "points_now": "2",
+    "counts": True,
+    "why_not": None,
+}
+FOUND = {
+    "as_of": "2026-03-12T12:00:00Z",
+    "policy_version": "2026-11",
+    "score": a_score(22, "C"),
+    "segments": ["near"],
+    "variant": None,
+    "lines": [
+        {"points": 20, "rule": "decides", "because": "job_title is Chief", "entries": []},
+        {
+            "points": 2,
+            "rule": "visited a page",
+            "because": "2 times, 1 of them count",
+            "entries": [ENTRY, {**ENTRY, "counts": False, "why_not": "beyond the 1 that count"}],
+        },
+    ],
+    "bounds": [],
+    "better": [{"rule": "asked for a demo", "score": a_score(47, "B")}],
+    "changes": [{"at": "2026-04-01T00:00:00Z", "score": a_score(20, "D")}],
+    "told": {"score": 24, "grade": "C", "occurred_at": "2026-03-02T12:00:00Z", "stale": True},
+}
+
+
+def test_an_explanation_reads_as_sentences() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    for part in shown(FOUND):
+        console.print(part, soft_wrap=True)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    for expected in (
+        "22 points: grade C, C3, warm as of 2026-03-12 12:00 by policy 2026-11",
+        "2026-03-02 12:00 page_view /pricing: 2.00 of 4 left",
+        "beyond the 1 that count",
+        "Would make it 47, grade B, C3: asked for a demo",
+        "On 2026-04-01 00:00 it becomes 20, grade D, C3, if nothing happens before",
+        "Told last: 24, grade C, as of 2026-03-02 12:00 by another policy.",
+    ):
+        assert expected in text
+
+
+async def test_a_rescore_is_followed_until_it_is_over() -> None:
+    asked = {"id": "1", "status": "running", "done": 0, "leads": 4}
+    service = FakeService((200, {**asked, "done": 2}), (200, {**asked, "done": 4, "status": "finished"}))
+    seen: list[int] = []
+    async with service.client("scoring") as client:
+        done = await follow(client, asked, seen.append)
+    assert (done["status"], seen) == ("finished", [2, 4])
