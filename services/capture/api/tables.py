@@ -38,5 +38,5 @@ def _no_table(why: str) -> Rejected:
         status=400,
         code="not-csv",
         field="body",
-        fix="Send UTF-8 with the columns' names in the first line; larger files are uploads (docs/importing.md).",
+        fix="Send UTF-8 with the columns' names in the first line; larger files are imported (docs/importing.md).",
     )
