@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from services.capture.addresses import read_email, read_phone
 from services.capture.api import Door, ShortWay, intake_router
@@ -17,13 +18,20 @@ from services.capture.bookkeeping import Books
 from services.capture.browsers import read_browser
 from services.capture.domain import IntakeRules, Readers
 from services.capture.domain.channels import Addresses
-from services.capture.handlers import Intake, Log
-from services.capture.instruments import BookInstruments, CaptureInstruments, QuarantineInstruments
+from services.capture.handlers import Intake
+from services.capture.instruments import (
+    BookInstruments,
+    CaptureInstruments,
+    QuarantineInstruments,
+    SpoolInstruments,
+)
 from services.capture.keeping import Keeping
+from services.capture.log import Log
 from services.capture.memory import Memory
 from services.capture.mending import Desk
 from services.capture.quarantine import Quarantine
 from services.capture.settings import CaptureSettings
+from services.capture.spool import Segments, Spool, SpoolingLog
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
@@ -70,6 +78,9 @@ def create_app(
     addresses = Addresses(policy)
     if faults := addresses.faults(settings.secrets_by_name):
         raise InvalidDocument("\n".join(f"{settings.policy_file}: {fault}" for fault in faults))
+    spooling = None
+    if settings.spool_dir is not None:
+        log = spooling = _spooling(settings, log, producer, clock, registry)
     rules = IntakeRules(
         policy,
         settings.identity_secret.get_secret_value().encode(),
@@ -102,8 +113,10 @@ def create_app(
         parts=[
             *([] if keeping is None else [lambda: running(keeping.run(), "capture-quarantine")]),
             lambda: books.kept(BOOKS_GRACE_SECONDS),
+            *([spooling.running] if spooling else ()),
             lambda: door.inflight.drained(settings.shutdown_timeout_seconds),
         ],
+        readiness={"log": spooling.check} if spooling else None,
     )
     app.add_middleware(ShortWay, door=door)
     _publish_security(app)
@@ -122,6 +135,28 @@ def _database(settings: CaptureSettings, clock: Clock | None) -> Database | None
         statement_timeout_seconds=settings.statement_timeout_seconds,
         clock=clock,
         outbox=False,
+    )
+
+
+def _spooling(
+    settings: CaptureSettings, direct: Log, producer: Producer | None, clock: Clock, registry: CollectorRegistry
+) -> SpoolingLog:
+    assert settings.spool_dir is not None
+    instruments = SpoolInstruments(registry)
+    instruments.age_limit.set(settings.spool_max_age_seconds)
+    spool = Spool(
+        Segments(settings.spool_dir),
+        max_bytes=settings.spool_max_bytes,
+        deadline_seconds=settings.produce_deadline_seconds,
+        clock=clock,
+        instruments=instruments,
+    )
+    return SpoolingLog(
+        direct,
+        spool,
+        log_answers=lambda: producer is None or producer.ready,
+        patience_seconds=min(settings.spool_after_seconds, settings.produce_deadline_seconds),
+        drain_per_second=settings.spool_drain_per_second,
     )
 
 

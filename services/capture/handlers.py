@@ -1,4 +1,5 @@
-"""The commands of intake: decide, publish, answer. A payload counts as taken when the log has its event, not before."""
+"""The commands of intake: decide, publish, answer. A payload counts as taken when the log has its event, or the
+spool on disk where there is one, not before."""
 
 from __future__ import annotations
 
@@ -8,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import orjson
 
 from services.capture.domain import IntakeRules, Kind, Refused, Submission, Taken
 from services.capture.domain.channels import Draft
 from services.capture.instruments import CaptureInstruments
+from services.capture.log import SPOOLED, Log, Outcome, Spooled
 from services.capture.memory import Memory
 from services.capture.quarantine import Quarantine, Sent, Understood
 from services.capture.repeats import contradiction
@@ -39,18 +41,6 @@ class Unreadable(NamedTuple):
 
     raw: bytes
     error: Rejected
-
-
-class Log(Protocol):
-    """Where events go. An event is there when the call returns without an error."""
-
-    async def send(self, topic: str, key: bytes, value: bytes) -> None:
-        """Raises `Retryable` when the log did not take it in time, `Rejected` when it never can."""
-        ...
-
-    async def send_many(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> list[Exception | None]:
-        """One outcome each: None, or what `send` would raise."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +106,24 @@ def refusal(refused: Refused) -> Rejected:
 
 def _unavailable(error: Retryable) -> Answer:
     return {
-        "type": "urn:leadflow:problem:unavailable",
-        "title": "Try again later",
-        "status": 503,
+        "type": f"urn:leadflow:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
         "detail": str(error),
         "fix": "Send this item again; with an id of its own (record_id or Idempotency-Key) it is counted once.",
     }
 
 
-def _told(taken: Taken) -> Answer:
-    return {
+def _told(taken: Taken, kept: Spooled | None) -> Answer:
+    answer: Answer = {
         "event_id": taken.event_id,
         "lead_id": taken.lead_id,
         "business_unit": taken.business_unit,
         "flags": taken.flags,
     }
+    if kept is SPOOLED:
+        answer["spooled"] = True
+    return answer
 
 
 def _accepted(place: int, taken: Taken) -> Answer:
@@ -174,18 +167,20 @@ class Intake:
         decision = self._rules.decide(kind, body, submission, key)
         if isinstance(decision, Refused):
             raise self._refuse(sent, decision)
-        if (conflict := await self._accept(kind, decision)) is not None:
-            raise self._contradicted(sent, decision, conflict)
-        return _told(decision)
+        outcome = await self._accept(kind, decision)
+        if isinstance(outcome, Rejected):
+            raise self._contradicted(sent, decision, outcome)
+        return _told(decision, outcome)
 
     async def release(self, sent: Sent) -> Answer:
         """The same for what was in quarantine, by the same rules; what is refused now stays where it is."""
         decision = self._rules.decide(sent.kind, sent.payload, sent.submission, sent.key)
         if isinstance(decision, Refused):
             raise refusal(decision)
-        if (conflict := await self._accept(sent.kind, decision)) is not None:
-            raise conflict
-        return _told(decision)
+        outcome = await self._accept(sent.kind, decision)
+        if isinstance(outcome, Rejected):
+            raise outcome
+        return _told(decision, outcome)
 
     def unreadable(self, kind: Kind, payload: bytes, caller: Caller, key: str | None, error: Rejected) -> Rejected:
         """Puts into quarantine what a known sender sent and nobody can read; the error to answer with. What is too large
@@ -196,13 +191,12 @@ class Intake:
         submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
         return self._quarantine.keep(Sent(kind, payload, submission, key), error, "unreadable")
 
-    async def _accept(self, kind: Kind, decision: Taken) -> Rejected | None:
+    async def _accept(self, kind: Kind, decision: Taken) -> Rejected | Spooled | None:
         """Publishes what is new. A contradiction of what was taken before is answered with."""
         encoded = message(decision)
         before = self._memory.said(decision.event_id) if decision.named else None
         if before is None:
-            await self._send(kind, decision, encoded)
-            return None
+            return await self._send(kind, decision, encoded)
         conflict = contradiction(before, encoded[1], decision.event_id)
         if conflict is None:
             self._instruments.items_repeated.labels(kind).inc()
@@ -227,10 +221,10 @@ class Intake:
         )
         return self._quarantine.keep(sent, error, "conflict", understood)
 
-    async def _send(self, kind: Kind, decision: Taken, encoded: tuple[bytes, bytes]) -> None:
+    async def _send(self, kind: Kind, decision: Taken, encoded: tuple[bytes, bytes]) -> Spooled | None:
         started = perf_counter()
         try:
-            await self._log.send(CAPTURE_LEADS.name, *encoded)
+            kept = await self._log.send(CAPTURE_LEADS.name, *encoded)
         except LeadflowError as error:
             self._count_failed(kind, error)
             raise
@@ -238,6 +232,7 @@ class Intake:
         self._count_accepted(kind, (decision,))
         if decision.named:
             self._memory.keep(decision.event_id, encoded[1])
+        return kept
 
     async def take_many(
         self, kind: Kind, bodies: Iterable[object | Unreadable], caller: Caller, key: str | None
@@ -340,7 +335,7 @@ class Intake:
     async def _send_many(self, kind: Kind, batch: Batch, ready: _Slice) -> dict[str, Exception]:
         """Sends what is new and answers with what failed, by event id."""
         started = perf_counter()
-        outcomes: Sequence[Exception | None]
+        outcomes: Sequence[Outcome]
         if batch.unavailable is not None and batch.log_is_away:
             outcomes = [batch.unavailable] * len(ready.messages)
         else:
@@ -350,11 +345,15 @@ class Intake:
         accepted = ready.taken
         failed: dict[str, Exception] = {}
         if outcomes.count(None) != len(ready.taken):
-            accepted = [taken for taken, outcome in zip(ready.taken, outcomes, strict=True) if outcome is None]
+            accepted = []
             for place, taken, outcome in zip(ready.places, ready.taken, outcomes, strict=True):
-                if outcome is not None:
+                if isinstance(outcome, Exception):
                     failed[taken.event_id] = outcome
                     self._fail(kind, batch, place, outcome)
+                    continue
+                accepted.append(taken)
+                if outcome is SPOOLED:
+                    batch.items[place]["spooled"] = True
         batch.accepted += len(accepted)
         self._count_accepted(kind, accepted)
         return failed
@@ -365,7 +364,7 @@ class Intake:
             batch.items[place] = _refused(place, outcome)
         elif isinstance(outcome, Retryable):
             batch.unavailable = outcome
-            batch.items[place] = {"index": place, "status": 503, "problem": _unavailable(outcome)}
+            batch.items[place] = {"index": place, "status": outcome.status, "problem": _unavailable(outcome)}
         else:
             raise outcome
 

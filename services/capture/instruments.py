@@ -16,11 +16,14 @@ class CaptureInstruments:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.leads_accepted = Counter(
-            "leadflow_capture_leads_accepted_total", "Leads the log has, by channel.", ["channel"], registry=registry
+            "leadflow_capture_leads_accepted_total",
+            "Leads the log or the spool has, by channel.",
+            ["channel"],
+            registry=registry,
         )
         self.interactions_accepted = Counter(
             "leadflow_capture_interactions_accepted_total",
-            "Interactions the log has, by channel.",
+            "Interactions the log or the spool has, by channel.",
             ["channel"],
             registry=registry,
         )
@@ -65,7 +68,7 @@ class CaptureInstruments:
         )
         self.produce_seconds = Histogram(
             "leadflow_capture_produce_seconds",
-            "Time from a decided payload to the log's acknowledgement.",
+            "Time from a decided payload until the log or the spool has it.",
             buckets=FAST_SECONDS,
             registry=registry,
         )
@@ -129,5 +132,52 @@ class BookInstruments:
             "leadflow_capture_books_lost_total",
             "Entries that will never be, by reason: full (the database was away too long), refused, shutdown.",
             ["book", "reason"],
+            registry=registry,
+        )
+
+
+class SpoolInstruments:
+    """What waits on disk for the log. Only where the spool is on."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Gauge("leadflow_capture_spool_records", "Events that wait for the log.", registry=registry)
+        self.size = Gauge("leadflow_capture_spool_bytes", "Bytes of the spool's files.", registry=registry)
+        self.limit = Gauge("leadflow_capture_spool_limit_bytes", "How many they may be.", registry=registry)
+        self.oldest_age = Gauge(
+            "leadflow_capture_spool_oldest_age_seconds",
+            "How long the oldest event has waited; 0 when none waits.",
+            registry=registry,
+        )
+        self.age_limit = Gauge(
+            "leadflow_capture_spool_age_limit_seconds", "How long one should wait at most.", registry=registry
+        )
+        self.aside = Gauge(
+            "leadflow_capture_spool_files_aside",
+            "Files that hold what could not be read, or what the log refused for good; they wait for a person.",
+            registry=registry,
+        )
+        self.spooled = Counter("leadflow_capture_spooled_total", "Events kept on disk for the log.", registry=registry)
+        self.drained = Counter(
+            "leadflow_capture_spool_drained_total",
+            "Events that left the spool: the log has them, or they were set aside.",
+            registry=registry,
+        )
+        self.refused = Counter(
+            "leadflow_capture_spool_refused_total",
+            "Events neither log nor spool took, by reason: full, disk_full, disk_error, slow.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in ("full", "disk_full", "disk_error", "slow"):
+            self.refused.labels(reason)
+        self.torn_bytes = Counter(
+            "leadflow_capture_spool_torn_bytes_total",
+            "Bytes cut off at a start: a write that the end of the process before had cut short.",
+            registry=registry,
+        )
+        self.fsync_seconds = Histogram(
+            "leadflow_capture_spool_write_seconds",
+            "Time of one write with its fsync, which many requests share.",
+            buckets=FAST_SECONDS,
             registry=registry,
         )

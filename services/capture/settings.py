@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import Field, SecretStr, field_validator
@@ -90,6 +91,17 @@ class CaptureSettings(ServiceSettings):
     quarantine_bytes: int = Field(1024**3, ge=0, description="How much of it is kept at once; 0 keeps nothing.")
     body_timeout_seconds: float = Field(10.0, gt=0)
     produce_deadline_seconds: float = Field(4.0, gt=0)
+
+    spool_dir: Path | None = Field(None, description="Where events are kept while the log is away; empty is nowhere.")
+    spool_max_bytes: int = Field(1024 * 1024 * 1024, ge=1024 * 1024)
+    spool_after_seconds: float = Field(1.0, gt=0, description="How long an event is offered to the log first.")
+    spool_drain_per_second: int = Field(1_000, ge=1, le=1_000_000)
+    spool_max_age_seconds: float = Field(3600.0, gt=0, description="An alert says when an event waits longer.")
+
+    @field_validator("spool_dir", mode="before")
+    @classmethod
+    def _empty_is_nowhere(cls, value: object) -> object:
+        return value or None
 
     @field_validator("keys")
     @classmethod

@@ -14,6 +14,10 @@ class LeadflowError(Exception):
 class Retryable(LeadflowError):
     """Something this process depends on is away for now; nothing was decided. Try again after `retry_after_seconds`."""
 
+    status = 503
+    code = "unavailable"
+    title = "Try again later"
+
     def __init__(self, detail: str, *, retry_after_seconds: float = 1.0) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds

@@ -38,13 +38,13 @@ def problem_answer(error: Rejected | Retryable) -> Response:
         return ProblemAnswer(error.problem(), status_code=error.status, headers=error.headers or None)
     wait = max(1, round(error.retry_after_seconds * random.uniform(1.0, 2.0)))
     document = {
-        "type": "urn:leadflow:problem:unavailable",
-        "title": "Try again later",
-        "status": 503,
+        "type": f"urn:leadflow:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
         "detail": str(error),
         "fix": f"Send the same request again in {wait} s; it will not be counted twice when it carries its own id.",
     }
-    return ProblemAnswer(document, status_code=503, headers={"Retry-After": str(wait)})
+    return ProblemAnswer(document, status_code=error.status, headers={"Retry-After": str(wait)})
 
 
 def install(app: FastAPI) -> None:

@@ -94,13 +94,14 @@ class Door:
 
 
 def _batch_answer(batch: Batch) -> Response:
-    """202 when all was taken, 207 when some was, else why none was: 503 when trying again can help, 422 when not."""
+    """202 when all was taken, 207 when some was, else why none was: 503 or 507 when trying again can
+    help, 422 when not."""
     total = len(batch.items)
     content = {"accepted": batch.accepted, "rejected": total - batch.accepted, "items": batch.items}
     if batch.accepted:
         return _json(content, 202 if batch.accepted == total else 207)
     if batch.unavailable is not None:
-        response = _json(content, 503)
+        response = _json(content, batch.unavailable.status)
         response.headers["Retry-After"] = problem_answer(batch.unavailable).headers["Retry-After"]
         return response
     return _json(content, 422)

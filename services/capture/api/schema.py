@@ -35,6 +35,11 @@ PROBLEM: Schema = {
     },
 }
 
+_SPOOLED: Schema = {
+    "type": "boolean",
+    "description": "there, and true, where the log did not take it: it is safe on disk, and the log gets it later",
+}
+
 _TAKEN: Schema = {
     "type": "object",
     "required": ["event_id", "lead_id", "business_unit", "flags"],
@@ -43,6 +48,7 @@ _TAKEN: Schema = {
         "lead_id": {"type": "string", "format": "uuid"},
         "business_unit": {"type": "string"},
         "flags": {"type": "array", "items": {"type": "string"}},
+        "spooled": _SPOOLED,
     },
 }
 
@@ -63,6 +69,7 @@ BATCH: Schema = {
                     "event_id": {"type": "string", "format": "uuid"},
                     "lead_id": {"type": "string", "format": "uuid"},
                     "flags": {"type": "array", "items": {"type": "string"}},
+                    "spooled": _SPOOLED,
                     "problem": PROBLEM,
                 },
             },
@@ -81,6 +88,7 @@ _PROBLEMS = {
     422: "fields that need mending, all at once",
     429: "this key sends too much; see Retry-After",
     503: "the log does not answer, or too much is in flight; see Retry-After",
+    507: "the log does not answer, and there is no room left to keep events until it does; see Retry-After",
 }
 
 
@@ -188,7 +196,12 @@ def operation(kind: str, *, many: bool) -> Schema:
             "application/x-ndjson": {"schema": {"type": "string", "description": "one object a line"}},
         }
     answer = BATCH if many else _TAKEN
-    responses: Schema = {"202": {"description": "The log has it.", "content": {"application/json": {"schema": answer}}}}
+    responses: Schema = {
+        "202": {
+            "description": "The log has it, or the spool on disk.",
+            "content": {"application/json": {"schema": answer}},
+        }
+    }
     if many:
         responses["207"] = {
             "description": "Some were taken; each item says.",
@@ -196,7 +209,7 @@ def operation(kind: str, *, many: bool) -> Schema:
         }
     for status, meaning in _PROBLEMS.items():
         media: Schema = {"application/problem+json": {"schema": PROBLEM}}
-        if many and status in (422, 503):
+        if many and status in (422, 503, 507):
             media["application/json"] = {"schema": answer}
         responses[str(status)] = {"description": meaning, "content": media}
     return {

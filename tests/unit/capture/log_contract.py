@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from services.capture.handlers import Log
+from services.capture.log import Log
 from shared.kit.errors import Rejected, Retryable
 
 ReadBack = Callable[[], Awaitable[list[tuple[bytes, bytes]]]]
