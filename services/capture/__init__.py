@@ -1,8 +1,9 @@
-"""Capture: the door. Takes leads and interactions in, and answers only when the log has them.
+"""Capture: the door. Takes leads and interactions in, and answers only when the log has them,
+or the spool on its disk where that is on.
 
 purpose    normalise what any channel sends, name it (event id, lead id) without a look-up, and publish it durably
 consumes   nothing
 publishes  LeadCaptured, InteractionRecorded on capture.leads.v1
-owns       schema `capture`, off the way of a 202: keys, receipts of what is on the log, counts by hour
+owns       the spool's directory; schema `capture`, off the way of a 202: keys, receipts of what is on the log, counts by hour
 serves     POST /v1/leads, /v1/leads:batch, /v1/interactions, /v1/interactions:batch, /v1/channels/<unit>/<endpoint>, /leadflow.js
 """

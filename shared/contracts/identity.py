@@ -90,6 +90,9 @@ _SENDERS_NAMESPACE_BYTES = SENDERS_NAMESPACE.bytes
 # The two highest bits of this digit say that a UUID is laid out as RFC 9562 has it.
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
+_BLOCK_BYTES = 64
+"""Of SHA-256."""
+
 _REPEATED_DIGIT = re.compile(r"^\+?(\d)\1+$")
 _E164 = re.compile(r"^\+[1-9]\d{6,14}$")
 
@@ -126,17 +129,22 @@ def identity(secret: bytes, business_unit: str, kind: IdentityKind, value: str) 
 
 
 class Tokens:
-    """The tokens of `identity` under one secret. The secret's share of the hash is computed once, not for each token:
-    that is two fifths of what a token costs."""
+    """The tokens of `identity` under one secret. HMAC is a hash within a hash (RFC 2104), and each begins with a block that
+    is made of the secret: both blocks are hashed once, here, and not for each token. That is half of what a token costs."""
 
     def __init__(self, secret: bytes) -> None:
-        self._keyed = hmac.new(secret, digestmod="sha256")
+        if len(secret) > _BLOCK_BYTES:
+            secret = hashlib.sha256(secret).digest()
+        block = secret.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def token(self, business_unit: str, kind: IdentityKind, value: str) -> str:
         """The token of a normalised value."""
-        keyed = self._keyed.copy()
-        keyed.update(f"{business_unit}\x1f{kind}\x1f{value}".encode())
-        return keyed.hexdigest()[:32]
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{business_unit}\x1f{kind}\x1f{value}".encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()[:32]
 
 
 def strongest(identities: Iterable[Identity]) -> Identity | None:

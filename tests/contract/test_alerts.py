@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from services.capture.instruments import SpoolInstruments
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.positions import Tally
 
 ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 SELECTOR = re.compile(r'leadflow_consumer_\w+\{(\w+)="(\w+)"\}')
+SPOOL = re.compile(r"leadflow_capture_spool\w+")
+
+
+def expressions() -> list[str]:
+    """What the alerts look at."""
+    return [rule["expr"] for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]]
 
 
 def test_what_alerts_select_of_a_consumer_is_what_a_consumer_counts() -> None:
@@ -22,7 +32,23 @@ def test_what_alerts_select_of_a_consumer_is_what_a_consumer_counts() -> None:
     counted = {
         (name, value) for family in registry.collect() for one in family.samples for name, value in one.labels.items()
     }
-    rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
-    selected = {found for rule in rules for found in SELECTOR.findall(rule["expr"])}
+    selected = {found for expression in expressions() for found in SELECTOR.findall(expression)}
     assert selected == {("outcome", "dead_letter")}
     assert selected <= counted
+
+
+def test_what_alerts_watch_of_a_spool_is_what_a_spool_tells_from_its_first_scrape_on() -> None:
+    registry = CollectorRegistry()
+    SpoolInstruments(registry)
+    told = {sample.name for family in registry.collect() for sample in family.samples}
+    watched = {found for expression in expressions() for found in SPOOL.findall(expression)}
+    assert len(watched) >= 5
+    assert watched <= told
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, of Prometheus, is not installed")
+def test_alerts_fire_when_they_should_and_not_before() -> None:
+    said = subprocess.run(
+        ["promtool", "test", "rules", str(ALERTS.with_name("alerts.test.yml"))], capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stdout + said.stderr

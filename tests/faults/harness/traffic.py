@@ -21,6 +21,7 @@ BATCHES = (1, 1, 1, 5, 40)
 INTERACTIONS_PER_LEAD = 0.4
 CLERK_PAUSE_SECONDS = 0.15
 REQUEST_TIMEOUT_SECONDS = 15.0
+TRY_AGAIN = (503, 507)
 TRY_AGAIN_SECONDS = 0.3
 KNOWN_AT_MOST = 2_000
 
@@ -142,8 +143,8 @@ class Traffic:
             self.answers[type(error).__name__] += 1
             return records
         self.answers[str(answer.status_code)] += 1
-        if answer.status_code == 503:
-            assert answer.headers.get("Retry-After"), "a 503 says when to try again"
+        if answer.status_code in TRY_AGAIN:
+            assert answer.headers.get("Retry-After"), f"a {answer.status_code} says when to try again"
             return records
         assert answer.status_code in (202, 207), f"{what} was answered {answer.status_code}: {answer.text[:500]}"
         body = answer.json()
@@ -155,7 +156,7 @@ class Traffic:
                 if what == "leads":
                     self._known.append((record, item["lead_id"]))
             else:
-                assert item["status"] == 503, f"one of a batch was answered {item}"
+                assert item["status"] in TRY_AGAIN, f"one of a batch was answered {item}"
                 left.append(record)
         return left
 

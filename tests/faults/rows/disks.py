@@ -28,10 +28,10 @@ LEADS_WHILE_FULL = 100
 @scenario(row=31, title="the database's disk runs full, and gets space again", seconds=110, long_only=True)
 async def the_database_disk_is_full(stage: Stage, chance: random.Random) -> None:
     place = stage.folder / "postgres"
-    with _small_disk(place, DATABASE_MEBIBYTES):
+    with small_disk(place, DATABASE_MEBIBYTES):
         async with open_world(stage, rate=300.0) as world:
             await some_leads(world)
-            _fill(place, LEFT_MEBIBYTES["database"])
+            fill(place, LEFT_MEBIBYTES["database"])
 
             async def refused() -> bool:
                 world.traffic.check()
@@ -41,7 +41,7 @@ async def the_database_disk_is_full(stage: Stage, chance: random.Random) -> None
             before = world.ledger.count()
             await some_leads(world, LEADS_WHILE_FULL)
             world.note(f"{world.ledger.count() - before} leads were accepted while the database had no space")
-            _resize(place, 2 * DATABASE_MEBIBYTES)
+            resize(place, 2 * DATABASE_MEBIBYTES)
             if not world.postgres.accepts():  # it ends itself where it cannot write its log: then somebody starts it
                 world.note("PostgreSQL had ended itself")
                 await asyncio.to_thread(world.postgres.kill)
@@ -55,7 +55,7 @@ async def the_database_disk_is_full(stage: Stage, chance: random.Random) -> None
 
 @scenario(row=31, title="the log's disk runs full, and gets space again", seconds=90)
 async def the_log_disk_is_full(stage: Stage, chance: random.Random) -> None:
-    with _small_disk(stage.folder / "tried", 1):
+    with small_disk(stage.folder / "tried", 1):
         pass
     async with open_world(stage) as world:
         await some_leads(world)
@@ -64,15 +64,15 @@ async def the_log_disk_is_full(stage: Stage, chance: random.Random) -> None:
         await world.traffic.pause()
         await asyncio.to_thread(world.kafka.stop, 0)
         place.rename(aside)
-        with _small_disk(place, LOG_MEBIBYTES):
+        with small_disk(place, LOG_MEBIBYTES):
             shutil.copytree(aside, place, dirs_exist_ok=True)
             world.kafka.start(0)
             await world.kafka.in_sync(60)
             await some_leads(world)
-            _fill(place, LEFT_MEBIBYTES["log"])
+            fill(place, LEFT_MEBIBYTES["log"])
             await _capture_refuses(world)
             refused = world.traffic.answers["503"]
-            _resize(place, 2 * LOG_MEBIBYTES)
+            resize(place, 2 * LOG_MEBIBYTES)
             if not world.kafka.alive(0):  # it ends itself where it cannot write: then somebody starts it
                 world.note("Apache Kafka had ended itself")
                 world.kafka.start(0)
@@ -124,7 +124,7 @@ async def _indexes_are_sound(world: World) -> bool:
 
 
 @contextmanager
-def _small_disk(place: Path, mebibytes: int) -> Iterator[None]:
+def small_disk(place: Path, mebibytes: int) -> Iterator[None]:
     """A file system of this size at `place`, gone at the end. Raises `NotPossible` where this account may not make one."""
     place.mkdir(parents=True, exist_ok=True)
     said = subprocess.run(
@@ -138,7 +138,8 @@ def _small_disk(place: Path, mebibytes: int) -> Iterator[None]:
         _unmount(place)
 
 
-def _resize(place: Path, mebibytes: int) -> None:
+def resize(place: Path, mebibytes: int) -> None:
+    """Gives it another size, with everything that it holds."""
     subprocess.run(["mount", "-o", f"remount,size={mebibytes}m", str(place)], check=True)
 
 
@@ -147,7 +148,7 @@ def _unmount(place: Path) -> None:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def _fill(place: Path, left_mebibytes: int) -> None:
+def fill(place: Path, left_mebibytes: int) -> None:
     """Takes the space, but for so much, with one file."""
     block = b"\0" * MEBIBYTE
     with (place / "ballast").open("wb") as ballast:
