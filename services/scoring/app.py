@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.scoring.api import router
 from services.scoring.auditing import Auditor
+from services.scoring.domain import OUTCOME_EVENTS
 from services.scoring.handlers import Handlers, OnEvent
 from services.scoring.instruments import ScoringInstruments
 from services.scoring.policies import Policies
@@ -34,6 +35,7 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         LeadTouched: Handlers.on_lead_touched,
         LeadMerged: Handlers.on_lead_merged,
         LeadUnmerged: Handlers.on_lead_unmerged,
+        **dict.fromkeys(OUTCOME_EVENTS, Handlers.on_outcome),
     },
 }
 

@@ -12,20 +12,24 @@ from sqlalchemy import Row
 from services.scoring import storage
 from services.scoring.domain import (
     Assessor,
+    Attachment,
     Case,
     Judge,
     Lead,
+    Outcome,
     Person,
     Place,
     Touch,
     Work,
     attachment,
+    keeping,
+    learned_at,
+    outcome,
     pass_time,
     rests_on,
     score_anew,
     score_event,
     scored_moment,
-    stored_attributes,
     touch,
 )
 from services.scoring.instruments import ScoringInstruments
@@ -43,9 +47,11 @@ from shared.kit.transient import is_transient
 
 @dataclass(slots=True)
 class Batch:
-    """A batch on its way through the handlers: the work, and the records that were not plainly new facts."""
+    """A batch on its way through the handlers: the work, the outcomes that were not known before, and the records that were
+    not plainly new facts."""
 
     work: Work
+    outcomes: set[Place] = field(default_factory=set)
     duplicates: list[Record] = field(default_factory=list)
     interactions: list[Record] = field(default_factory=list)
 
@@ -63,7 +69,7 @@ class Handlers:
         self.judge = Judge(policy, assessor)
         self._instruments = instruments
         self._routes = dict(routes)
-        self._attributes = stored_attributes(policy)
+        self._keeping = keeping(policy)
 
     async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
         """One batch in a fixed handful of statements, however many records it has."""
@@ -76,14 +82,14 @@ class Handlers:
         fresh = await storage.add_touches(tx, touches, doubtful)
         # Attached to a lead before they came: nothing in the batch names that lead.
         leads |= await storage.locked_groups(tx, set(fresh.values()) - named - leads.keys())
-        batch = Batch(Work(leads, fresh, attached))
+        batch = Batch(Work(leads, fresh, attached), await storage.add_outcomes(tx, _outcomes(records)))
         for record in records:
             route = self._routes.get(type(record.event))
             if route is None:
                 self._instruments.ignored.labels(record.event.event).inc()
             else:
                 route(self, batch, record)
-        await self._score(tx, batch.work, touches, set(attachments.values()))
+        await self._score(tx, batch.work, touches, {one.lead_id for one in attachments.values()})
         known = batch.work.known_roots()
         for record in batch.interactions:
             if leads[fresh[record.event.lead_id, record.event.event_id]].root_id not in known:
@@ -197,6 +203,15 @@ class Handlers:
         if not batch.work.unmerge(record.event):
             batch.duplicates.append(record)
 
+    def on_outcome(self, batch: Batch, record: Record) -> None:
+        """Something came of a lead. No score changes by it; models learn from it."""
+        if outcome(record.event) is None:
+            self._instruments.ignored.labels(record.event.event).inc()
+        elif (record.event.lead_id, record.event.event_id) in batch.outcomes:
+            batch.outcomes.remove((record.event.lead_id, record.event.event_id))
+        else:
+            batch.duplicates.append(record)
+
     def _touches(self, records: Iterable[Record]) -> dict[Place, Touch]:
         touches: dict[Place, Touch] = {}
         for record in records:
@@ -204,7 +219,7 @@ class Handlers:
             if isinstance(event, LeadCaptured | InteractionRecorded):
                 place = event.lead_id, event.event_id
                 if place not in touches:
-                    touches[place] = touch(event, self._attributes)
+                    touches[place] = touch(event, self._keeping)
         return touches
 
     async def _score(
@@ -250,15 +265,24 @@ def _named(records: Iterable[Record]) -> set[UUID]:
         if isinstance(event, LeadMerged):
             named.add(event.into_lead_id)
     for (recorded_under, _), owner in _attachments(records).items():
-        named |= {recorded_under, owner}
+        named |= {recorded_under, owner.lead_id}
     return named
 
 
-def _attachments(records: Iterable[Record]) -> dict[Place, UUID]:
+def _outcomes(records: Iterable[Record]) -> list[Outcome]:
+    found: dict[Place, Outcome] = {}
+    for record in records:
+        one = outcome(record.event)
+        if one is not None:
+            found.setdefault((one.lead_id, one.event_id), one)
+    return list(found.values())
+
+
+def _attachments(records: Iterable[Record]) -> dict[Place, Attachment]:
     """The touches that the batch says are another lead's, each with that lead."""
-    attachments: dict[Place, UUID] = {}
+    attachments: dict[Place, Attachment] = {}
     for record in records:
         place = attachment(record.event)
         if place is not None:
-            attachments.setdefault(place, record.event.lead_id)
+            attachments.setdefault(place, Attachment(record.event.lead_id, learned_at(record.event)))
     return attachments

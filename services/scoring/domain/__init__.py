@@ -5,6 +5,7 @@ from services.scoring.domain.assessment import Assessment, Assessor, Case, NoMod
 from services.scoring.domain.auditing import Comparison, compare
 from services.scoring.domain.explanation import Explanation, explain
 from services.scoring.domain.groups import (
+    Attachment,
     Lead,
     Place,
     Stir,
@@ -16,21 +17,27 @@ from services.scoring.domain.groups import (
     scored_moment,
 )
 from services.scoring.domain.judging import Judge, Verdict
+from services.scoring.domain.keeping import Keeping
+from services.scoring.domain.outcomes import OUTCOME_EVENTS, Outcome, learned_at, outcome
 from services.scoring.domain.passing import Person, pass_time, score_anew
 from services.scoring.domain.rulebook import Rulebook, score
 from services.scoring.domain.scores import Judgement, Score, reason
-from services.scoring.domain.touches import Touch, known_at, stored_attributes, touch
+from services.scoring.domain.touches import Touch, keeping, known_at, stored_attributes, touch
 
 __all__ = [
+    "OUTCOME_EVENTS",
     "Assessment",
     "Assessor",
+    "Attachment",
     "Case",
     "Comparison",
     "Explanation",
     "Judge",
     "Judgement",
+    "Keeping",
     "Lead",
     "NoModel",
+    "Outcome",
     "Person",
     "Place",
     "Rulebook",
@@ -42,7 +49,10 @@ __all__ = [
     "attachment",
     "compare",
     "explain",
+    "keeping",
     "known_at",
+    "learned_at",
+    "outcome",
     "pass_time",
     "reason",
     "resolved_roots",

@@ -21,6 +21,13 @@ Place = tuple[UUID, UUID]
 """Where a touch stands in the ledger: the id its lead had when it was recorded, and its event's id."""
 
 
+class Attachment(NamedTuple):
+    """Whose a touch is that was recorded under another id, and since when that is known."""
+
+    lead_id: UUID
+    known_at: datetime
+
+
 def attachment(event: Event) -> Place | None:
     """The touch that pipeline found to be this lead's although it was recorded under another id; mostly None."""
     if not isinstance(event, LeadTouched) or event.recorded_under is None or event.causation_id is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from services.scoring.domain.keeping import Keeping
+from services.scoring.domain.outcomes import learned_at
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.policy import Policy
 
@@ -16,9 +17,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Touch(NamedTuple):
-    """One thing a lead did, reduced to what rules need. `kind` is None where the lead itself was captured. Whether an
-    e-mail address, a number and a company are known is kept; what they are is not. A touch that `retracts` another says
-    that the other never happened, and counts for nothing itself."""
+    """One thing a lead did, reduced to what rules and models need. `kind` is None where the lead itself was captured.
+    Whether an e-mail address, a number and a company are known is kept; what they are is not. A touch that `retracts`
+    another says that the other never happened, and counts for nothing itself. `known_at` is when we learned of it; a
+    ledger that is read to be scored leaves that and `historical` out, since everything in it is known."""
 
     lead_id: UUID
     event_id: UUID
@@ -41,16 +43,27 @@ class Touch(NamedTuple):
     outcome: str | None = None
     duration_seconds: float | None = None
     retracts: UUID | None = None
+    medium: str | None = None
+    known_at: datetime | None = None
+    historical: bool = False
 
 
 def stored_attributes(policy: Policy) -> frozenset[str]:
-    """The names of the attributes that any unit's rules look at, or that it keeps; no other attribute enters the ledger."""
+    """The names of the attributes that any unit's rules look at, or that it keeps."""
     units = (policy.defaults, *policy.business_units.values())
     return frozenset[str]().union(*(unit.scoring.stored_attributes() for unit in units))
 
 
-def touch(event: LeadCaptured | InteractionRecorded, attributes: Collection[str]) -> Touch:
-    """A captured event as the ledger keeps it, with only the named attributes and without personal data."""
+def keeping(policy: Policy) -> Keeping:
+    """What enters the ledger: what rules name, what models may learn from."""
+    learning = [unit.scoring.model for unit in (policy.defaults, *policy.business_units.values())]
+    named = {name for one in learning if one.attributes != "all" for name in one.attributes}
+    others = any(one.enabled and one.attributes == "all" for one in learning)
+    return Keeping(stored_attributes(policy) | named, others=others)
+
+
+def touch(event: LeadCaptured | InteractionRecorded, keeping: Keeping) -> Touch:
+    """A captured event as the ledger keeps it, with the attributes that are kept and without personal data."""
     if isinstance(event, InteractionRecorded):
         return Touch(
             event.lead_id,
@@ -61,12 +74,15 @@ def touch(event: LeadCaptured | InteractionRecorded, attributes: Collection[str]
             source=_short(event.source),
             product=_short(event.product),
             campaign=_short(event.campaign),
-            attributes=_scalars(event.attributes, attributes) if event.attributes else None,
+            attributes=keeping.kept(event.attributes) if event.attributes else None,
             value=_place(event.value),
             direction=_short(event.direction),
             outcome=_short(event.outcome),
             duration_seconds=event.duration_seconds,
             retracts=event.retracts,
+            medium=_short(event.medium),
+            known_at=learned_at(event),
+            historical=event.historical,
         )
     personal = event.personal
     kinds = {identity.kind for identity in event.identities}
@@ -85,7 +101,10 @@ def touch(event: LeadCaptured | InteractionRecorded, attributes: Collection[str]
         product=_short(event.product),
         campaign=_short(event.campaign),
         consents={consent.purpose: consent.granted for consent in event.consents} or None,
-        attributes=_scalars(event.attributes, attributes) if event.attributes else None,
+        attributes=keeping.kept(event.attributes) if event.attributes else None,
+        medium=_short(event.medium),
+        known_at=learned_at(event),
+        historical=event.historical,
     )
 
 
@@ -113,16 +132,3 @@ def _place(value: str | None) -> str | None:
     if value and (value.startswith("/") or "://" in value):
         value = value.partition("?")[0].partition("#")[0]
     return _short(value)
-
-
-def _scalars(sent: Mapping[str, Any], wanted: Collection[str]) -> dict[str, Any] | None:
-    kept = {}
-    for name in wanted:
-        value = sent.get(name)
-        if isinstance(value, str):
-            value = _short(value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            value = None
-        if isinstance(value, bool | int | float | str):
-            kept[name] = value
-    return kept or None

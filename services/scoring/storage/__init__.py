@@ -12,19 +12,34 @@ from services.scoring.storage.leads import (
     save_leads,
 )
 from services.scoring.storage.ledger import add_attachments, add_touches, ledgers
+from services.scoring.storage.model_tables import ModelActivationRow, ModelCheckRow, ModelRow
+from services.scoring.storage.outcomes import add_outcomes
 from services.scoring.storage.policies import recalled, remember
 from services.scoring.storage.rescores import advance_rescore, ask_rescore, next_roots, rescores, running_rescore
-from services.scoring.storage.tables import AttachmentRow, LeadRow, PolicyRow, RescoreRow, ScoringTable, TouchRow
+from services.scoring.storage.tables import (
+    AttachmentRow,
+    LeadRow,
+    OutcomeRow,
+    PolicyRow,
+    RescoreRow,
+    ScoringTable,
+    TouchRow,
+)
 
 __all__ = [
     "AttachmentRow",
     "GroupChanged",
     "LeadRow",
+    "ModelActivationRow",
+    "ModelCheckRow",
+    "ModelRow",
+    "OutcomeRow",
     "PolicyRow",
     "RescoreRow",
     "ScoringTable",
     "TouchRow",
     "add_attachments",
+    "add_outcomes",
     "add_touches",
     "advance_rescore",
     "ask_rescore",

@@ -18,7 +18,7 @@ class ScoringTable(SQLModel, registry=registry(metadata=MetaData(schema="scoring
 
 class TouchRow(ScoringTable, table=True):
     """One touch, for ever as it was written. `kind` is null where the lead was captured. It counts for `lead_id`, the id
-    it was recorded under, or for `attached_to` alone where that is known."""
+    it was recorded under, or for `attached_to` alone where that is known, and is known of it from `known_at` on."""
 
     __tablename__ = "touches"
     __table_args__ = (
@@ -48,6 +48,9 @@ class TouchRow(ScoringTable, table=True):
     outcome: str | None = Field(sa_column=Column(Text))
     duration_seconds: float | None = Field(sa_column=Column(Double))
     retracts: UUID | None = Field(sa_column=Column(Uuid))
+    medium: str | None = Field(sa_column=Column(Text))
+    known_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    historical: bool | None = Field(sa_column=Column(Boolean))
 
 
 class AttachmentRow(ScoringTable, table=True):
@@ -58,6 +61,7 @@ class AttachmentRow(ScoringTable, table=True):
     lead_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     attached_to: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    known_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
 
 
 class LeadRow(ScoringTable, table=True):
@@ -91,6 +95,20 @@ class LeadRow(ScoringTable, table=True):
     temperature: str | None = Field(sa_column=Column(Text))
     historical: bool | None = Field(sa_column=Column(Boolean))
     due_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    customer_probability: float | None = Field(sa_column=Column(Double))
+
+
+class OutcomeRow(ScoringTable, table=True):
+    """One thing that came of a lead, under the id it was told of. It was known from `known_at` on."""
+
+    __tablename__ = "outcomes"
+
+    lead_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    occurred_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    known_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    opportunity_id: str | None = Field(sa_column=Column(Text))
 
 
 class PolicyRow(ScoringTable, table=True):

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.contracts.conditions import ATTRIBUTE_PREFIX, And, Comparison, Condition, Known, Not, Or, fields_of, parse
 from shared.contracts.envelope import Name
+from shared.contracts.policy.learning import Learning
 from shared.contracts.policy.ratings import Grade, Ratings
 from shared.contracts.policy.scoring_rules import (
     ANY_KIND,
@@ -98,6 +99,7 @@ class Scoring(Rules):
     segments: dict[Name, SegmentCondition] = Field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
     keep_attributes: tuple[Name, ...] = ()
+    model: Learning = Learning()
 
     @model_validator(mode="after")
     def _rules_fit_together(self) -> Scoring:

@@ -44,6 +44,7 @@ KEPT = {
     "scoring.leads": "root_id, lead_id",
     "scoring.touches": "lead_id, occurred_at",
     "scoring.attachments": "lead_id, event_id",
+    "scoring.outcomes": "lead_id, occurred_at",
     "metrics.leads": "root_id, lead_id",
     "metrics.facts": "lead_id, version",
 }

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.scoring.domain import Score, Touch, resolved_roots, score, stored_attributes, touch
+from services.scoring.domain import Score, Touch, keeping, resolved_roots, score, touch
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
@@ -83,7 +83,7 @@ def expected(events: list[Event], scoring: Scored = SCORING, as_of: datetime | N
         merged_into.setdefault(event.lead_id, None)
         if isinstance(event, LeadCaptured | InteractionRecorded):
             owner = belongs.get((event.lead_id, event.event_id), event.lead_id)
-            ledger[owner].append(touch(event, stored_attributes(POLICY)))
+            ledger[owner].append(touch(event, keeping(POLICY)))
             if isinstance(event, LeadCaptured):
                 known.add(event.lead_id)
         elif isinstance(event, LeadMerged | LeadUnmerged):

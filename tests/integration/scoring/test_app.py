@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.scoring.app import CONSUMES, create_app
+from services.scoring.domain import OUTCOME_EVENTS
 from services.scoring.settings import ScoringSettings
 from shared.kit.documents import InvalidDocument
 from tests.unit.scoring.builders import an_id
@@ -47,8 +48,8 @@ def test_a_policy_that_cannot_be_understood_stops_the_service_at_the_door(tmp_pa
         create_app(settings("postgresql://nobody@127.0.0.1:1/none", path))
 
 
-def test_every_handler_is_named_after_its_event() -> None:
+def test_every_handler_is_named_after_its_event_but_that_of_all_outcomes() -> None:
     for handlers in CONSUMES.values():
         for event, handler in handlers.items():
             words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in event.__name__)
-            assert handler.__name__ == f"on{words}"
+            assert handler.__name__ == ("on_outcome" if event in OUTCOME_EVENTS else f"on{words}")

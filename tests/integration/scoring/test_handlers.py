@@ -8,7 +8,7 @@ import sqlalchemy.exc
 from services.scoring import queries
 from shared.contracts.capture_events import Identity
 from shared.contracts.identity import derived_event_id
-from shared.contracts.lifecycle_events import LeadQualified
+from shared.contracts.lifecycle_events import LeadAssigned
 from tests.integration.scoring.conftest import Scoring
 from tests.unit.scoring.builders import POLICY, an_id, at, captured, interacted, merged, touched, unmerged
 
@@ -183,8 +183,8 @@ async def test_other_lifecycle_events_are_counted_and_ignored(scoring: Scoring) 
     envelope = captured().model_dump(
         include={"lead_id", "business_unit", "occurred_at", "recorded_at", "correlation_id"}
     )
-    assert await scoring.take(LeadQualified(**envelope, event_id=an_id("q"), version=4)) == []
-    ignored = scoring.registry.get_sample_value("leadflow_scoring_events_ignored_total", {"event": "LeadQualified"})
+    assert await scoring.take(LeadAssigned(**envelope, event_id=an_id("q"), version=4, owner="ben")) == []
+    ignored = scoring.registry.get_sample_value("leadflow_scoring_events_ignored_total", {"event": "LeadAssigned"})
     assert ignored == 1
 
 

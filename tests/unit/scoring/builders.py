@@ -10,7 +10,15 @@ from services.scoring.domain import Touch
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.identity import derived_event_id
-from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
+from shared.contracts.lifecycle_events import (
+    ContactAttempted,
+    LeadArchived,
+    LeadMerged,
+    LeadTouched,
+    LeadUnmerged,
+    OpportunityOpened,
+    OpportunityWon,
+)
 from shared.contracts.policy import Policy
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE
 from shared.kit.records import Record
@@ -139,3 +147,34 @@ def recorded(event: Event, offset: int = 0) -> Record:
     value = event.to_json()
     key = str(event.lead_id).encode()
     return Record(topic.name, 0, offset, key, value, (), event.recorded_at, topic.parse(value))
+
+
+def _lifecycle(event: type[Event], lead: object, name: object, minutes: float, version: int, **fields: Any) -> Any:
+    return event(**{**_envelope(lead, name, minutes), "version": version, **fields})
+
+
+def opened(lead: object = "lead", minutes: float = 60, deal: str = "deal", **fields: Any) -> OpportunityOpened:
+    """A deal began."""
+    name = ("opened", lead, deal)
+    event: OpportunityOpened = _lifecycle(OpportunityOpened, lead, name, minutes, 5, opportunity_id=deal, **fields)
+    return event
+
+
+def won(lead: object = "lead", minutes: float = 120, deal: str = "deal", **fields: Any) -> OpportunityWon:
+    """A deal was won."""
+    name = ("won", lead, deal)
+    event: OpportunityWon = _lifecycle(OpportunityWon, lead, name, minutes, 6, opportunity_id=deal, **fields)
+    return event
+
+
+def archived(lead: object = "lead", minutes: float = 60, **fields: Any) -> LeadArchived:
+    """The lead was put aside."""
+    event: LeadArchived = _lifecycle(LeadArchived, lead, ("archived", lead), minutes, 5, reason="other", **fields)
+    return event
+
+
+def attempted(lead: object = "lead", minutes: float = 30, **fields: Any) -> ContactAttempted:
+    """Somebody of ours tried to reach the lead."""
+    known = {"kind": "call", **fields}
+    event: ContactAttempted = _lifecycle(ContactAttempted, lead, ("attempted", lead, minutes), minutes, 4, **known)
+    return event

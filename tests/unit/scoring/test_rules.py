@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.scoring.domain import score, stored_attributes, touch
+from services.scoring.domain import Keeping, keeping, score, stored_attributes, touch
 from shared.contracts.capture_events import Consent, Identity, Personal
 from shared.contracts.policy import Policy, Scoring
 from tests.unit.scoring.builders import POLICY, SCORING, a_touch, a_visit, captured, interacted
@@ -139,7 +139,7 @@ def test_the_ledger_keeps_that_an_address_is_known_and_never_which() -> None:
         consents=(Consent(purpose="email"), Consent(purpose="sms", granted=False)),
         attributes={"employees": "250", "nickname": "Countess", "list": [1]},
     )
-    kept = touch(event, stored_attributes(POLICY))
+    kept = touch(event, keeping(POLICY))
     assert (kept.email, kept.phone, kept.company, kept.job_title) == (True, True, True, "Owner")
     assert kept.consents == {"email": True, "sms": False}
     assert kept.attributes == {"employees": "250"}
@@ -150,7 +150,7 @@ def test_an_interaction_is_kept_with_what_rules_may_ask_of_it() -> None:
     event = interacted(
         kind="webinar_attended", value="45", campaign="spring", attributes={"employees": 3, "nick": "Ada"}
     )
-    kept = touch(event, {"employees"})
+    kept = touch(event, Keeping({"employees"}))
     assert (kept.kind, kept.value, kept.campaign, kept.email) == ("webinar_attended", "45", "spring", False)
     assert kept.attributes == {"employees": 3}
 
@@ -165,7 +165,7 @@ def test_an_interaction_is_kept_with_what_rules_may_ask_of_it() -> None:
     ],
 )
 def test_of_a_pages_address_only_the_page_is_kept(value: str | None, kept: str | None) -> None:
-    assert touch(interacted(value=value), ()).value == kept
+    assert touch(interacted(value=value), Keeping()).value == kept
 
 
 def test_attributes_of_every_unit_are_kept() -> None:
