@@ -3,6 +3,7 @@ one person and which of them a batch of events changes, `assessment` is where a 
 
 from services.scoring.domain.assessment import Assessment, Assessor, Case, NoModel
 from services.scoring.domain.auditing import Comparison, compare
+from services.scoring.domain.backtest import Replay, replay
 from services.scoring.domain.explanation import Explanation, explain
 from services.scoring.domain.groups import (
     Attachment,
@@ -40,6 +41,7 @@ __all__ = [
     "Outcome",
     "Person",
     "Place",
+    "Replay",
     "Rulebook",
     "Score",
     "Stir",
@@ -55,6 +57,7 @@ __all__ = [
     "outcome",
     "pass_time",
     "reason",
+    "replay",
     "resolved_roots",
     "rests_on",
     "score",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from shared.cli.scoring import evaluating, explaining, rescoring
+from shared.cli.scoring import backtesting, evaluating, explaining, rescoring
 
 app = typer.Typer(help="Look into scores, and learn from how leads ended.", no_args_is_help=True)
 
@@ -17,3 +17,4 @@ def scoring() -> None:
 app.command()(evaluating.evaluate)
 app.command()(explaining.explain)
 app.command()(rescoring.rescore)
+app.command()(backtesting.backtest)

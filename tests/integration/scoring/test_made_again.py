@@ -257,3 +257,28 @@ async def test_who_is_parted_has_a_score_that_can_be_made_again(scoring: Scoring
     await scoring.take(merged("a", "b", 2, days(3)))
     await scoring.take(unmerged("a", "b", 3, days(9)))
     assert (await scoring.audit()).differences == []
+
+
+async def test_a_backtest_says_what_would_change_and_changes_nothing(
+    scoring: Scoring, client: httpx.AsyncClient
+) -> None:
+    await scoring.take(
+        captured(job_title="Director"), captured("other", "c2", identities=BY_PHONE), interacted("visitor", "v")
+    )
+    before = await scoring.database.rows("SELECT * FROM scoring.leads ORDER BY lead_id")
+    document = {**DIRECTORS.model_dump(mode="json", exclude_unset=True)}
+    document["defaults"]["qualification"] = {"min_score": 30}
+    pages = [(await client.post("/v1/backtests", json={"policy": document, "limit": 2})).json()]
+    while pages[-1]["next"] is not None:
+        asked = {"policy": document, "limit": 2, "after": pages[-1]["next"]}
+        pages.append((await client.post("/v1/backtests", json=asked)).json())
+    names = ("leads", "changed", "qualify_before", "qualify_after", "newly_qualify", "no_longer_qualify")
+    assert [sum(page[name] for page in pages) for name in names] == [2, 2, 0, 1, 1, 0]
+    movers = [one for page in pages for one in page["movers"]]
+    assert {one["lead_id"]: (one["before"], one["after"]) for one in movers} == {
+        str(an_id("lead")): (25, 33),
+        str(an_id("other")): (15, 0),
+    }
+    assert await scoring.database.rows("SELECT * FROM scoring.leads ORDER BY lead_id") == before
+    refused = await client.post("/v1/backtests", json={"policy": {"version": "x", "defaults": {"scoreing": {}}}})
+    assert (refused.status_code, refused.json()["field"]) == (422, "policy")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import orjson
 from rich.console import Console
 
+from shared.cli.scoring.backtesting import SUMS, add_up
 from shared.cli.scoring.explaining import shown
 from shared.cli.scoring.rescoring import follow
 from tests.unit.cli.fake_service import FakeService
@@ -70,3 +72,20 @@ async def test_a_rescore_is_followed_until_it_is_over() -> None:
     async with service.client("scoring") as client:
         done = await follow(client, asked, seen.append)
     assert (done["status"], seen) == ("finished", [2, 4])
+
+
+async def test_a_backtest_adds_up_its_pages_as_of_one_moment() -> None:
+    page = {
+        **dict.fromkeys(SUMS, 2),
+        "grades": {"A → B": 2},
+        "scores_before": {"60": 2},
+        "scores_after": {"40": 2},
+        "movers": [{"lead_id": "1", "before": 65, "after": 45}],
+        "as_of": "2026-03-12T12:00:00Z",
+    }
+    service = FakeService((200, {**page, "next": "5"}), (200, {**page, "next": None}))
+    async with service.client("scoring") as client:
+        found = await add_up(client, {"version": "1"}, None)
+    assert (found["leads"], found["grades"], found["scores_after"]) == (4, {"A → B": 4}, {"40": 4})
+    asked = [orjson.loads(request.content) for request in service.requests]
+    assert [(one["as_of"], one["after"]) for one in asked] == [(None, None), ("2026-03-12T12:00:00Z", "5")]
