@@ -10,26 +10,25 @@ from prometheus_client import CollectorRegistry
 
 from services.capture.addresses import read_email, read_phone
 from services.capture.api import Door, ShortWay, intake_router
+from services.capture.api.admission import Keys
 from services.capture.api.bodies import parse
 from services.capture.api.channels import ChannelDoor, channels_router
+from services.capture.api.keys import keys_router
 from services.capture.api.quarantine import quarantine_router
+from services.capture.api.reconciliation import reconciliation_router
 from services.capture.api.schema import SECURITY_SCHEMES
-from services.capture.bookkeeping import Books
+from services.capture.beside import stand_beside
 from services.capture.browsers import read_browser
 from services.capture.domain import IntakeRules, Readers
 from services.capture.domain.channels import Addresses
 from services.capture.handlers import Intake
-from services.capture.instruments import (
-    BookInstruments,
-    CaptureInstruments,
-    QuarantineInstruments,
-    SpoolInstruments,
-)
+from services.capture.instruments import CaptureInstruments, QuarantineInstruments, SpoolInstruments
 from services.capture.keeping import Keeping
 from services.capture.log import Log
 from services.capture.memory import Memory
 from services.capture.mending import Desk
 from services.capture.quarantine import Quarantine
+from services.capture.receipts import OnEvent, Receipts
 from services.capture.settings import CaptureSettings
 from services.capture.spool import Segments, Spool, SpoolingLog
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
@@ -39,18 +38,16 @@ from shared.contracts.topics import CAPTURE_LEADS, Topic
 from shared.kit.app import build_app
 from shared.kit.background import running
 from shared.kit.clock import Clock, SystemClock
-from shared.kit.database import Database
 from shared.kit.documents import InvalidDocument, read_yaml
 from shared.kit.ids import new_id
 from shared.kit.instruments import ProducerInstruments, new_registry
 from shared.kit.producer import Producer
 from shared.kit.settings import read_settings
 
-CONSUMES: dict[Topic, dict[type[Event], Any]] = {}
+CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
+    CAPTURE_LEADS: {LeadCaptured: Receipts.on_captured, InteractionRecorded: Receipts.on_captured}
+}
 PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {CAPTURE_LEADS: (LeadCaptured, InteractionRecorded)}
-
-BOOKS_GRACE_SECONDS = 3.0
-"""How long the end of the process may wait for the database."""
 
 
 def create_app(
@@ -63,8 +60,6 @@ def create_app(
     settings = settings or read_settings(CaptureSettings)
     registry = new_registry("capture")
     instruments = CaptureInstruments(registry)
-    database = _database(settings, clock)
-    books = Books(database, BookInstruments(registry))
     producer = None
     if log is None:
         log = producer = Producer(
@@ -74,6 +69,7 @@ def create_app(
             deadline_seconds=settings.produce_deadline_seconds,
         )
     clock = clock or SystemClock()
+    beside = stand_beside(settings, clock, registry, CONSUMES if producer is not None else ())
     policy = read_yaml(settings.policy_file, Policy)
     addresses = Addresses(policy)
     if faults := addresses.faults(settings.secrets_by_name):
@@ -91,14 +87,22 @@ def create_app(
     instruments.remembered_events.set_function(lambda: len(memory))
     instruments.remembered_bytes.set_function(lambda: memory.held_bytes)
     quarantine_instruments = QuarantineInstruments(registry)
-    quarantine = Quarantine(books, quarantine_instruments, new_id, max_bytes=settings.quarantine_bytes)
-    intake = Intake(rules=rules, log=log, memory=memory, quarantine=quarantine, clock=clock, instruments=instruments)
+    quarantine = Quarantine(beside.books, quarantine_instruments, new_id, max_bytes=settings.quarantine_bytes)
+    intake = Intake(
+        rules=rules,
+        log=log,
+        memory=memory,
+        quarantine=quarantine,
+        counts=beside.counts,
+        clock=clock,
+        instruments=instruments,
+    )
     keeping = None
-    if database is not None:
+    if beside.database is not None:
         keep = timedelta(days=settings.quarantine_days)
-        keeping = Keeping(database, quarantine, quarantine_instruments, keep)
-    desk = Desk(database, rules, intake, parse, new_id)
-    door = Door(settings=settings, intake=intake, instruments=instruments)
+        keeping = Keeping(beside.database, quarantine, quarantine_instruments, keep)
+    desk = Desk(beside.database, rules, intake, parse, new_id)
+    door = Door(settings=settings, keys=Keys(beside.keys, clock), intake=intake, instruments=instruments)
     channels = ChannelDoor(door=door, addresses=addresses, secrets=settings.secrets_by_name, clock=clock)
     app = build_app(
         name="capture",
@@ -106,13 +110,20 @@ def create_app(
         description="Takes leads and interactions in. An answer of 202 means that the log has it.",
         settings=settings,
         registry=registry,
-        database=database,
+        database=beside.database,
         needs_database=False,
+        consumer=beside.consumer,
         producer=producer,
-        routers=[intake_router(door), channels_router(channels), quarantine_router(desk)],
+        routers=[
+            intake_router(door),
+            channels_router(channels),
+            quarantine_router(desk),
+            keys_router(beside.key_commands),
+            reconciliation_router(door, beside.reconciliation),
+        ],
         parts=[
             *([] if keeping is None else [lambda: running(keeping.run(), "capture-quarantine")]),
-            lambda: books.kept(BOOKS_GRACE_SECONDS),
+            *beside.parts,
             *([spooling.running] if spooling else ()),
             lambda: door.inflight.drained(settings.shutdown_timeout_seconds),
         ],
@@ -121,21 +132,6 @@ def create_app(
     app.add_middleware(ShortWay, door=door)
     _publish_security(app)
     return app
-
-
-def _database(settings: CaptureSettings, clock: Clock | None) -> Database | None:
-    """Where what is not intake is kept; None where no database is named, and then nothing is kept."""
-    url = settings.database_url.get_secret_value()
-    if not url:
-        return None
-    return Database(
-        url,
-        schema="capture",
-        pool_size=settings.database_pool_size,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
-        clock=clock,
-        outbox=False,
-    )
 
 
 def _spooling(

@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 import orjson
 
+from services.capture.answers import Answer, accepted_item, refused_item, told, unavailable
 from services.capture.domain import IntakeRules, Kind, Refused, Submission, Taken
 from services.capture.domain.channels import Draft
+from services.capture.domain.reconciliation import Outcome as Ending
+from services.capture.door_counts import DoorCounts
 from services.capture.instruments import CaptureInstruments
 from services.capture.log import SPOOLED, Log, Outcome, Spooled
 from services.capture.memory import Memory
@@ -30,7 +33,6 @@ MAX_PRODUCED_AT_ONCE = 1_000
 BUSY_SECONDS = 0.02
 """How long a batch may keep the event loop from others."""
 
-Answer = dict[str, object]
 _UNIT_AND_CHANNEL = attrgetter("business_unit", "channel")
 _NAMED = attrgetter("named")
 _NOTHING = (b"", b"[]")
@@ -104,42 +106,6 @@ def refusal(refused: Refused) -> Rejected:
     )
 
 
-def _unavailable(error: Retryable) -> Answer:
-    return {
-        "type": f"urn:leadflow:problem:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": str(error),
-        "fix": "Send this item again; with an id of its own (record_id or Idempotency-Key) it is counted once.",
-    }
-
-
-def _told(taken: Taken, kept: Spooled | None) -> Answer:
-    answer: Answer = {
-        "event_id": taken.event_id,
-        "lead_id": taken.lead_id,
-        "business_unit": taken.business_unit,
-        "flags": taken.flags,
-    }
-    if kept is SPOOLED:
-        answer["spooled"] = True
-    return answer
-
-
-def _accepted(place: int, taken: Taken) -> Answer:
-    return {
-        "index": place,
-        "status": 202,
-        "event_id": taken.event_id,
-        "lead_id": taken.lead_id,
-        "flags": taken.flags,
-    }
-
-
-def _refused(place: int, error: Rejected) -> Answer:
-    return {"index": place, "status": error.status, "problem": error.problem()}
-
-
 class Intake:
     """Takes payloads in, one or many."""
 
@@ -150,6 +116,7 @@ class Intake:
         log: Log,
         memory: Memory,
         quarantine: Quarantine,
+        counts: DoorCounts,
         clock: Clock,
         instruments: CaptureInstruments,
     ) -> None:
@@ -157,6 +124,7 @@ class Intake:
         self._log = log
         self._memory = memory
         self._quarantine = quarantine
+        self._counts = counts
         self._clock = clock
         self._instruments = instruments
 
@@ -167,50 +135,62 @@ class Intake:
         decision = self._rules.decide(kind, body, submission, key)
         if isinstance(decision, Refused):
             raise self._refuse(sent, decision)
-        outcome = await self._accept(kind, decision)
-        if isinstance(outcome, Rejected):
-            raise self._contradicted(sent, decision, outcome)
-        return _told(decision, outcome)
+        try:
+            ended = await self._accept(kind, decision)
+        except LeadflowError as error:
+            self._counts.failed(submission.received_at, submission.sender, kind, error)
+            raise
+        if isinstance(ended, Rejected):
+            raise self._contradicted(sent, decision, ended)
+        self._count(submission, kind, ended)
+        return told(decision, spooled=ended == SPOOLED)
 
     async def release(self, sent: Sent) -> Answer:
-        """The same for what was in quarantine, by the same rules; what is refused now stays where it is."""
+        """The same for what was in quarantine, by the same rules; what is refused now stays where it is. The door has
+        counted it before, when it came."""
         decision = self._rules.decide(sent.kind, sent.payload, sent.submission, sent.key)
         if isinstance(decision, Refused):
             raise refusal(decision)
-        outcome = await self._accept(sent.kind, decision)
-        if isinstance(outcome, Rejected):
-            raise outcome
-        return _told(decision, outcome)
+        ended = await self._accept(sent.kind, decision)
+        if isinstance(ended, Rejected):
+            raise ended
+        return told(decision, spooled=ended == SPOOLED)
 
     def unreadable(self, kind: Kind, payload: bytes, caller: Caller, key: str | None, error: Rejected) -> Rejected:
         """Puts into quarantine what a known sender sent and nobody can read; the error to answer with. What is too large
         was not read, and of nothing there is nothing to keep."""
         self._instruments.items_refused.labels(kind, "invalid").inc()
-        if error.status not in (400, 422) or payload.strip() in _NOTHING:
-            return error
         submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
-        return self._quarantine.keep(Sent(kind, payload, submission, key), error, "unreadable")
+        if error.status in (400, 422) and payload.strip() not in _NOTHING:
+            error = self._quarantine.keep(Sent(kind, payload, submission, key), error, "unreadable")
+        self._counts.failed(submission.received_at, submission.sender, kind, error)
+        return error
 
-    async def _accept(self, kind: Kind, decision: Taken) -> Rejected | Spooled | None:
+    def turned_away(self, kind: Kind, caller: Caller, error: Exception) -> None:
+        """Counts a request of a known sender that ended before its body was there: one item, whatever was in it."""
+        self._counts.failed(self._clock.now(), caller.sender, kind, error)
+
+    async def _accept(self, kind: Kind, decision: Taken) -> Ending | Rejected:
         """Publishes what is new. A contradiction of what was taken before is answered with."""
         encoded = message(decision)
         before = self._memory.said(decision.event_id) if decision.named else None
         if before is None:
-            return await self._send(kind, decision, encoded)
-        conflict = contradiction(before, encoded[1], decision.event_id)
-        if conflict is None:
-            self._instruments.items_repeated.labels(kind).inc()
-        return conflict
+            return await self._send(kind, decision, encoded) or "taken"
+        if (conflict := contradiction(before, encoded[1], decision.event_id)) is not None:
+            return conflict
+        self._instruments.items_repeated.labels(kind).inc()
+        return "repeated"
 
     def _refuse(self, sent: Sent, refused: Refused) -> Rejected:
         """Counts it, keeps it, and is the error to answer with."""
         reason = "forbidden" if refused.status == 403 else "invalid"
         self._instruments.items_refused.labels(sent.kind, reason).inc()
         error = refusal(refused)
-        if refused.status == 403:
-            return error
-        understood = Understood(refused.identities, refused.business_unit, refused.channel)
-        return self._quarantine.keep(sent, error, "invalid", understood)
+        if refused.status != 403:
+            understood = Understood(refused.identities, refused.business_unit, refused.channel)
+            error = self._quarantine.keep(sent, error, "invalid", understood)
+        self._counts.failed(sent.submission.received_at, sent.submission.sender, sent.kind, error)
+        return error
 
     def _contradicted(self, sent: Sent, taken: Taken, error: Rejected) -> Rejected:
         self._instruments.items_refused.labels(sent.kind, "conflict").inc()
@@ -219,7 +199,9 @@ class Intake:
             self._rules.unit_label(taken.business_unit),
             self._rules.channel_label(taken.business_unit, taken.channel),
         )
-        return self._quarantine.keep(sent, error, "conflict", understood)
+        error = self._quarantine.keep(sent, error, "conflict", understood)
+        self._counts.failed(sent.submission.received_at, sent.submission.sender, sent.kind, error)
+        return error
 
     async def _send(self, kind: Kind, decision: Taken, encoded: tuple[bytes, bytes]) -> Spooled | None:
         started = perf_counter()
@@ -244,16 +226,16 @@ class Intake:
         for place, body in enumerate(bodies):
             name = None if key is None else f"{key}:{place}"
             if isinstance(body, Unreadable):
-                batch.items.append(_refused(place, self.unreadable(kind, body.raw, caller, name, body.error)))
+                batch.items.append(refused_item(place, self.unreadable(kind, body.raw, caller, name, body.error)))
                 continue
             decision = self._rules.decide(kind, body, submission, name)
             sent = Sent(kind, body, submission, name)
             if isinstance(decision, Refused):
-                batch.items.append(_refused(place, self._refuse(sent, decision)))
+                batch.items.append(refused_item(place, self._refuse(sent, decision)))
             else:
                 ready.add(place, sent, decision, message(decision))
                 # Stands only if the log takes it: `_publish` writes over it where the log does not.
-                batch.items.append(_accepted(place, decision))
+                batch.items.append(accepted_item(place, decision))
             if len(ready.messages) >= MAX_PRODUCED_AT_ONCE:
                 await self._publish(kind, batch, ready)
                 ready = _Slice()
@@ -285,10 +267,10 @@ class Intake:
             decision = self._rules.decide(draft.kind, draft.body, submission, draft.key)
             sent = Sent(draft.kind, draft.body, submission, draft.key)
             if isinstance(decision, Refused):
-                batch.items.append(_refused(place, self._refuse(sent, decision)))
+                batch.items.append(refused_item(place, self._refuse(sent, decision)))
             else:
                 ready.add(place, sent, decision, message(decision))
-                batch.items.append(_accepted(place, decision))
+                batch.items.append(accepted_item(place, decision))
             last = place + 1 == len(drafts) or drafts[place + 1].kind != draft.kind
             if ready.messages and (last or len(ready.messages) >= MAX_PRODUCED_AT_ONCE):
                 await self._publish(draft.kind, batch, ready)
@@ -301,6 +283,7 @@ class Intake:
 
     async def _publish(self, kind: Kind, batch: Batch, ready: _Slice) -> None:
         """Sends a slice and writes its answers. What is said twice in it ends as what was said first."""
+        submission = ready.sent[0].submission
         named = ready.named()
         again: list[tuple[int, Taken]] = []
         if len(named) != sum(map(_NAMED, ready.taken)) or self._memory.knows(named):
@@ -310,12 +293,16 @@ class Intake:
         for event_id in failed:
             named.pop(event_id, None)
         self._memory.keep_many(named)
+        failures = list(failed.values())
         for place, taken in again:
             if (outcome := failed.get(taken.event_id)) is not None:
+                failures.append(outcome)
                 self._fail(kind, batch, place, outcome)
             else:
                 batch.accepted += 1
                 self._instruments.items_repeated.labels(kind).inc()
+        new, repeated = len(ready.taken) - len(failed), len(again) + len(failed) - len(failures)
+        self._counts.published(submission, kind, new=new, again=repeated, failures=failures)
 
     def _apart(self, kind: Kind, batch: Batch, ready: _Slice) -> tuple[_Slice, list[tuple[int, Taken]]]:
         """What is new of a slice, and what says again what was said. Contradictions are refused."""
@@ -329,7 +316,7 @@ class Intake:
             elif (conflict := contradiction(before, encoded[1], taken.event_id)) is None:
                 again.append((place, taken))
             else:
-                batch.items[place] = _refused(place, self._contradicted(sent, taken, conflict))
+                batch.items[place] = refused_item(place, self._contradicted(sent, taken, conflict))
         return new, again
 
     async def _send_many(self, kind: Kind, batch: Batch, ready: _Slice) -> dict[str, Exception]:
@@ -354,6 +341,8 @@ class Intake:
                 accepted.append(taken)
                 if outcome is SPOOLED:
                     batch.items[place]["spooled"] = True
+            submission = ready.sent[0].submission
+            self._counts.add(submission.received_at, submission.sender, kind, SPOOLED, outcomes.count(SPOOLED))
         batch.accepted += len(accepted)
         self._count_accepted(kind, accepted)
         return failed
@@ -361,12 +350,19 @@ class Intake:
     def _fail(self, kind: Kind, batch: Batch, place: int, outcome: Exception) -> None:
         self._count_failed(kind, outcome)
         if isinstance(outcome, Rejected):
-            batch.items[place] = _refused(place, outcome)
+            batch.items[place] = refused_item(place, outcome)
         elif isinstance(outcome, Retryable):
             batch.unavailable = outcome
-            batch.items[place] = {"index": place, "status": outcome.status, "problem": _unavailable(outcome)}
+            batch.items[place] = {"index": place, "status": outcome.status, "problem": unavailable(outcome)}
         else:
             raise outcome
+
+    def _count(self, submission: Submission, kind: Kind, ended: Ending) -> None:
+        """Counts one item that was taken in; on disk, it is taken in too."""
+        at, sender = submission.received_at, submission.sender
+        self._counts.add(at, sender, kind, "taken" if ended == SPOOLED else ended)
+        if ended == SPOOLED:
+            self._counts.add(at, sender, kind, SPOOLED)
 
     def _count_accepted(self, kind: Kind, accepted: Iterable[Taken]) -> None:
         counter = self._instruments.leads_accepted if kind == "lead" else self._instruments.interactions_accepted

@@ -181,3 +181,37 @@ class SpoolInstruments:
             buckets=FAST_SECONDS,
             registry=registry,
         )
+
+
+class KeyInstruments:
+    """The API keys a process holds."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.keys = Gauge(
+            "leadflow_capture_keys", "API keys that are held, by where they come from.", ["origin"], registry=registry
+        )
+        self.looked = Gauge(
+            "leadflow_capture_keys_looked_timestamp_seconds",
+            "Unix time when the database was last asked for keys. Old means that new and revoked ones are not seen.",
+            registry=registry,
+        )
+
+
+class ReceiptInstruments:
+    """What is read back from the log."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.unreadable = Counter(
+            "leadflow_capture_receipts_unreadable_records_total",
+            "Records of the topic that are no events, and so got no receipt.",
+            registry=registry,
+        )
+
+
+class RetentionInstruments:
+    """What is forgotten after its time."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.deleted = Counter(
+            "leadflow_capture_retention_deleted_rows_total", "Rows forgotten, by rule.", ["rule"], registry=registry
+        )

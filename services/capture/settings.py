@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.capture.domain.keys import SCOPES, SENDER, ApiKey, unknown_scopes
 from shared.kit.settings import ServiceSettings
-
-Scope = Literal["write", "backdate", "impersonate"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 LIVE_SECRETS = 2
 """How many secrets of one name are live while one takes over from the other."""
@@ -22,16 +18,7 @@ LIVE_SECRETS = 2
 MIN_SECRET_CHARACTERS = 8
 
 _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
-_ENTRY = re.compile(r"(?P<sender>[A-Za-z0-9][A-Za-z0-9._-]{0,99})=(?P<digest>[0-9a-f]{64})(?::(?P<scopes>[a-z+]+))?")
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """One sender's key, known by its digest alone. A sender may have several, so that keys can be replaced."""
-
-    sender: str
-    digest: str
-    scopes: frozenset[str]
+_ENTRY = re.compile(rf"(?P<sender>{SENDER.pattern})=(?P<digest>[0-9a-f]{{64}})(?::(?P<scopes>[a-z+]+))?")
 
 
 def parse_keys(text: str) -> dict[str, ApiKey]:
@@ -43,7 +30,7 @@ def parse_keys(text: str) -> dict[str, ApiKey]:
         if match is None:
             raise ValueError(f"entry {place} is not sender=sha256hex[:scope+scope]; hash the key with SHA-256 first")
         scopes = frozenset((match["scopes"] or "write").split("+"))
-        if unknown := scopes - set(SCOPES):
+        if unknown := unknown_scopes(scopes):
             raise ValueError(f"entry {place} has unknown scopes: {len(unknown)}; there are {', '.join(SCOPES)}")
         if match["digest"] in keys:
             raise ValueError(f"entry {place} repeats the digest of an entry before it")
@@ -77,6 +64,14 @@ class CaptureSettings(ServiceSettings):
 
     port: int = Field(8001, ge=0, le=65535)
     keys: str = Field("", repr=False)
+    keys_refresh_seconds: float = Field(1.0, gt=0, le=60, description="How often keys of the database are looked at.")
+    keys_snapshot: Path | None = Field(
+        None, description="A file for the digests of keys, for starts without a database."
+    )
+    receipts: bool = Field(True, description="Whether this process reads its topic back, for reconciliation.")
+    receipts_days: int = Field(30, ge=1, description="How long receipts are kept; the topic keeps events as long.")
+    counts_days: int = Field(400, ge=1, description="How long counts by quarters of an hour are kept.")
+    batch_max_records: int = Field(1_000, ge=1, le=10_000)
     channel_secrets: SecretStr = Field(SecretStr(""))
     rate_per_second: float = Field(0.0, ge=0, description="Leads and interactions per key and second; 0 is no limit.")
     rate_burst_seconds: float = Field(5.0, gt=0, description="How many seconds' worth a key may save up.")

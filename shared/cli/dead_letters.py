@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import CommandFailed, Refused, ServiceClient, explained
+from shared.cli.local.credentials import API_TOKEN
 from shared.cli.settings import cli_settings
 
 app = typer.Typer(help="Look at, mend and retry records that could not be processed.", no_args_is_help=True)
@@ -26,6 +27,7 @@ FAILED_EXIT_CODE = 1
 class Keeper(StrEnum):
     """The services that consume, and so keep dead letters."""
 
+    CAPTURE = "capture"
     SCORING = "scoring"
     PIPELINE = "pipeline"
     METRICS = "metrics"
@@ -46,14 +48,21 @@ Letter = Annotated[int, typer.Argument(help="Its id, as `list` shows it.")]
 def client_of(service: Keeper) -> ServiceClient:
     """A client for the service's API."""
     settings = cli_settings()
-    return ServiceClient(service.value, settings.url(service.value), settings.api_token, patience_seconds=5.0)
+    return ServiceClient(
+        service.value, settings.url(service.value), settings.api_token, patience_seconds=5.0, credential=API_TOKEN
+    )
 
 
 async def letters(client: ServiceClient, status: Status = Status.OPEN) -> AsyncIterator[dict[str, Any]]:
-    """Every dead letter of a service, oldest first, page by page."""
+    """Every dead letter of a service, oldest first, page by page; none of a capture that reads nothing back."""
     cursor = 0
     while True:
-        page = await client.get("/v1/dead-letters", status=status.value, cursor=cursor, limit=PAGE)
+        try:
+            page = await client.get("/v1/dead-letters", status=status.value, cursor=cursor, limit=PAGE)
+        except Refused as refusal:
+            if refusal.status == 404:
+                return
+            raise
         for letter in page["items"]:
             yield letter
         if page.get("next_cursor") is None:

@@ -88,7 +88,8 @@ def problem_text(document: Mapping[str, Any]) -> str:
 class ServiceClient:
     """Requests to one service, several at once if the caller likes.
 
-    `patience_seconds` bounds how long a service that once answered is waited for when it stops answering.
+    `patience_seconds` bounds how long a service that once answered is waited for when it stops answering; `credential` is
+    the variable that `token` came from, where it is not the service's usual one.
     Raises `Refused` for an answer that repeating cannot change, `CommandFailed` when patience has run out.
     """
 
@@ -101,12 +102,14 @@ class ServiceClient:
         patience_seconds: float = 30.0,
         connections: int = 16,
         timeout_seconds: float = 30.0,
+        credential: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.url = url.rstrip("/")
+        self._credential = credential or CREDENTIALS.get(name, "LEADFLOW_API_TOKEN")
         self._patience_seconds = patience_seconds
         self._sleep = sleep
         self._clock = clock
@@ -176,11 +179,10 @@ class ServiceClient:
         if response.status_code < 400:
             return response
         if response.status_code in (401, 403):
-            variable = CREDENTIALS.get(self.name, "LEADFLOW_API_TOKEN")
             raise CommandFailed(
                 f"{self.name} at {self.url} refused the credentials ({response.status_code}): "
                 f"{problem_text(problem_of(response))}",
-                f"Set {variable} to a key of this system, or run the command where .leadflow/credentials.env is.",
+                f"Set {self._credential} to a key of this system, or run the command where .leadflow/credentials.env is.",
             )
         if response.status_code in RETRIED:
             raise CommandFailed(

@@ -8,10 +8,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from shared.cli import cluster, configuration, dead_letters, importing, scoring
+from shared.cli import cluster, configuration, dead_letters, importing, keys, scoring
 from shared.cli.audit import audit
 from shared.cli.demo import demo
 from shared.cli.doctor import doctor
+from shared.cli.reconcile import reconcile
 from shared.cli.report import report
 from shared.kit.errors import LeadflowError
 
@@ -41,6 +42,8 @@ app.add_typer(importing.app, name="import", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(report)
 app.add_typer(scoring.app, name="scoring", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(audit)
+app.command(rich_help_panel=USE)(reconcile)
+app.add_typer(keys.app, name="keys", rich_help_panel=OPERATE)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)
 
 

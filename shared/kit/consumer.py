@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from faststream.kafka import KafkaBroker
 
 from shared.kit.commits import Commits
+from shared.kit.courtesy import rest_seconds
 from shared.kit.database import Database
 from shared.kit.dead_letters import Budget, OverBudget, describe
 from shared.kit.errors import Retryable, Stopped
@@ -34,6 +35,9 @@ from shared.kit.transient import is_transient
 GATHER_BELOW_RECORDS = 500
 GATHER_SECONDS = 0.02
 """After a small batch the consumer lets more gather: a transaction costs the same for one record as for a hundred."""
+
+GUEST_GATHERS_SECONDS = 0.5
+"""The same for a consumer that is a guest in its process: nobody waits for what it does."""
 
 LOOK_UP_SECONDS = 5.0
 
@@ -56,7 +60,9 @@ class Consumer:
         topics: Mapping[str, Parse],
         handle: Handle,
         instruments: ConsumerInstruments,
+        guest: bool = False,
     ) -> None:
+        """A `guest` does its work beside other work of its process that is waited for, and gives way to it."""
         self.group = group
         self.topics = dict(topics)
         self.instruments = instruments
@@ -66,6 +72,7 @@ class Consumer:
         self.tried_at = time.monotonic()
         self.unreadable: frozenset[Place] = frozenset()
         self._over_budget = False
+        self._guest = guest
         self._settings = settings
         self._database = database
         self.budget = Budget(settings.dead_letter_budget, timedelta(seconds=settings.dead_letter_window_seconds))
@@ -154,13 +161,19 @@ class Consumer:
                 return
             try:
                 await self._process(batch)
-                if len(batch) < GATHER_BELOW_RECORDS:
-                    await self._pacer.rest(GATHER_SECONDS)
+                if (seconds := await self._rest_after(len(batch))) > 0:
+                    await self._pacer.rest(seconds)
             except Stopped as error:
                 self._stop_loudly(str(error), batch)
                 self._over_budget = isinstance(error, OverBudget)
             except Exception as error:
                 await self._back_off(batch, error)
+
+    async def _rest_after(self, records: int) -> float:
+        if not self._guest:
+            return GATHER_SECONDS if records < GATHER_BELOW_RECORDS else 0.0
+        few = records < min(GATHER_BELOW_RECORDS, self._settings.batch_max_records)
+        return max(GUEST_GATHERS_SECONDS if few else 0.0, await rest_seconds(records))
 
     async def _process(self, batch: tuple[ConsumerRecord, ...]) -> None:
         started = time.perf_counter()
@@ -276,6 +289,14 @@ class Consumer:
             found = await client.end_offsets([TopicPartition(*place) for place in places])
         return {(one.topic, one.partition): offset for one, offset in found.items()}
 
+    async def log_ends(self) -> dict[Place, int]:
+        """Where the log ends now, all partitions of all topics, whoever has them."""
+        client = self._client()
+        if client is None:
+            raise Retryable("The consumer is not connected.")
+        known = [(topic, one) for topic in self.topics for one in client.partitions_for_topic(topic) or ()]
+        return await self.ends(known)
+
     def ask_to_share_out(self) -> None:
         """Asks the group to share out its partitions once more, as when there seem to be some that nobody has."""
         client = self._client()
@@ -285,7 +306,7 @@ class Consumer:
     async def _go_to_stored(self, places: Collection[Place]) -> None:
         """Reads on from where this service stands, whatever Kafka remembers: after a restored database there may be
         nothing new that would show the difference. Only a beginning: the fence holds where this comes too late."""
-        stored = await self._stored()
+        stored = await self.stored()
         strange = [place for place in places if place not in stored]
         begins = await self.beginnings(strange) if strange else {}
         for place in places:
@@ -301,7 +322,7 @@ class Consumer:
         partitions = [TopicPartition(*place) for place in places]
         client.pause(*partitions)
         try:
-            stored = await self._stored()
+            stored = await self.stored()
             begins = await self.beginnings(places)
             for place in places:
                 self._seek(place, max(stored[place] - 1, begins[place]) if place in stored else begins[place])
@@ -310,7 +331,8 @@ class Consumer:
             if self.stopped is None:
                 client.resume(*client.assignment().intersection(partitions))
 
-    async def _stored(self) -> dict[Place, int]:
+    async def stored(self) -> dict[Place, int]:
+        """What comes next in each partition, as the database has it."""
         rows = await self._database.rows(
             f"SELECT topic, partition, next_offset FROM {self._database.schema}.consumer_offsets"
         )

@@ -29,11 +29,13 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 class Door:
     """What every intake request passes: key, scopes, rate, room."""
 
-    def __init__(self, *, settings: CaptureSettings, intake: Intake, instruments: CaptureInstruments) -> None:
+    def __init__(
+        self, *, settings: CaptureSettings, keys: Keys, intake: Intake, instruments: CaptureInstruments
+    ) -> None:
         self.settings = settings
         self.intake = intake
         self.instruments = instruments
-        self.keys = Keys(settings.api_keys)
+        self.keys = keys
         self._rates = RateLimit(settings.rate_per_second, settings.rate_burst_seconds)
         self.inflight = InFlight(settings.max_inflight_requests, settings.max_inflight_bytes, instruments)
 
@@ -63,17 +65,21 @@ class Door:
         headers: dict[bytes, bytes] = dict(request.scope["headers"])
         key = self.keys.owner(headers)
         caller = self.keys.caller(key, headers)
-        limits.update(self._rates.admit(key, monotonic()))
-        lines = is_ndjson(headers, many=many)
-        named = headers.get(b"idempotency-key")
-        name = None if named is None else header_text("Idempotency-Key", named, MAX_IDEMPOTENCY_KEY)
-        body = await read_body(
-            request,
-            headers,
-            claim,
-            limit=settings.max_batch_bytes if many else settings.max_body_bytes,
-            timeout_seconds=settings.body_timeout_seconds,
-        )
+        try:
+            limits.update(self._rates.admit(key, monotonic()))
+            lines = is_ndjson(headers, many=many)
+            named = headers.get(b"idempotency-key")
+            name = None if named is None else header_text("Idempotency-Key", named, MAX_IDEMPOTENCY_KEY)
+            body = await read_body(
+                request,
+                headers,
+                claim,
+                limit=settings.max_batch_bytes if many else settings.max_body_bytes,
+                timeout_seconds=settings.body_timeout_seconds,
+            )
+        except (Rejected, Retryable) as error:
+            self.intake.turned_away(kind, caller, error)
+            raise
         try:
             if not many:
                 limits.update(self._rates.charge(key, 1))

@@ -7,50 +7,91 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from math import ceil
+from typing import Protocol
 
+from services.capture.domain.keys import ApiKey, Scope
 from services.capture.domain.text import clean_line
 from services.capture.handlers import Caller
 from services.capture.instruments import CaptureInstruments
-from services.capture.settings import ApiKey
+from shared.kit.clock import Clock
 from shared.kit.errors import Rejected, Retryable
 
 MAX_SENDER_NAME = 100
 
 
+class KnownKeys(Protocol):
+    """Where keys are found."""
+
+    def find(self, digest: str) -> ApiKey | None:
+        """The key with this digest, expired or not."""
+        ...
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether a key that is not found is none."""
+        ...
+
+
 class Keys:
     """The deployment's API keys. Only digests are known here, so nothing in this process can leak a key."""
 
-    def __init__(self, keys: Mapping[str, ApiKey]) -> None:
-        self._keys = keys
+    def __init__(self, known: KnownKeys, clock: Clock) -> None:
+        self._known = known
+        self._clock = clock
 
     def owner(self, headers: Mapping[bytes, bytes]) -> ApiKey:
-        """Whose key this is. Raises `Rejected` with 401."""
+        """Whose key this is. Raises `Rejected` with 401, or `Retryable` while it cannot be known whether it is one."""
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         given = token.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"").strip()
+        if not given:
+            raise _unauthorized("This needs an API key.")
         # The digest of what was given is looked up, so the time it takes says nothing about any key.
-        key = self._keys.get(sha256(given).hexdigest()) if given else None
+        key = self._known.find(sha256(given).hexdigest())
         if key is None:
-            raise Rejected(
-                "The API key is unknown." if given else "This needs an API key.",
-                status=401,
-                code="unauthorized",
-                field="Authorization",
-                fix="Send `Authorization: Bearer <key>` or `X-API-Key: <key>` with a key of this deployment.",
-                headers={"WWW-Authenticate": 'Bearer realm="leadflow"'},
-            )
+            if not self._known.knows_all:
+                raise Retryable("Whether this key is valid cannot be looked up now.", retry_after_seconds=2)
+            raise _unauthorized("The API key is unknown, or was revoked.")
+        if key.expires_at is not None and key.expires_at <= self._clock.now():
+            raise _unauthorized(f"The API key {key.prefix} expired at {key.expires_at:%Y-%m-%dT%H:%M:%SZ}.")
         return key
 
+    @classmethod
+    def caller(cls, key: ApiKey, headers: Mapping[bytes, bytes]) -> Caller:
+        """Who is sending. Raises `Rejected` with 403."""
+        cls.allow(key, "write", "to send anything")
+        return Caller(cls.sender(key, headers), "backdate" in key.scopes)
+
+    @classmethod
+    def sender(cls, key: ApiKey, headers: Mapping[bytes, bytes]) -> str:
+        """The key's owner, or the sender it names where it may. Raises `Rejected` with 403."""
+        named = headers.get(b"leadflow-sender")
+        if named is None:
+            return key.sender
+        cls.allow(key, "impersonate", "to act for another sender", "Leadflow-Sender")
+        return header_text("Leadflow-Sender", named, MAX_SENDER_NAME)
+
     @staticmethod
-    def caller(key: ApiKey, headers: Mapping[bytes, bytes]) -> Caller:
-        """Who is sending: the key's owner, or the sender it names where it may. Raises `Rejected` with 403."""
-        if "write" not in key.scopes:
-            raise _forbidden("write", "to send anything", "Authorization")
-        sender = key.sender
-        if (named := headers.get(b"leadflow-sender")) is not None:
-            if "impersonate" not in key.scopes:
-                raise _forbidden("impersonate", "to send for another sender", "Leadflow-Sender")
-            sender = header_text("Leadflow-Sender", named, MAX_SENDER_NAME)
-        return Caller(sender, "backdate" in key.scopes)
+    def allow(key: ApiKey, scope: Scope, purpose: str, field: str = "Authorization") -> None:
+        """Raises `Rejected` with 403 where a key lacks a scope."""
+        if scope not in key.scopes:
+            raise Rejected(
+                f"This API key lacks the scope {scope}, which it takes {purpose}.",
+                status=403,
+                code="forbidden",
+                field=field,
+                fix=f"Use a key with the scope {scope}.",
+            )
+
+
+def _unauthorized(detail: str) -> Rejected:
+    return Rejected(
+        detail,
+        status=401,
+        code="unauthorized",
+        field="Authorization",
+        fix="Send `Authorization: Bearer <key>` or `X-API-Key: <key>` with a key of this deployment.",
+        headers={"WWW-Authenticate": 'Bearer realm="leadflow"'},
+    )
 
 
 def header_text(name: str, value: bytes, limit: int) -> str:
@@ -67,16 +108,6 @@ def header_text(name: str, value: bytes, limit: int) -> str:
             fix=f"Send 1 to {limit} characters, or leave the header out.",
         )
     return text
-
-
-def _forbidden(scope: str, purpose: str, field: str) -> Rejected:
-    return Rejected(
-        f"This API key lacks the scope {scope}, which it takes {purpose}.",
-        status=403,
-        code="forbidden",
-        field=field,
-        fix=f"Use a key with the scope {scope}.",
-    )
 
 
 class Bucket:
@@ -104,26 +135,29 @@ class Bucket:
 
 
 class RateLimit:
-    """So many leads and interactions per key and second; 0 is no limit."""
+    """So many leads and interactions per key and second; 0 is no limit. A key may have a rate of its own."""
 
     def __init__(self, rate: float, burst_seconds: float) -> None:
         self._rate = rate
-        self._burst = max(1.0, rate * burst_seconds)
+        self._burst_seconds = burst_seconds
         self._buckets: dict[str, Bucket] = {}
 
     def admit(self, key: ApiKey, now: float) -> dict[str, str]:
         """The headers that tell the caller where it stands. Raises `Rejected` with 429 when nothing is left."""
-        if not self._rate:
-            return {}
+        rate = self._rate if key.rate_per_second is None else key.rate_per_second
         bucket = self._buckets.get(key.digest)
-        if bucket is None:
-            bucket = self._buckets[key.digest] = Bucket(self._rate, self._burst, now)
+        if not rate:
+            if bucket is not None:
+                del self._buckets[key.digest]
+            return {}
+        if bucket is None or bucket.rate != rate:
+            bucket = self._buckets[key.digest] = Bucket(rate, max(1.0, rate * self._burst_seconds), now)
         left = bucket.left(now)
-        headers = self._headers(left)
+        headers = _limits(bucket, left)
         if left < 1:
-            wait = max(1, ceil((1 - left) / self._rate))
+            wait = max(1, ceil((1 - left) / rate))
             raise Rejected(
-                f"This key may send {self._rate:g} leads and interactions a second.",
+                f"This key may send {rate:g} leads and interactions a second.",
                 status=429,
                 code="rate-limited",
                 fix=f"Send again in {wait} s, or send fewer.",
@@ -136,14 +170,15 @@ class RateLimit:
         bucket = self._buckets.get(key.digest)
         if bucket is None:
             return {}
-        return self._headers(bucket.take(count))
+        return _limits(bucket, bucket.take(count))
 
-    def _headers(self, left: float) -> dict[str, str]:
-        return {
-            "RateLimit-Limit": str(int(self._burst)),
-            "RateLimit-Remaining": str(max(0, int(left))),
-            "RateLimit-Reset": str(max(0, ceil((self._burst - left) / self._rate))),
-        }
+
+def _limits(bucket: Bucket, left: float) -> dict[str, str]:
+    return {
+        "RateLimit-Limit": str(int(bucket.burst)),
+        "RateLimit-Remaining": str(max(0, int(left))),
+        "RateLimit-Reset": str(max(0, ceil((bucket.burst - left) / bucket.rate))),
+    }
 
 
 class InFlight:

@@ -15,6 +15,7 @@ from services.capture.domain.fields import (
     LEAD_TEXTS,
     TextField,
 )
+from services.capture.domain.naming import named_event
 from services.capture.domain.terms import EventBody, Kind, Readers, Refused, Submission, Taken, Unit
 from services.capture.domain.text import ascii_digits
 from services.capture.domain.values import (
@@ -31,7 +32,6 @@ from services.capture.domain.visits import NEVER_KEPT, VISIT_FIELDS, read_visit
 from shared.contracts.identity import (
     Tokens,
     email_identity,
-    event_id_text,
     external_identity,
     lead_id_from,
     lead_id_text,
@@ -332,8 +332,7 @@ class _Reading:
         return number
 
     def _named_event(self, business_unit: str, key: str) -> str:
-        """A sender numbers its leads and its interactions apart, and its units apart, so one key may mean both."""
-        return event_id_text(f"{business_unit}\x1f{self.submission.sender}", f"{self.kind}\x1f{key}")
+        return named_event(business_unit, self.submission.sender, self.kind, key)
 
     def _retracted(self, business_unit: str) -> str | None:
         """The event that is taken back: by what this sender called it, or by its id."""

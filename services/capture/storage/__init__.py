@@ -1,20 +1,68 @@
 """Schema `capture`: what the door keeps, each concern in a module of its own. Nothing that takes a lead in waits for it."""
 
-from services.capture.storage.counts import DoorCountRow, DoorKey, LogCountRow, add_door_counts
-from services.capture.storage.keys import ApiKeyRow, KeyChangesRow
+from services.capture.storage.counts import (
+    DoorCountRow,
+    LogCountRow,
+    add_door_counts,
+    add_log_counts,
+    delete_counts,
+    door_counts,
+    log_counts,
+)
+from services.capture.storage.keys import (
+    ApiKeyRow,
+    KeyChangesRow,
+    add_key,
+    all_keys,
+    as_key,
+    key_changes,
+    live_keys,
+    locked_key,
+    note_used,
+    replace_key,
+    revoke_key,
+)
 from services.capture.storage.quarantine import QuarantineActionRow, Quarantined, QuarantineRow, add_quarantined
-from services.capture.storage.receipts import ReceiptRow
+from services.capture.storage.receipts import (
+    Period,
+    Receipt,
+    ReceiptRow,
+    add_receipts,
+    delete_receipts,
+    known_digests,
+    receipts_beside,
+    with_receipts,
+)
 
 __all__ = [
     "ApiKeyRow",
     "DoorCountRow",
-    "DoorKey",
     "KeyChangesRow",
     "LogCountRow",
+    "Period",
     "QuarantineActionRow",
     "QuarantineRow",
     "Quarantined",
+    "Receipt",
     "ReceiptRow",
     "add_door_counts",
+    "add_key",
+    "add_log_counts",
     "add_quarantined",
+    "add_receipts",
+    "all_keys",
+    "as_key",
+    "delete_counts",
+    "delete_receipts",
+    "door_counts",
+    "key_changes",
+    "known_digests",
+    "live_keys",
+    "locked_key",
+    "log_counts",
+    "note_used",
+    "receipts_beside",
+    "replace_key",
+    "revoke_key",
+    "with_receipts",
 ]

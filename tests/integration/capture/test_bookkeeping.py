@@ -11,8 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.capture.bookkeeping import Book, Books, Sums
+from services.capture.domain.reconciliation import DoorKey, Outcome
 from services.capture.instruments import BookInstruments
-from services.capture.storage import DoorKey, add_door_counts
+from services.capture.storage import add_door_counts
 from shared.kit.database import Database, Transaction
 from tests.faults.harness.postgres import FaultyPostgres
 from tests.support.patience import eventually
@@ -20,7 +21,7 @@ from tests.support.patience import eventually
 HOUR = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
-def key(sender: str = "site", outcome: str = "accepted") -> DoorKey:
+def key(sender: str = "site", outcome: Outcome = "taken") -> DoorKey:
     return DoorKey(HOUR, sender, "lead", outcome)
 
 
@@ -73,7 +74,7 @@ async def test_what_is_noted_is_in_the_database_a_moment_later(
             assert seen.note(f"sender-{number}")
         await eventually(lambda: len(counted(migrated_url)) == 2_502, within_seconds=2)
         sums.add(key(), 11)
-    assert counted(migrated_url)["site", "accepted"] == 511
+    assert counted(migrated_url)["site", "taken"] == 511
     assert counted(migrated_url)["site", "rejected"] == 7
     assert registry.get_sample_value("leadflow_capture_books_written_total", {"book": "seen"}) == 2_500
 
@@ -85,7 +86,7 @@ async def test_the_end_of_the_process_writes_what_was_noted_last(
     sums: Sums[DoorKey] = books.sums("counts", add_door_counts)
     async with books.kept(3):
         sums.add(key(), 3)
-    assert counted(migrated_url) == {("site", "accepted"): 3}
+    assert counted(migrated_url) == {("site", "taken"): 3}
 
 
 async def test_while_the_database_is_away_entries_wait_and_are_then_written_once(
@@ -97,7 +98,7 @@ async def test_while_the_database_is_away_entries_wait_and_are_then_written_once
     seen: Book[str] = books.book("seen", note)
     async with books.kept(3):
         sums.add(key(), 1)
-        await eventually(lambda: counted(postgres.url) == {("site", "accepted"): 1})
+        await eventually(lambda: counted(postgres.url) == {("site", "taken"): 1})
         for strike in (postgres.kill, postgres.stop_immediately):
             strike()
             sums.add(key(), 10)
@@ -107,7 +108,7 @@ async def test_while_the_database_is_away_entries_wait_and_are_then_written_once
             await eventually(lambda: len(sums) == 0 and len(seen) == 0, within_seconds=15)
     await database.close()
     assert counted(postgres.url) == {
-        ("site", "accepted"): 21,
+        ("site", "taken"): 21,
         ("kill", "seen"): 1,
         ("stop_immediately", "seen"): 1,
     }
@@ -122,7 +123,7 @@ async def test_a_full_book_gives_up_what_comes_then_and_counts_it(
     assert [seen.note(name, size_bytes=size) for name, size in (("a", 60), ("b", 60), ("c", 40))] == [True, False, True]
     assert [sums.add(key("x"), 2), sums.add(key("y"), 5), sums.add(key("x"), 4)] == [True, False, True]
     assert await books.write_all()
-    assert counted(migrated_url) == {("a", "seen"): 1, ("c", "seen"): 1, ("x", "accepted"): 6}
+    assert counted(migrated_url) == {("a", "seen"): 1, ("c", "seen"): 1, ("x", "taken"): 6}
     assert (lost(registry, "seen", "full"), lost(registry, "counts", "full")) == (1, 5)
     assert seen.note("d", size_bytes=90), "what is written no longer takes room"
 

@@ -136,7 +136,7 @@ def the_settings(**given: Any) -> CaptureSettings:
     """Settings with three keys: one with every scope, one that writes, one that may not even that."""
     keys = ",".join(
         (
-            f"dev={sha256(FULL_KEY.encode()).hexdigest()}:write+backdate+impersonate",
+            f"dev={sha256(FULL_KEY.encode()).hexdigest()}:write+backdate+impersonate+reconcile",
             f"site={sha256(PLAIN_KEY.encode()).hexdigest()}",
             f"idle={sha256(READ_KEY.encode()).hexdigest()}:backdate",
         )

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from services.capture.api.admission import Bucket, InFlight, RateLimit
+from services.capture.domain.keys import ApiKey
 from services.capture.instruments import CaptureInstruments
-from services.capture.settings import ApiKey, parse_keys
+from services.capture.settings import parse_keys
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.settings import InvalidSettings, read_settings
 from tests.unit.capture.fakes import the_settings

@@ -6,6 +6,7 @@ import hashlib
 import stat
 from pathlib import Path
 
+from services.capture.domain.keys import SCOPES
 from services.capture.settings import parse_keys
 from shared.cli.local.credentials import NAMES, capture_keys, ensure_credentials, read_credentials
 
@@ -47,4 +48,4 @@ def test_capture_understands_the_development_key_and_gives_it_every_scope(tmp_pa
     (key,) = parse_keys(capture_keys(credentials)).values()
     assert key.sender == "development"
     assert key.digest == hashlib.sha256(credentials["LEADFLOW_CAPTURE_KEY"].encode()).hexdigest()
-    assert key.scopes == {"write", "backdate", "impersonate"}
+    assert key.scopes == set(SCOPES)

@@ -1,0 +1,48 @@
+"""What a sender is answered, payload by payload."""
+
+from __future__ import annotations
+
+from services.capture.domain import Taken
+from shared.kit.errors import Rejected, Retryable
+
+Answer = dict[str, object]
+
+
+def unavailable(error: Retryable) -> Answer:
+    """The problem of an item that the log did not take in time."""
+    return {
+        "type": f"urn:leadflow:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "fix": "Send this item again; with an id of its own (record_id or Idempotency-Key) it is counted once.",
+    }
+
+
+def told(taken: Taken, *, spooled: bool) -> Answer:
+    """The answer to one payload alone."""
+    answer: Answer = {
+        "event_id": taken.event_id,
+        "lead_id": taken.lead_id,
+        "business_unit": taken.business_unit,
+        "flags": taken.flags,
+    }
+    if spooled:
+        answer["spooled"] = True
+    return answer
+
+
+def accepted_item(place: int, taken: Taken) -> Answer:
+    """The answer to one of many."""
+    return {
+        "index": place,
+        "status": 202,
+        "event_id": taken.event_id,
+        "lead_id": taken.lead_id,
+        "flags": taken.flags,
+    }
+
+
+def refused_item(place: int, error: Rejected) -> Answer:
+    """The answer to one of many that is not taken."""
+    return {"index": place, "status": error.status, "problem": error.problem()}

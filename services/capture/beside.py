@@ -1,0 +1,126 @@
+"""What stands beside intake: the database and all that is kept in it. Nothing here is waited for by a sender."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from services.capture import storage
+from services.capture.bookkeeping import Books
+from services.capture.door_counts import DoorCounts
+from services.capture.instruments import BookInstruments, KeyInstruments, ReceiptInstruments, RetentionInstruments
+from services.capture.keyring import KeyRing
+from services.capture.keys import KeyCommands
+from services.capture.receipts import Receipts, read
+from services.capture.reconciliation import Reconciliation
+from services.capture.retention import Retention, Rule
+from services.capture.settings import CaptureSettings
+from shared.contracts.topics import Topic
+from shared.kit.background import running
+from shared.kit.clock import Clock
+from shared.kit.consumer import Consumer
+from shared.kit.database import Database
+from shared.kit.instruments import ConsumerInstruments
+
+BOOKS_GRACE_SECONDS = 3.0
+"""How long the end of the process may wait for the database."""
+
+Part = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The pieces, for the composition root to wire. Without a database only keys of the environment are left of it."""
+
+    database: Database | None
+    books: Books
+    keys: KeyRing
+    key_commands: KeyCommands
+    counts: DoorCounts
+    consumer: Consumer | None
+    reconciliation: Reconciliation | None
+    parts: tuple[Part, ...]
+
+
+def stand_beside(
+    settings: CaptureSettings, clock: Clock, registry: CollectorRegistry, consumes: Iterable[Topic]
+) -> Beside:
+    """Makes the pieces; nothing connects. `consumes` is what is read back from the log, perhaps nothing."""
+    database = _database(settings, clock)
+    books = Books(database, BookInstruments(registry))
+    ring = KeyRing(
+        settings.api_keys,
+        database,
+        clock,
+        KeyInstruments(registry),
+        used=books.book("keys_used", storage.note_used),
+        refresh_seconds=settings.keys_refresh_seconds,
+        snapshot=settings.keys_snapshot,
+    )
+    consumer = _consumer(settings, database, registry, {topic.name: read for topic in consumes})
+    parts: tuple[Part, ...] = (lambda: books.kept(BOOKS_GRACE_SECONDS), ring.kept)
+    if database is not None:
+        retention = Retention(database, clock, _rules(settings), RetentionInstruments(registry))
+        parts = (*parts, lambda: _forgetting(retention))
+    return Beside(
+        database,
+        books,
+        ring,
+        KeyCommands(database, ring, clock, secrets.token_bytes),
+        DoorCounts(books.sums("door_counts", storage.add_door_counts)),
+        consumer,
+        None if database is None else Reconciliation(database, consumer),
+        parts,
+    )
+
+
+def _database(settings: CaptureSettings, clock: Clock) -> Database | None:
+    """None where no database is named; then nothing is kept."""
+    url = settings.database_url.get_secret_value()
+    if not url:
+        return None
+    return Database(
+        url,
+        schema="capture",
+        pool_size=settings.database_pool_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        clock=clock,
+        outbox=False,
+    )
+
+
+def _consumer(
+    settings: CaptureSettings, database: Database | None, registry: CollectorRegistry, topics: Mapping[str, Any]
+) -> Consumer | None:
+    """What reads the topic back; None where nothing is kept, or another process is to do it."""
+    if database is None or not topics or not settings.receipts:
+        return None
+    return Consumer(
+        settings,
+        database,
+        group="capture",
+        topics=topics,
+        handle=Receipts(ReceiptInstruments(registry)).handle,
+        instruments=ConsumerInstruments(registry),
+        guest=True,
+    )
+
+
+def _rules(settings: CaptureSettings) -> tuple[Rule, ...]:
+    """What is kept for how long."""
+    return (
+        Rule("receipts", timedelta(days=settings.receipts_days), storage.delete_receipts),
+        Rule("counts", timedelta(days=settings.counts_days), storage.delete_counts),
+    )
+
+
+@asynccontextmanager
+async def _forgetting(retention: Retention) -> AsyncIterator[None]:
+    async with running(retention.run(), "capture-retention"):
+        yield

@@ -1,0 +1,24 @@
+"""Counts by quarters of an hour, since not every zone is whole hours away from UTC."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+TABLES = ("receipts", "log_counts", "door_counts")
+
+
+def upgrade() -> None:
+    """Names the columns after what they hold; nothing was in them yet."""
+    for table in TABLES:
+        op.execute(f"ALTER TABLE capture.{table} RENAME COLUMN hour TO quarter")
+    op.execute("ALTER INDEX capture.receipts_by_hour RENAME TO receipts_by_quarter")
+
+
+def downgrade() -> None:
+    """As it was."""
+    for table in TABLES:
+        op.execute(f"ALTER TABLE capture.{table} RENAME COLUMN quarter TO hour")
+    op.execute("ALTER INDEX capture.receipts_by_quarter RENAME TO receipts_by_hour")

@@ -1,0 +1,134 @@
+"""Receipts: capture reads its own topic, and so knows of each sender what the log has; no crash can change that.
+
+A receipt is a row for each event, written in the transaction that moves this reader on. What has a receipt was accepted; the
+same event again is a duplicate; the same id with other content is a conflict. An event is read as far as a receipt needs, which
+costs half of what understanding all of it does. What is no event is counted and passed over: those who work with events set it
+aside, and keep it, already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from services.capture import storage
+from services.capture.domain.reconciliation import KINDS, LogCount, LogKey, quarter_of
+from services.capture.instruments import ReceiptInstruments
+from services.capture.storage import Receipt
+from shared.contracts.topics import CAPTURE_LEADS
+from shared.kit.database import Transaction
+from shared.kit.records import Record
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MAX_NAME = 200
+
+
+def read(value: bytes) -> Receipt | None:
+    """The receipt of a record, or None where its bytes are no event. What looks unusual is read as everybody else does."""
+    try:
+        event = orjson.loads(value)
+        receipt = _receipt(event)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        receipt = None
+    if receipt is not None:
+        return receipt
+    try:
+        event = CAPTURE_LEADS.parse(value).model_dump(mode="json", exclude_none=True)
+        return _receipt(event)
+    except (ValidationError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def _receipt(event: dict[str, Any]) -> Receipt | None:
+    kind = KINDS[event["event"]]
+    recorded_at = event.pop("recorded_at")
+    if event["occurred_at"] == recorded_at:
+        del event["occurred_at"]  # nobody said when it happened: the same payload an hour later says the same
+    event_id, sender, unit = event["event_id"], event["sender"], event["business_unit"]
+    if event["schema_version"] != 1 or not (_UUID.fullmatch(event_id) and _is_name(sender) and _is_name(unit)):
+        return None
+    return Receipt(event_id, digest(event), LogKey(_quarter(recorded_at), sender, unit, kind))
+
+
+def digest(event: dict[str, Any]) -> int:
+    """64 bits that tell one content from another, whatever the order of its fields."""
+    content = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)
+
+
+def _quarter(text: str) -> datetime:
+    """The quarter of an hour, UTC, of a time as it travels. Raises `ValueError` for what is none."""
+    if text.endswith("Z"):
+        return _utc_quarter(text[:16])
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("no offset")
+    return quarter_of(at.astimezone(UTC))
+
+
+@lru_cache(maxsize=1024)
+def _utc_quarter(minute: str) -> datetime:
+    return quarter_of(datetime.fromisoformat(f"{minute}:00+00:00"))
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_NAME and "\x00" not in value
+
+
+class Batch:
+    """What a batch of records adds to what is known."""
+
+    def __init__(self, known: dict[str, int]) -> None:
+        self._known = known
+        self.new: list[Receipt] = []
+        self.counts: dict[LogKey, LogCount] = {}
+
+    def add(self, receipt: Receipt) -> bool:
+        """Counts a record. Whether its event is there for the first time."""
+        count = self.counts.get(receipt.of)
+        if count is None:
+            count = self.counts[receipt.of] = LogCount()
+        count.published += 1
+        before = self._known.get(receipt.event_id)
+        if before is None:
+            self._known[receipt.event_id] = receipt.digest
+            self.new.append(receipt)
+            count.accepted += 1
+            return True
+        count.duplicates += 1
+        count.conflicts += before != receipt.digest
+        return False
+
+
+class Receipts:
+    """Capture's side of what it publishes itself."""
+
+    def __init__(self, instruments: ReceiptInstruments) -> None:
+        self._instruments = instruments
+
+    async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
+        """One batch: a look at what is known, the new receipts, the counts of their quarters."""
+        ids = {record.event.event_id for record in records if record.event is not None}
+        batch = Batch(await storage.known_digests(tx, ids))
+        for record in records:
+            self.on_captured(tx, batch, record)
+        await storage.add_receipts(tx, batch.new)
+        await storage.add_log_counts(tx, batch.counts)
+
+    def on_captured(self, tx: Transaction, batch: Batch, record: Record) -> None:
+        """A lead or an interaction is on the log, perhaps not for the first time."""
+        if record.event is None:
+            self._instruments.unreadable.inc()
+        elif not batch.add(record.event):
+            tx.mark_duplicate(record)
+
+
+OnEvent = Callable[[Receipts, Transaction, Batch, Record], None]
+"""A method of `Receipts` for one kind of event."""

@@ -1,0 +1,139 @@
+"""`leadflow keys`: who may send. A key is shown once, when it is made; after that nobody can read it anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from shared.cli.http import CommandFailed, ServiceClient, explained
+from shared.cli.local.credentials import API_TOKEN
+from shared.cli.settings import cli_settings
+
+app = typer.Typer(help="Make, list, rotate and revoke the API keys of those who send.", no_args_is_help=True)
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+PAGE = 1_000
+
+Prefix = Annotated[str, typer.Argument(help="Its public beginning, as `list` shows it.")]
+Expires = Annotated[str | None, typer.Option("--expires", help="When it ends: 90d, 12h, or 2027-01-31T00:00:00Z.")]
+
+
+def operator_client() -> ServiceClient:
+    """A client of capture that comes as the operator, with the deployment's token."""
+    settings = cli_settings()
+    return ServiceClient(
+        "capture", settings.url("capture"), settings.api_token, patience_seconds=5.0, credential=API_TOKEN
+    )
+
+
+def duration(text: str, option: str) -> timedelta:
+    """A length of time such as 90d or 12h. Raises `CommandFailed`."""
+    match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
+    if match is None:
+        raise CommandFailed(f"{option} {text!r} is no length of time.", "Write one such as 30m, 24h, 90d or 4w.")
+    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
+
+
+def moment(text: str, option: str) -> datetime:
+    """A point in time, given as such or as a length of time from now. Raises `CommandFailed`."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.now(UTC) + duration(text, option)
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+@app.command()
+@explained
+def create(
+    sender: Annotated[str, typer.Argument(help="Whose key it is: letters, digits, dots, dashes.")],
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="write (if none is named), backdate, impersonate, reconcile.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=0.001, help="Leads a second, instead of the limit.")
+    ] = None,
+    expires: Expires = None,
+) -> None:
+    """Make a key and show it, once."""
+    wanted: dict[str, Any] = {"sender": sender, "scopes": scope or ["write"], "rate_per_second": rate}
+    if expires is not None:
+        wanted["expires_at"] = moment(expires, "--expires").isoformat()
+    _show(asyncio.run(_post("/v1/keys", wanted)))
+
+
+@app.command()
+@explained
+def rotate(
+    prefix: Prefix,
+    overlap: Annotated[str, typer.Option("--overlap", help="How long both keys work.")] = "24h",
+    expires: Expires = None,
+) -> None:
+    """Make a key with the same rights, and let the old one end when the overlap does."""
+    wanted: dict[str, Any] = {"overlap_seconds": duration(overlap, "--overlap").total_seconds()}
+    if expires is not None:
+        wanted["expires_at"] = moment(expires, "--expires").isoformat()
+    made = asyncio.run(_post(f"/v1/keys/{prefix}:rotate", wanted))
+    _show(made)
+    Console(stderr=True, highlight=False).print(f"{prefix} works until {_time(made['replaces']['expires_at'])}.")
+
+
+@app.command()
+@explained
+def revoke(prefix: Prefix) -> None:
+    """End a key: within two seconds it is refused everywhere."""
+    asyncio.run(_post(f"/v1/keys/{prefix}:revoke", {}))
+    Console(highlight=False).print(f"{escape(prefix)} is revoked.")
+
+
+@app.command("list")
+@explained
+def listing(
+    sender: Annotated[str | None, typer.Option("--sender", help="Only this sender's.")] = None,
+    ended: Annotated[bool, typer.Option("--all", help="Expired and revoked ones too.")] = False,
+) -> None:
+    """List keys by their prefixes: whose, what they may do, until when, when last used."""
+    table = Table("prefix", "sender", "scopes", "rate", "status", "created", "expires", "last used", "from")
+    for key in asyncio.run(_list(sender)):
+        if ended or key["status"] == "live":
+            rate = "" if key["rate_per_second"] is None else f"{key['rate_per_second']:g}/s"
+            times = (_time(key["created_at"]), _time(key["expires_at"]), _time(key["last_used_at"]))
+            cells = (key["prefix"], key["sender"], "+".join(key["scopes"]), rate, key["status"], *times, key["origin"])
+            table.add_row(*(escape(str(cell)) for cell in cells))
+    Console().print(table if table.row_count else "No keys.")
+
+
+async def _post(path: str, document: dict[str, Any]) -> Any:
+    async with operator_client() as client:
+        return await client.post(path, document)
+
+
+async def _list(sender: str | None) -> list[dict[str, Any]]:
+    keys: list[dict[str, Any]] = []
+    after: str | None = None
+    async with operator_client() as client:
+        while True:
+            page = await client.get("/v1/keys", sender=sender, after=after, limit=PAGE)
+            keys += page["items"]
+            after = page["next_after"]
+            if after is None:
+                return keys
+
+
+def _show(made: dict[str, Any]) -> None:
+    """The key alone on standard output, so that it can be piped; everything about it beside."""
+    about = Console(stderr=True, highlight=False)
+    ends = f", until {_time(made['expires_at'])}" if made["expires_at"] else ""
+    about.print(f"{made['prefix']} for {escape(made['sender'])}: {'+'.join(made['scopes'])}{ends}. This is shown once:")
+    print(made["key"])
+
+
+def _time(text: str | None) -> str:
+    return "" if text is None else text[:19].replace("T", " ")
