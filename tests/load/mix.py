@@ -58,6 +58,14 @@ def leads_body(numbers: Iterable[int]) -> bytes:
     return orjson.dumps([lead(number) for number in numbers])
 
 
+def unnamed_leads_body(numbers: Iterable[int]) -> bytes:
+    """The same without ids of their sender's, for what is posted again and again: under its own id, capture would answer a
+    repetition from memory, and the log would not see it."""
+    return orjson.dumps(
+        [{name: value for name, value in lead(number).items() if name != "record_id"} for number in numbers]
+    )
+
+
 def interactions_body(numbers: Iterable[int]) -> bytes:
     """A batch of all that these leads did besides."""
     return orjson.dumps([one for number in numbers for one in interactions(number)])

@@ -38,7 +38,9 @@ def one_lead(run: Run) -> list[Finding]:
     """Requests with one lead each."""
     wrk.require()
     with running_stage(run) as stage, _side_by_side(stage, "/v1/leads", "/one") as targets:
-        bodies = wrk.write_bodies(stage.folder / "one", (mix.leads_body([number])[1:-1] for number in range(SINGLES)))
+        bodies = wrk.write_bodies(
+            stage.folder / "one", (mix.unnamed_leads_body([number])[1:-1] for number in range(SINGLES))
+        )
         ours, theirs = _in_turn(targets, bodies, SINGLE_CONNECTIONS, run)
     part = "one-lead"
     return [
@@ -70,7 +72,7 @@ def batches(run: Run) -> list[Finding]:
     wrk.require()
     with running_stage(run) as stage, _side_by_side(stage, "/v1/leads:batch", "/batch", "/forwarded") as targets:
         numbers = [range(at * BATCH, (at + 1) * BATCH) for at in range(BATCHES)]
-        bodies = wrk.write_bodies(stage.folder / "batches", map(mix.leads_body, numbers))
+        bodies = wrk.write_bodies(stage.folder / "batches", map(mix.unnamed_leads_body, numbers))
         ours, theirs, forwarded = _in_turn(targets, bodies, BATCH_CONNECTIONS, run)
         run.say("librdkafka writes the same bytes")
         stage.create_topics(RAW_TOPIC)
