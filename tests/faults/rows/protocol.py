@@ -28,6 +28,10 @@ RETRIABLE = {6: "not the leader", 7: "timed out", 19: "too few replicas"}
 POISON = {45: "out of order", 59: "unknown producer", 47: "old epoch"}
 TOO_LARGE = 10
 
+RATE = 40.0
+MOST_WAITING = 400
+"""Leads a second, and how many may come to wait for the log: the harness's own client is slow with thousands at once."""
+
 
 async def back_to_normal(chain: Chain, stage: Stage, *, pid: int) -> None:
     """What holds after every fault of a log: the same process is ready, takes leads, and nothing of it is left over."""
@@ -41,7 +45,7 @@ async def back_to_normal(chain: Chain, stage: Stage, *, pid: int) -> None:
 async def outage(stage: Stage, seconds: float) -> None:
     async with open_chain(stage) as chain:
         pid = chain.services.pid("capture")
-        async with chain.traffic():
+        async with chain.traffic(min(RATE, MOST_WAITING / seconds)):
             await chain.recovered()
             before = chain.resident_bytes("capture")
             await chain.let(chain.cluster.down)

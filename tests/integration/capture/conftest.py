@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.contracts.topics import CAPTURE_LEADS
 from tests.faults.harness.postgres import FaultyPostgres, running_faulty_postgres
-from tests.integration.capture.test_capture_log import everything
 from tests.support.brokers import fresh_broker
 from tests.support.choice import Server
+from tests.support.patience import eventually
 from tests.support.servers import run_migrations
 from tests.support.topics import create_topics
 
@@ -26,13 +26,25 @@ def postgres(tmp_path: Path) -> Iterator[FaultyPostgres]:
         yield server
 
 
+async def led(bootstrap: str, topic: str) -> None:
+    """Returns when each partition has a leader: before, the client library tells of that as an error."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+
+    async def all_led() -> bool:
+        (described,) = await admin.describe_topics([topic])
+        return bool(described["partitions"]) and all(one["leader"] >= 0 for one in described["partitions"])
+
+    try:
+        await eventually(all_led, within_seconds=20)
+    finally:
+        await admin.close()
+
+
 @pytest.fixture(scope="session")
 def channel_log(broker: Server) -> Iterator[str]:
     """A broker with the contracts' topics. Each test looks at the events of its own senders."""
     with fresh_broker(broker) as bootstrap:
         asyncio.run(create_topics(bootstrap))
-        library = logging.getLogger("aiokafka.consumer.fetcher")
-        library.disabled = True  # topics that were made this moment have no leaders yet, which it tells as errors
-        asyncio.run(everything(bootstrap, CAPTURE_LEADS.name))
-        library.disabled = False
+        asyncio.run(led(bootstrap, CAPTURE_LEADS.name))
         yield bootstrap
