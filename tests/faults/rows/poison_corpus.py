@@ -153,7 +153,7 @@ def unstorable(chance: random.Random) -> Iterator[Poison]:
     """What can be read, and is refused by the rules or the database of some of its readers."""
     nul, much = "a\x00b", "x" * MUCH
     leads, scores, story = CAPTURE_LEADS.name, SCORING_SCORES.name, PIPELINE_LIFECYCLE.name
-    yield Poison("NUL in a source", leads, _bytes(captured(chance, source=nul)), dead_in=("pipeline",))
+    yield Poison("NUL in a source", leads, _bytes(captured(chance, source=nul)))
     yield Poison("NUL in a kind", leads, _bytes(captured(chance, kind=nul)))
     yield Poison("a touch of a megabyte", leads, _bytes(captured(chance, source=much)), dead_in=("pipeline",))
     yield Poison("NUL in a grade", scores, _bytes(scored(chance, grade=nul)))
