@@ -55,8 +55,8 @@ class CaptureEvent(Event):
     """What a lead and an interaction share: who sent it, through which channel, and how to recognise the lead.
 
     A field holds what was understood. Where that differs from what was written, `as_sent` has the latter; where something
-    else was probably meant, `suggestions` has that. Whatever is personal of both stands in `personal`. `mark` keeps this out
-    of scores and numbers, for `mark_reasons`.
+    else was probably meant, `suggestions` has that. Whatever is personal of both stands in `personal`. `mark` keeps this from being
+    qualified and counted, for `mark_reasons`.
     """
 
     sender: Name

@@ -1,4 +1,4 @@
-"""Marks: who sent themselves a test, who sent spam. The one rule by which pipeline, scoring and metrics hold a lead out, so
+"""Marks: who sent themselves a test, who sent spam. The one rule by which pipeline and metrics hold a lead out, so
 that they cannot disagree."""
 
 from __future__ import annotations
