@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from pydantic import SecretStr
 
 from shared.contracts.topics import CAPTURE_LEADS
+from shared.kit.clock import FakeClock
 from tests.faults.harness.postgres import FaultyPostgres, running_faulty_postgres
+from tests.integration.capture.quarantine_door import Door
 from tests.support.brokers import fresh_broker
 from tests.support.choice import Server
 from tests.support.patience import eventually
 from tests.support.servers import run_migrations
 from tests.support.topics import create_topics
+from tests.unit.capture.fakes import NOW, FakeLog, a_client, the_app
 
 
 @pytest.fixture
@@ -48,3 +52,16 @@ def channel_log(broker: Server) -> Iterator[str]:
         asyncio.run(create_topics(bootstrap))
         asyncio.run(led(bootstrap, CAPTURE_LEADS.name))
         yield bootstrap
+
+
+@pytest.fixture
+async def door(migrated_database: Callable[..., str], log: FakeLog) -> AsyncIterator[Door]:
+    url, clock = migrated_database("capture"), FakeClock(NOW)
+    app = the_app(log, clock, database_url=SecretStr(url))
+    async with app.router.lifespan_context(app), a_client(app) as client:
+        yield Door(url, client, log, clock)
+
+
+@pytest.fixture
+def log() -> FakeLog:
+    return FakeLog()

@@ -1,104 +1,18 @@
-"""What a known sender sent and could not be taken is kept, hidden, counted, mended and released; or it ends in time."""
+"""What a known sender sent and could not be taken is kept, hidden, counted, mended and released."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-import httpx
 import orjson
 import psycopg
 import pytest
-from prometheus_client import CollectorRegistry
-from pydantic import SecretStr
 
-from services.capture.bookkeeping import Books
-from services.capture.instruments import BookInstruments, QuarantineInstruments
-from services.capture.keeping import REMEMBERED, Keeping
-from services.capture.quarantine import MAX_PAYLOAD_BYTES, Quarantine
-from services.capture.storage.quarantine import erase_quarantined, quarantined_of
-from shared.kit.clock import FakeClock
-from shared.kit.database import Database
-from shared.kit.ids import new_id
-from tests.faults.harness.postgres import FaultyPostgres
+from services.capture.quarantine import MAX_PAYLOAD_BYTES
+from tests.integration.capture.quarantine_door import BROKEN, JSON, OPERATOR, Door
 from tests.support.patience import eventually
-from tests.unit.capture.fakes import NOW, PLAIN_KEY, READ_KEY, FakeLog, a_client, lead, problem, the_app
-
-NO_HEADERS: Mapping[str, str] = {}
-OPERATOR = {"Authorization": f"Bearer {'t' * 16}", "Leadflow-Actor": "ada"}
-JSON = {"Content-Type": "application/json"}
-BROKEN = {"name": ["Lovelace"], "email": "ada@example.com", "channel": "web_form"}
-KEEP = timedelta(days=30)
-
-
-@dataclass
-class Door:
-    """Capture with its database: a sender's client, an operator's commands, the log and the clock."""
-
-    url: str
-    client: httpx.AsyncClient
-    log: FakeLog
-    clock: FakeClock
-    answers: list[str] = field(default_factory=list)
-
-    async def refused(
-        self, body: Any, headers: Mapping[str, str] = NO_HEADERS, *, status: int = 422, path: str = "/v1/leads"
-    ) -> str:
-        """Sends what cannot be taken; the id of its entry, once it is there."""
-        answer = await self.client.post(path, content=_bytes(body), headers={**JSON, **headers})
-        assert answer.status_code == status, answer.text
-        entry_id: str = answer.json()["quarantine_id"]
-        await self.written(entry_id)
-        return entry_id
-
-    async def written(self, *entry_ids: str) -> None:
-        """Waits until entries are in the database."""
-
-        async def there() -> bool:
-            found = [await self.client.get(f"/v1/quarantine/{one}", headers=OPERATOR) for one in entry_ids]
-            return all(answer.status_code == 200 for answer in found)
-
-        await eventually(there)
-
-    async def ask(self, path: str = "", **params: Any) -> Any:
-        """An operator's question; what it is about is there."""
-        answer = await self.client.get(f"/v1/quarantine{path}", headers=OPERATOR, params=params)
-        assert answer.status_code == 200, answer.text
-        self.answers.append(answer.text)
-        return answer.json()
-
-    async def do(self, entry_id: str, command: str, body: Any = None, status: int = 200) -> Any:
-        """An operator's command."""
-        answer = await self.client.post(f"/v1/quarantine/{entry_id}:{command}", headers=OPERATOR, json=body)
-        assert answer.status_code == status, answer.text
-        self.answers.append(answer.text)
-        return answer.json()
-
-    def rows(self, sql: str, *parameters: Any) -> list[Any]:
-        """What the database says."""
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(sql, parameters).fetchall()
-
-
-def _bytes(body: Any) -> bytes:
-    return body if isinstance(body, bytes) else orjson.dumps(body)
-
-
-@pytest.fixture
-async def door(migrated_database: Callable[..., str], log: FakeLog) -> AsyncIterator[Door]:
-    url, clock = migrated_database("capture"), FakeClock(NOW)
-    app = the_app(log, clock, database_url=SecretStr(url))
-    async with app.router.lifespan_context(app), a_client(app) as client:
-        yield Door(url, client, log, clock)
-
-
-@pytest.fixture
-def log() -> FakeLog:
-    return FakeLog()
-
+from tests.unit.capture.fakes import NOW, PLAIN_KEY, READ_KEY, FakeLog, lead, problem
 
 # ---- what is kept
 
@@ -322,96 +236,3 @@ async def test_operators_are_asked_for_the_token_and_are_told_what_is_not_there(
         assert (await door.do(str(nobody), command, body, status=404))["fix"]
     await door.do(str(nobody), "fix", {}, status=422)
     await door.do(str(nobody), "fix", {"patch": {}, "payload": {}}, status=422)
-
-
-# ---- how it ends
-
-
-async def test_what_was_kept_long_enough_is_emptied_and_later_forgotten(door: Door) -> None:
-    old = await door.refused(BROKEN)
-    dropped = await door.refused({**BROKEN, "name": [1]})
-    await door.do(dropped, "drop")
-    door.clock.advance(timedelta(days=20))
-    young = await door.refused(BROKEN)
-    keeping, registry = a_keeping(door)
-    await keeping.once()
-    assert registry.get_sample_value("leadflow_capture_quarantine_open_entries", {"reason": "invalid"}) == 2
-    door.clock.advance(timedelta(days=11))
-    await keeping.once()
-    shown = {one: await door.ask(f"/{one}") for one in (old, dropped, young)}
-    assert {one: entry["status"] for one, entry in shown.items()} == {old: "expired", dropped: "dropped", young: "open"}
-    assert [shown[one]["payload"] for one in (old, dropped)] == [None, None]
-    assert shown[young]["payload"] is not None
-    assert door.rows("SELECT count(*) FROM capture.quarantine WHERE identities <> '{}'") == [(1,)]
-    assert registry.get_sample_value("leadflow_capture_quarantine_open_entries", {"reason": "invalid"}) == 1
-    door.clock.advance(REMEMBERED)
-    await keeping.once()
-    assert [entry["status"] for entry in (await door.ask(status="expired"))["items"]] == ["expired"]
-    assert (await door.client.get(f"/v1/quarantine/{old}", headers=OPERATOR)).status_code == 404
-    assert door.rows("SELECT count(*) FROM capture.quarantine_actions") == [(0,)]
-
-
-async def test_whoever_is_erased_is_emptied_wherever_an_entry_stands_and_nobody_else(door: Door) -> None:
-    ada = await door.refused(BROKEN, {"Idempotency-Key": "k"})
-    dropped = await door.refused({"name": [2], "phone": "+31201234567", "email": "ada@example.com"})
-    await door.do(dropped, "drop")
-    mended = await door.refused({"name": [3]})
-    await door.do(mended, "fix", {"patch": {"email": "Ada@Example.com"}})
-    bob = await door.refused({**BROKEN, "email": "bob@example.com"})
-    tokens = [one.token for one in lead({"email": "ada@example.com"}).identities]
-    database = Database(door.url, schema="capture", outbox=False)
-    assert {str(row.id) for row in await quarantined_of(database, tokens)} == {ada, dropped, mended}
-    assert await database.run(lambda tx: erase_quarantined(tx, tokens)) == 3
-    assert await quarantined_of(database, tokens) == []
-    await database.close()
-    statuses = {one: (await door.ask(f"/{one}"))["status"] for one in (ada, dropped, mended, bob)}
-    assert statuses == {ada: "erased", dropped: "dropped", mended: "erased", bob: "open"}
-    assert door.rows("SELECT count(*) FROM capture.quarantine WHERE payload IS NOT NULL") == [(1,)]
-    # Who was erased and returns is somebody new.
-    assert await door.refused(BROKEN, {"Idempotency-Key": "k"}) == ada
-
-    async def begun_anew() -> bool:
-        return bool((await door.ask(f"/{ada}"))["status"] == "open")
-
-    await eventually(begun_anew)
-
-
-async def test_a_full_quarantine_keeps_nothing_more_and_says_so(
-    migrated_database: Callable[..., str], log: FakeLog
-) -> None:
-    url = migrated_database("capture")
-    app = the_app(log, database_url=SecretStr(url), quarantine_bytes=250)
-    async with app.router.lifespan_context(app), a_client(app) as client:
-        answers = [await client.post("/v1/leads", json=BROKEN) for _ in range(5)]
-        assert [answer.status_code for answer in answers] == [422] * 5
-        assert ["quarantine_id" in answer.json() for answer in answers] == [True, True, True, False, False]
-        text = (await client.get("/metrics")).text
-    assert 'leadflow_capture_quarantine_not_kept_total{reason="invalid"} 2.0' in text
-
-
-async def test_while_the_database_is_away_entries_wait_in_memory(postgres: FaultyPostgres, log: FakeLog) -> None:
-    app = the_app(log, database_url=SecretStr(postgres.url))
-    async with app.router.lifespan_context(app), a_client(app) as client:
-        postgres.kill()
-        answers = [await client.post("/v1/leads", json=BROKEN) for _ in range(50)]
-        ids = {answer.json()["quarantine_id"] for answer in answers}
-        assert len(ids) == 50
-        assert (await client.get("/v1/quarantine", headers=OPERATOR)).status_code == 503
-        assert (await client.post("/v1/leads", json={"name": "Ada"})).status_code == 202
-        postgres.start()
-
-        async def written() -> bool:
-            answer = await client.get("/v1/quarantine", headers=OPERATOR)
-            return answer.status_code == 200 and {one["id"] for one in answer.json()["items"]} == ids
-
-        await eventually(written, within_seconds=30)
-
-
-def a_keeping(door: Door) -> tuple[Keeping, CollectorRegistry]:
-    """The keeping of another process, under the clock of the door."""
-    registry = CollectorRegistry()
-    database = Database(door.url, schema="capture", clock=door.clock, outbox=False)
-    books = Books(None, BookInstruments(registry))
-    instruments = QuarantineInstruments(registry)
-    quarantine = Quarantine(books, instruments, new_id, max_bytes=10**9)
-    return Keeping(database, quarantine, instruments, KEEP), registry
