@@ -46,3 +46,13 @@ def accepted_item(place: int, taken: Taken) -> Answer:
 def refused_item(place: int, error: Rejected) -> Answer:
     """The answer to one of many that is not taken."""
     return {"index": place, "status": error.status, "problem": error.problem()}
+
+
+def needs_database(what: str, *, otherwise: str = "") -> Rejected:
+    """The answer where something is asked for that only a database could hold."""
+    return Rejected(
+        f"This capture has no database, so it keeps no {what}.",
+        status=409,
+        code="no-database",
+        fix=f"Set LEADFLOW_DATABASE_URL and restart{otherwise}.",
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.capture import storage
+from services.capture.answers import needs_database
 from services.capture.domain.keys import MINT_BYTES, ApiKey, Minted, mint, overlap_end, successor_expiry
 from services.capture.keyring import KeyRing
 from shared.kit.clock import Clock
@@ -95,12 +96,7 @@ class KeyCommands:
 
     def _stored(self) -> Database:
         if self._database is None:
-            raise Rejected(
-                "This capture has no database, so it keeps no keys.",
-                status=409,
-                code="no-database",
-                fix="Set LEADFLOW_DATABASE_URL and restart, or use CAPTURE_KEYS.",
-            )
+            raise needs_database("keys", otherwise=", or use CAPTURE_KEYS")
         return self._database
 
     async def _locked(self, tx: Transaction, prefix: str) -> Row[Any]:

@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row
 
+from services.capture.answers import needs_database
 from services.capture.domain import IntakeRules, Refused, Submission, merge_patch, redacted
 from services.capture.domain.values import unknown_field_flag
 from services.capture.handlers import Intake
@@ -127,12 +128,7 @@ class Desk:
 
     def _stored(self) -> Database:
         if self._database is None:
-            raise Rejected(
-                "This capture has no database, so it keeps no quarantine.",
-                status=409,
-                code="no-database",
-                fix="Set LEADFLOW_DATABASE_URL and restart.",
-            )
+            raise needs_database("quarantine")
         return self._database
 
     async def _record(

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from services.capture.answers import needs_database
 from services.capture.api import Door, RawRoute
 from services.capture.api.bodies import parse, read_body
 from services.capture.domain.faults import Fault
@@ -99,12 +100,7 @@ class _Desk:
     def open(self) -> Reconciliation:
         """Raises `Rejected` where nothing is kept."""
         if self._reconciliation is None:
-            raise Rejected(
-                "This capture has no database, so it keeps no counts.",
-                status=409,
-                code="no-database",
-                fix="Set LEADFLOW_DATABASE_URL and restart.",
-            )
+            raise needs_database("counts")
         return self._reconciliation
 
     def sender(self, request: Request, asked: str | None) -> str | None:

@@ -190,7 +190,7 @@ async def record_contact(request: Request, lead_id: UUID, said: Contact, circums
     return answer(done)
 
 
-@router.post("/{lead_id}:mark", summary="Hold the lead out of scores and numbers, as a test or as spam")
+@router.post("/{lead_id}:mark", summary="Hold the lead out of qualification and numbers, as a test or as spam")
 async def mark(request: Request, lead_id: UUID, said: MarkAs, circumstances: With) -> Response:
     """Holds whatever is captured of it later, until somebody releases it."""
     done = await parts_of(request).commands.on_person(

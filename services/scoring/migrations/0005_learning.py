@@ -1,4 +1,4 @@
-"""What there is to learn from, and what was learned: outcomes, when each touch was known, models, what came of them."""
+"""What there is to learn from: what came of leads, and when each touch was known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ def upgrade() -> None:
         """
     )
     op.execute("ALTER TABLE scoring.attachments ADD COLUMN known_at timestamptz")
-    op.execute("ALTER TABLE scoring.leads ADD COLUMN customer_probability double precision")
     op.execute(
         """
         CREATE TABLE scoring.outcomes (
@@ -33,62 +32,10 @@ def upgrade() -> None:
         )
         """
     )
-    # An empty business unit stands for every unit that has no model of its own.
-    op.execute(
-        """
-        CREATE TABLE scoring.models (
-            version text PRIMARY KEY,
-            outcome text NOT NULL,
-            business_unit text NOT NULL,
-            status text NOT NULL,
-            verdict text NOT NULL,
-            artefact text NOT NULL,
-            checksum text NOT NULL,
-            format_version integer NOT NULL,
-            horizon_days integer NOT NULL,
-            data_from timestamptz NOT NULL,
-            data_to timestamptz NOT NULL,
-            examples integer NOT NULL,
-            positives integer NOT NULL,
-            features jsonb NOT NULL,
-            metrics jsonb NOT NULL,
-            profile jsonb NOT NULL,
-            trained_at timestamptz NOT NULL,
-            trained_by text NOT NULL
-        )
-        """
-    )
-    op.execute("CREATE UNIQUE INDEX models_active ON scoring.models (outcome, business_unit) WHERE status = 'active'")
-    op.execute(
-        """
-        CREATE TABLE scoring.model_activations (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            outcome text NOT NULL,
-            business_unit text NOT NULL,
-            version text REFERENCES scoring.models (version),
-            activated_at timestamptz NOT NULL,
-            activated_by text NOT NULL,
-            reason text NOT NULL
-        )
-        """
-    )
-    op.execute(
-        """
-        CREATE TABLE scoring.model_checks (
-            outcome text NOT NULL,
-            business_unit text NOT NULL,
-            checked_at timestamptz NOT NULL,
-            findings jsonb NOT NULL,
-            PRIMARY KEY (outcome, business_unit)
-        )
-        """
-    )
 
 
 def downgrade() -> None:
     """As it was."""
-    for table in ("model_checks", "model_activations", "models", "outcomes"):
-        op.execute(f"DROP TABLE scoring.{table}")
-    op.execute("ALTER TABLE scoring.leads DROP COLUMN customer_probability")
+    op.execute("DROP TABLE scoring.outcomes")
     op.execute("ALTER TABLE scoring.attachments DROP COLUMN known_at")
     op.execute("ALTER TABLE scoring.touches DROP COLUMN medium, DROP COLUMN known_at, DROP COLUMN historical")

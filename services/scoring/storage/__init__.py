@@ -12,7 +12,6 @@ from services.scoring.storage.leads import (
     save_leads,
 )
 from services.scoring.storage.ledger import add_attachments, add_touches, ledgers
-from services.scoring.storage.model_tables import ModelActivationRow, ModelCheckRow, ModelRow
 from services.scoring.storage.outcomes import add_outcomes
 from services.scoring.storage.policies import recalled, remember
 from services.scoring.storage.rescores import advance_rescore, ask_rescore, next_roots, rescores, running_rescore
@@ -30,9 +29,6 @@ __all__ = [
     "AttachmentRow",
     "GroupChanged",
     "LeadRow",
-    "ModelActivationRow",
-    "ModelCheckRow",
-    "ModelRow",
     "OutcomeRow",
     "PolicyRow",
     "RescoreRow",

@@ -95,7 +95,6 @@ class LeadRow(ScoringTable, table=True):
     temperature: str | None = Field(sa_column=Column(Text))
     historical: bool | None = Field(sa_column=Column(Boolean))
     due_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
-    customer_probability: float | None = Field(sa_column=Column(Double))
 
 
 class OutcomeRow(ScoringTable, table=True):
