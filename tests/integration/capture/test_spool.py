@@ -187,7 +187,9 @@ async def test_killed_in_the_middle_of_giving_back_it_sends_few_twice_and_none_n
     assert await capture.post(2_000) == 202
     await capture.kill()
     for life in (1, 4, 2):
-        await capture.start(fresh_kafka, LEADFLOW_FAILPOINT=f"spool-before-advance:{life}")
+        # It may be gone before anybody could have seen it ready.
+        environment = {"LEADFLOW_KAFKA_BOOTSTRAP": fresh_kafka, "LEADFLOW_FAILPOINT": f"spool-before-advance:{life}"}
+        capture.services.start("capture", **environment)
         process = capture.services.processes["capture"]
         assert await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL
     await capture.start(fresh_kafka)
