@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import ceil
 from typing import Any
 
 import orjson
@@ -32,11 +33,18 @@ class ProblemAnswer(JSONAnswer):
     media_type = "application/problem+json"
 
 
+def retry_after(seconds: float) -> int:
+    """What to tell one of many who wait for the same: from so many seconds to three times as many, each as likely, so that
+    they do not come back together."""
+    shortest = max(1, ceil(seconds))
+    return random.randint(shortest, 3 * shortest)
+
+
 def problem_answer(error: Rejected | Retryable) -> Response:
     """The answer for an error raised on purpose."""
     if isinstance(error, Rejected):
         return ProblemAnswer(error.problem(), status_code=error.status, headers=error.headers or None)
-    wait = max(1, round(error.retry_after_seconds * random.uniform(1.0, 2.0)))
+    wait = retry_after(error.retry_after_seconds)
     document = {
         "type": f"urn:leadflow:problem:{error.code}",
         "title": error.title,

@@ -11,12 +11,13 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from services.capture.instruments import SpoolInstruments
+from services.capture.instruments import QuarantineInstruments, SpoolInstruments
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.positions import Tally
 
 ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 SELECTOR = re.compile(r'leadflow_consumer_\w+\{(\w+)="(\w+)"\}')
+QUARANTINE = re.compile(r"leadflow_capture_quarantine\w+")
 SPOOL = re.compile(r"leadflow_capture_spool\w+")
 
 
@@ -43,6 +44,16 @@ def test_what_alerts_watch_of_a_spool_is_what_a_spool_tells_from_its_first_scrap
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in SPOOL.findall(expression)}
     assert len(watched) >= 5
+    assert watched <= told
+
+
+def test_what_alerts_watch_of_quarantine_is_what_quarantine_tells() -> None:
+    registry = CollectorRegistry()
+    instruments = QuarantineInstruments(registry)
+    instruments.not_kept.labels("invalid")
+    told = {sample.name for family in registry.collect() for sample in family.samples}
+    watched = {found for expression in expressions() for found in QUARANTINE.findall(expression)}
+    assert len(watched) == 2
     assert watched <= told
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.capture.api.admission import Claim, InFlight, Keys, RateLimit, header_text
 from services.capture.api.bodies import is_ndjson, parse, parse_array, parse_lines, read_body
+from services.capture.api.compressed import inflated, is_gzip
 from services.capture.api.schema import operation
 from services.capture.domain import Kind
 from services.capture.handlers import Batch, Intake
@@ -70,13 +71,10 @@ class Door:
             lines = is_ndjson(headers, many=many)
             named = headers.get(b"idempotency-key")
             name = None if named is None else header_text("Idempotency-Key", named, MAX_IDEMPOTENCY_KEY)
-            body = await read_body(
-                request,
-                headers,
-                claim,
-                limit=settings.max_batch_bytes if many else settings.max_body_bytes,
-                timeout_seconds=settings.body_timeout_seconds,
-            )
+            limit = settings.max_batch_bytes if many else settings.max_body_bytes
+            body = await read_body(request, headers, claim, limit=limit, timeout_seconds=settings.body_timeout_seconds)
+            if b"content-encoding" in headers and is_gzip(headers):
+                body = await inflated(body, claim, limit=limit)
         except (Rejected, Retryable) as error:
             self.intake.turned_away(kind, caller, error)
             raise

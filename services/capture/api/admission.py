@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from math import ceil
+from random import randint
 from typing import Protocol
 
 from services.capture.domain.keys import ApiKey, Scope
@@ -155,7 +156,9 @@ class RateLimit:
         left = bucket.left(now)
         headers = _limits(bucket, left)
         if left < 1:
-            wait = max(1, ceil((1 - left) / rate))
+            # Never before there is something left, and not all at once.
+            shortest = max(1, ceil((1 - left) / rate))
+            wait = shortest + randint(0, max(1, shortest // 2))
             raise Rejected(
                 f"This key may send {rate:g} leads and interactions a second.",
                 status=429,

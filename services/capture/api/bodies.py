@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import Request
 
 from services.capture.api.admission import Claim
+from services.capture.api.compressed import is_gzip
 from services.capture.handlers import Unreadable
 from shared.kit.errors import Rejected
 
@@ -25,7 +26,7 @@ def is_ndjson(headers: Mapping[bytes, bytes], *, many: bool) -> bool:
     """Whether the body is one JSON value a line. Raises `Rejected` with 415 for what cannot be read here."""
     if headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers:
         return False
-    refuse_compressed(headers)
+    is_gzip(headers)
     media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
     media_type = media_type.strip()
     charset = parameters.partition(b"charset=")[2].partition(b";")[0].strip(b' "')
@@ -44,7 +45,7 @@ def is_ndjson(headers: Mapping[bytes, bytes], *, many: bool) -> bool:
 
 
 def refuse_compressed(headers: Mapping[bytes, bytes]) -> None:
-    """Raises `Rejected` with 415 for a compressed body."""
+    """Raises `Rejected` with 415 for a compressed body, where signatures are over the bytes as they were sent."""
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in (b"identity", b""):
         raise Rejected(

@@ -84,7 +84,7 @@ _PROBLEMS = {
     408: "the body did not arrive in time",
     409: "this id (record_id, Idempotency-Key) stands for another content already; `differs` names the fields",
     413: "too large, or too many items",
-    415: "another media type, or compressed",
+    415: "another media type, or compressed in another way than gzip",
     422: "fields that need mending, all at once",
     429: "this key sends too much; see Retry-After",
     503: "the log does not answer, or too much is in flight; see Retry-After",
