@@ -10,14 +10,16 @@ from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import (
     ContactAttempted,
     LeadArchived,
+    LeadMarked,
     LeadQualified,
     LeadReopened,
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
 )
+from shared.contracts.marks import Mark
 
-OutcomeKind = Literal["contacted", "qualified", "archived", "reopened", "opened", "won", "lost"]
+OutcomeKind = Literal["contacted", "qualified", "archived", "reopened", "opened", "won", "lost", "marked"]
 
 _KINDS: dict[type[Event], OutcomeKind] = {
     LeadQualified: "qualified",
@@ -26,6 +28,7 @@ _KINDS: dict[type[Event], OutcomeKind] = {
     OpportunityOpened: "opened",
     OpportunityWon: "won",
     OpportunityLost: "lost",
+    LeadMarked: "marked",
 }
 
 OUTCOME_EVENTS: tuple[type[Event], ...] = (*_KINDS, ContactAttempted)
@@ -33,7 +36,8 @@ OUTCOME_EVENTS: tuple[type[Event], ...] = (*_KINDS, ContactAttempted)
 
 
 class Outcome(NamedTuple):
-    """One thing that came of a lead. `known_at` is when we learned it; imported history was known when it happened."""
+    """One thing that came of a lead. `known_at` is when we learned it; imported history was known when it happened.
+    `version` is a word about the lead's mark in its place in the lead's story, since the last of them holds."""
 
     lead_id: UUID
     event_id: UUID
@@ -41,6 +45,8 @@ class Outcome(NamedTuple):
     occurred_at: datetime
     known_at: datetime
     opportunity_id: str | None = None
+    mark: Mark | None = None
+    version: int | None = None
 
 
 def outcome(event: Event) -> Outcome | None:
@@ -52,8 +58,10 @@ def outcome(event: Event) -> Outcome | None:
         kind = _KINDS.get(type(event))
     if kind is None:
         return None
-    opportunity = getattr(event, "opportunity_id", None)
-    return Outcome(event.lead_id, event.event_id, kind, event.occurred_at, learned_at(event), opportunity)
+    found = Outcome(event.lead_id, event.event_id, kind, event.occurred_at, learned_at(event))
+    if isinstance(event, LeadMarked):
+        return found._replace(mark=event.mark, version=event.version)
+    return found._replace(opportunity_id=getattr(event, "opportunity_id", None))
 
 
 def learned_at(event: Event) -> datetime:

@@ -10,6 +10,7 @@ from uuid import UUID
 from services.scoring.domain.keeping import Keeping
 from services.scoring.domain.outcomes import learned_at
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.marks import Mark
 from shared.contracts.policy import Policy
 
 LONGEST_TEXT = 200
@@ -20,7 +21,7 @@ class Touch(NamedTuple):
     """One thing a lead did, reduced to what rules and models need. `kind` is None where the lead itself was captured.
     Whether an e-mail address, a number and a company are known is kept; what they are is not. A touch that `retracts`
     another says that the other never happened, and counts for nothing itself. `known_at` is when we learned of it; a
-    ledger that is read to be scored leaves that and `historical` out, since everything in it is known."""
+    ledger that is read to be scored leaves that, `historical` and `mark` out, since everything in it is known and counts."""
 
     lead_id: UUID
     event_id: UUID
@@ -46,6 +47,7 @@ class Touch(NamedTuple):
     medium: str | None = None
     known_at: datetime | None = None
     historical: bool = False
+    mark: Mark | None = None
 
 
 def stored_attributes(policy: Policy) -> frozenset[str]:
@@ -83,6 +85,7 @@ def touch(event: LeadCaptured | InteractionRecorded, keeping: Keeping) -> Touch:
             medium=_short(event.medium),
             known_at=learned_at(event),
             historical=event.historical,
+            mark=event.mark,
         )
     personal = event.personal
     kinds = {identity.kind for identity in event.identities}
@@ -105,6 +108,7 @@ def touch(event: LeadCaptured | InteractionRecorded, keeping: Keeping) -> Touch:
         medium=_short(event.medium),
         known_at=learned_at(event),
         historical=event.historical,
+        mark=event.mark,
     )
 
 

@@ -75,7 +75,7 @@ async def add_touches(
                 known[row.lead_id, row.event_id] = row.known_at
     await tx.copy(
         "scoring.touches",
-        ("lead_id", "event_id", *TOUCH_COLUMNS, "attached_to", "known_at", "historical"),
+        ("lead_id", "event_id", *TOUCH_COLUMNS, "attached_to", "known_at", "historical", "mark"),
         [_touch_row(touches[place], owners[place], known.get(place)) for place in sorted(owners, key=_by_number)],
     )
     return owners
@@ -105,7 +105,7 @@ def _touch_row(touch: Touch, owner: UUID, owner_known_at: datetime | None) -> tu
         touch.company, touch.job_title, touch.country, touch.language, touch.source, touch.product, touch.campaign,
         _json(touch.consents), _json(touch.attributes), touch.value, touch.direction,
         touch.outcome, touch.duration_seconds, touch.retracts, touch.medium,
-        None if owner == touch.lead_id else owner, known_at, touch.historical,
+        None if owner == touch.lead_id else owner, known_at, touch.historical, touch.mark,
     )  # fmt: skip
 
 

@@ -14,10 +14,11 @@ async def add_outcomes(tx: Transaction, outcomes: Collection[Outcome]) -> set[Pl
     """Writes outcomes and answers which of them were not known."""
     added = await tx.set_wise(
         """
-        INSERT INTO scoring.outcomes (lead_id, event_id, kind, occurred_at, known_at, opportunity_id)
-        SELECT lead_id, event_id, kind, occurred_at, known_at, opportunity_id
+        INSERT INTO scoring.outcomes (lead_id, event_id, kind, occurred_at, known_at, opportunity_id, mark, version)
+        SELECT lead_id, event_id, kind, occurred_at, known_at, opportunity_id, mark, version
         FROM json_to_recordset(CAST(:rows AS json)) AS new (
-            lead_id uuid, event_id uuid, kind text, occurred_at timestamptz, known_at timestamptz, opportunity_id text
+            lead_id uuid, event_id uuid, kind text, occurred_at timestamptz, known_at timestamptz, opportunity_id text,
+            mark text, version bigint
         )
         ORDER BY lead_id, event_id
         ON CONFLICT DO NOTHING RETURNING lead_id, event_id

@@ -51,6 +51,7 @@ class TouchRow(ScoringTable, table=True):
     medium: str | None = Field(sa_column=Column(Text))
     known_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     historical: bool | None = Field(sa_column=Column(Boolean))
+    mark: str | None = Field(sa_column=Column(Text))
 
 
 class AttachmentRow(ScoringTable, table=True):
@@ -98,7 +99,8 @@ class LeadRow(ScoringTable, table=True):
 
 
 class OutcomeRow(ScoringTable, table=True):
-    """One thing that came of a lead, under the id it was told of. It was known from `known_at` on."""
+    """One thing that came of a lead, under the id it was told of. It was known from `known_at` on. Of one
+    kind, `marked`, `mark` is what somebody said the lead to be, and `version` the place of that in the lead's story."""
 
     __tablename__ = "outcomes"
 
@@ -108,6 +110,8 @@ class OutcomeRow(ScoringTable, table=True):
     occurred_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     known_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     opportunity_id: str | None = Field(sa_column=Column(Text))
+    mark: str | None = Field(sa_column=Column(Text))
+    version: int | None = Field(sa_column=Column(BigInteger))
 
 
 class PolicyRow(ScoringTable, table=True):

@@ -13,6 +13,7 @@ from tests.unit.scoring.builders import (
     attempted,
     captured,
     interacted,
+    marked,
     merged,
     opened,
     touched,
@@ -80,3 +81,11 @@ async def test_a_touch_is_known_of_a_lead_from_when_both_were_known(scoring: Sco
     assert (await known("v1"), await known("v2")) == (at(50), at(50))
     await scoring.take(captured("imported", "history", minutes=7, recorded_at=at(99), historical=True))
     assert await known("history") == at(7)
+
+
+async def test_marks_are_kept_of_captures_and_of_what_was_said_of_a_lead(scoring: Scoring) -> None:
+    await scoring.take(captured(mark="spam"), interacted(), marked("test", 3), marked(None, 4))
+    touches = await scoring.database.rows("SELECT mark FROM scoring.touches ORDER BY kind NULLS FIRST")
+    words = await scoring.database.rows("SELECT mark, version FROM scoring.outcomes ORDER BY version")
+    assert [row.mark for row in touches] == ["spam", None]
+    assert [tuple(row) for row in words] == [("test", 3), (None, 4)]

@@ -13,6 +13,7 @@ from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import (
     ContactAttempted,
     LeadArchived,
+    LeadMarked,
     LeadMerged,
     LeadTouched,
     LeadUnmerged,
@@ -177,4 +178,10 @@ def attempted(lead: object = "lead", minutes: float = 30, **fields: Any) -> Cont
     """Somebody of ours tried to reach the lead."""
     known = {"kind": "call", **fields}
     event: ContactAttempted = _lifecycle(ContactAttempted, lead, ("attempted", lead, minutes), minutes, 4, **known)
+    return event
+
+
+def marked(mark: str | None, version: int, lead: object = "lead", minutes: float = 30) -> LeadMarked:
+    """Somebody said what a lead is: a test, spam, or real."""
+    event: LeadMarked = _lifecycle(LeadMarked, lead, ("marked", lead, version), minutes, version, mark=mark)
     return event

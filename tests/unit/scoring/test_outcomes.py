@@ -6,7 +6,7 @@ import pytest
 
 from services.scoring.domain.outcomes import OUTCOME_EVENTS, outcome
 from shared.contracts.envelope import Event
-from tests.unit.scoring.builders import an_id, archived, at, attempted, captured, merged, opened, won
+from tests.unit.scoring.builders import an_id, archived, at, attempted, captured, marked, merged, opened, won
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ from tests.unit.scoring.builders import an_id, archived, at, attempted, captured
         (attempted(outbound=False), None),
         (captured(), None),
         (merged("lead", "other", 1), None),
+        (marked("spam", 3), "marked"),
     ],
 )
 def test_an_event_says_what_came_of_its_lead_or_nothing(event: Event, kind: str | None) -> None:
@@ -40,3 +41,8 @@ def test_an_outcome_was_known_when_it_was_recorded_and_imported_history_when_it_
         "deal",
     )
     assert imported.known_at == at(10)
+
+
+def test_a_word_about_a_mark_is_kept_with_its_place_in_the_leads_story() -> None:
+    said = [outcome(marked(mark, version)) for mark, version in (("test", 3), (None, 7))]
+    assert [(one.mark, one.version) for one in said if one] == [("test", 3), (None, 7)]

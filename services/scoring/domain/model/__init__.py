@@ -3,23 +3,33 @@ about it. What made the tables is `services.scoring.learning`."""
 
 from services.scoring.domain.model.additive import UNITS_PER_LOG_ODD, AdditiveModel, Pair, Table, Verdict
 from services.scoring.domain.model.artefact import (
+    CUSTOMER,
+    EVERY_UNIT,
     FORMAT,
     FORMAT_VERSION,
+    OPPORTUNITY,
     Artefact,
     UnusableArtefact,
     checksum,
     read_artefact,
     write_artefact,
 )
+from services.scoring.domain.model.features import FEATURES_VERSION, FeatureReader, LateTouch
 from services.scoring.domain.model.values import Cell, as_level, as_number
 
 __all__ = [
+    "CUSTOMER",
+    "EVERY_UNIT",
+    "FEATURES_VERSION",
     "FORMAT",
     "FORMAT_VERSION",
+    "OPPORTUNITY",
     "UNITS_PER_LOG_ODD",
     "AdditiveModel",
     "Artefact",
     "Cell",
+    "FeatureReader",
+    "LateTouch",
     "Pair",
     "Table",
     "UnusableArtefact",

@@ -1,5 +1,5 @@
 """A model as it is kept: one JSON document of numbers and names, which nothing has to be run to read. It says its format,
-the version of that format, and, kept beside it, its checksum."""
+the version of that format and of what its features mean, and, kept beside it, its checksum."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from services.scoring.domain.model.additive import AdditiveModel, Pair, Table
+from services.scoring.domain.model.features import FEATURES_VERSION
 
 FORMAT = "leadflow-additive-model"
 FORMAT_VERSION = 1
+
+OPPORTUNITY, CUSTOMER = "opportunity", "customer"
+"""What a model can foretell of a lead."""
+
+EVERY_UNIT = ""
+"""Stands for all business units that have no model of their own."""
 
 MOST_TABLES, MOST_CELLS, MOST_PAIRS = 500, 2_000, 500
 LARGEST_UNITS = 10_000_000
@@ -41,6 +48,7 @@ def write_artefact(artefact: Artefact) -> str:
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
+        "features_version": FEATURES_VERSION,
         "outcome": artefact.outcome,
         "horizon_days": artefact.horizon_days,
         "base": model.base,
@@ -66,6 +74,10 @@ def read_artefact(text: str, expected_checksum: str | None = None) -> Artefact:
         raise UnusableArtefact(f"it is no document of the format {FORMAT}")
     if document.get("format_version") != FORMAT_VERSION:
         raise UnusableArtefact(f"it is of another format version; this release reads version {FORMAT_VERSION}")
+    if document.get("features_version") != FEATURES_VERSION:
+        raise UnusableArtefact(
+            f"it was taught another meaning of its features; this release has version {FEATURES_VERSION}"
+        )
     try:
         return _read(document)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):

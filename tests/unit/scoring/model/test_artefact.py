@@ -73,6 +73,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         ("[]", "format"),
         (changed(lambda one: one.update(format="pickle")), "format"),
         (changed(lambda one: one.update(format_version=2)), "another format version"),
+        (changed(lambda one: one.update(features_version=99)), "another meaning"),
         (changed(lambda one: one.pop("tables")), "do not fit"),
         (changed(lambda one: one.update(base=1.5)), "do not fit"),
         (changed(lambda one: one.update(base=10**12)), "do not fit"),

@@ -1,0 +1,188 @@
+"""The registry of models, as training, people and the serving side read and write it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import Row
+
+from services.scoring.domain.model import EVERY_UNIT
+from shared.kit.database import Transaction
+
+ActivationKind = Literal["activated", "rolled_back"]
+
+ABOUT = (
+    "version, outcome, business_unit, status, verdict, checksum, format_version, horizon_days, data_from, data_to, "
+    "examples, positives, features, metrics, trained_at, trained_by"
+)
+"""Of a model everything that is not long."""
+
+DOCUMENTS = ("features", "metrics", "profile")
+
+
+async def add_model(tx: Transaction, model: Mapping[str, Any]) -> bool:
+    """Keeps a model, as a challenger. False for one that is there already: the same data gave the same model."""
+    values = {**model, **{name: orjson.dumps(model[name]).decode() for name in DOCUMENTS}, "now": tx.now}
+    added = await tx.execute(
+        """
+        INSERT INTO scoring.models (version, outcome, business_unit, status, verdict, artefact, checksum, format_version,
+            horizon_days, data_from, data_to, examples, positives, features, metrics, profile, trained_at, trained_by)
+        VALUES (:version, :outcome, :business_unit, 'challenger', :verdict, :artefact, :checksum, :format_version,
+            :horizon_days, :data_from, :data_to, :examples, :positives, CAST(:features AS jsonb), CAST(:metrics AS jsonb),
+            CAST(:profile AS jsonb), :now, :trained_by)
+        ON CONFLICT DO NOTHING
+        """,
+        values,
+    )
+    return bool(added.rowcount)
+
+
+async def active_models(tx: Transaction) -> list[Row[Any]]:
+    """Which models speak: few and short rows, to be asked for often."""
+    return await tx.rows(
+        """
+        SELECT outcome, business_unit, version, checksum FROM scoring.models WHERE status = 'active'
+        ORDER BY outcome, business_unit
+        """
+    )
+
+
+async def active_model(tx: Transaction, outcome: str, business_unit: str) -> Row[Any] | None:
+    """The model that speaks for a unit, with its artefact and profile: its own, or that for every unit."""
+    rows = await tx.rows(
+        f"""
+        SELECT {ABOUT}, artefact, profile FROM scoring.models
+        WHERE status = 'active' AND outcome = :outcome AND business_unit IN (:unit, :every)
+        ORDER BY business_unit = :every LIMIT 1
+        """,
+        outcome=outcome,
+        unit=business_unit,
+        every=EVERY_UNIT,
+    )
+    return rows[0] if rows else None
+
+
+async def model(tx: Transaction, version: str) -> Row[Any] | None:
+    """One model, with its artefact and profile."""
+    rows = await tx.rows(f"SELECT {ABOUT}, artefact, profile FROM scoring.models WHERE version = :v", v=version)
+    return rows[0] if rows else None
+
+
+async def models(tx: Transaction, limit: int = 100) -> list[Row[Any]]:
+    """The latest models without their artefacts, those that speak first."""
+    return await tx.rows(
+        f"SELECT {ABOUT} FROM scoring.models ORDER BY status <> 'active', trained_at DESC, version LIMIT :most",
+        most=limit,
+    )
+
+
+async def activations(tx: Transaction, version: str | None = None, limit: int = 100) -> list[Row[Any]]:
+    """Who decided what, the last first; of one model, or of all."""
+    return await tx.rows(
+        """
+        SELECT outcome, business_unit, kind, version, replaced, at, by, reason FROM scoring.model_activations
+        WHERE CAST(:version AS text) IS NULL OR version = :version OR replaced = :version ORDER BY id DESC LIMIT :most
+        """,
+        version=version,
+        most=limit,
+    )
+
+
+async def speaks(tx: Transaction, outcome: str, business_unit: str) -> str | None:
+    """The version that a unit, or every unit, has of its own. Whoever goes on to change that is alone with it."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('leadflow-scoring-models'))")
+    rows = await tx.rows(
+        "SELECT version FROM scoring.models WHERE status = 'active' AND outcome = :outcome AND business_unit = :unit",
+        outcome=outcome,
+        unit=business_unit,
+    )
+    return rows[0].version if rows else None
+
+
+async def let_speak(
+    tx: Transaction,
+    version: str | None,
+    outcome: str,
+    business_unit: str,
+    *,
+    by: str,
+    reason: str,
+    kind: ActivationKind = "activated",
+) -> bool:
+    """From here on this model speaks, or none. False where that was so already."""
+    before = await speaks(tx, outcome, business_unit)
+    if before == version:
+        return False
+    await tx.execute("UPDATE scoring.models SET status = 'retired' WHERE version = :version", {"version": before})
+    await tx.execute("UPDATE scoring.models SET status = 'active' WHERE version = :version", {"version": version})
+    await tx.execute(
+        """
+        INSERT INTO scoring.model_activations (outcome, business_unit, kind, version, replaced, at, by, reason)
+        VALUES (:outcome, :unit, :kind, :version, :replaced, :now, :by, :reason)
+        """,
+        {
+            "outcome": outcome,
+            "unit": business_unit,
+            "kind": kind,
+            "version": version,
+            "replaced": before,
+            "now": tx.now,
+            "by": by,
+            "reason": reason,
+        },
+    )
+    return True
+
+
+async def spoke_before(tx: Transaction, version: str) -> str | None:
+    """The model that this one took the place of when it was activated, None where there was none."""
+    rows = await tx.rows(
+        """
+        SELECT replaced FROM scoring.model_activations WHERE version = :version AND kind = 'activated'
+        ORDER BY id DESC LIMIT 1
+        """,
+        version=version,
+    )
+    return rows[0].replaced if rows else None
+
+
+async def note_training(
+    tx: Transaction,
+    outcome: str,
+    business_unit: str,
+    *,
+    result: Literal["trained", "too_little", "failed"],
+    words: str,
+    numbers: Mapping[str, Any],
+    version: str | None = None,
+) -> None:
+    """Keeps what a training came to, in the place of the one before."""
+    await tx.execute(
+        """
+        INSERT INTO scoring.trainings (outcome, business_unit, at, result, words, numbers, version)
+        VALUES (:outcome, :unit, :now, :result, :words, CAST(:numbers AS jsonb), :version)
+        ON CONFLICT (outcome, business_unit) DO UPDATE SET at = excluded.at, result = excluded.result,
+            words = excluded.words, numbers = excluded.numbers, version = excluded.version
+        """,
+        {
+            "outcome": outcome,
+            "unit": business_unit,
+            "now": tx.now,
+            "result": result,
+            "words": words,
+            "numbers": orjson.dumps(numbers).decode(),
+            "version": version,
+        },
+    )
+
+
+async def trainings(tx: Transaction) -> list[Row[Any]]:
+    """What the last training of each came to."""
+    return await tx.rows(
+        """
+        SELECT outcome, business_unit, at, result, words, numbers, version FROM scoring.trainings
+        ORDER BY outcome, business_unit
+        """
+    )
