@@ -69,11 +69,12 @@ class Capture:
         process.terminate()
         return await asyncio.to_thread(process.wait, 30)
 
-    async def post(self, count: int = 1) -> int:
-        """New leads of seven people, all in one request; the status of the answer."""
+    async def post(self, count: int = 1, person: int | None = None) -> int:
+        """New leads of one person or of seven, all in one request; the status of the answer."""
         numbers = range(self._next, self._next + count)
         self._next += count
-        leads = [{"record_id": f"r{number}", "email": f"p{number % 7}@example.com"} for number in numbers]
+        people = {number: number % 7 if person is None else person for number in numbers}
+        leads = [{"record_id": f"r{number}", "email": f"p{people[number]}@example.com"} for number in numbers]
         answer = await self.client.post(f"{self.url}/v1/leads:batch", json=leads)
         for lead, item in zip(leads, answer.json()["items"], strict=True):
             if item["status"] == 202:
@@ -82,14 +83,15 @@ class Capture:
         return answer.status_code
 
     async def post_until_it_dies(self) -> None:
-        """Many at once, until the process has ended by the failpoint that it was started with."""
+        """Many at once, each for one person, so that each person's have an order; until the process has ended by the
+        failpoint that it was started with."""
 
-        async def send() -> None:
+        async def send(person: int) -> None:
             with suppress(httpx.TransportError):
                 while True:
-                    await self.post()
+                    await self.post(person=person)
 
-        await asyncio.gather(*(send() for _ in range(8)))
+        await asyncio.gather(*(send(person) for person in range(8)))
         code = await asyncio.to_thread(self.services.processes["capture"].wait, 30)
         assert code == -signal.SIGKILL
 
