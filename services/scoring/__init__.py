@@ -1,7 +1,7 @@
 """Scoring: how promising each lead is, and why.
 
 Consumes  capture.leads.v1 (LeadCaptured, InteractionRecorded), pipeline.lifecycle.v1 (LeadTouched, LeadMerged,
-          LeadUnmerged, and what came of leads)
+          LeadUnmerged, LeadMarked, and what came of leads)
 Publishes scoring.scores.v1 (LeadScored)
 Owns      schema `scoring`: the ledger of touches and who each is counted for, the leads with their merges and scores, the
           outcomes, the models

@@ -15,7 +15,7 @@ from services.scoring.settings import ScoringSettings
 from services.scoring.sweep import Sweep
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
-from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
+from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadTouched, LeadUnmerged
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
@@ -36,6 +36,7 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         LeadMerged: Handlers.on_lead_merged,
         LeadUnmerged: Handlers.on_lead_unmerged,
         **dict.fromkeys(OUTCOME_EVENTS, Handlers.on_outcome),
+        LeadMarked: Handlers.on_lead_marked,
     },
 }
 

@@ -35,7 +35,7 @@ from services.scoring.domain import (
 from services.scoring.instruments import ScoringInstruments
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
-from shared.contracts.lifecycle_events import LeadMerged, LeadUnmerged
+from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadUnmerged
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import SCORING_SCORES
@@ -166,8 +166,7 @@ class Handlers:
         people = []
         for lead_id in sorted(set(lead_ids) & leads.keys()):
             group = members.get(lead_id, [])
-            touches = [one for member in group for one in ledgers.get(member.lead_id, ())]
-            people.append(Person(leads[lead_id], group, touches))
+            people.append(Person.of(leads[lead_id], group, ledgers))
         return leads, people
 
     def _announce(self, tx: Transaction, events: Sequence[LeadScored]) -> None:
@@ -203,6 +202,11 @@ class Handlers:
         if not batch.work.unmerge(record.event):
             batch.duplicates.append(record)
 
+    def on_lead_marked(self, batch: Batch, record: Record) -> None:
+        """Somebody said whether the lead is a test or spam: what it did stops to count, or counts again."""
+        batch.work.mark(record.event)
+        self.on_outcome(batch, record)
+
     def on_outcome(self, batch: Batch, record: Record) -> None:
         """Something came of a lead. No score changes by it; models learn from it."""
         if outcome(record.event) is None:
@@ -234,19 +238,20 @@ class Handlers:
         members = [member for stir in stirred for member in stir.members]
         before = [member.lead_id for member in members if member.stored or member.lead_id in attached_to]
         ledgers.update(await storage.ledgers(tx, before))
-        cases = []
-        for stir in stirred:
-            touches = [one for member in stir.members for one in ledgers.get(member.lead_id, ())]
-            cases.append(Case(stir.root.business_unit, touches, scored_moment(stir, touches)))
+        people = [Person.of(stir.root, stir.members, ledgers) for stir in stirred]
+        cases = [
+            Case(stir.root.business_unit, person.counting, scored_moment(stir, person.touches))
+            for stir, person in zip(stirred, people, strict=True)
+        ]
         version = self.judge.policy.version
-        for stir, case, verdict in zip(stirred, cases, self.judge.verdicts(cases), strict=True):
+        for stir, person, case, verdict in zip(stirred, people, cases, self.judge.verdicts(cases), strict=True):
             event = score_event(stir, verdict, case.as_of, policy_version=version, recorded_at=tx.now)
             stir.root.await_change(verdict.judgement.changes_at)
             if event is not None:
                 stir.root.publish(event, verdict)
                 tx.announce(SCORING_SCORES.name, str(event.lead_id), event.to_json())
                 self._instruments.scores.labels(event.grade).inc()
-            elif version != stir.root.policy_version or rests_on(stir.root, stir.members, case.touches) != case.as_of:
+            elif version != stir.root.policy_version or rests_on(stir.root, stir.members, person.touches) != case.as_of:
                 stir.root.confirm(case.as_of, version)
         await storage.save_leads(tx, list(work.leads.values()))
 
@@ -260,7 +265,7 @@ def _named(records: Iterable[Record]) -> set[UUID]:
     named: set[UUID] = set()
     for record in records:
         event = record.event
-        if isinstance(event, LeadCaptured | InteractionRecorded | LeadMerged | LeadUnmerged):
+        if isinstance(event, LeadCaptured | InteractionRecorded | LeadMarked | LeadMerged | LeadUnmerged):
             named.add(event.lead_id)
         if isinstance(event, LeadMerged):
             named.add(event.into_lead_id)

@@ -1,5 +1,5 @@
-"""Marks: who sent themselves a test, who sent spam. The one rule by which pipeline and metrics hold a lead out, so
-that they cannot disagree."""
+"""Marks: who sent themselves a test, who sent spam. The one rule by which scoring, pipeline and metrics hold a
+lead out, so that they cannot disagree."""
 
 from __future__ import annotations
 

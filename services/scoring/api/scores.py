@@ -48,12 +48,13 @@ async def read_explanation(
     """Why a lead's score is what it is: every rule, every point, what is left of it, and what would change the grade."""
     person = await _person(database, lead_id)
     if person is not None and person.root.lead_id != lead_id:
-        moment = "" if as_of is None else f"?as_of={quote(as_of.isoformat())}"
-        return RedirectResponse(f"/v1/scores/{person.root.lead_id}/explanation{moment}", status_code=308)
+        asked = "" if as_of is None else f"?as_of={quote(as_of.isoformat())}"
+        return RedirectResponse(f"/v1/scores/{person.root.lead_id}/explanation{asked}", status_code=308)
     if person is None or not person.known:
         raise _no_score(lead_id, met=person is not None)
     rulebook = policies.judge.rulebook(person.root.business_unit)
-    found = explain(rulebook, person.touches, as_of or database.clock.now())
+    moment = as_of or database.clock.now()
+    found = explain(rulebook, person.counting, moment)
     stored = await queries.scored_lead(database, lead_id)
     return ShownExplanation.model_validate(
         {
@@ -61,6 +62,7 @@ async def read_explanation(
             "lead_id": lead_id,
             "business_unit": person.root.business_unit,
             "policy_version": policies.version,
+            "left_out": person.left_out(moment),
             "told": None if stored is None or stored.score is None else _as_told(stored, policies.version),
         }
     )

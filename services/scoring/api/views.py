@@ -93,8 +93,8 @@ class ShownChange(View):
 
 
 class ShownExplanation(View):
-    """A score as of a moment, by the present policy, down to every point: `lines` and `bounds` sum to the score. `told` is
-    the score as it was published last."""
+    """A score as of a moment, by the present policy, down to every point: `lines` and `bounds` sum to the score. What is
+    marked as a test or as spam is `left_out`. `told` is the score as it was published last."""
 
     lead_id: UUID
     business_unit: str
@@ -108,4 +108,5 @@ class ShownExplanation(View):
     better: list[ShownStep]
     changes: list[ShownChange]
     taken_back: list[UUID]
+    left_out: list[UUID]
     told: LeadScore | None

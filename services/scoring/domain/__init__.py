@@ -19,6 +19,7 @@ from services.scoring.domain.groups import (
 )
 from services.scoring.domain.judging import Judge, Verdict
 from services.scoring.domain.keeping import Keeping
+from services.scoring.domain.marks import counting, marking_of
 from services.scoring.domain.outcomes import OUTCOME_EVENTS, Outcome, learned_at, outcome
 from services.scoring.domain.passing import Person, pass_time, score_anew
 from services.scoring.domain.rulebook import Rulebook, score
@@ -50,10 +51,12 @@ __all__ = [
     "Work",
     "attachment",
     "compare",
+    "counting",
     "explain",
     "keeping",
     "known_at",
     "learned_at",
+    "marking_of",
     "outcome",
     "pass_time",
     "reason",

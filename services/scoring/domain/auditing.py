@@ -32,7 +32,7 @@ def compare(person: Person, judge: Judge) -> Comparison:
         return Comparison("different", "a captured lead has no score")
     if root.score.rating is None:
         return Comparison("unmade")
-    [verdict] = judge.verdicts([Case(root.business_unit, person.touches, moment)])
+    [verdict] = judge.verdicts([Case(root.business_unit, person.counting, moment)])
     score = verdict.judgement.score
     stored = {**root.score._asdict(), "changes_at": root.due_at}
     made_again = {**score._asdict(), "changes_at": verdict.judgement.changes_at}

@@ -22,8 +22,8 @@ class Replay(NamedTuple):
 
 
 def replay(person: Person, present: Judge, other: Judge, as_of: datetime) -> Replay | None:
-    """None for a lead that was not captured by then."""
-    touches = known_at(person.touches, as_of)
+    """None for a lead that was not captured by then, or only under a mark."""
+    touches = known_at(person.counting, as_of)
     if not any(touch.kind is None for touch in touches):
         return None
     unit = person.root.business_unit

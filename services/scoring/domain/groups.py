@@ -14,7 +14,8 @@ from services.scoring.domain.scores import Score
 from services.scoring.domain.touches import Touch
 from shared.contracts.envelope import Event
 from shared.contracts.identity import derived_event_id
-from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
+from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadTouched, LeadUnmerged
+from shared.contracts.marks import Mark
 from shared.contracts.scoring_events import LeadScored
 
 Place = tuple[UUID, UUID]
@@ -39,7 +40,8 @@ def attachment(event: Event) -> Place | None:
 class Lead:
     """What scoring holds about one lead id while a batch works on it. `root_id` is the id its group is scored under,
     its own where it was never merged; `score` is the last one published under this id, from history alone where it is
-    `historical`; at `due_at` time changes it, if nothing else does before."""
+    `historical`; at `due_at` time changes it, if nothing else does before. `word` is the last that was said about whether
+    it is a test or spam, `word_version` that saying's place in its story, 0 where nothing was said."""
 
     lead_id: UUID
     business_unit: str
@@ -55,6 +57,8 @@ class Lead:
     policy_version: str | None = None
     historical: bool = False
     due_at: datetime | None = None
+    word: Mark | None = None
+    word_version: int = 0
     stored: bool = False
     changed: bool = False
 
@@ -162,6 +166,16 @@ class Work:
     def unmerge(self, event: LeadUnmerged) -> bool:
         """Parts the lead, with whatever was merged into it, from its group. False for news already passed."""
         return self._regroup(event, None)
+
+    def mark(self, event: LeadMarked) -> bool:
+        """Somebody said whether the lead is a test or spam. False for news this lead's story has already passed."""
+        lead = self.lead(event.lead_id, event.business_unit)
+        if event.version <= lead.word_version:
+            return False
+        lead.word, lead.word_version = event.mark, event.version
+        lead.changed = True
+        self._stir(lead.lead_id, event)
+        return True
 
     def known_roots(self) -> frozenset[UUID]:
         """The roots of the groups that somebody captured."""

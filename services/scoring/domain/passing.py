@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from services.scoring.domain.assessment import Case
 from services.scoring.domain.groups import Lead, rests_on, uncaused_event
 from services.scoring.domain.judging import Judge
-from services.scoring.domain.touches import Touch
+from services.scoring.domain.marks import counting
+from services.scoring.domain.touches import Touch, in_order, known_at
 from shared.contracts.scoring_events import LeadScored
 
 MOST = 1_000
@@ -17,11 +19,33 @@ MOST = 1_000
 
 
 class Person(NamedTuple):
-    """A lead, everybody merged into it, and everything they did."""
+    """A lead, everybody merged into it, everything they did, and what of that counts: not what is marked as a test or as
+    spam."""
 
     root: Lead
     members: Sequence[Lead]
     touches: Sequence[Touch]
+    counting: Sequence[Touch]
+
+    @classmethod
+    def of(cls, root: Lead, members: Sequence[Lead], ledgers: Mapping[UUID, Sequence[Touch]]) -> Person:
+        """From the ledgers of the members."""
+        if len(members) == 1:
+            did = ledgers.get(members[0].lead_id, ())
+            return cls(root, members, did, counting(members[0], did))
+        touches: list[Touch] = []
+        counted: list[Touch] = []
+        for member in members:
+            did = ledgers.get(member.lead_id, ())
+            touches += did
+            counted += counting(member, did)
+        return cls(root, members, touches, counted)
+
+    def left_out(self, as_of: datetime) -> list[UUID]:
+        """What had happened by then and does not count, in order."""
+        counted = {(one.lead_id, one.event_id) for one in self.counting}
+        touches = sorted(known_at(self.touches, as_of), key=in_order)
+        return [one.event_id for one in touches if (one.lead_id, one.event_id) not in counted]
 
     @property
     def known(self) -> bool:
@@ -50,7 +74,7 @@ def pass_time(person: Person, judge: Judge, now: datetime) -> list[LeadScored]:
         moment = root.due_at
         rest = rests_on(root, person.members, person.touches)
         moment = moment if rest is None else max(moment, rest)
-        [verdict] = judge.verdicts([Case(root.business_unit, person.touches, moment)])
+        [verdict] = judge.verdicts([Case(root.business_unit, person.counting, moment)])
         if root.differs(verdict):
             event = uncaused_event(
                 root, verdict, moment, why="time", policy_version=judge.policy.version, recorded_at=now
@@ -70,7 +94,7 @@ def score_anew(person: Person, judge: Judge, asked_at: datetime, now: datetime) 
         return None
     rest = rests_on(root, person.members, person.touches)
     moment = asked_at if rest is None else max(asked_at, rest)
-    [verdict] = judge.verdicts([Case(root.business_unit, person.touches, moment)])
+    [verdict] = judge.verdicts([Case(root.business_unit, person.counting, moment)])
     root.await_change(verdict.judgement.changes_at)
     version = judge.policy.version
     if root.differs(verdict):

@@ -20,8 +20,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Touch(NamedTuple):
     """One thing a lead did, reduced to what rules and models need. `kind` is None where the lead itself was captured.
     Whether an e-mail address, a number and a company are known is kept; what they are is not. A touch that `retracts`
-    another says that the other never happened, and counts for nothing itself. `known_at` is when we learned of it; a
-    ledger that is read to be scored leaves that, `historical` and `mark` out, since everything in it is known and counts."""
+    another says that the other never happened, and counts for nothing itself; one under a `mark` counts only where somebody
+    said that the mark was a mistake. `known_at` is when we learned of it; a ledger that is read to be scored leaves that
+    and `historical` out, since everything in it is known."""
 
     lead_id: UUID
     event_id: UUID

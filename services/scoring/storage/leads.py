@@ -24,7 +24,8 @@ class GroupChanged(Retryable):
 LEAD_FIELDS = (
     "root_id uuid, known boolean, merged_into uuid, merge_version bigint, merge_occurred_at timestamptz, score integer, "
     "grade text, fit integer, engagement integer, reasons jsonb, policy_version text, probability double precision, contributions jsonb, model_version text, "
-    "scored_occurred_at timestamptz, scored_at timestamptz, rating text, temperature text, historical boolean, due_at timestamptz"
+    "scored_occurred_at timestamptz, scored_at timestamptz, rating text, temperature text, historical boolean, due_at timestamptz, "
+    "word text, word_version bigint"
 )
 LEAD_COLUMNS = [part.split()[0] for part in LEAD_FIELDS.split(", ")]
 
@@ -100,11 +101,7 @@ async def groups(tx: Transaction, roots: Collection[UUID]) -> list[Person]:
     known = [lead for group in members.values() for lead in group]
     did = await ledgers(tx, [lead.lead_id for lead in known])
     leads = {lead.lead_id: lead for lead in known}
-    return [
-        Person(leads[root], group, [one for member in group for one in did.get(member.lead_id, ())])
-        for root, group in members.items()
-        if root in leads
-    ]
+    return [Person.of(leads[root], group, did) for root, group in members.items() if root in leads]
 
 
 async def root_of(tx: Transaction, lead_id: UUID) -> UUID | None:
@@ -168,6 +165,8 @@ def _lead(row: Row[Any]) -> Lead:
         scored_at=row.scored_at,
         historical=bool(row.historical),
         due_at=row.due_at,
+        word=row.word,
+        word_version=row.word_version or 0,
         stored=True,
     )
 
@@ -189,7 +188,7 @@ def _row(lead: Lead) -> tuple[Any, ...]:
     return (
         lead.lead_id, lead.business_unit, lead.root_id, lead.known, lead.merged_into, lead.merge_version,
         lead.merge_occurred_at, *verdict, lead.policy_version, *_assessed(lead.assessment), lead.scored_occurred_at, lead.scored_at,
-        *called, lead.historical, lead.due_at,
+        *called, lead.historical, lead.due_at, lead.word, lead.word_version or None,
     )  # fmt: skip
 
 

@@ -25,10 +25,10 @@ KNOWN_TOUCHES = """
     LEFT JOIN scoring.attachments known USING (lead_id, event_id)"""
 
 LEDGERS = f"""
-    SELECT lead_id AS counts_for, lead_id, event_id, {", ".join(TOUCH_COLUMNS)} FROM scoring.touches
+    SELECT lead_id AS counts_for, lead_id, event_id, {", ".join(TOUCH_COLUMNS)}, mark FROM scoring.touches
     WHERE lead_id = ANY(CAST(:ids AS uuid[])) AND attached_to IS NULL
     UNION ALL
-    SELECT attached_to, lead_id, event_id, {", ".join(TOUCH_COLUMNS)} FROM scoring.touches
+    SELECT attached_to, lead_id, event_id, {", ".join(TOUCH_COLUMNS)}, mark FROM scoring.touches
     WHERE attached_to = ANY(CAST(:ids AS uuid[]))"""
 
 
@@ -92,7 +92,9 @@ async def ledgers(tx: Transaction, leads: Collection[UUID]) -> dict[UUID, list[T
         return {}
     found: dict[UUID, list[Touch]] = {}
     for row in await tx.rows(LEDGERS, ids=as_array(leads)):
-        found.setdefault(row.counts_for, []).append(Touch(*tuple(row)[1:]))
+        values: tuple[Any, ...] = tuple(row)
+        one = Touch(*values[1:-1])
+        found.setdefault(values[0], []).append(one if values[-1] is None else one._replace(mark=values[-1]))
     return found
 
 

@@ -96,6 +96,8 @@ class LeadRow(ScoringTable, table=True):
     temperature: str | None = Field(sa_column=Column(Text))
     historical: bool | None = Field(sa_column=Column(Boolean))
     due_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    word: str | None = Field(sa_column=Column(Text))
+    word_version: int | None = Field(sa_column=Column(BigInteger))
 
 
 class OutcomeRow(ScoringTable, table=True):

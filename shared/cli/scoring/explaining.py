@@ -68,6 +68,8 @@ def shown(found: Mapping[str, Any]) -> Iterator[str | Table]:
     yield table
     if found["segments"] or found["variant"]:
         yield f"Segments: {escape(', '.join(found['segments']) or 'none')}. Rules of: {escape(found['variant'] or 'the unit')}."
+    if found.get("left_out"):
+        yield f"Left out as a test or as spam: {len(found['left_out'])} of what is recorded."
     for step in found["better"]:
         yield f"Would make it {_called(step['score'])}: {escape(step['rule'])}"
     for change in found["changes"]:

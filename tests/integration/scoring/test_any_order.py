@@ -18,19 +18,29 @@ from hypothesis import strategies as st
 from services.scoring.domain import Score, Touch, keeping, resolved_roots, score, touch
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
-from shared.contracts.lifecycle_events import LeadMerged, LeadTouched, LeadUnmerged
+from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadTouched, LeadUnmerged
 from shared.contracts.policy import Scoring as Scored
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import SCORING_SCORES
 from shared.kit.frames import unpack
 from tests.integration.scoring.conftest import Scoring
 from tests.support.patience import eventually
-from tests.unit.scoring.builders import POLICY, SCORING, captured, interacted, merged, recorded, touched, unmerged
+from tests.unit.scoring.builders import (
+    POLICY,
+    SCORING,
+    captured,
+    interacted,
+    marked,
+    merged,
+    recorded,
+    touched,
+    unmerged,
+)
 
 LEADS = range(5)
 EXAMPLES = itertools.count()
 MINUTES = st.integers(0, 20)
-KINDS = ["capture", "visit", "demo", "stray visit", "merge", "part"]
+KINDS = ["capture", "visit", "demo", "stray visit", "merge", "part", "marked capture", "marked visit", "word"]
 """A stray visit is recorded under one lead and found to be another's."""
 
 
@@ -54,8 +64,11 @@ def as_events(story: list[Any], example: object) -> list[Event]:
     events: list[Event] = []
     for number, who, minutes, kind, whom, title in story:
         lead, other, event = (example, who), (example, whom), (example, number)
-        if kind == "capture":
-            events.append(captured(lead, event, minutes, job_title=title))
+        if kind.endswith("capture"):
+            mark = "spam" if kind.startswith("marked") else None
+            events.append(captured(lead, event, minutes, job_title=title, mark=mark))
+        elif kind == "word":
+            events.append(marked({"Director": None, "Student": "spam"}.get(title, "test"), number + 1, lead, minutes))
         elif kind == "merge":
             events.append(merged(lead, other, number + 1, minutes))
         elif kind == "part":
@@ -64,7 +77,9 @@ def as_events(story: list[Any], example: object) -> list[Event]:
             visit = interacted(lead, event, minutes)
             events += [visit, touched(visit, other, number + 1)]
         else:
-            events.append(interacted(lead, event, minutes, kind={"visit": "page_view", "demo": "demo_request"}[kind]))
+            mark = "test" if kind.startswith("marked") else None
+            did = "demo_request" if kind == "demo" else "page_view"
+            events.append(interacted(lead, event, minutes, kind=did, mark=mark))
     return events
 
 
@@ -96,11 +111,26 @@ def expected(events: list[Event], scoring: Scored = SCORING, as_of: datetime | N
     groups: dict[UUID, list[UUID]] = defaultdict(list)
     for lead, root in resolved_roots(merged_into).items():
         groups[root].append(lead)
+    words = [event for event in events if isinstance(event, LeadMarked)]
+    for lead in ledger:
+        ledger[lead] = without_marked(
+            ledger[lead], max((one for one in words if one.lead_id == lead), key=lambda one: one.version, default=None)
+        )
     return {
         root: score([one for member in members for one in ledger[member]], scoring, as_of)
         for root, members in groups.items()
         if known & set(members)
     }
+
+
+def without_marked(touches: list[Touch], last_word: LeadMarked | None) -> list[Touch]:
+    """What of a lead id counts, said once more and otherwise: by what was said last, or by what shows somebody real."""
+    if last_word is not None:
+        return touches if last_word.mark is None else []
+    captures = [one for one in touches if one.kind is None]
+    if captures and all(one.mark for one in captures):
+        return []
+    return [one for one in touches if not one.mark]
 
 
 async def stored(scoring: Scoring, leads: set[UUID]) -> dict[UUID, tuple[int, str]]:

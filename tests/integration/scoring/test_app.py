@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from services.scoring.app import CONSUMES, create_app
 from services.scoring.domain import OUTCOME_EVENTS
 from services.scoring.settings import ScoringSettings
+from shared.contracts.lifecycle_events import LeadMarked
 from shared.kit.documents import InvalidDocument
 from tests.unit.scoring.builders import an_id
 
@@ -52,4 +53,6 @@ def test_every_handler_is_named_after_its_event_but_that_of_all_outcomes() -> No
     for handlers in CONSUMES.values():
         for event, handler in handlers.items():
             words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in event.__name__)
-            assert handler.__name__ == ("on_outcome" if event in OUTCOME_EVENTS else f"on{words}")
+            assert handler.__name__ == (
+                "on_outcome" if event in OUTCOME_EVENTS and event is not LeadMarked else f"on{words}"
+            )
