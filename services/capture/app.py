@@ -13,12 +13,14 @@ from services.capture.api import Door, ShortWay, intake_router
 from services.capture.api.admission import Keys
 from services.capture.api.bodies import parse
 from services.capture.api.channels import ChannelDoor, channels_router
+from services.capture.api.deliveries import read_drafts
 from services.capture.api.keys import keys_router
 from services.capture.api.quarantine import quarantine_router
 from services.capture.api.reconciliation import reconciliation_router
 from services.capture.api.schema import SECURITY_SCHEMES
 from services.capture.beside import stand_beside
 from services.capture.browsers import read_browser
+from services.capture.deliveries import Deliveries
 from services.capture.domain import IntakeRules, Readers
 from services.capture.domain.channels import Addresses
 from services.capture.handlers import Intake
@@ -101,9 +103,21 @@ def create_app(
     if beside.database is not None:
         keep = timedelta(days=settings.quarantine_days)
         keeping = Keeping(beside.database, quarantine, quarantine_instruments, keep)
-    desk = Desk(beside.database, rules, intake, parse, new_id)
+    deliveries = Deliveries(
+        addresses=addresses,
+        read=lambda address, delivery, key: read_drafts(address, delivery, key=key, limit=settings.max_body_bytes),
+        parse=parse,
+        rules=rules,
+        intake=intake,
+        quarantine=quarantine,
+        counts=beside.counts,
+        clock=clock,
+    )
+    desk = Desk(beside.database, rules, intake, deliveries, parse, new_id)
     door = Door(settings=settings, keys=Keys(beside.keys, clock), intake=intake, instruments=instruments)
-    channels = ChannelDoor(door=door, addresses=addresses, secrets=settings.secrets_by_name, clock=clock)
+    channels = ChannelDoor(
+        door=door, addresses=addresses, deliveries=deliveries, secrets=settings.secrets_by_name, clock=clock
+    )
     app = build_app(
         name="capture",
         title="Leadflow capture",

@@ -92,6 +92,8 @@ class Book(Pending[E]):
         self._bytes = 0
         self._max_entries = max_entries
         self._max_bytes = max_bytes
+        self._noted = self._settled = 0
+        self._asked: list[tuple[int, asyncio.Future[bool]]] = []
 
     def note(self, entry: E, *, size_bytes: int = 0) -> bool:
         """False where the book is full: then the entry is lost, and counted so."""
@@ -102,7 +104,38 @@ class Book(Pending[E]):
             return False
         self._entries.append((entry, size_bytes))
         self._bytes += size_bytes
+        self._noted += 1
         return True
+
+    async def written(self, within_seconds: float) -> bool:
+        """Whether all that was noted until now is in the database by then: for the few who have to know."""
+        if self._settled == self._noted:
+            return True
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked.append((self._noted, answer))
+        try:
+            return await asyncio.wait_for(answer, within_seconds)
+        except TimeoutError:
+            return False
+
+    def wrote(self, count: int) -> None:
+        super().wrote(count)
+        self._settle(count, there=True)
+
+    def lose(self, count: int, reason: str) -> None:
+        super().lose(count, reason)
+        if reason == "refused":
+            self._settle(count, there=False)
+
+    def _settle(self, count: int, *, there: bool) -> None:
+        """Entries end in the order in which they were noted. Who asked while one could not be written is not told that all
+        are."""
+        self._settled += count
+        due = [one for one in self._asked if not there or one[0] <= self._settled]
+        self._asked = [one for one in self._asked if one not in due]
+        for _, answer in due:
+            if not answer.done():
+                answer.set_result(there)
 
     def __len__(self) -> int:
         return len(self._entries)

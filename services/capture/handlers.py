@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from operator import attrgetter
 from time import perf_counter
 from typing import NamedTuple
@@ -89,6 +90,20 @@ class _Slice:
 def message(taken: Taken) -> tuple[bytes, bytes]:
     """Key and value of the record: one lead's events share a key, and so their order."""
     return taken.lead_id.encode(), orjson.dumps(taken.event, option=orjson.OPT_UTC_Z)
+
+
+def submitted(draft: Draft, caller: Caller, received_at: datetime, country: str | None) -> Submission:
+    """The way a draft came. `country` is where its sender's numbers without a country code are dialled."""
+    return Submission(
+        caller.sender,
+        caller.may_backdate,
+        received_at,
+        country,
+        draft.flags,
+        draft.is_test,
+        draft.hidden_field_filled,
+        draft.filled_in_seconds,
+    )
 
 
 def refusal(refused: Refused) -> Rejected:
@@ -254,16 +269,7 @@ class Intake:
         batch, ready = Batch(), _Slice()
         since = perf_counter()
         for place, draft in enumerate(drafts):
-            submission = Submission(
-                caller.sender,
-                caller.may_backdate,
-                received_at,
-                country,
-                draft.flags,
-                draft.is_test,
-                draft.hidden_field_filled,
-                draft.filled_in_seconds,
-            )
+            submission = submitted(draft, caller, received_at, country)
             decision = self._rules.decide(draft.kind, draft.body, submission, draft.key)
             sent = Sent(draft.kind, draft.body, submission, draft.key)
             if isinstance(decision, Refused):

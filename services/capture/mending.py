@@ -6,17 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 from uuid import UUID
 
 import orjson
 from sqlalchemy import Row
 
 from services.capture.answers import needs_database
+from services.capture.deliveries import Deliveries, summary
 from services.capture.domain import IntakeRules, Refused, Submission, merge_patch, redacted
 from services.capture.domain.values import unknown_field_flag
 from services.capture.handlers import Intake
-from services.capture.quarantine import MAX_PAYLOAD_BYTES, Sent, encoded
+from services.capture.quarantine import DELIVERY, MAX_PAYLOAD_BYTES, Sent, encoded
 from services.capture.storage import quarantine as storage
 from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
@@ -36,12 +37,14 @@ class Desk:
         database: Database | None,
         rules: IntakeRules,
         intake: Intake,
+        deliveries: Deliveries,
         parse: Callable[[bytes], object],
         new_id: Callable[[], UUID],
     ) -> None:
         self._database = database
         self._rules = rules
         self._intake = intake
+        self._deliveries = deliveries
         self._parse = parse
         self._new_id = new_id
 
@@ -76,17 +79,10 @@ class Desk:
         async def work(tx: Transaction) -> Shown:
             row = await self._open(tx, entry_id)
             body = payload if payload is not None else merge_patch(self._body(row), patch)
-            written = encoded(body)
+            written = body.encode("utf-8", "replace") if _is_text_of(body, row) else encoded(body)
             if written is None or len(written) > MAX_PAYLOAD_BYTES:
                 raise Rejected("What it would become is too large or nested too deep.", code="too-large", status=413)
-            sent = _sent(row, body)
-            decision = self._rules.decide(sent.kind, body, sent.submission, sent.key)
-            faults: list[dict[str, str]] = []
-            if isinstance(decision, Refused):
-                faults = [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in decision.faults]
-                tokens = list(decision.identities)
-            else:
-                tokens = list(decision.tokens)
+            faults, tokens = self._check(row, body, written)
             await storage.mend_entry(
                 tx, entry_id, mended=written, faults=orjson.dumps(faults).decode(), identities=tokens
             )
@@ -104,7 +100,11 @@ class Desk:
         if row.status == "released":
             return _released(entry_id, row.event_id)
         _check_open(row)
-        answer = await self._intake.release(_sent(row, self._body(row)))
+        if row.kind == DELIVERY:
+            way = (row.submission, self._bytes(row), row.key, row.received_at, row.id)
+            answer = summary(await self._deliveries.release(*way))
+        else:
+            answer = await self._intake.release(_sent(row, self._body(row)))
         event_id = UUID(str(answer["event_id"]))
 
         async def work(tx: Transaction) -> None:
@@ -113,7 +113,8 @@ class Desk:
                 await self._record(tx, entry_id, actor, "released")
 
         await self._stored().run(work)
-        return {**_released(entry_id, event_id), "lead_id": answer["lead_id"], "flags": answer["flags"]}
+        told: Shown = {name: answer[name] for name in ("lead_id", "flags", "events") if name in answer}
+        return {**_released(entry_id, event_id), **told}
 
     async def drop(self, entry_id: UUID, *, actor: str, note: str | None) -> Shown:
         """Gives an entry up. It stays on record, and is emptied when its time has come."""
@@ -143,8 +144,23 @@ class Desk:
         _check_open(row)
         return row
 
+    def _check(self, row: Row[Any], body: object, written: bytes) -> tuple[list[dict[str, str]], list[str]]:
+        """What is still wrong with a payload, and the tokens of whom it names."""
+        if row.kind == DELIVERY:
+            return self._deliveries.check(row.submission, written, row.key, row.received_at)
+        sent = _sent(row, body)
+        decision = self._rules.decide(sent.kind, body, sent.submission, sent.key)
+        if not isinstance(decision, Refused):
+            return [], list(decision.tokens)
+        faults = [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in decision.faults]
+        return faults, list(decision.identities)
+
     def _body(self, row: Row[Any]) -> object:
-        """The payload as it stands. Raises `Rejected` where it cannot be used as it is."""
+        """The payload as it stands, read. Raises `Rejected` where it cannot be used as it is."""
+        return self._parse(self._bytes(row))
+
+    def _bytes(self, row: Row[Any]) -> bytes:
+        """The payload as it stands. Raises `Rejected` where only its beginning is there."""
         if row.mended is None and not row.whole:
             raise Rejected(
                 "Of this payload only the beginning is kept: it was too large.",
@@ -152,7 +168,7 @@ class Desk:
                 code="not-whole",
                 fix="Mend it with a whole payload of its own, or have it sent again in smaller parts.",
             )
-        return self._parse(bytes(row.payload if row.mended is None else row.mended))
+        return bytes(row.payload if row.mended is None else row.mended)
 
     def _said(self, kept: bytes | None, *, reveal: bool) -> object:
         if kept is None:
@@ -194,6 +210,11 @@ def _sent(row: Row[Any], body: object) -> Sent:
     way["flags"] = tuple(way.get("flags", ()))
     submission = Submission(**way, sender=row.sender, received_at=row.received_at)
     return Sent(row.kind, body, submission, row.key if row.key is not None else f"quarantine\x1f{row.id}")
+
+
+def _is_text_of(body: object, row: Row[Any]) -> TypeGuard[str]:
+    """Whether it is what a delivery says, in another form than JSON."""
+    return row.kind == DELIVERY and isinstance(body, str)
 
 
 def _released(entry_id: UUID, event_id: UUID | None) -> Shown:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +25,9 @@ from shared.kit.errors import Rejected
 MAX_PAYLOAD_BYTES = 256 * 1024
 """Beyond, only the beginning is kept: enough to see what it was, too little to release it."""
 
+DELIVERY = "delivery"
+"""The kind of an entry that is a whole delivery; the others are leads and interactions."""
+
 MAX_WAITING_ENTRIES = 10_000
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 ENTRY_BYTES = 2_000
@@ -38,6 +42,17 @@ class Sent(NamedTuple):
     kind: Kind
     payload: object
     submission: Submission
+    key: str | None
+
+
+class Whole(NamedTuple):
+    """A delivery that its adapter could not read: whose, to which unit and channel it came, and the way it came."""
+
+    sender: str
+    business_unit: str
+    channel: str
+    received_at: datetime
+    way: Mapping[str, object]
     key: str | None
 
 
@@ -96,12 +111,41 @@ class Quarantine:
             payload=kept,
             identities=list(understood.identities),
         )
-        if self._room < len(kept) or not self._book.note(entry, size_bytes=len(kept) + ENTRY_BYTES):
-            self._instruments.not_kept.labels(reason).inc()
+        return self._note(entry, error)
+
+    def keep_whole(self, whole: Whole, body: bytes, error: Rejected, reason: Reason) -> Rejected:
+        """The same for a delivery; the same bytes again from the same sender are one entry."""
+        kept, key = body[:MAX_PAYLOAD_BYTES], _storable(whole.key)
+        entry = Quarantined(
+            id=entry_id(whole.sender, DELIVERY, key or "", kept),
+            received_at=whole.received_at,
+            sender=whole.sender,
+            business_unit=whole.business_unit,
+            channel=whole.channel,
+            kind=DELIVERY,
+            reason=reason,
+            faults=_faults(error),
+            submission=dict(whole.way),
+            size_bytes=len(body),
+            whole=len(body) == len(kept),
+            key=key,
+            payload=kept,
+            identities=[],
+        )
+        return self._note(entry, error)
+
+    async def written(self, within_seconds: float) -> bool:
+        """Whether what was kept until now is in the database by then."""
+        return await self._book.written(within_seconds)
+
+    def _note(self, entry: Quarantined, error: Rejected) -> Rejected:
+        size = len(entry.payload)
+        if self._room < size or not self._book.note(entry, size_bytes=size + ENTRY_BYTES):
+            self._instruments.not_kept.labels(entry.reason).inc()
             return error
-        self._room -= len(kept)
-        self._instruments.quarantined.labels(sent.kind, reason).inc()
-        error.extra["quarantine_id"] = str(name)
+        self._room -= size
+        self._instruments.quarantined.labels(entry.kind, entry.reason).inc()
+        error.extra["quarantine_id"] = str(entry.id)
         return error
 
 

@@ -129,15 +129,21 @@ def fix(
     ] = None,
     patch: Annotated[Path | None, typer.Option(help="A file with a JSON merge patch.")] = None,
     payload: Annotated[Path | None, typer.Option(help="A file with another payload in its place.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="A file with what a delivery says, in the form its sender uses: CSV, a message.")
+    ] = None,
 ) -> None:
     """Change what an entry says, and see what is still wrong."""
-    given = [one for one in (assignments, patch, payload) if one]
+    given = [one for one in (assignments, patch, payload, text) if one]
     if len(given) != 1:
-        raise CommandFailed("One of --set, --patch and --payload is needed, and only one.", "Give one of them.")
+        raise CommandFailed("One of --set, --patch, --payload and --text is needed, and only one.", "Give one of them.")
+    body: dict[str, Any]
     if assignments:
         body = {"patch": assigned(assignments)}
+    elif patch is not None:
+        body = {"patch": _document(patch, dict)}
     else:
-        body = {"payload": _document(payload)} if payload is not None else {"patch": _document(patch)}
+        body = {"payload": _text(text) if payload is None else _document(payload, dict, list)}
     answer = asyncio.run(_command(entry, "fix", by, body))
     console = Console()
     if answer["ready"]:
@@ -226,12 +232,19 @@ def _value(text: str) -> Any:
         return text
 
 
-def _document(path: Path | None) -> Any:
-    assert path is not None
+def _document(path: Path, *kinds: type) -> Any:
     try:
         document = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
         raise CommandFailed(f"{path} cannot be read: {error}.", "Give a file with one JSON object.") from None
-    if not isinstance(document, dict):
+    if not isinstance(document, kinds):
         raise CommandFailed(f"{path} holds no JSON object.", "Give a file with one JSON object.")
     return document
+
+
+def _text(path: Path | None) -> str:
+    assert path is not None
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{path} cannot be read: {error}.", "Give a text file in UTF-8.") from None

@@ -4,17 +4,17 @@ sender wants to be answered."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from time import monotonic
 from typing import Any, cast
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from services.capture.answers import refused_item
 from services.capture.api import MAX_IDEMPOTENCY_KEY, Door, Endpoint, RawRoute
 from services.capture.api.admission import Claim, header_text
 from services.capture.api.channels_schema import operation
-from services.capture.api.deliveries import bare, read_delivery
+from services.capture.api.deliveries import bare, read_drafts, receive
 from services.capture.api.forms import (
     FormRates,
     allow_origin,
@@ -24,18 +24,9 @@ from services.capture.api.forms import (
     taken_answer,
 )
 from services.capture.api.script import serve_script
-from services.capture.domain import Refused
-from services.capture.domain.channels import (
-    VERIFICATIONS,
-    Address,
-    Addresses,
-    Delivery,
-    Draft,
-    Forged,
-    Ignored,
-    addressed,
-)
-from services.capture.handlers import Batch, Caller, refusal
+from services.capture.deliveries import Deliveries
+from services.capture.domain.channels import VERIFICATIONS, Address, Addresses, Delivery, Forged, Ignored
+from services.capture.handlers import Batch, Caller
 from shared.kit.clock import Clock
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.problems import problem_answer
@@ -47,10 +38,17 @@ class ChannelDoor:
     """What every delivery passes."""
 
     def __init__(
-        self, *, door: Door, addresses: Addresses, secrets: Mapping[str, tuple[str, ...]], clock: Clock
+        self,
+        *,
+        door: Door,
+        addresses: Addresses,
+        deliveries: Deliveries,
+        secrets: Mapping[str, tuple[str, ...]],
+        clock: Clock,
     ) -> None:
         self._door = door
         self.addresses = addresses
+        self._deliveries = deliveries
         self._secrets = secrets
         self._clock = clock
         self._rates = FormRates()
@@ -62,9 +60,9 @@ class ChannelDoor:
             with self._door.inflight.one() as claim:
                 address = self._address(request)
                 taken = await self._take(request, claim, address)
-            response, outcome = _answer(request, address, taken)
+            response, outcome = await self._answer(request, address, taken)
         except (Rejected, Retryable) as error:
-            response, outcome = _failed(request, address, error), _outcome(error)
+            response, outcome = await self._failed(request, address, error), _outcome(error)
         adapter = "unknown"
         if address is not None:
             adapter = address.endpoint.adapter
@@ -78,12 +76,52 @@ class ChannelDoor:
         if address.is_form:
             refuse_strange_origin(request, address.endpoint)
             self._rates.admit(address, request.client.host if request.client else None, monotonic())
-        delivery = await read_delivery(request, claim, address, self._door.settings, self._verify)
-        drafts = _drafts(address, delivery)
+        settings = self._door.settings
+        delivery = await receive(request, claim, address, settings, self._verify)
+        given = delivery.headers.get("idempotency-key")
+        key = None if given is None else header_text("Idempotency-Key", given.encode("latin-1"), MAX_IDEMPOTENCY_KEY)
+        try:
+            drafts = read_drafts(address, delivery, key=key, limit=settings.max_body_bytes)
+        except Rejected as error:
+            raise self._deliveries.refused(address, delivery, key, error) from None
         if isinstance(drafts, Ignored):
             return drafts
         caller = Caller(address.name, may_backdate=False)
         return await self._door.intake.take_drafts(drafts, caller, address.endpoint.country)
+
+    async def _answer(self, request: Request, address: Address, batch: Batch | Ignored) -> tuple[Response, str]:
+        """Anything the log did not take is asked for again: what it did take is recognised by its key. A delivery of which
+        nothing can be taken is refused; one of which something was is done, and each item says."""
+        if isinstance(batch, Ignored):
+            nothing = {"accepted": 0, "rejected": 0, "items": [], "ignored": batch.reason}
+            return Response(orjson.dumps(nothing), media_type="application/json"), "ignored"
+        if batch.unavailable is not None:
+            raise batch.unavailable
+        total = len(batch.items)
+        refused = total > 0 and not batch.accepted
+        if address.is_form:
+            if refused:
+                raise _refused(batch)
+            return taken_answer(request, address.endpoint, batch), "taken"
+        if not refused:
+            return _items(batch, 200), "taken" if total else "nothing"
+        problems = (cast(dict[str, Any], item["problem"]) for item in batch.items)
+        kept = all("quarantine_id" in problem for problem in problems) and await self._is_kept(address)
+        return _items(batch, 200 if kept else 422), "refused"
+
+    async def _failed(self, request: Request, address: Address | None, error: Rejected | Retryable) -> Response:
+        if address is not None and address.is_form:
+            return failed_answer(request, address.endpoint, error)
+        if address is None or isinstance(error, Retryable) or "quarantine_id" not in error.extra:
+            return problem_answer(error)
+        if await self._is_kept(address):
+            return _items(Batch([refused_item(0, error)]), 200)
+        return problem_answer(error)
+
+    async def _is_kept(self, address: Address) -> bool:
+        """Whether a sender that stops at errors is told that all is well: what it sent waits in the database for a person,
+        sending it again would not help, and with the address switched off what can be taken would be lost too."""
+        return address.adapter.stops_on_errors and await self._deliveries.written()
 
     async def options(self, request: Request) -> Response:
         """Answers a browser that asks before a script posts a form."""
@@ -139,25 +177,6 @@ class ChannelDoor:
         return () if name is None else self._secrets.get(name, ())
 
 
-def _drafts(address: Address, delivery: Delivery) -> list[Draft] | Ignored:
-    """Raises `Rejected` with 422 where there is no sense in what was sent, or in its Idempotency-Key."""
-    reading = address.adapter.read(delivery, address.endpoint)
-    if isinstance(reading, Refused):
-        raise refusal(reading)
-    if isinstance(reading, Ignored):
-        return reading
-    given = delivery.headers.get("idempotency-key")
-    key = None if given is None else header_text("Idempotency-Key", given.encode("latin-1"), MAX_IDEMPOTENCY_KEY)
-    return [
-        replace(
-            draft,
-            body=addressed(draft.body, address.unit, address.endpoint),
-            key=draft.key if draft.key is not None or key is None else f"{key}:{place}",
-        )
-        for place, draft in enumerate(reading)
-    ]
-
-
 def _no_such_method(why: str) -> Rejected:
     return Rejected(
         why, status=405, code="method-not-allowed", field="method", fix="Send a POST.", headers={"Allow": "POST"}
@@ -179,29 +198,9 @@ def _outcome(error: Rejected | Retryable) -> str:
     return {401: "forged", 403: "forged", 422: "refused", 429: "limited"}.get(error.status, "unreadable")
 
 
-def _failed(request: Request, address: Address | None, error: Rejected | Retryable) -> Response:
-    if address is not None and address.is_form:
-        return failed_answer(request, address.endpoint, error)
-    return problem_answer(error)
-
-
-def _answer(request: Request, address: Address, batch: Batch | Ignored) -> tuple[Response, str]:
-    """Anything the log did not take is asked for again: what it did take is recognised by its key. A delivery of which
-    nothing can be taken is refused; one of which something was is done, and each item says."""
-    if isinstance(batch, Ignored):
-        nothing = {"accepted": 0, "rejected": 0, "items": [], "ignored": batch.reason}
-        return Response(orjson.dumps(nothing), media_type="application/json"), "ignored"
-    if batch.unavailable is not None:
-        raise batch.unavailable
-    total = len(batch.items)
-    refused = total > 0 and not batch.accepted
-    if address.is_form:
-        if refused:
-            raise _refused(batch)
-        return taken_answer(request, address.endpoint, batch), "taken"
-    content: dict[str, Any] = {"accepted": batch.accepted, "rejected": total - batch.accepted, "items": batch.items}
-    outcome = "refused" if refused else "taken" if total else "nothing"
-    return Response(orjson.dumps(content), 422 if refused else 200, media_type="application/json"), outcome
+def _items(batch: Batch, status: int) -> Response:
+    content = {"accepted": batch.accepted, "rejected": len(batch.items) - batch.accepted, "items": batch.items}
+    return Response(orjson.dumps(content), status, media_type="application/json")
 
 
 def _refused(batch: Batch) -> Rejected:

@@ -1,8 +1,9 @@
-"""From a request to a delivery: its body read as the adapter wants it, once it is known from whom it is."""
+"""From a request to a delivery, and from there to drafts: received, known from whom, read as the adapter wants it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from fastapi import Request
 
@@ -11,7 +12,7 @@ from services.capture.api.bodies import Head, feed_body, parse, read_body, refus
 from services.capture.api.parts import FormReader, parse_form
 from services.capture.api.tables import parse_table
 from services.capture.domain import Refused
-from services.capture.domain.channels import Address, Content, Delivery
+from services.capture.domain.channels import Address, Content, Delivery, Draft, Ignored, addressed
 from services.capture.domain.faults import Fault, describe
 from services.capture.handlers import refusal
 from services.capture.settings import CaptureSettings
@@ -27,10 +28,11 @@ def bare(request: Request, body: bytes = b"", content: object = None) -> Deliver
     return Delivery(body, content, request.headers, request.query_params, str(request.url))
 
 
-async def read_delivery(
+async def receive(
     request: Request, claim: Claim, address: Address, settings: CaptureSettings, verify: Verify
 ) -> Delivery:
-    """What was sent. Nothing of it is read before `verify`, which raises for what is not from its sender."""
+    """What was sent, of a form its fields, else its bytes. Nothing is read before `verify`, which raises for what is not
+    from its sender."""
     headers: dict[bytes, bytes] = dict(request.scope["headers"])
     refuse_compressed(headers)
     content_type = headers.get(b"content-type", b"")
@@ -47,10 +49,31 @@ async def read_delivery(
         claim.hold(address.adapter.head_bytes)
         head = Head(address.adapter.head_bytes)
         await feed_body(request, headers, head.take, limit=settings.max_email_bytes, timeout_seconds=seconds)
-        return bare(request, content=head.content())
+        return bare(request, head.content())
     body = await read_body(request, headers, claim, limit=limit, timeout_seconds=seconds)
-    verify(address, bare(request, body), headers)
-    return bare(request, body, _content(address.adapter.contents, body, content_type, limit))
+    delivery = bare(request, body)
+    verify(address, delivery, headers)
+    return delivery
+
+
+def read_drafts(address: Address, delivery: Delivery, *, key: str | None, limit: int) -> list[Draft] | Ignored:
+    """What the adapter makes of it. Raises `Rejected`: 400, 413, 415 or 422 where it is not what the sender should send."""
+    if delivery.content is None:
+        content_type = delivery.headers.get("content-type", "").encode("latin-1")
+        delivery = replace(delivery, content=_content(address.adapter.contents, delivery.body, content_type, limit))
+    reading = address.adapter.read(delivery, address.endpoint)
+    if isinstance(reading, Refused):
+        raise refusal(reading)
+    if isinstance(reading, Ignored):
+        return reading
+    return [
+        replace(
+            draft,
+            body=addressed(draft.body, address.unit, address.endpoint),
+            key=draft.key if draft.key is not None or key is None else f"{key}:{place}",
+        )
+        for place, draft in enumerate(reading)
+    ]
 
 
 def _is_form(content_type: bytes) -> bool:

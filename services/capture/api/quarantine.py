@@ -27,7 +27,9 @@ class Mending(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     patch: dict[str, Any] | None = None
-    payload: dict[str, Any] | None = None
+    payload: dict[str, Any] | list[Any] | str | None = Field(
+        None, description="For a delivery also a list, or its text in the form its sender sends."
+    )
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Mending:
@@ -52,7 +54,7 @@ def quarantine_router(desk: Desk) -> APIRouter:
     async def listing(
         status: Status | None = "open",
         reason: Reason | None = None,
-        kind: Literal["lead", "interaction"] | None = None,
+        kind: Literal["lead", "interaction", "delivery"] | None = None,
         sender: Annotated[str | None, Query(max_length=300)] = None,
         business_unit: Annotated[str | None, Query(max_length=300)] = None,
         cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")] = None,

@@ -29,11 +29,13 @@ ADAPTERS: Mapping[AdapterName, Adapter] = {
     "form": Adapter("HTML form", read_form, contents=("form", "json"), verification="open"),
     "json": Adapter("JSON with names of its own", read_json),
     "standard_webhooks": Adapter("Standard Webhooks", read_standard_webhook, verification="standard_webhooks"),
-    "meta_lead_ads": Adapter("Meta", read_meta, verification="meta", handshake=meta_handshake),
-    "google_ads": Adapter("Google Ads", read_google, verification="google"),
-    "linkedin": Adapter("LinkedIn", read_linkedin, verification="linkedin", handshake=linkedin_handshake),
-    "typeform": Adapter("Typeform", read_typeform, verification="typeform"),
-    "calendly": Adapter("Calendly", read_calendly, verification="calendly"),
+    "meta_lead_ads": Adapter("Meta", read_meta, verification="meta", handshake=meta_handshake, stops_on_errors=True),
+    "google_ads": Adapter("Google Ads", read_google, verification="google", proof_field="google_key"),
+    "linkedin": Adapter(
+        "LinkedIn", read_linkedin, verification="linkedin", handshake=linkedin_handshake, stops_on_errors=True
+    ),
+    "typeform": Adapter("Typeform", read_typeform, verification="typeform", stops_on_errors=True),
+    "calendly": Adapter("Calendly", read_calendly, verification="calendly", stops_on_errors=True),
     "call": Adapter("Telephony", read_call, contents=("form", "json")),
     "twilio_call": Adapter("Twilio", read_twilio_call, contents=("form",), verification="twilio"),
     "chat": Adapter("Chat", read_chat),

@@ -94,7 +94,8 @@ Handshake = Callable[[Delivery, Sequence[str]], Answered | Forged]
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """A sender's way of saying things. `verification` is what it is trusted by where the endpoint says nothing
-    else. Where there is `head_bytes`, so much of the beginning of a body is kept, and the rest read past."""
+    else. Where there is `head_bytes`, so much of the beginning of a body is kept, and the rest read past. `proof_field` is
+    where the body holds what proves it. One that `stops_on_errors` switches an address off whose answers are errors."""
 
     title: str
     read: Callable[[Delivery, Endpoint], Reading]
@@ -102,3 +103,5 @@ class Adapter:
     verification: VerificationName = "api_key"
     handshake: Handshake | None = None
     head_bytes: int | None = None
+    proof_field: str | None = None
+    stops_on_errors: bool = False
