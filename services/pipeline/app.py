@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from services.pipeline.api import audit, history, leads, opportunities
+from services.pipeline.api import audit, history, leads, opportunities, people
 from services.pipeline.api.parts import Parts
 from services.pipeline.commands import Commands
+from services.pipeline.erasing import Erasing
+from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
 from services.pipeline.imports import HistoryImports
 from services.pipeline.instruments import PipelineInstruments
@@ -17,6 +20,7 @@ from services.pipeline.settings import PipelineSettings
 from services.pipeline.stranded import Stranded
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
+from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.lifecycle_events import (
     AmountChanged,
     CloseDateChanged,
@@ -37,14 +41,15 @@ from shared.contracts.lifecycle_events import (
     OpportunityOpened,
     OpportunityWon,
     OrderPlaced,
+    PersonalDataErased,
     SatisfactionRecorded,
     StageChanged,
 )
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
-from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
 from shared.kit.app import build_app
-from shared.kit.auth import require_token
+from shared.kit.auth import require_privacy_token, require_token
 from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.documents import read_yaml
@@ -57,6 +62,7 @@ CONSUMES: dict[Topic, dict[type[Event], Callable[..., Any]]] = {
         InteractionRecorded: Handlers.on_interaction_recorded,
     },
     SCORING_SCORES: {LeadScored: Handlers.on_lead_scored},
+    PIPELINE_ERASURES: {ErasureOrdered: Handlers.on_erasure_ordered},
 }
 
 PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
@@ -82,7 +88,9 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
         CustomerChurned,
         SatisfactionRecorded,
         ConsentChanged,
-    )
+        PersonalDataErased,
+    ),
+    PIPELINE_ERASURES: (ErasureOrdered,),
 }
 
 
@@ -111,6 +119,12 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         instruments=ConsumerInstruments(registry),
     )
     stranded = Stranded(database, handlers, interval_seconds=settings.stranded_interval_seconds)
+    forgetting = Forgetting(
+        database,
+        handlers.fingerprint,
+        waiting=timedelta(days=settings.waiting_personal_days),
+        letters=timedelta(days=settings.dead_letter_personal_days),
+    )
     app = build_app(
         name="pipeline",
         title="Leadflow pipeline",
@@ -120,7 +134,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         database=database,
         consumer=consumer,
         relay=True,
-        parts=[stranded.running],
+        parts=[stranded.running, forgetting.running],
     )
     app.state.pipeline = Parts(
         database,
@@ -128,7 +142,9 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         Commands(database, policy, instruments),
         HistoryImports(database, policy, secret, handlers),
         secret,
+        Erasing(database, policy, secret, handlers.fingerprint),
     )
     for router in (leads.router, opportunities.router, history.router, audit.router):
         app.include_router(router, dependencies=[Depends(require_token)])
+    app.include_router(people.router, dependencies=[Depends(require_privacy_token)])
     return app

@@ -14,11 +14,15 @@ import orjson
 from services.pipeline.domain import capture_intake
 from services.pipeline.domain.batch import Batch, Pending, components
 from services.pipeline.domain.decisions import decide_qualification
+from services.pipeline.domain.erasure import forgotten, names_of
 from services.pipeline.domain.identity_join import join_by_identities
+from services.pipeline.erasing import take_order
 from services.pipeline.instruments import PipelineInstruments
-from services.pipeline.storage import loading, saving
+from services.pipeline.storage import erasures, loading, saving
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
+from shared.contracts.erasure_events import ErasureOrdered
+from shared.contracts.personal import without_person
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import TOPICS
@@ -39,6 +43,8 @@ class Arrival(NamedTuple):
 
     record: Record
     stored: bool = False
+    fingerprint: str | None = None
+    """Of what it said, where it does not say it any more."""
 
 
 class Handlers:
@@ -57,13 +63,17 @@ class Handlers:
         self._instruments = instruments
 
     async def handle(self, transaction: Transaction, records: Sequence[Record]) -> None:
-        """One batch of the log."""
-        await self._process(transaction, [Arrival(record) for record in records])
+        """One batch of the log. Who is erased is known before anything of them is read."""
+        orders = [record for record in records if isinstance(record.event, ErasureOrdered)]
+        for record in orders:
+            await self.on_erasure_ordered(transaction, record)
+        if arrivals := [Arrival(one) for one in records if not isinstance(one.event, ErasureOrdered)]:
+            await self._process(transaction, arrivals)
 
     async def take_up_stranded(self, transaction: Transaction, *, within_seconds: float | None) -> int:
         """Looks again at what waits although its lead is known. Answers with how many there were."""
         rows = await loading.stranded(transaction, within_seconds=within_seconds)
-        arrivals = [Arrival(_as_record(transaction, row), stored=True) for row in rows]
+        arrivals = [_waited(transaction, row) for row in rows]
         if arrivals:
             await self._process(transaction, arrivals)
         return len(arrivals)
@@ -72,31 +82,39 @@ class Handlers:
         """Takes up what waited for leads and identities that were made known otherwise, as by an import."""
         rows = {(one.lead_id, one.event_id): one for one in await loading.waiting_for(transaction, lead_ids, tokens)}
         if rows:
-            await self._process(
-                transaction, [Arrival(_as_record(transaction, row), stored=True) for row in rows.values()]
-            )
+            await self._process(transaction, [_waited(transaction, row) for row in rows.values()])
+
+    async def on_erasure_ordered(self, transaction: Transaction, record: Record) -> None:
+        """Somebody is to be forgotten. This service said so itself; what its database does not know of it is done now."""
+        if not await take_order(transaction, record.event, self.fingerprint):
+            transaction.mark_duplicate(record)
 
     def on_lead_captured(self, work: Work, event: LeadCaptured, arrival: Arrival, _: UUID | None = None) -> None:
         """A new lead's story begins, or a known lead was captured again; identities may join it with others."""
-        fingerprint = self._fingerprint(event)
+        fingerprint = self.fingerprint(event)
         if work.is_repeated(event.event_id, fingerprint):
             _repeated(work, arrival)
             return
         ledger = work.ledger
+        erased = work.erased_by(event)
         held_out = event.lead_id in ledger and ledger.root(event.lead_id).state.mark is not None
         if event.lead_id in ledger:
             ledger.record(event.lead_id, capture_intake.touched(event, event.lead_id, fingerprint))
         else:
             ledger.create(event.lead_id, event.business_unit)
             ledger.record(event.lead_id, capture_intake.created(event, fingerprint))
-        ledger[event.lead_id].learn(
-            capture_intake.personal(event), event.occurred_at, doubtful=event.mark is not None and not held_out
-        )
+            if erased is not None:
+                ledger.record(event.lead_id, forgotten(erased))
+        if erased is None:
+            ledger[event.lead_id].learn(
+                capture_intake.personal(event), event.occurred_at, doubtful=event.mark is not None and not held_out
+            )
         work.remember(event.event_id, event.lead_id, fingerprint)
         for consent in capture_intake.consents(event):
-            ledger.record(event.lead_id, consent)
+            ledger.record(event.lead_id, consent if erased is None else consent._replace(aside=None))
+        joined: list[UUID] = []
         if event.mark is None:  # a test with a customer's number, or spam with anybody's, says nothing of who is who
-            join_by_identities(
+            joined = join_by_identities(
                 ledger,
                 event.lead_id,
                 [(one.kind, owner) for one in event.identities if (owner := work.owners.get(one.token)) is not None],
@@ -105,6 +123,8 @@ class Handlers:
                 correlation_id=event.correlation_id,
                 historical=event.historical,
             )
+        if erased is not None:
+            work.extend(erased, event, joined=bool(joined))
         self._take_up(work, event.lead_id, [one.token for one in event.identities])
         if held_out:
             self._qualify(work, event.lead_id, event)
@@ -113,13 +133,15 @@ class Handlers:
         self, work: Work, event: InteractionRecorded, arrival: Arrival, under: UUID | None = None
     ) -> None:
         """A known lead was touched; an interaction of somebody unknown waits."""
-        fingerprint = self._fingerprint(event)
+        fingerprint = arrival.fingerprint or self.fingerprint(event)
         tokens = tuple(one.token for one in event.identities)
         if work.is_repeated(event.event_id, fingerprint):
             _repeated(work, arrival)
             return
         lead_id = work.lead_for(event.lead_id, tokens) or under
         if lead_id is None:
+            if work.erased_by(event) is not None and not arrival.stored:
+                arrival = Arrival(_without_person(arrival.record), fingerprint=fingerprint)
             _wait(work, arrival, event.lead_id, event.event_id, tokens)
             return
         work.ledger.record(lead_id, capture_intake.touched(event, lead_id, fingerprint))
@@ -158,7 +180,7 @@ class Handlers:
 
     def _take_up(self, work: Work, lead_id: UUID, tokens: Iterable[str]) -> None:
         for waited in work.take_up(lead_id, tokens):
-            self._on(work, Arrival(waited.record, waited.stored), under=lead_id)
+            self._on(work, Arrival(waited.record, waited.stored, waited.fingerprint), under=lead_id)
             self._instruments.taken_up.inc()
 
     def _on(self, work: Work, arrival: Arrival, under: UUID | None = None) -> None:
@@ -166,6 +188,7 @@ class Handlers:
         self._routes[type(event)](self, work, event, arrival, under)
 
     async def _process(self, transaction: Transaction, arrivals: Sequence[Arrival]) -> None:
+        await erasures.stand_beside(transaction)
         work = await self._load(transaction, arrivals)
         for arrival in arrivals:
             self._on(work, arrival)
@@ -189,6 +212,7 @@ class Handlers:
         lead_ids = {event.lead_id for event in events} | set(owners.values()) | {one.lead_id for one in seen.values()}
         ledger = await loading.lock_groups(transaction, lead_ids)
         work: Work = Batch(ledger, owners)
+        work.erased = await erasures.erased(transaction, (name for event in named for name in names_of(event)))
         for event_id, one in seen.items():
             work.remember(event_id, one.lead_id, one.fingerprint)
         unknown = {event.lead_id for event in captured if event.lead_id not in ledger}
@@ -216,7 +240,9 @@ class Handlers:
         for event_id, known in seen.items():
             work.remember(event_id, known.lead_id, known.fingerprint)
         for place, one in found.items():
-            work.wait(Pending(*place, tuple(tokens.get(place, ())), _as_record(transaction, one), stored=True))
+            record = _as_record(transaction, one)
+            known_by = tuple(tokens.get(place, ()))
+            work.wait(Pending(*place, known_by, record, stored=True, fingerprint=one.fingerprint))
 
     async def _load_stories(self, transaction: Transaction, work: Work, captured: Sequence[LeadCaptured]) -> None:
         """The whole history of those who may be merged or were: their state is made from it, not gone on with."""
@@ -239,7 +265,7 @@ class Handlers:
             self._instruments.facts.labels(event).inc(count)
         fresh = [one for one in work.pending if not one.stored and not one.taken]
         kept = await saving.keep_waiting(
-            transaction, [(one.lead_id, one.event_id, one.tokens, one.record) for one in fresh]
+            transaction, [(one.lead_id, one.event_id, one.tokens, one.record, one.fingerprint) for one in fresh]
         )
         for one in fresh:
             if (one.lead_id, one.event_id) in kept:
@@ -252,10 +278,11 @@ class Handlers:
         taken = {(one.lead_id, one.event_id) for one in work.pending if one.stored and one.taken}
         stored = {(one.record.event.lead_id, one.record.event.event_id) for one in arrivals if one.stored}
         await saving.stop_waiting(transaction, taken | (stored - waiting))
+        await erasures.extend(transaction, work.extensions)
         if work.conflicts:
             self._instruments.conflicts.inc(work.conflicts)
 
-    def _fingerprint(self, event: LeadCaptured | InteractionRecorded) -> str:
+    def fingerprint(self, event: LeadCaptured | InteractionRecorded) -> str:
         """What the sender said, keyed and hashed: the times Leadflow adds by itself are left out."""
         said: list[Any] = [
             event.event, event.lead_id, event.sender, event.channel, [one.token for one in event.identities], event.source,
@@ -290,10 +317,19 @@ def _wait(work: Work, arrival: Arrival, lead_id: UUID, event_id: UUID, tokens: t
             raise Rejected(
                 "What would be announced of it is too large.", code="too-large", fix="Shorten it and redrive."
             )
-    if not work.wait(Pending(lead_id, event_id, tokens, arrival.record, arrival.stored)):
+    waiting = Pending(lead_id, event_id, tokens, arrival.record, arrival.stored, fingerprint=arrival.fingerprint)
+    if not work.wait(waiting):
         _repeated(work, arrival)
+
+
+def _waited(transaction: Transaction, row: loading.Stored) -> Arrival:
+    return Arrival(_as_record(transaction, row), stored=True, fingerprint=row.fingerprint)
 
 
 def _as_record(transaction: Transaction, row: loading.Stored) -> Record:
     event = TOPICS[row.topic].parse(row.value)
     return Record(row.topic, row.partition, row.offset, None, row.value, (), transaction.now, event)
+
+
+def _without_person(record: Record) -> Record:
+    return record._replace(value=without_person(record.value) or b"{}")

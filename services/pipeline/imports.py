@@ -16,7 +16,7 @@ from services.pipeline.domain.history_rows import HistoryRow, read_row
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.handlers import Handlers
-from services.pipeline.storage import loading, saving
+from services.pipeline.storage import erasures, loading, saving
 from shared.contracts.capture_events import Identity
 from shared.contracts.identity import external_identity, identity, lead_id_from
 from shared.contracts.policy import Policy
@@ -79,6 +79,7 @@ class HistoryImports:
         return result
 
     async def _record(self, transaction: Transaction, *, sender: str, part: Sequence[Known]) -> Imported:
+        await erasures.stand_beside(transaction)
         claims = [(one.row.business_unit, one.who, lead_id_from([one.who], one.row.event_id)) for one in part]
         owners, claimed = await loading.claim_identities(transaction, claims, ())
         ledger = await loading.lock_groups(transaction, set(owners.values()))

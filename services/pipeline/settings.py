@@ -15,3 +15,6 @@ class PipelineSettings(ServiceSettings):
 
     port: int = Field(8003, ge=0, le=65535)
     stranded_interval_seconds: float = Field(1.0, gt=0)
+    waiting_personal_days: float = Field(
+        30.0, gt=0, description="How long what waits for its lead still says who it is about."
+    )

@@ -15,6 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.contracts.capture_events import CaptureEvents
 from shared.contracts.envelope import Event
+from shared.contracts.erasure_events import ErasureEvents
 from shared.contracts.lifecycle_events import LifecycleEvents
 from shared.contracts.scoring_events import ScoringEvents
 
@@ -55,7 +56,7 @@ class Topic:
     def parse_only(self, *wanted: type[Event]) -> Callable[[bytes], Event | Unread]:
         """A parser for a reader that uses few of a topic's kinds of event. What a publisher writes of the others is
         recognised by how it begins; whatever looks unusual is parsed like anything else."""
-        kinds = self.events.core_schema["choices"].keys() - {kind.__name__ for kind in wanted}
+        kinds = self.events.core_schema.get("choices", {}).keys() - {kind.__name__ for kind in wanted}
         unread = {str(kind).encode(): Unread(str(kind)) for kind in kinds}
 
         def parse(value: bytes) -> Event | Unread:
@@ -71,5 +72,6 @@ class Topic:
 CAPTURE_LEADS = Topic("capture.leads.v1", "capture", TypeAdapter(CaptureEvents), timedelta(days=30))
 SCORING_SCORES = Topic("scoring.scores.v1", "scoring", TypeAdapter(ScoringEvents), timedelta(days=30))
 PIPELINE_LIFECYCLE = Topic("pipeline.lifecycle.v1", "pipeline", TypeAdapter(LifecycleEvents), None)
+PIPELINE_ERASURES = Topic("pipeline.erasures.v1", "pipeline", TypeAdapter(ErasureEvents), None)
 
-TOPICS = {topic.name: topic for topic in (CAPTURE_LEADS, SCORING_SCORES, PIPELINE_LIFECYCLE)}
+TOPICS = {topic.name: topic for topic in (CAPTURE_LEADS, SCORING_SCORES, PIPELINE_LIFECYCLE, PIPELINE_ERASURES)}

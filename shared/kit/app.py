@@ -109,6 +109,7 @@ def build_app(
     app = FastAPI(title=title, description=description, version=build_version(), lifespan=lifespan)
     app.state.name = name
     app.state.api_token = settings.api_token.get_secret_value()
+    app.state.privacy_token = settings.privacy_token.get_secret_value()
     app.state.started = False
     app.state.draining = False
     app.state.database = database

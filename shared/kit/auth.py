@@ -1,4 +1,5 @@
-"""Who may call: one bearer token for people and systems that operate a service."""
+"""Who may call: one bearer token for people and systems that operate a service, and one for what only few may do with
+personal data, where the deployment has one."""
 
 from __future__ import annotations
 
@@ -14,13 +15,24 @@ bearer = HTTPBearer(auto_error=False, description="The deployment's API token, L
 
 async def require_token(request: Request) -> None:
     """Refuses a request without the deployment's token. Compares in constant time."""
+    _require(request, request.app.state.api_token, "API token", "LEADFLOW_API_TOKEN")
+
+
+async def require_privacy_token(request: Request) -> None:
+    """Refuses a request without the token for personal data; the API token will do where there is no such token."""
+    if token := request.app.state.privacy_token:
+        _require(request, token, "privacy token", "LEADFLOW_PRIVACY_TOKEN")
+    else:
+        await require_token(request)
+
+
+def _require(request: Request, expected: str, name: str, variable: str) -> None:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    expected: str = request.app.state.api_token
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), expected.encode()):
         raise Rejected(
-            "This needs the API token.",
+            f"This needs the {name}.",
             status=401,
             code="unauthorized",
-            fix="Send the header `Authorization: Bearer <LEADFLOW_API_TOKEN>`.",
+            fix=f"Send the header `Authorization: Bearer <{variable}>`.",
             headers={"WWW-Authenticate": "Bearer"},
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.kit.errors import LeadflowError
@@ -48,6 +48,7 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr = Field(SecretStr(""), validation_alias=_shared("DATABASE_URL"))
     kafka_bootstrap: str = Field("127.0.0.1:9092", validation_alias=_shared("KAFKA_BOOTSTRAP"))
     api_token: SecretStr = Field(validation_alias=_shared("API_TOKEN"), min_length=16)
+    privacy_token: SecretStr = Field(SecretStr(""), validation_alias=_shared("PRIVACY_TOKEN"))
     identity_secret: SecretStr = Field(validation_alias=_shared("IDENTITY_SECRET"), min_length=16)
     policy_file: Path = Field(Path("policy.yaml"), validation_alias=_shared("POLICY_FILE"))
     log_level: str = Field("INFO", validation_alias=_shared("LOG_LEVEL"), pattern="^(DEBUG|INFO|WARNING|ERROR)$")
@@ -65,8 +66,16 @@ class ServiceSettings(BaseSettings):
     stall_timeout_seconds: float = Field(30.0, ge=1)
     dead_letter_budget: int = Field(100, ge=1)
     dead_letter_window_seconds: float = Field(600.0, gt=0)
+    dead_letter_personal_days: float = Field(30.0, gt=0, description="How long dead letters say who they are about.")
     shutdown_timeout_seconds: float = Field(10.0, gt=0)
     drain_seconds: float = Field(0.0, ge=0)
+
+    @field_validator("privacy_token")
+    @classmethod
+    def _is_long_enough(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < 16:
+            raise ValueError("has fewer than 16 characters")
+        return token
 
     @classmethod
     def settings_customise_sources(

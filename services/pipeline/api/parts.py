@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from services.pipeline.commands import Asked, Commands, Done
 from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.erasing import Erasing
 from services.pipeline.imports import HistoryImports
 from services.pipeline.storage import queries
 from shared.contracts.envelope import Moment, Name
@@ -29,6 +30,7 @@ class Parts:
     commands: Commands
     imports: HistoryImports
     identity_secret: bytes
+    erasing: Erasing
 
 
 def parts_of(request: Request) -> Parts:

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from services.pipeline.domain.erasure import Erased, Extension, erased_by, names_of
 from services.pipeline.domain.ledger import Ledger
+from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 
 R = TypeVar("R")
 
 
 @dataclass(slots=True)
 class Pending(Generic[R]):
-    """A record whose lead is not known. `stored` says that it waits in the database already, `place` when it arrived."""
+    """A record whose lead is not known. `stored` says that it waits in the database already, `place` when it arrived, and
+    `fingerprint` what it said where it does not say it any more."""
 
     lead_id: UUID
     event_id: UUID
@@ -23,6 +26,7 @@ class Pending(Generic[R]):
     stored: bool
     taken: bool = False
     place: int = 0
+    fingerprint: str | None = None
 
 
 @dataclass(slots=True)
@@ -36,6 +40,8 @@ class Batch(Generic[R]):
     duplicates: list[R] = field(default_factory=list)
     conflicts: int = 0
     pending: list[Pending[R]] = field(default_factory=list)
+    erased: dict[str, Erased] = field(default_factory=dict)
+    extensions: list[Extension] = field(default_factory=list)
     _under_lead: dict[UUID, list[Pending[R]]] = field(default_factory=dict)
     _under_token: dict[str, list[Pending[R]]] = field(default_factory=dict)
     _waiting: set[tuple[UUID, UUID]] = field(default_factory=set)
@@ -67,6 +73,28 @@ class Batch(Generic[R]):
             if owner is not None and owner in self.ledger:
                 return owner
         return None
+
+    def erased_by(self, event: LeadCaptured | InteractionRecorded) -> Erased | None:
+        """The erasure that reaches an event. That it has an identity in common with somebody whom a person said to be
+        somebody else does not count."""
+        if not self.erased:
+            return None
+        names = [name for name in names_of(event) if not self._is_of_another(event.lead_id, name)]
+        return erased_by(self.erased, names, event.recorded_at)
+
+    def _is_of_another(self, lead_id: UUID, name: str) -> bool:
+        owner = self.owners.get(name)
+        known = owner is not None and owner in self.ledger and lead_id in self.ledger
+        return owner is not None and known and not self.ledger.may_join(lead_id, owner)
+
+    def extend(self, by: Erased, event: LeadCaptured | InteractionRecorded, *, joined: bool) -> None:
+        """Notes that an event that was recorded before its person was erased told more names of theirs."""
+        names = names_of(event)
+        if joined or any(name not in self.erased or self.erased[name].until < by.until for name in names):
+            members = (
+                {one.lead_id for one in self.ledger.group(event.lead_id)} if event.lead_id in self.ledger else set()
+            )
+            self.extensions.append(Extension(by, frozenset({event.lead_id, *members}), frozenset(names[1:])))
 
     def wait(self, pending: Pending[R]) -> bool:
         """Keeps a record until its lead is known. False when the same one waits already."""

@@ -3,6 +3,8 @@
 from services.pipeline.storage.tables import (
     Aside,
     Command,
+    ErasedName,
+    Erasure,
     HistoryEntry,
     Lead,
     LeadIdentity,
@@ -16,6 +18,8 @@ from services.pipeline.storage.tables import (
 __all__ = [
     "Aside",
     "Command",
+    "ErasedName",
+    "Erasure",
     "HistoryEntry",
     "Lead",
     "LeadIdentity",

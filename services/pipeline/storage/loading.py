@@ -46,6 +46,7 @@ class Stored:
     partition: int
     offset: int
     value: bytes
+    fingerprint: str | None = None
 
 
 async def seen_causes(transaction: Transaction, event_ids: Collection[UUID]) -> dict[UUID, Seen]:
@@ -141,7 +142,7 @@ async def waiting_for(transaction: Transaction, lead_ids: Collection[UUID], toke
     """What waits for these leads, by id or by identity, in order of arrival."""
     rows = await transaction.rows(
         """
-        SELECT w.lead_id, w.event_id, t.token, w.topic, w.partition, w.record_offset, w.value
+        SELECT w.lead_id, w.event_id, t.token, w.topic, w.partition, w.record_offset, w.value, w.fingerprint
         FROM (
             SELECT lead_id, event_id, NULL AS token FROM pipeline.waiting WHERE lead_id = ANY(CAST(:ids AS uuid[]))
             UNION ALL
@@ -161,7 +162,7 @@ async def stranded(transaction: Transaction, *, within_seconds: float | None, li
     parameters = {"now": transaction.now, "seconds": within_seconds} if within_seconds is not None else {}
     rows = await transaction.rows(
         f"""
-        SELECT w.lead_id, w.event_id, NULL AS token, w.topic, w.partition, w.record_offset, w.value
+        SELECT w.lead_id, w.event_id, NULL AS token, w.topic, w.partition, w.record_offset, w.value, w.fingerprint
         FROM pipeline.waiting w
         WHERE {recent} (EXISTS (SELECT FROM pipeline.leads l WHERE l.lead_id = w.lead_id)
             OR EXISTS (SELECT FROM pipeline.waiting_identities t JOIN pipeline.identities i ON i.token = t.token
@@ -174,7 +175,8 @@ async def stranded(transaction: Transaction, *, within_seconds: float | None, li
 
 
 def _stored(row: Any) -> Stored:
-    return Stored(row.lead_id, row.event_id, row.token, row.topic, row.partition, row.record_offset, row.value)
+    place = row.topic, row.partition, row.record_offset
+    return Stored(row.lead_id, row.event_id, row.token, *place, row.value, row.fingerprint)
 
 
 async def deal_owners(transaction: Transaction, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:

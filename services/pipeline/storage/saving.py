@@ -43,10 +43,11 @@ UPSERT_DEALS = """
 """Only over a deal of the leads that are held: a deal of another lead was opened at the same moment."""
 
 INSERT_WAITING = """
-    INSERT INTO pipeline.waiting (lead_id, event_id, topic, partition, record_offset, record_timestamp, value, recorded_at)
-    SELECT lead_id, event_id, topic, partition, record_offset, record_timestamp, decode(value, 'base64'), :now
+    INSERT INTO pipeline.waiting (lead_id, event_id, topic, partition, record_offset, record_timestamp, value, recorded_at,
+        fingerprint)
+    SELECT lead_id, event_id, topic, partition, record_offset, record_timestamp, decode(value, 'base64'), :now, fingerprint
     FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, event_id uuid, topic text, partition integer,
-        record_offset bigint, record_timestamp timestamptz, value text)
+        record_offset bigint, record_timestamp timestamptz, value text, fingerprint text)
     ON CONFLICT DO NOTHING RETURNING lead_id, event_id"""
 
 INSERT_WAITING_IDENTITIES = """
@@ -96,9 +97,9 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
 
 
 async def keep_waiting(
-    transaction: Transaction, records: Sequence[tuple[UUID, UUID, Sequence[str], Record]]
+    transaction: Transaction, records: Sequence[tuple[UUID, UUID, Sequence[str], Record, str | None]]
 ) -> set[tuple[UUID, UUID]]:
-    """Stores records, given as (lead id, event id, identity tokens, record), until their lead is known.
+    """Stores records, given as (lead id, event id, identity tokens, record, fingerprint), until their lead is known.
 
     Answers with those that were not waiting already.
     """
@@ -111,13 +112,14 @@ async def keep_waiting(
             "record_offset": record.offset,
             "record_timestamp": record.timestamp,
             "value": base64.b64encode(record.value).decode(),
+            "fingerprint": fingerprint,
         }
-        for lead_id, event_id, _, record in records
+        for lead_id, event_id, _, record, fingerprint in records
     ]
     stored = await transaction.set_wise(INSERT_WAITING, rows, now=transaction.now)
     names = [
         {"token": token, "lead_id": lead_id, "event_id": event_id}
-        for lead_id, event_id, tokens, _ in records
+        for lead_id, event_id, tokens, _, _ in records
         for token in tokens
     ]
     await transaction.set_wise(INSERT_WAITING_IDENTITIES, names)

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, LargeBinary, MetaData, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, LargeBinary, MetaData, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -151,7 +151,8 @@ class Opportunity(PipelineTable, table=True):
 
 
 class Waiting(PipelineTable, table=True):
-    """An interaction or a score whose lead is not known yet, as the log had it."""
+    """An interaction or a score whose lead is not known yet, as the log had it. With a `fingerprint` of all that it said,
+    it does not say any more who did it."""
 
     __tablename__ = "waiting"
     __table_args__ = (Index("waiting_recorded", "recorded_at"), Index("waiting_event", "event_id"))
@@ -165,6 +166,7 @@ class Waiting(PipelineTable, table=True):
     record_timestamp: datetime = _time()
     value: bytes = Field(sa_type=LargeBinary)
     recorded_at: datetime = _time()
+    fingerprint: str | None = _text(nullable=True)
 
 
 class WaitingIdentity(PipelineTable, table=True):
@@ -175,6 +177,31 @@ class WaitingIdentity(PipelineTable, table=True):
     token: str = _text(primary_key=True)
     lead_id: UUID = Field(primary_key=True)
     event_id: UUID = Field(primary_key=True)
+
+
+class Erasure(PipelineTable, table=True):
+    """That somebody was erased: up to when, by whom and why, which leads that were, and how much was erased. It names nobody."""
+
+    __tablename__ = "erasures"
+
+    erasure_id: UUID = Field(primary_key=True)
+    until: datetime = _time()
+    recorded_at: datetime = _time()
+    actor: str = _text()
+    reason: str = _text()
+    lead_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
+    erased: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class ErasedName(PipelineTable, table=True):
+    """A lead id or an identity token of somebody who was erased: nothing recorded under it up to then is kept again."""
+
+    __tablename__ = "erased"
+    __table_args__ = (Index("erased_erasure", "erasure_id"),)
+
+    name: str = _text(primary_key=True)
+    until: datetime = _time()
+    erasure_id: UUID
 
 
 class Command(PipelineTable, table=True):

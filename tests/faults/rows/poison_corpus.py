@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from services.metrics import app as metrics
 from services.pipeline import app as pipeline
 from services.scoring import app as scoring
-from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES, TOPICS
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, PIPELINE_LIFECYCLE, SCORING_SCORES, TOPICS
 from tests.faults.rows.raw_records import an_id
 
 READERS: dict[str, tuple[str, ...]] = {
@@ -80,10 +80,17 @@ def graded(chance: random.Random, **own: Any) -> dict[str, Any]:
     return envelope(chance, "LeadGraded", **{"version": 1, "score": 5, "grade": "D", **own})
 
 
+def ordered(chance: random.Random, **own: Any) -> dict[str, Any]:
+    """That somebody unknown is to be forgotten."""
+    told = {"until": "2020-01-01T00:00:00Z", "erasure_id": an_id(chance), "actor": "poison", "reason": "poison", **own}
+    return envelope(chance, "ErasureOrdered", **told)
+
+
 MAKE: dict[str, Callable[..., dict[str, Any]]] = {
     CAPTURE_LEADS.name: captured,
     SCORING_SCORES.name: scored,
     PIPELINE_LIFECYCLE.name: graded,
+    PIPELINE_ERASURES.name: ordered,
 }
 """An event of each topic that is right in itself."""
 

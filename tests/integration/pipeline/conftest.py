@@ -17,7 +17,8 @@ from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.settings import PipelineSettings
 from shared.contracts.envelope import Event, LifecycleEvent
-from shared.contracts.topics import PIPELINE_LIFECYCLE
+from shared.contracts.erasure_events import ErasureOrdered
+from shared.contracts.topics import PIPELINE_ERASURES, PIPELINE_LIFECYCLE, TOPICS
 from shared.kit.database import Database, Transaction
 from shared.kit.frames import unpack
 from tests.unit.pipeline.builders import POLICY, SECRET, recorded
@@ -35,6 +36,7 @@ class Pipeline:
         self.handlers = Handlers(POLICY, SECRET, PipelineInstruments(registry), self.routes)
         self.duplicates: list[UUID] = []
         self.waiting: list[UUID] = []
+        self.orders: list[ErasureOrdered] = []
 
     async def take(self, *events: Event) -> list[LifecycleEvent]:
         """One batch in one transaction, and what it announced."""
@@ -44,17 +46,26 @@ class Pipeline:
             return tx
 
         tx = await self.database.run(work, deadline_seconds=20)
-        assert all(one.topic == PIPELINE_LIFECYCLE.name for one in tx.announced)
-        said = [PIPELINE_LIFECYCLE.parse(one.value) for one in tx.announced]
-        assert [one.key.decode() for one in tx.announced] == [str(event.lead_id) for event in said]
+        every = [TOPICS[one.topic].parse(one.value) for one in tx.announced]
+        assert [one.key.decode() for one in tx.announced] == [str(event.lead_id) for event in every]
+        said = [event for event in every if isinstance(event, LifecycleEvent)]
+        self.orders += [event for event in every if isinstance(event, ErasureOrdered)]
+        assert len(every) == len(said) + sum(isinstance(event, ErasureOrdered) for event in every)
         self.duplicates += [record.event.event_id for record in tx.duplicates]
         self.waiting += [record.event.event_id for record in tx.waiting]
-        return said  # type: ignore[return-value]
+        return said
 
     async def published(self) -> list[LifecycleEvent]:
         """Everything announced since the database began, in order."""
         rows = await self.database.rows("SELECT frame FROM pipeline.outbox ORDER BY id")
-        return [PIPELINE_LIFECYCLE.parse(one.value) for row in rows for one in unpack(row.frame)]  # type: ignore[misc]
+        messages = [one for row in rows for one in unpack(row.frame)]
+        return [PIPELINE_LIFECYCLE.parse(one.value) for one in messages if one.topic == PIPELINE_LIFECYCLE.name]  # type: ignore[misc]
+
+    async def ordered(self) -> list[ErasureOrdered]:
+        """Every erasure that was ordered on the log, in order."""
+        rows = await self.database.rows("SELECT frame FROM pipeline.outbox ORDER BY id")
+        messages = [one for row in rows for one in unpack(row.frame)]
+        return [PIPELINE_ERASURES.parse(one.value) for one in messages if one.topic == PIPELINE_ERASURES.name]  # type: ignore[misc]
 
     async def one(self, sql: str, **parameters: Any) -> Any:
         """The only row of a query."""

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from shared.contracts.capture_events import Identity, IdentityKind, InteractionRecorded, LeadCaptured, Personal
 from shared.contracts.envelope import Event
+from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.identity import identity, lead_id_from
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
-from shared.contracts.topics import CAPTURE_LEADS, SCORING_SCORES
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, SCORING_SCORES
 from shared.kit.records import Record
 
 SECRET = b"a secret of the tests"
@@ -113,6 +114,12 @@ def a_score(lead_id: UUID, score: int = 50, grade: str = "B", **values: Any) -> 
 
 def recorded(event: Event, offset: int = 0) -> Record:
     """The event as a record of its topic."""
-    topic = SCORING_SCORES if isinstance(event, LeadScored) else CAPTURE_LEADS
+    topic = (
+        PIPELINE_ERASURES
+        if isinstance(event, ErasureOrdered)
+        else SCORING_SCORES
+        if isinstance(event, LeadScored)
+        else CAPTURE_LEADS
+    )
     value = event.to_json()
     return Record(topic.name, 0, offset, str(event.lead_id).encode(), value, (), event.recorded_at, topic.parse(value))
