@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.capture.addresses import read_email, read_phone
+from services.capture.alike import most_alike
 from services.capture.api import Door, ShortWay, intake_router
 from services.capture.api.admission import Keys
 from services.capture.api.bodies import parse
@@ -82,7 +83,7 @@ def create_app(
     rules = IntakeRules(
         policy,
         settings.identity_secret.get_secret_value().encode(),
-        Readers(email=read_email, phone=read_phone, browser=read_browser),
+        Readers(email=read_email, phone=read_phone, alike=most_alike, browser=read_browser),
         new_id,
     )
     memory = Memory(settings.memory_bytes)

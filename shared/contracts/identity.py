@@ -94,6 +94,12 @@ _BLOCK_BYTES = 64
 """Of SHA-256."""
 
 _REPEATED_DIGIT = re.compile(r"^\+?(\d)\1+$")
+MADE_UP_ENDINGS = frozenset(
+    {digit * 7 for digit in "0123456789"} | {"2345678", "3456789", "4567890", "6543210", "7654321", "8765432"}
+)
+"""How numbers end that are typed instead of one's own: 06 1234 5678, 555 000 0000, 0912 345 6789. Such a number can be dialled, so it is no
+fault, and it is nobody's: it recognises no one. Version 1, beside `phone_identity`, which stays as it is."""
+
 _E164 = re.compile(r"^\+[1-9]\d{6,14}$")
 
 
@@ -102,7 +108,8 @@ def email_identity(address: str) -> str | None:
 
     Lower case, compatibility-normalised, without a `+tag`. Dots stay: only one provider ignores them.
     """
-    folded = unicodedata.normalize("NFKC", address).strip().lower()
+    plain = address if address.isascii() else unicodedata.normalize("NFKC", address)
+    folded = plain.strip().lower()
     local, at, domain = folded.rpartition("@")
     local = local.partition("+")[0]
     if not at or not local or "." not in domain or local in ROLE_LOCAL_PARTS:

@@ -13,15 +13,14 @@ from services.capture.domain.fields import (
     INTERACTION_TEXTS,
     LEAD_OTHERS,
     LEAD_TEXTS,
-    TextField,
 )
 from services.capture.domain.naming import named_event
-from services.capture.domain.terms import EventBody, Kind, Readers, Refused, Submission, Taken, Unit
-from services.capture.domain.text import ascii_digits
+from services.capture.domain.terms import EventBody, Kind, Readers, Refused, Submission, Taken
+from services.capture.domain.understanding import PERSONAL_TEXTS, Understanding
+from services.capture.domain.units import Unit
 from services.capture.domain.values import (
     check_attributes,
     consents,
-    country_code,
     duration,
     past_moment,
     spelled_yes_or_no,
@@ -30,6 +29,7 @@ from services.capture.domain.values import (
 )
 from services.capture.domain.visits import NEVER_KEPT, VISIT_FIELDS, read_visit
 from shared.contracts.identity import (
+    MADE_UP_ENDINGS,
     Tokens,
     email_identity,
     external_identity,
@@ -45,15 +45,14 @@ _READ_NOT_KEPT = VISIT_FIELDS | NEVER_KEPT
 _EVENT_TEXTS = ("source", "medium", "campaign", "content", "term", "product")
 _LEAD_TEXTS = ("company", "job_title", "language", "country")
 _INTERACTION_TEXTS = ("value", "direction", "outcome")
-_PERSONAL_TEXTS = ("name", "message", "external_id")
 
 
 class IntakeRules:
     """The rules of one deployment: its policy, its identity secret, its way to read addresses and make fresh ids."""
 
     def __init__(self, policy: Policy, secret: bytes, readers: Readers, new_id: Callable[[], UUID]) -> None:
-        self._units = {name: Unit.of(unit) for name, unit in policy.business_units.items()}
-        self._other_unit = Unit.of(policy.defaults)
+        self._units = {name: Unit.of(unit, readers.alike) for name, unit in policy.business_units.items()}
+        self._other_unit = Unit.of(policy.defaults, readers.alike)
         self._tokens = Tokens(secret)
         self.readers = readers
         self.new_id = new_id
@@ -72,7 +71,7 @@ class IntakeRules:
         if not isinstance(body, dict):
             fault = Fault("body", f"is {describe(body)}, not an object", f"Send one JSON object per {kind}.")
             return Refused((fault,))
-        return _Reading(self, kind, submission, key).decide(body)
+        return _Reading(body, submission).decide(self, kind, key)
 
     def identities(
         self, unit: str, sender: str, texts: Mapping[str, str], email: str | None, phone: str | None
@@ -110,40 +109,52 @@ class _Others(NamedTuple):
 _NO_OTHERS = _Others(None, False, (), {}, False)
 
 
-class _Reading:
-    """One payload being read: what was found, what is wrong, what is noted."""
+class _Reading(Understanding):
+    """One payload being read and decided."""
 
-    __slots__ = ("as_sent", "click_ids", "faults", "flags", "key", "kind", "rules", "submission", "texts")
+    __slots__ = ("click_ids", "key", "kind", "rules")
 
-    def __init__(self, rules: IntakeRules, kind: Kind, submission: Submission, key: str | None) -> None:
-        self.rules = rules
-        self.kind = kind
-        self.submission = submission
-        self.key = key
-        self.texts: dict[str, str] = {}
-        self.faults: list[Fault] = []
-        self.flags: list[str] = list(submission.flags)
-        self.as_sent: dict[str, str] = {}
+    def decide(self, rules: IntakeRules, kind: Kind, key: str | None) -> Taken | Refused:
+        self.rules, self.kind, self.key = rules, kind, key
         self.click_ids: dict[str, str] | None = None
-
-    def decide(self, body: dict[str, object]) -> Taken | Refused:
-        lead = self.kind == "lead"
-        others = self._read_texts(body, LEAD_TEXTS if lead else INTERACTION_TEXTS)
-        texts, faults, received_at = self.texts, self.faults, self.submission.received_at
+        lead = kind == "lead"
+        others = self.read_texts(LEAD_TEXTS if lead else INTERACTION_TEXTS)
+        texts, faults, submission = self.texts, self.faults, self.submission
+        received_at, sender = submission.received_at, submission.sender
         business_unit = texts.get("business_unit", "default")
-        unit = self.rules.unit(business_unit)
+        unit = rules.unit(business_unit)
         found = self._read_others(others, unit) if others else _NO_OTHERS
         occurred_at, historical, permissions, attributes, is_test, duration_seconds = found
-        channel = self._channel(unit)
-        country = self._country(unit) if lead else self.submission.country or unit.country
-        email = self._email(body)
-        phone = self._phone(body, country)
-        identities = self.rules.identities(business_unit, self.submission.sender, texts, email, phone)
+        channel = self.channel(unit)
+        if unit.words:
+            self.words(unit)
+        country = email = phone = own_phone = None
+        if lead:
+            if "name" in texts:
+                self.name()
+            if "country" in texts:
+                country = self.country()
+            if "language" in texts:
+                self.language()
+            if unit.needs_consents:
+                self.consents_given(unit, channel, frozenset(one["purpose"] for one in permissions))
+        if "email" in texts:
+            email = self.email(rules.readers, unit)
+        if "phone" in texts:
+            # Dialled from the lead's country, else the form's or endpoint's, else the sender's, else the unit's.
+            country = country or submission.country or unit.sender_countries.get(sender) or unit.country
+            phone = own_phone = self.phone(rules.readers, country)
+            if phone is not None and (phone[-7:] in MADE_UP_ENDINGS or phone in unit.shared_phones):
+                self.flags.append("shared_phone")
+                own_phone = None
+        identities = rules.identities(business_unit, sender, texts, email, own_phone)
+        if email is not None and (not identities or identities[0]["kind"] != "email"):
+            self.flags.append("role_address")
         named_lead = None if lead else self._named_lead(identities)
         retracted = None if lead else self._retracted(business_unit)
         if not lead and "kind" not in texts and not any(fault.field == "kind" for fault in faults):
             faults.append(Fault("kind", "is missing", "Say what happened, such as page_view or demo_request."))
-        if historical and not self.submission.may_backdate:
+        if historical and not submission.may_backdate:
             fix = "Use a key with that scope, or leave the field out."
             fault = Fault("historical", "needs the scope backdate, which this key lacks", fix)
             faults.append(fault)
@@ -164,7 +175,7 @@ class _Reading:
             "correlation_id": event_id,
             "schema_version": 1,
             "historical": historical,
-            "sender": self.submission.sender,
+            "sender": sender,
             "channel": channel,
             "identities": identities,
             "attributes": attributes or {},
@@ -188,10 +199,11 @@ class _Reading:
                     event[name] = texts[name]
             if duration_seconds is not None:
                 event["duration_seconds"] = duration_seconds
-        mark, reasons = unit.marks.decide(self.submission, is_test, texts, email)
-        if mark is not None:
-            event["mark"] = mark
-            event["mark_reasons"] = reasons
+        if is_test or "message" in texts or unit.marks.lists_anybody or not submission.is_plain:
+            mark, reasons = unit.marks.decide(submission, is_test, texts, email)
+            if mark is not None:
+                event["mark"] = mark
+                event["mark_reasons"] = reasons
         self._personal(event, email, phone)
         return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event, key is not None)
 
@@ -201,28 +213,17 @@ class _Reading:
         rules = self.rules
         return Refused(tuple(self.faults), status, tokens, rules.unit_label(unit), rules.channel_label(unit, channel))
 
-    def _read_texts(self, body: dict[str, object], fields: Mapping[str, TextField]) -> dict[str, object]:
-        """Fills `texts`; answers with the fields that are not text."""
-        texts, faults = self.texts, self.faults
-        others: dict[str, object] = {}
-        for name, value in body.items():
-            field = fields.get(name)
-            if field is None:
-                others[name] = value
-                continue
-            text = field.read(value, faults)
-            if text is not None:
-                texts[name] = text
-        return others
-
     def _read_others(self, others: dict[str, object], unit: Unit) -> _Others:
         """What is not text: when it happened, whether it is history, permissions, and what nobody knows."""
         lead, faults, now = self.kind == "lead", self.faults, self.submission.received_at
         known = LEAD_OTHERS if lead else INTERACTION_OTHERS
         unknown = {name: value for name, value in others.items() if name not in known}
-        is_test = spelled_yes_or_no(others.get("test"))
-        if is_test is None and others.get("test") not in (None, ""):
-            unknown["test"] = others["test"]
+        is_test = False
+        if "test" in others:
+            said = spelled_yes_or_no(others["test"])
+            is_test = said is True
+            if said is None and others["test"] not in (None, ""):
+                unknown["test"] = others["test"]
         occurred_at = past_moment("occurred_at", others.get("occurred_at"), unit.zone, now, faults)
         historical = yes_or_no("historical", others.get("historical"), faults) or False
         permissions = consents(others.get("consent"), unit.zone, now, unknown, faults) if lead else []
@@ -231,10 +232,10 @@ class _Reading:
         if not lead:
             seconds, kept = duration("duration_seconds", others.get("duration_seconds"), self.flags)
             unknown.update(kept)
-        attributes = self._attributes(others.get("attributes"), unknown)
+        attributes = self._attributes(others.get("attributes"), unknown, unit)
         if facts:
             attributes = {**facts, **attributes}
-        return _Others(occurred_at, historical, permissions, attributes, is_test or False, seconds)
+        return _Others(occurred_at, historical, permissions, attributes, is_test, seconds)
 
     def _visit(self, unknown: dict[str, object], unit: Unit) -> dict[str, str]:
         """Takes what tells of the visit out of `unknown`: it fills campaign fields and leaves a few facts."""
@@ -265,7 +266,7 @@ class _Reading:
             self.flags.append("unknown_kind")
         return known or given
 
-    def _attributes(self, given: object, unknown: dict[str, object]) -> dict[str, object]:
+    def _attributes(self, given: object, unknown: dict[str, object], unit: Unit) -> dict[str, object]:
         """Attributes as sent, and unknown fields among them, each flagged."""
         attributes: dict[str, object] = {}
         if isinstance(given, dict):
@@ -285,51 +286,7 @@ class _Reading:
                 self.flags.append(flag)
         if attributes:
             check_attributes(attributes, self.faults)
-        return attributes
-
-    def _channel(self, unit: Unit) -> str:
-        given = self.texts.get("channel", "api")
-        known = unit.channels.get(given.casefold())
-        if known is None and unit.channels:
-            self.flags.append("unknown_channel")
-        return known or given
-
-    def _country(self, unit: Unit) -> str | None:
-        """The country to read a local number by. The lead's own goes before the sender's, and that before the unit's."""
-        given = self.texts.get("country")
-        otherwise = self.submission.country or unit.country
-        if given is None:
-            return otherwise
-        code = country_code(given)
-        if code is None:
-            self.flags.append("unknown_country")
-            return otherwise
-        self.texts["country"] = code
-        return code
-
-    def _email(self, body: dict[str, object]) -> str | None:
-        given = self.texts.get("email")
-        if given is None:
-            return None
-        read = self.rules.readers.email(given)
-        if read is None:
-            self.flags.append("invalid_email")
-            self.as_sent["email"] = str(body["email"])
-        return read
-
-    def _phone(self, body: dict[str, object], country: str | None) -> str | None:
-        given = self.texts.get("phone")
-        if given is None:
-            return None
-        read = self.rules.readers.phone(ascii_digits(given), country)
-        if read is None:
-            self.flags.append("invalid_phone")
-            self.as_sent["phone"] = str(body["phone"])
-            return None
-        number, complete = read
-        if not complete:
-            self.as_sent["phone"] = str(body["phone"])
-        return number
+        return self.attribute_words(unit, attributes) if unit.attribute_words else attributes
 
     def _named_event(self, business_unit: str, key: str) -> str:
         return named_event(business_unit, self.submission.sender, self.kind, key)
@@ -362,15 +319,15 @@ class _Reading:
     def _personal(self, event: EventBody, email: str | None, phone: str | None) -> None:
         texts = self.texts
         personal: dict[str, object] = {}
-        for name in _PERSONAL_TEXTS:
+        for name in PERSONAL_TEXTS:
             if name in texts:
                 personal[name] = texts[name]
         if email is not None:
             personal["email"] = email
         if phone is not None:
             personal["phone"] = phone
-        if self.as_sent:
-            personal["as_sent"] = self.as_sent
+        if self.as_sent or self.suggestions:
+            self.explain(event, personal)
         if self.click_ids:
             personal["click_ids"] = self.click_ids
         if personal:

@@ -33,12 +33,10 @@ class MarkRules:
         self._test = _Lists(marks.test)
         self._spam = _Lists(marks.spam)
         self._signs = marks.spam
-        self._lists_anybody = self._test.lists_anybody or self._spam.lists_anybody
+        self.lists_anybody = self._test.lists_anybody or self._spam.lists_anybody
 
     def decide(self, submission: Submission, said: bool, texts: Mapping[str, str], email: str | None) -> Marked:
         """The mark of one payload. `said` is that it calls itself a test; `email` is the address as it was read."""
-        if not said and not self._lists_anybody and "message" not in texts and submission.is_plain:
-            return NOT_MARKED
         tests = ["said"] if said else []
         if submission.is_test:
             tests.append("test_form")

@@ -9,7 +9,7 @@ from services.capture.domain.values import unknown_field_flag
 _OURS = frozenset(
     {
         *("event", "event_id", "correlation_id", "lead_id", "recorded_at", "schema_version", "sender"),
-        *("flags", "identities", "mark", "mark_reasons"),
+        *("flags", "identities", "mark", "mark_reasons", "as_sent", "suggestions"),
     }
 )
 """What Leadflow adds by itself, or makes of what was said; identities and the lead are looked at apart."""
@@ -55,9 +55,11 @@ def _inner(name: str, before: Mapping[str, object], now: Mapping[str, object]) -
     found: list[str] = []
     for one in changed:
         if one == "as_sent":
+            # How it was written is a difference only where nothing was understood of it.
             sent = _as_mapping(before.get(one)), _as_mapping(now.get(one))
-            found += (field for field in sent[0].keys() | sent[1].keys() if sent[0].get(field) != sent[1].get(field))
-        else:
+            not_understood = (sent[0].keys() | sent[1].keys()) - (before.keys() | now.keys())
+            found += (field for field in not_understood if sent[0].get(field) != sent[1].get(field))
+        elif one != "suggestions":
             found.append(one)
     return found
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Literal, NamedTuple, cast
 
 from services.capture.domain.faults import Fault
-from services.capture.domain.marks import MarkRules
 from services.capture.domain.visits import Browser, unread_browser
-from shared.contracts.interactions import INTERACTION_KINDS, folded_kind
-from shared.contracts.policy import UnitPolicy
+from services.capture.domain.vocabulary import Alike
 
 Kind = Literal["lead", "interaction"]
 EventBody = dict[str, object]
@@ -21,10 +19,12 @@ EventBody = dict[str, object]
 @dataclass(frozen=True, slots=True)
 class Readers:
     """How addresses are read: both answer None for what is no address. A number comes back in E.164 form, with whether
-    that form says everything (an extension is lost in it). And what a browser says it is."""
+    that form says everything (an extension is lost in it). `alike` finds the word that was probably meant, `browser` reads
+    what a browser says it is."""
 
     email: Callable[[str], str | None]
     phone: Callable[[str, str | None], tuple[str, bool] | None]
+    alike: Alike
     browser: Callable[[str], Browser] = unread_browser
 
 
@@ -78,31 +78,3 @@ class Refused:
     identities: tuple[str, ...] = ()
     business_unit: str | None = None
     channel: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What intake needs to know of a business unit. Channels are found by their name in lower case, kinds of interaction by
-    their folded one: those of the vocabulary, and those that the unit gives points for."""
-
-    zone: tzinfo
-    country: str | None
-    channels: Mapping[str, str]
-    marks: MarkRules
-    kinds: Mapping[str, str]
-    own_hosts: frozenset[str]
-
-    @classmethod
-    def of(cls, policy: UnitPolicy) -> Unit:
-        """The part of a unit's policy that intake needs."""
-        return cls(
-            zone=policy.zone,
-            country=policy.country,
-            channels={name.casefold(): name for name in policy.channels},
-            marks=MarkRules(policy.marks),
-            kinds={
-                **{folded_kind(kind): kind for kind in policy.scoring.kinds()},
-                **{name: name for name in INTERACTION_KINDS},
-            },
-            own_hosts=frozenset(policy.own_domains),
-        )

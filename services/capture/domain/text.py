@@ -23,6 +23,7 @@ _UNSEEN: dict[int, str | None] = {**_CONTROLS, **_SPACES, **_INVISIBLE}
 _UNSEEN_BUT_LINES: dict[int, str | None] = {**_UNSEEN, 0x0A: "\n", 0x09: "\t"}
 _TOKEN_UNSEEN: dict[int, str | None] = {**_UNSEEN, 0x200C: None, 0x200D: None}
 _PERSIAN_LETTERS = {0x064A: "\u06cc", 0x0643: "\u06a9"}
+_ONE_LETTER = {**_PERSIAN_LETTERS, 0x0649: "\u06cc"}
 # Arabic-Indic digits, then the forms Persian and Urdu use.
 _ASCII_DIGITS = {start + digit: str(digit) for start in (0x0660, 0x06F0) for digit in range(10)}
 
@@ -65,6 +66,12 @@ def clean_block(value: str) -> str:
     lines = value.replace("\r\n", "\n").replace("\r", "\n").translate(_UNSEEN_BUT_LINES)
     written = _SPACES_AROUND_LINES.sub("\n", _written(lines))
     return _MANY_LINES.sub("\n\n", written).strip()
+
+
+def letters_only(value: str) -> str:
+    """A word for looking it up, whatever its case, accents, spaces and punctuation."""
+    apart = unicodedata.normalize("NFKD", value).casefold().replace("&", "and").translate(_ONE_LETTER)
+    return "".join(letter for letter in unicodedata.normalize("NFKD", apart) if letter.isalnum())
 
 
 def ascii_digits(value: str) -> str:

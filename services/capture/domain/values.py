@@ -17,6 +17,8 @@ EARLIEST_YEAR = 1900
 MAX_ATTRIBUTES = 200
 MAX_ATTRIBUTE_NAME = 200
 MAX_ATTRIBUTE_CHARACTERS = 50_000
+FEW_ATTRIBUTES = 30
+SHORT_ATTRIBUTE = 1_000
 MAX_DEPTH = 32
 """How deep lists and objects may be nested, the body itself counted."""
 
@@ -25,25 +27,7 @@ MAX_DURATION_SECONDS = 366 * 24 * 3600.0
 
 _YES = frozenset({"true", "yes", "y", "1", "on"})
 _NO = frozenset({"false", "no", "n", "0", "off"})
-_ISO_3166 = (
-    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA "
-    "CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA "
-    "GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP "
-    "KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS "
-    "MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS "
-    "RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW "
-    "TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW"
-)
-_COUNTRIES = frozenset(_ISO_3166.split())
-_ALSO_CALLED = {"UK": "GB", "EL": "GR"}
 _PLAIN_NAME = re.compile(r"[^\W\d][\w .-]{0,59}")
-
-
-def country_code(text: str) -> str | None:
-    """The ISO 3166-1 alpha-2 code, or None where the text is no such code."""
-    code = text.upper()
-    code = _ALSO_CALLED.get(code, code)
-    return code if code in _COUNTRIES else None
 
 
 def moment(name: str, value: object, zone: tzinfo, faults: list[Fault]) -> datetime | None:
@@ -181,6 +165,8 @@ def _consent(
 
 def check_attributes(attributes: dict[str, object], faults: list[Fault]) -> None:
     """Adds the faults of values that are kept as they are: size, depth, names, characters nothing can store."""
+    if _are_plain(attributes):
+        return
     if len(attributes) > MAX_ATTRIBUTES:
         fault = f"holds more than {MAX_ATTRIBUTES} fields, unknown fields counted"
         faults.append(Fault("attributes", fault, "Send fewer."))
@@ -217,6 +203,25 @@ def check_attributes(attributes: dict[str, object], faults: list[Fault]) -> None
             fault = f"holds more than {MAX_ATTRIBUTE_CHARACTERS} characters, unknown fields counted"
             faults.append(Fault("attributes", fault, "Send less, or a link to it."))
             return
+
+
+def _are_plain(attributes: dict[str, object]) -> bool:
+    """Whether these are a few short texts and numbers, as nearly always: then there is nothing to look for."""
+    if len(attributes) > FEW_ATTRIBUTES:
+        return False
+    for name, value in attributes.items():
+        if len(name) > MAX_ATTRIBUTE_NAME or not name.isprintable():
+            return False
+        kind = type(value)
+        if kind is str:
+            if len(value) > SHORT_ATTRIBUTE or not value.isprintable():  # type: ignore[arg-type, attr-defined]
+                return False
+        elif kind is int:
+            if not -(2**63) <= value < 2**64:  # type: ignore[operator]
+                return False
+        elif value is not None and kind is not bool and kind is not float:
+            return False
+    return True
 
 
 def unknown_field_flag(name: str) -> str:

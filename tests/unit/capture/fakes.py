@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from services.capture.addresses import read_email, read_phone
+from services.capture.alike import most_alike
 from services.capture.app import create_app
 from services.capture.browsers import read_browser
 from services.capture.domain import IntakeRules, Kind, Readers, Refused, Submission, Taken
@@ -89,9 +90,8 @@ def numbered_ids() -> Any:
 
 def the_rules(policy: Policy = POLICY) -> IntakeRules:
     """Intake's rules with the real readers."""
-    return IntakeRules(
-        policy, SECRET, Readers(email=read_email, phone=read_phone, browser=read_browser), numbered_ids()
-    )
+    readers = Readers(email=read_email, phone=read_phone, alike=most_alike, browser=read_browser)
+    return IntakeRules(policy, SECRET, readers, numbered_ids())
 
 
 def decided(

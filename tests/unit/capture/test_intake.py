@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.capture.domain import Refused, Submission, Taken
+from services.capture.domain.countries import country_code
 from services.capture.domain.fields import CONSENT_TEXTS, INTERACTION_TEXTS, LEAD_TEXTS
-from services.capture.domain.values import country_code
 from services.capture.handlers import message
 from shared.contracts.capture_events import Consent, InteractionRecorded, LeadCaptured
 from shared.contracts.identity import event_id_from
@@ -72,7 +72,7 @@ def test_a_lead_that_nothing_identifies_is_taken_and_a_retry_lands_on_it() -> No
     ("one", "other"),
     [
         ({"email": "Ada@Example.com"}, {"email": " ada+news@example.com "}),
-        ({"phone": "۰۹۱۲ ۳۴۵ ۶۷۸۹", "business_unit": "tehran"}, {"phone": "+989123456789", "business_unit": "tehran"}),
+        ({"phone": "۰۹۱۲ ۳۴۵ ۶۷۸۰", "business_unit": "tehran"}, {"phone": "+989123456780", "business_unit": "tehran"}),
         ({"phone": 4155552671}, {"phone": "(415) 555-2671"}),
         ({"external_id": 17}, {"external_id": " 17 "}),
         ({"visitor_id": "v1"}, {"visitor_id": "v1", "name": "Ada"}),
@@ -115,7 +115,7 @@ def test_a_full_lead_becomes_its_event() -> None:
             "business_unit": "tehran",
             "external_id": 12,
             "email": "Ada@Example.com",
-            "phone": "0912 345 6789",
+            "phone": "0912 345 6780",
             "name": "  علي  كريمي ",
             "company": "Engines",
             "job_title": "CTO",
@@ -138,10 +138,12 @@ def test_a_full_lead_becomes_its_event() -> None:
     assert event.personal.model_dump(exclude_none=True) == {
         "name": "علی کریمی",
         "email": "Ada@example.com",
-        "phone": "+989123456789",
+        "phone": "+989123456780",
         "message": "one\ntwo",
         "external_id": "12",
+        "as_sent": {"name": "  علي  كريمي ", "email": "Ada@Example.com", "phone": "0912 345 6780"},
     }
+    assert event.as_sent == {"country": "ir", "channel": "Web_Form"}
     assert (event.company, event.job_title, event.country, event.language) == ("Engines", "CTO", "IR", "fa")
     assert (event.channel, event.source, event.medium, event.campaign) == ("web_form", "google", "cpc", "spring")
     assert (event.content, event.term, event.product) == ("b", "crm", "GTX")
@@ -189,7 +191,8 @@ def test_a_local_number_is_read_in_the_leads_country_else_the_units() -> None:
     [
         ("nl", "NL", ()),
         ("UK", "GB", ()),
-        ("Nederland", "Nederland", ("unknown_country",)),
+        ("Nederland", "NL", ()),
+        ("Atlantis", "Atlantis", ("unknown_country",)),
         ("ZZ", "ZZ", ("unknown_country",)),
     ],
 )

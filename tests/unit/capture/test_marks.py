@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.capture.addresses import read_email, read_phone
+from services.capture.alike import most_alike
 from services.capture.domain import IntakeRules, Kind, Readers, Submission, Taken
 from services.capture.handlers import message
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
@@ -32,7 +33,7 @@ def marked(
 ) -> LeadCaptured | InteractionRecorded:
     """The event of a body that came under these circumstances."""
     policy = Policy(version="1", defaults=UnitPolicy(marks=marks))
-    rules = IntakeRules(policy, SECRET, Readers(email=read_email, phone=read_phone), numbered_ids())
+    rules = IntakeRules(policy, SECRET, Readers(email=read_email, phone=read_phone, alike=most_alike), numbered_ids())
     decision = rules.decide(kind, body, Submission(sender, False, NOW, **circumstances), None)
     assert isinstance(decision, Taken), decision
     event = CAPTURE_LEADS.parse(message(decision)[1])
