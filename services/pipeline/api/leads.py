@@ -14,6 +14,7 @@ from starlette.responses import Response
 from services.pipeline.api.parts import Label, Note, Said, With, answer, parts_of
 from services.pipeline.commands import moved, no_such_lead
 from services.pipeline.domain import decisions
+from services.pipeline.domain.consents import decide_consent
 from services.pipeline.domain.state import Status
 from services.pipeline.storage import queries
 from shared.contracts.identity import email_identity, external_identity, identity
@@ -46,6 +47,16 @@ class Contact(Said):
     owner: Label | None = None
     human: bool = True
     outbound: bool = True
+
+
+class Consent(Said):
+    """What the person permits, or no longer does (`granted: false`)."""
+
+    purpose: Label
+    granted: bool
+    lawful_basis: Label | None = None
+    text_version: Label | None = None
+    proof: Note | None = None
 
 
 class MarkAs(Said):
@@ -127,6 +138,16 @@ async def history(request: Request, lead_id: UUID) -> Response:
     return JSONAnswer({"lead_id": lead_id, "events": events})
 
 
+@router.get(
+    "/{lead_id}/consents", summary="What the person permits now, and everything that was said about it, with proof"
+)
+async def consents(request: Request, lead_id: UUID) -> Response:
+    """By purpose, and as a history."""
+    await _canonical(request, lead_id, "/consents")
+    now, said = await queries.consents(parts_of(request).database, lead_id)
+    return JSONAnswer({"lead_id": lead_id, "purposes": now, "history": said})
+
+
 @router.post("/{lead_id}:assign", summary="Give the lead an owner")
 async def assign(request: Request, lead_id: UUID, said: Assign, circumstances: With) -> Response:
     """The first human action makes a new lead a worked one."""
@@ -185,6 +206,26 @@ async def record_contact(request: Request, lead_id: UUID, said: Contact, circums
             owner=said.owner,
             human=said.human,
             outbound=said.outbound,
+        ),
+    )
+    return answer(done)
+
+
+@router.post(
+    "/{lead_id}:record-consent", summary="Record that the person permits something, refuses it or withdraws it"
+)
+async def record_consent(request: Request, lead_id: UUID, said: Consent, circumstances: With) -> Response:
+    """The last word on a purpose holds, by `occurred_at`."""
+    done = await parts_of(request).commands.on_lead(
+        lead_id,
+        circumstances.asked(":record-consent", said),
+        lambda state, _, act: decide_consent(
+            act,
+            purpose=said.purpose,
+            granted=said.granted,
+            lawful_basis=said.lawful_basis,
+            text_version=said.text_version,
+            proof=said.proof,
         ),
     )
     return answer(done)

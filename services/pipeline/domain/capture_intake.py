@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.facts import Draft, given
@@ -97,11 +98,21 @@ def graded(event: LeadScored) -> Draft:
     return Draft(LeadGraded, event_id, event.occurred_at, event.correlation_id, cause, data)
 
 
-def personal(event: LeadCaptured) -> dict[str, str]:
-    """Who the lead is, as far as this record says."""
+def personal(event: LeadCaptured) -> dict[str, Any]:
+    """Who the lead is, as far as this record says, and what was sent and probably meant where that is something else."""
+    known: dict[str, Any] = given(
+        company=event.company, job_title=event.job_title, country=event.country, language=event.language
+    )
     who = event.personal
-    known = given(company=event.company, job_title=event.job_title)
     if who is None:
-        return known
-    named = given(name=who.name, email=who.email, phone=who.phone, message=who.message)
-    return {**(who.click_ids or {}), **named, **known}
+        as_sent, suggestions = event.as_sent, event.suggestions
+    else:
+        named = given(name=who.name, email=who.email, phone=who.phone, message=who.message)
+        known = {**(who.click_ids or {}), **named, **known}
+        as_sent, suggestions = _both(event.as_sent, who.as_sent), _both(event.suggestions, who.suggestions)
+    return {**known, **given(as_sent=as_sent, suggestions=suggestions)}
+
+
+def _both(plain: dict[str, str] | None, personal: dict[str, str] | None) -> dict[str, str] | None:
+    """What is told of all fields, personal or not."""
+    return {**(plain or {}), **(personal or {})} if plain or personal else None

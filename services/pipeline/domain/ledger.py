@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain.facts import Draft, Fact
@@ -31,7 +31,7 @@ class Lead:
     merged_into: UUID | None = None
     version: int = 0
     state: LeadState = NOTHING
-    personal: dict[str, str] = field(default_factory=dict)
+    personal: dict[str, Any] = field(default_factory=dict)
     personal_at: datetime | None = None
     conflicts: int = 0
     stored: bool = False
@@ -42,13 +42,29 @@ class Lead:
         """Another id is the canonical one."""
         return self.root_id != self.lead_id
 
-    def learn(self, personal: dict[str, str], at: datetime, *, doubtful: bool = False) -> None:
+    def learn(self, personal: dict[str, Any], at: datetime, *, doubtful: bool = False) -> None:
         """Takes over who this is. An older record, or a doubtful one of somebody known, only fills gaps."""
         if self.personal_at is None or (at >= self.personal_at and not doubtful):
-            self.personal = {**self.personal, **personal}
+            self.personal = known_with(self.personal, personal)
             self.personal_at = at
         else:
-            self.personal = {**personal, **self.personal}
+            self.personal = known_with(personal, self.personal)
+
+
+_EXPLANATIONS = ("as_sent", "suggestions")
+
+
+def known_with(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """What is known, and more that goes before it. What is told about a field goes with the record that has the field."""
+    both = {**known, **more}
+    for name in _EXPLANATIONS:
+        if name in both:
+            gone = more.keys() | more.get("as_sent", {}).keys()
+            kept = {field: text for field, text in known.get(name, {}).items() if field not in gone}
+            both[name] = {**kept, **more.get(name, {})}
+            if not both[name]:
+                del both[name]
+    return both
 
 
 class Entry(NamedTuple):

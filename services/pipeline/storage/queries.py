@@ -8,6 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.pipeline.domain.consents import standing, told
+from services.pipeline.domain.facts import Fact
+from services.pipeline.domain.ledger import known_with
+from services.pipeline.storage.rows import fact_of
+from shared.contracts.marks import Marking
 from shared.kit.database import Database, Transaction
 
 _PLAIN = (
@@ -51,18 +56,45 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
         id=root_id,
     )
     root = next(row for row in members if row.lead_id == root_id)
-    personal: dict[str, str] = {}
+    personal: dict[str, Any] = {}
     for member in members:
-        personal.update(member.personal)
+        personal = known_with(personal, member.personal)
     return {
         **_lead(root),
         "version": sum(member.version for member in members),
         "mark_reasons": await _mark_reasons(source, root_id) if root.mark else [],
         "conflicts": sum(member.conflicts for member in members),
         "personal": personal,
+        "consents": {purpose: one["granted"] for purpose, one in (await consents(source, root_id))[0].items()},
         "merged_lead_ids": sorted(str(member.lead_id) for member in members if member.lead_id != root_id),
         "opportunities": [deal_document(row) for row in deals],
     }
+
+
+async def consents(
+    source: Database | Transaction, root_id: UUID
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """What a person permits now, by purpose, and everything that was ever said about it, in order."""
+    rows = await source.rows(
+        f"""
+        SELECT h.lead_id, h.event_id, h.version, h.event, h.occurred_at, h.recorded_at, h.data, h.fingerprint, a.said
+        FROM pipeline.history h JOIN pipeline.leads l USING (lead_id) LEFT JOIN pipeline.asides a USING (lead_id, event_id)
+        WHERE {OF_GROUP} AND h.event IN ('ConsentChanged', 'LeadMarked') ORDER BY h.occurred_at, h.version, h.lead_id""",
+        id=root_id,
+    )
+    words: dict[UUID, Marking] = {}
+    said: dict[tuple[UUID, UUID], dict[str, Any]] = {}
+    facts: list[Fact] = []
+    for row in rows:
+        fact = fact_of(row)
+        if fact.event == "LeadMarked":
+            words[fact.lead_id] = words.get(fact.lead_id, Marking()).said(fact.data.get("mark"), fact.version)
+        else:
+            facts.append(fact)
+            said[fact.lead_id, fact.event_id] = told(fact, row.said, row.recorded_at)
+    released = {lead_id for lead_id, marking in words.items() if marking.counts_marked_touches}
+    holds = {purpose: said[fact.lead_id, fact.event_id] for purpose, fact in sorted(standing(facts, released).items())}
+    return holds, list(said.values())
 
 
 async def _mark_reasons(source: Database | Transaction, root_id: UUID) -> list[str]:
