@@ -8,7 +8,8 @@ from services.scoring.api import router
 from services.scoring.auditing import Auditor
 from services.scoring.domain import OUTCOME_EVENTS
 from services.scoring.handlers import Handlers, OnEvent
-from services.scoring.instruments import ScoringInstruments
+from services.scoring.instruments import ModelInstruments, ScoringInstruments
+from services.scoring.models import Models
 from services.scoring.policies import Policies
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import ScoringSettings
@@ -57,7 +58,8 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
     )
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     instruments = ScoringInstruments(registry)
-    handlers = Handlers(policy, instruments, routes)
+    models = Models(ModelInstruments(registry), interval_seconds=settings.model_poll_seconds)
+    handlers = Handlers(policy, instruments, routes, models=models)
     policies = Policies(database, handlers.judge)
     auditor = Auditor(
         database,
@@ -65,6 +67,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         instruments,
         interval_seconds=settings.audit_interval_seconds,
         batch=settings.audit_batch,
+        models=models,
     )
     sweep = Sweep(
         database,
@@ -93,8 +96,10 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         relay=True,
         parts=[policies.running, sweep.running, rescoring.running, auditor.running],
         routers=[router],
+        does_without={"model": models.check},
     )
     app.state.policies = policies
+    app.state.models = models
     app.state.auditor = auditor
     app.state.rescoring = rescoring
     return app

@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from services.scoring import storage
-from services.scoring.domain import Comparison, Person, compare
+from services.scoring.domain import Assessor, Comparison, Person, compare
 from services.scoring.instruments import ScoringInstruments
+from services.scoring.models import Models
 from services.scoring.policies import Policies
 from shared.kit.background import running
 from shared.kit.database import Database, Transaction
@@ -25,7 +26,7 @@ SLICE = 100
 @dataclass(slots=True)
 class Audit:
     """What a page of an audit found. `stale` were made by another policy than the present one, and checked against that
-    one; `unverifiable` by one that nobody remembers. `next` is where the next page begins."""
+    one; `unverifiable` by one that nobody remembers, or beside a model that nobody has any more. `next` is where the next page begins."""
 
     checked: int = 0
     stale: int = 0
@@ -45,12 +46,14 @@ class Auditor:
         *,
         interval_seconds: float,
         batch: int,
+        models: Models | None = None,
     ) -> None:
         self._database = database
         self._policies = policies
         self._instruments = instruments
         self._interval_seconds = interval_seconds
         self._batch = batch
+        self._models = models
 
     async def page(self, after: UUID | None, limit: int) -> Audit:
         """The next leads in the order of their ids."""
@@ -71,15 +74,24 @@ class Auditor:
         """None where nobody remembers the policy that scored this lead."""
         version = person.root.policy_version
         judges = await self._policies.judges(tx, version)
+        assessor = await self._assessor(tx, person)
         if not judges:
-            return None if version is not None else compare(person, self._policies.judge)
+            return None if version is not None else compare(person, self._policies.judge, assessor)
         audit.stale += version != self._policies.version
-        found = compare(person, judges[0])
+        found = compare(person, judges[0], assessor)
         for other in judges[1:]:
             if found.finding != "different":
                 break
-            found = min(found, compare(person, other), key=lambda one: one.finding == "different")
+            found = min(found, compare(person, other, assessor), key=lambda one: one.finding == "different")
         return found
+
+    async def _assessor(self, tx: Transaction, person: Person) -> Assessor | None:
+        """The model that spoke beside a score; None where none did, or nobody has it any more."""
+        if person.root.assessment is None:
+            return None
+        if self._models is None:
+            return self._policies.judge.assessor
+        return await self._models.recalled(tx, person.root.assessment.model_version)
 
     def _add(self, audit: Audit, person: Person, found: Comparison | None) -> None:
         if found is None or found.finding == "unmade":

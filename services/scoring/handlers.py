@@ -33,6 +33,7 @@ from services.scoring.domain import (
     touch,
 )
 from services.scoring.instruments import ScoringInstruments
+from services.scoring.models import Models
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadUnmerged
@@ -65,14 +66,17 @@ class Handlers:
         instruments: ScoringInstruments,
         routes: Mapping[type[Event], OnEvent],
         assessor: Assessor | None = None,
+        models: Models | None = None,
     ) -> None:
-        self.judge = Judge(policy, assessor)
+        self.judge = Judge(policy, models or assessor)
+        self._models = models
         self._instruments = instruments
         self._routes = dict(routes)
         self._keeping = keeping(policy)
 
     async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
         """One batch in a fixed handful of statements, however many records it has."""
+        await self._look_at_models(tx)
         touches = self._touches(records)
         attachments = _attachments(records)
         named = _named(records)
@@ -99,6 +103,7 @@ class Handlers:
 
     async def pass_time(self, tx: Transaction, *, limit: int) -> int:
         """Tells what time has changed since the last look, of at most so many leads. Answers with how many were due."""
+        await self._look_at_models(tx)
         due = await storage.due_leads(tx, limit)
         if due:
             self._instruments.sweep_late.set((tx.now - due[0].due_at).total_seconds())
@@ -123,6 +128,7 @@ class Handlers:
     async def score_anew(self, tx: Transaction, rescore: Row[Any], *, limit: int, singly: bool = False) -> bool:
         """Goes on with a rescore, by at most so many leads; `singly` each by itself, and one that cannot be judged is
         counted and left. Answers whether there is more."""
+        await self._look_at_models(tx)
         roots = await storage.next_roots(tx, rescore.after_id, limit)
         changed = failed = 0
         for some in [[root] for root in roots] if singly else [roots]:
@@ -137,6 +143,10 @@ class Handlers:
         last = len(roots) < limit
         await storage.advance_rescore(tx, rescore, roots, changed, failed, last=last)
         return not last
+
+    async def _look_at_models(self, tx: Transaction) -> None:
+        if self._models is not None:
+            await self._models.refresh(tx)
 
     async def _score_anew(self, tx: Transaction, rescore: Row[Any], roots: Collection[UUID]) -> int:
         leads, people = await self._locked_people(tx, roots)
@@ -234,7 +244,7 @@ class Handlers:
         stirred = [stir for stir in work.stirred() if stir.known]
         ledgers: dict[UUID, list[Touch]] = {}
         for place, owner in work.fresh.items():
-            ledgers.setdefault(owner, []).append(arrived[place])
+            ledgers.setdefault(owner, []).append(arrived[place].as_read())
         members = [member for stir in stirred for member in stir.members]
         before = [member.lead_id for member in members if member.stored or member.lead_id in attached_to]
         ledgers.update(await storage.ledgers(tx, before))

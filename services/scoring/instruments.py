@@ -3,6 +3,8 @@ again. The ledger in the database is what audits read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
@@ -36,3 +38,26 @@ class ScoringInstruments:
             ["outcome"],
             registry=registry,
         )
+
+
+class ModelInstruments:
+    """What the models at work tell. Units are those that have a model of their own, so there are few."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._usable = Gauge(
+            "leadflow_scoring_model_usable",
+            "1 for a model that was activated and speaks, 0 for one that cannot be used; none where none was activated.",
+            ["business_unit"],
+            registry=registry,
+        )
+        self.failed = Counter(
+            "leadflow_scoring_model_failures_total",
+            "Leads that the active model failed at, and of which rules alone spoke.",
+            registry=registry,
+        )
+
+    def tell(self, usable: Mapping[str, bool]) -> None:
+        """Whose models can be used."""
+        self._usable.clear()
+        for whose, can in usable.items():
+            self._usable.labels(whose).set(can)

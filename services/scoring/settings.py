@@ -16,5 +16,6 @@ class ScoringSettings(ServiceSettings):
     port: int = 8002
     sweep_interval_seconds: float = Field(30.0, gt=0)
     sweep_batch: int = Field(200, ge=1, le=5_000)
+    model_poll_seconds: float = Field(5.0, gt=0)
     audit_interval_seconds: float = Field(10.0, gt=0)
     audit_batch: int = Field(100, ge=1, le=5_000)

@@ -20,6 +20,11 @@ class Reason(BaseModel):
     group: Literal["fit", "engagement", "range"]
 
 
+Silence = Literal["none_active", "too_little_data", "unusable", "nothing_known", "failed"]
+"""Why a score has no probability: no model was activated; there is too little data to learn one; the active one cannot be
+used; nothing is known of the lead, as of one that is held out; the model failed at this lead."""
+
+
 class Contribution(BaseModel):
     """What one feature adds to the log-odds of the model's probability, in words a salesperson reads."""
 
@@ -33,7 +38,7 @@ class Contribution(BaseModel):
 class LeadScored(Event):
     """The score of a lead after what was known at `occurred_at`. Score, grade, `rating` (a letter for fit, a
     number for engagement) and temperature come from the policy's rules; where a model is active its `probability` stands
-    beside them with reasons of its own, and changes none. One without a `causation_id` was caused by time alone."""
+    beside them with reasons of its own, and changes none; else `without_model` says why rules alone speak. One without a `causation_id` was caused by time alone."""
 
     event: Literal["LeadScored"] = "LeadScored"
     score: Annotated[int, Field(ge=0, le=100)]
@@ -48,6 +53,7 @@ class LeadScored(Event):
     model_version: str | None = None
     probability: Annotated[float, Field(ge=0, le=1)] | None = None
     contributions: tuple[Contribution, ...] | None = None
+    without_model: Silence | None = None
 
 
 ScoringEvents = Annotated[LeadScored, Field()]

@@ -46,6 +46,7 @@ def build_app(
     routers: Sequence[APIRouter] = (),
     parts: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = (),
     readiness: Mapping[str, Check] | None = None,
+    does_without: Mapping[str, Check] | None = None,
     before_scrape: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """A service as an application. Nothing connects before its lifespan begins.
@@ -53,7 +54,8 @@ def build_app(
     Without `needs_database` the service is ready, and stays, whatever the database and the consumer do: `/readyz` and a
     metric tell of them, nothing waits for them, and a consumer that stands still is built anew instead of ending the process.
     `relay` adds the outbox relay with a producer of its own; `parts` start after the kit's own and stop before them;
-    `before_scrape` runs before each answer to `/metrics`.
+    `before_scrape` runs before each answer to `/metrics`. What `does_without` checks is told in the same way, and waited for by
+    nobody.
     """
     checks: dict[str, Check] = {}
     optional: dict[str, Check] = {}
@@ -71,6 +73,7 @@ def build_app(
     if consumer is not None:
         (checks if needs_database else optional)["consumer"] = _consuming(consumer)
     checks.update(readiness or {})
+    optional.update(does_without or {})
     presence = Presence(optional, registry)
 
     @asynccontextmanager

@@ -12,12 +12,14 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from services.capture.instruments import QuarantineInstruments, SpoolInstruments
+from services.scoring.instruments import ModelInstruments
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.positions import Tally
 
 ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 SELECTOR = re.compile(r'leadflow_consumer_\w+\{(\w+)="(\w+)"\}')
 QUARANTINE = re.compile(r"leadflow_capture_quarantine\w+")
+MODEL = re.compile(r"leadflow_scoring_model\w+")
 SPOOL = re.compile(r"leadflow_capture_spool\w+")
 
 
@@ -54,6 +56,15 @@ def test_what_alerts_watch_of_quarantine_is_what_quarantine_tells() -> None:
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in QUARANTINE.findall(expression)}
     assert len(watched) == 2
+    assert watched <= told
+
+
+def test_what_alerts_watch_of_a_model_is_what_models_at_work_tell() -> None:
+    registry = CollectorRegistry()
+    ModelInstruments(registry).tell({"every unit": True})
+    told = {sample.name for family in registry.collect() for sample in family.samples}
+    watched = {found for expression in expressions() for found in MODEL.findall(expression)}
+    assert len(watched) >= 2
     assert watched <= told
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from services.scoring.auditing import Auditor
+from services.scoring.models import Models
 from services.scoring.policies import Policies
 from services.scoring.rescoring import Rescoring
 from shared.kit.database import Database
@@ -32,7 +33,13 @@ def _rescoring(request: Request) -> Rescoring:
     return rescoring
 
 
+def _models(request: Request) -> Models:
+    models: Models = request.app.state.models
+    return models
+
+
 Stored = Annotated[Database, Depends(_database)]
 Known = Annotated[Policies, Depends(_policies)]
+AtWork = Annotated[Models, Depends(_models)]
 Audits = Annotated[Auditor, Depends(_auditor)]
 Rescores = Annotated[Rescoring, Depends(_rescoring)]

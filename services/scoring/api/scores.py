@@ -12,9 +12,10 @@ from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from services.scoring import queries, storage
-from services.scoring.api.parts import Known, Stored
+from services.scoring.api.parts import AtWork, Known, Stored
 from services.scoring.api.views import LeadScore, ShownExplanation
-from services.scoring.domain import Person, explain
+from services.scoring.domain import Assessment, Case, Person, explain
+from services.scoring.models import Models
 from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
 
@@ -41,12 +42,13 @@ async def read_explanation(
     lead_id: UUID,
     database: Stored,
     policies: Known,
+    models: AtWork,
     as_of: Annotated[
         AwareDatetime | None, Query(description="From what had happened by then; now if left out.")
     ] = None,
 ) -> ShownExplanation | Response:
     """Why a lead's score is what it is: every rule, every point, what is left of it, and what would change the grade."""
-    person = await _person(database, lead_id)
+    person = await _person(database, lead_id, models)
     if person is not None and person.root.lead_id != lead_id:
         asked = "" if as_of is None else f"?as_of={quote(as_of.isoformat())}"
         return RedirectResponse(f"/v1/scores/{person.root.lead_id}/explanation{asked}", status_code=308)
@@ -63,22 +65,40 @@ async def read_explanation(
             "business_unit": person.root.business_unit,
             "policy_version": policies.version,
             "left_out": person.left_out(moment),
+            **_model_part(models, Case(person.root.business_unit, person.counting, moment)),
             "told": None if stored is None or stored.score is None else _as_told(stored, policies.version),
         }
     )
 
 
 @router.get("/stats")
-async def read_stats(database: Stored, policies: Known) -> dict[str, Any]:
+async def read_stats(database: Stored, policies: Known, models: AtWork) -> dict[str, Any]:
     """How much this service holds: touches, leads known, merged and still unknown, dead letters, leads by grade, and scores
-    that another policy made. `policy_contents` over 1 means that the policy was changed and its version was not."""
+    that another policy made. `policy_contents` over 1 means that the policy was changed and its version was not. `models` are
+    those at work, each with its fault where it cannot be used."""
     counted = await queries.counts(database, policies.version)
-    return {**counted, "policy_version": policies.version, "policy_contents": policies.contents}
+    await database.run(models.refresh)
+    at_work = [{"whose": one.whose, "version": one.version, "fault": one.fault} for one in models.states]
+    return {
+        **counted,
+        "policy_version": policies.version,
+        "policy_contents": policies.contents,
+        "models": at_work,
+    }
 
 
-async def _person(database: Database, lead_id: UUID) -> Person | None:
+def _model_part(models: Models, case: Case) -> dict[str, Any]:
+    """What the model that speaks now says of a lead, with all of its reasons, or why it does not."""
+    said = models.explained(case)
+    if not isinstance(said, Assessment):
+        return {"model": None, "without_model": said}
+    return {"model": said, "without_model": None}
+
+
+async def _person(database: Database, lead_id: UUID, models: Models) -> Person | None:
     async def read(tx: Transaction) -> Person | None:
         await storage.in_snapshot(tx)
+        await models.refresh(tx)
         root_id = await storage.root_of(tx, lead_id)
         people = [] if root_id is None else await storage.groups(tx, [root_id])
         return people[0] if people else None

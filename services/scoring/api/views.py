@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.contracts.scoring_events import Contribution, Reason
+from shared.contracts.scoring_events import Contribution, Reason, Silence
 
 
 class LeadScore(BaseModel):
@@ -92,9 +92,18 @@ class ShownChange(View):
     score: ShownScore
 
 
+class ShownAssessment(View):
+    """What the model says. The log-odds of all `contributions` sum to those of `probability`."""
+
+    probability: float
+    model_version: str
+    contributions: list[Contribution]
+
+
 class ShownExplanation(View):
     """A score as of a moment, by the present policy, down to every point: `lines` and `bounds` sum to the score. What is
-    marked as a test or as spam is `left_out`. `told` is the score as it was published last."""
+    marked as a test or as spam is `left_out`. `model` is what the model that speaks now says, else `without_model` says why none
+    does. `told` is the score as it was published last."""
 
     lead_id: UUID
     business_unit: str
@@ -109,4 +118,6 @@ class ShownExplanation(View):
     changes: list[ShownChange]
     taken_back: list[UUID]
     left_out: list[UUID]
+    model: ShownAssessment | None
+    without_model: Silence | None
     told: LeadScore | None

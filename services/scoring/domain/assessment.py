@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from services.scoring.domain.touches import Touch
-from shared.contracts.scoring_events import Contribution
+from shared.contracts.scoring_events import Contribution, Silence
 
 
 class Case(NamedTuple):
@@ -28,16 +28,19 @@ class Assessment(NamedTuple):
 
 
 class Assessor(Protocol):
-    """A model at work. Pure: the same cases give the same assessments, and what cannot be assessed gets None."""
+    """A model at work. Pure: the same cases give the same assessments, and what is not assessed gets the reason why."""
 
-    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | None]:
+    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
         """One answer for each case, in their order."""
         ...
+
+
+SILENT: tuple[Assessment | Silence, ...] = ("none_active",)
 
 
 class NoModel:
     """Stands where no model is active."""
 
-    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | None]:
+    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
         """Nothing, for anybody."""
-        return (None,) * len(cases)
+        return SILENT * len(cases)

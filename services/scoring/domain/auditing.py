@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from services.scoring.domain.assessment import Assessment, Case
+from services.scoring.domain.assessment import Assessor, Case
 from services.scoring.domain.groups import rests_on
 from services.scoring.domain.judging import Judge
 from services.scoring.domain.passing import Person
 
 Finding = Literal["same", "different", "without_score", "unmade"]
-"""`without_score`: nobody has captured the lead. `unmade`: scored before scores could be made again."""
+"""`without_score`: nobody has captured the lead. `unmade`: scored before scores could be made again, or beside a model that
+nobody has any more."""
 
 
 class Comparison(NamedTuple):
@@ -22,8 +23,9 @@ class Comparison(NamedTuple):
     made_again: dict[str, Any] | None = None
 
 
-def compare(person: Person, judge: Judge) -> Comparison:
-    """Makes a lead's score again, as of the moment it rests on, by the policy that made it."""
+def compare(person: Person, judge: Judge, assessor: Assessor | None = None) -> Comparison:
+    """Makes a lead's score again, as of the moment it rests on, by the policy that made it and, where a model spoke beside
+    it, by that model."""
     root = person.root
     if not person.known:
         return Comparison("without_score")
@@ -32,31 +34,21 @@ def compare(person: Person, judge: Judge) -> Comparison:
         return Comparison("different", "a captured lead has no score")
     if root.score.rating is None:
         return Comparison("unmade")
-    [verdict] = judge.verdicts([Case(root.business_unit, person.counting, moment)])
-    score = verdict.judgement.score
+    case = Case(root.business_unit, person.counting, moment)
+    judgement = judge.judgement(case)
     stored = {**root.score._asdict(), "changes_at": root.due_at}
-    made_again = {**score._asdict(), "changes_at": verdict.judgement.changes_at}
-    if _same_model(root.assessment, verdict.assessment):
-        stored["probability"], made_again["probability"] = (
-            None if one is None else (one.probability, one.contributions)
-            for one in (root.assessment, verdict.assessment)
-        )
+    made_again = {**judgement.score._asdict(), "changes_at": judgement.changes_at}
+    if root.assessment is not None and assessor is not None:
+        stored["assessment"], made_again["assessment"] = root.assessment, assessor.assess([case])[0]
     differing = [name for name, value in stored.items() if made_again[name] != value]
     if not differing:
-        return Comparison("same")
+        return Comparison("same" if root.assessment is None or assessor is not None else "unmade")
     return Comparison(
         "different",
         f"{', '.join(differing)} differ",
         {name: _plain(stored[name]) for name in differing},
         {name: _plain(made_again[name]) for name in differing},
     )
-
-
-def _same_model(stored: Assessment | None, made_again: Assessment | None) -> bool:
-    """Only what the same model said can be made again by it."""
-    if stored is None or made_again is None:
-        return False
-    return stored.model_version == made_again.model_version
 
 
 def _plain(value: Any) -> Any:

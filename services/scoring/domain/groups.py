@@ -317,4 +317,5 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "model_version": assessment.model_version if assessment is not None else None,
         "probability": assessment.probability if assessment is not None else None,
         "contributions": assessment.contributions if assessment is not None else None,
+        "without_model": verdict.silence,
     }

@@ -9,13 +9,15 @@ from services.scoring.domain.assessment import Assessment, Assessor, Case, NoMod
 from services.scoring.domain.rulebook import Rulebook
 from services.scoring.domain.scores import Judgement
 from shared.contracts.policy import Policy
+from shared.contracts.scoring_events import Silence
 
 
 class Verdict(NamedTuple):
-    """What the rules say, and the model beside them where one is active."""
+    """What the rules say, and the model beside them, or why it does not."""
 
     judgement: Judgement
     assessment: Assessment | None
+    silence: Silence | None = None
 
 
 class Judge:
@@ -28,11 +30,17 @@ class Judge:
 
     def verdicts(self, cases: Sequence[Case]) -> list[Verdict]:
         """One for each case, in their order."""
-        assessments = self.assessor.assess(cases)
-        return [
-            Verdict(self.rulebook(case.business_unit).judge(case.touches, case.as_of), assessment)
-            for case, assessment in zip(cases, assessments, strict=True)
-        ]
+        verdicts = []
+        for case, said in zip(cases, self.assessor.assess(cases), strict=True):
+            judgement = self.judgement(case)
+            verdicts.append(
+                Verdict(judgement, said) if isinstance(said, Assessment) else Verdict(judgement, None, said)
+            )
+        return verdicts
+
+    def judgement(self, case: Case) -> Judgement:
+        """What the rules alone say."""
+        return self.rulebook(case.business_unit).judge(case.touches, case.as_of)
 
     def content(self) -> dict[str, Any]:
         """What of the policy decides on scores: enough to make each of them again."""

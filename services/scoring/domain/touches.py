@@ -50,6 +50,10 @@ class Touch(NamedTuple):
     historical: bool = False
     mark: Mark | None = None
 
+    def as_read(self) -> Touch:
+        """As the ledger gives it to be scored."""
+        return self._replace(known_at=None, historical=False)
+
 
 def stored_attributes(policy: Policy) -> frozenset[str]:
     """The names of the attributes that any unit's rules look at, or that it keeps."""

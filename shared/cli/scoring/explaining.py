@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -16,6 +17,14 @@ from rich.table import Table
 
 from shared.cli.http import ServiceClient, explained
 from shared.cli.settings import cli_settings
+
+WITHOUT_MODEL = {
+    "none_active": "no model was activated",
+    "too_little_data": "there is too little data to learn a model from",
+    "unusable": "the active model cannot be used; see scoring's /readyz",
+    "nothing_known": "nothing counts that is known of this lead",
+    "failed": "the model failed at this lead; see scoring's log",
+}
 
 
 def scoring_client() -> ServiceClient:
@@ -70,6 +79,7 @@ def shown(found: Mapping[str, Any]) -> Iterator[str | Table]:
         yield f"Segments: {escape(', '.join(found['segments']) or 'none')}. Rules of: {escape(found['variant'] or 'the unit')}."
     if found.get("left_out"):
         yield f"Left out as a test or as spam: {len(found['left_out'])} of what is recorded."
+    yield from _model_part(found.get("model"), found.get("without_model"))
     for step in found["better"]:
         yield f"Would make it {_called(step['score'])}: {escape(step['rule'])}"
     for change in found["changes"]:
@@ -78,6 +88,23 @@ def shown(found: Mapping[str, Any]) -> Iterator[str | Table]:
     if told is not None:
         stale = " by another policy" if told["stale"] else ""
         yield f"Told last: {told['score']}, grade {escape(told['grade'])}, as of {_moment(told['occurred_at'])}{stale}."
+
+
+def _model_part(model: Mapping[str, Any] | None, silence: str | None) -> Iterator[str | Table]:
+    """What the model says, each reason with how many times likelier it makes the lead."""
+    if model is None:
+        if silence is not None:
+            yield f"Rules alone: {WITHOUT_MODEL.get(silence, silence)}."
+        return
+    yield f"[bold]{model['probability']:.1%} likely to become an opportunity[/], says {escape(model['model_version'])}"
+    table = Table("log-odds", "times", "because", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.columns[0].justify = table.columns[1].justify = "right"
+    for one in model["contributions"]:
+        times = "" if one["feature"] == "base" else f"{math.exp(one['log_odds']):.2f}"
+        table.add_row(f"{one['log_odds']:+.4f}", times, escape(one["words"]))
+    together = sum(one["log_odds"] for one in model["contributions"])
+    table.add_row(f"{together:+.4f}", "", "[bold]together[/]")
+    yield table
 
 
 def _entry(entry: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from services.scoring.app import CONSUMES
 from services.scoring.auditing import Audit, Auditor
 from services.scoring.domain import Assessor
 from services.scoring.handlers import Handlers
-from services.scoring.instruments import ScoringInstruments
+from services.scoring.instruments import ModelInstruments, ScoringInstruments
+from services.scoring.models import Models
 from services.scoring.policies import Policies
 from services.scoring.rescoring import Rescoring
 from shared.contracts.envelope import Event
@@ -39,6 +40,7 @@ class Scoring:
         self.database = Database(url, schema="scoring", clock=self.clock)
         self.registry = registry
         self.instruments = ScoringInstruments(registry)
+        self.models = Models(ModelInstruments(registry), interval_seconds=0)
         self.use(policy, assessor)
         self.published: list[LeadScored] = []
         self.duplicates: list[UUID] = []
@@ -47,9 +49,16 @@ class Scoring:
     def use(self, policy: Policy, assessor: Assessor | None = None) -> None:
         """Goes on with another policy, as after a restart."""
         routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
-        self.handlers = Handlers(policy, self.instruments, routes, assessor)
+        self.handlers = Handlers(policy, self.instruments, routes, assessor, None if assessor else self.models)
         self.policies = Policies(self.database, self.handlers.judge)
-        self.auditor = Auditor(self.database, self.policies, self.instruments, interval_seconds=1, batch=100)
+        self.auditor = Auditor(
+            self.database,
+            self.policies,
+            self.instruments,
+            interval_seconds=1,
+            batch=100,
+            models=None if assessor else self.models,
+        )
         self.rescoring = Rescoring(self.database, self.handlers, interval_seconds=1, batch=2)
 
     async def sweep(self, *, limit: int = 100) -> list[LeadScored]:

@@ -25,6 +25,7 @@ async def client(scoring: Scoring) -> AsyncIterator[httpx.AsyncClient]:
     app.state.policies = scoring.policies
     app.state.auditor = scoring.auditor
     app.state.rescoring = scoring.rescoring
+    app.state.models = scoring.models
     problems.install(app)
     app.include_router(router)
     transport = httpx.ASGITransport(app=app)
@@ -109,6 +110,7 @@ async def test_more_than_an_audits_fill_is_refused(client: httpx.AsyncClient) ->
 async def test_stats_count_what_is_held(scoring: Scoring, client: httpx.AsyncClient) -> None:
     await scoring.take(captured("a", "c1"), captured("b", "c2"), interacted("visitor", "v"), merged("a", "b", 1))
     assert (await client.get("/v1/stats")).json() == {
+        "models": [],
         "touches": 3,
         "leads": 2,
         "merged": 1,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import httpx
 
 from services.scoring.domain import Assessment, Case
-from shared.contracts.scoring_events import Contribution
+from shared.contracts.scoring_events import Contribution, Silence
 from tests.integration.scoring.conftest import Scoring
 from tests.integration.scoring.test_api import client
 from tests.unit.scoring.builders import POLICY, an_id, at, captured, interacted
@@ -21,7 +21,7 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[Case] = []
 
-    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | None]:
+    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
         self.asked += cases
         reason = Contribution(feature="touches", words="did something", log_odds=0.5)
         return [Assessment(len(case.touches) / 8, (reason,), "counting-1") for case in cases]

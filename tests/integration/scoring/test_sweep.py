@@ -14,6 +14,7 @@ from services.scoring.sweep import Sweep
 from shared.contracts.capture_events import InteractionRecorded
 from shared.contracts.identity import derived_event_id
 from shared.contracts.policy import Policy
+from shared.contracts.scoring_events import Silence
 from tests.integration.scoring.conftest import Scoring
 from tests.support.patience import eventually
 from tests.unit.scoring.builders import an_id, captured, days, interacted, merged, unmerged
@@ -157,10 +158,10 @@ class Stumbling:
     def __init__(self) -> None:
         self.stumbles = False
 
-    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | None]:
+    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
         if self.stumbles and any(case.touches[0].lead_id == an_id("bad") for case in cases):
             raise ArithmeticError("no number")
-        return [None] * len(cases)
+        return ["failed"] * len(cases)
 
 
 @pytest.mark.logs_errors

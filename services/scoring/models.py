@@ -1,0 +1,163 @@
+"""The models at work: those that the registry says speak, taken over without a restart. Whatever is wrong with one, rules
+go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from services.scoring import storage
+from services.scoring.domain import Assessment, Case, NoModel
+from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, UnusableArtefact, read_artefact
+from services.scoring.domain.model.assessor import Expert, Experts
+from services.scoring.instruments import ModelInstruments
+from shared.contracts.scoring_events import Silence
+from shared.kit.database import Transaction
+from shared.kit.logs import log
+
+MOST_RECALLED = 8
+
+
+class ModelState(NamedTuple):
+    """A model that was activated, for a business unit or for every one; `fault` says why it cannot be used."""
+
+    business_unit: str
+    version: str
+    fault: str | None
+
+    @property
+    def whose(self) -> str:
+        """Whose model it is, in words."""
+        return "every unit" if self.business_unit == EVERY_UNIT else self.business_unit
+
+
+class Models:
+    """Asked for assessments by whoever judges. Looks into the registry with the transaction of whoever is about to, at most
+    every so many seconds."""
+
+    def __init__(
+        self,
+        instruments: ModelInstruments,
+        *,
+        interval_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.experts = Experts()
+        self.states: tuple[ModelState, ...] = ()
+        self._instruments = instruments
+        self._interval_seconds = interval_seconds
+        self._monotonic = monotonic
+        self._looked_at: float | None = None
+        self._loaded: dict[tuple[str, str], Expert] = {}
+        self._recalled: dict[str, Expert] = {}
+        self._failing: set[str] = set()
+
+    async def refresh(self, tx: Transaction) -> None:
+        """Takes over what was activated since the last look, or mended."""
+        now = self._monotonic()
+        if self._looked_at is not None and now - self._looked_at < self._interval_seconds:
+            return
+        active = [row for row in await storage.active_models(tx) if row.outcome == OPPORTUNITY]
+        loaded: dict[tuple[str, str], Expert] = {}
+        states = []
+        for row in active:
+            key = row.version, row.checksum
+            fault = None
+            if (known := self._loaded.get(key)) is not None:
+                loaded[key] = known
+            else:
+                found = await self._load(tx, row.version)
+                if isinstance(found, Expert):
+                    loaded[key] = found
+                else:
+                    fault = found
+            states.append(ModelState(row.business_unit, row.version, fault))
+        trainings = [row for row in await storage.trainings(tx) if row.outcome == OPPORTUNITY]
+        too_little = [row.business_unit for row in trainings if row.result == "too_little"]
+        silent: dict[str, Silence] = dict.fromkeys(too_little, "too_little_data")
+        silent |= dict.fromkeys((one.business_unit for one in states if one.fault is not None), "unusable")
+        speaking = {
+            row.business_unit: expert
+            for row in active
+            if (expert := loaded.get((row.version, row.checksum))) is not None
+        }
+        self._tell(tuple(states))
+        self._loaded = loaded
+        self.experts = Experts(speaking, silent)
+        self._looked_at = now
+
+    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
+        """One answer for each case. A model that fails at a lead says nothing of that lead."""
+        experts = self.experts
+        if not experts.speaking and not experts.silent:
+            return NoModel().assess(cases)
+        try:
+            return experts.assess(cases)
+        except Exception:
+            return [self._assess_alone(experts, case) for case in cases]
+
+    def explained(self, case: Case) -> Assessment | Silence:
+        """The same of one lead, with every reason."""
+        expert = self.experts.expert(case.business_unit)
+        if not isinstance(expert, Expert):
+            return expert
+        try:
+            return expert.assessed(case, reasons=len(expert.model.tables))
+        except Exception:
+            return "failed"
+
+    async def recalled(self, tx: Transaction, version: str) -> Expert | None:
+        """The model of a version, to make again what it once said; None where nobody has it any more."""
+        if version not in self._recalled:
+            found = await self._load(tx, version)
+            if not isinstance(found, Expert):
+                return None
+            while len(self._recalled) >= MOST_RECALLED:
+                self._recalled.pop(next(iter(self._recalled)))
+            self._recalled[version] = found
+        return self._recalled[version]
+
+    async def check(self) -> None:
+        """Raises with what cannot be used, for whoever asks how the service is."""
+        faults = [
+            f"{one.version}, the model of {one.whose}: {one.fault}" for one in self.states if one.fault is not None
+        ]
+        if faults:
+            raise RuntimeError("; ".join(faults))
+
+    async def _load(self, tx: Transaction, version: str) -> Expert | str:
+        """A model, or why it cannot be used."""
+        row = await storage.model(tx, version)
+        if row is None:
+            return "it is not in the registry"
+        try:
+            return Expert(version, read_artefact(row.artefact, row.checksum).model)
+        except UnusableArtefact as fault:
+            return str(fault)
+
+    def _assess_alone(self, experts: Experts, case: Case) -> Assessment | Silence:
+        try:
+            return experts.assess([case])[0]
+        except Exception as error:
+            expert = experts.expert(case.business_unit)
+            version = expert.version if isinstance(expert, Expert) else ""
+            self._instruments.failed.inc()
+            if version not in self._failing:
+                self._failing.add(version)
+                log().error("model_failed", model_version=version, error_type=type(error).__name__)
+            return "failed"
+
+    def _tell(self, states: tuple[ModelState, ...]) -> None:
+        """Says what is new, once."""
+        self._instruments.tell({one.whose: one.fault is None for one in states})
+        for one in states:
+            if one not in self.states:
+                if one.fault is None:
+                    log().info("model_speaks", model_version=one.version, whose=one.whose)
+                else:
+                    log().error("model_unusable", model_version=one.version, whose=one.whose, fault=one.fault)
+        for one in self.states:
+            if one.business_unit not in {now.business_unit for now in states}:
+                log().info("model_no_longer_speaks", model_version=one.version, whose=one.whose)
+        self.states = states
