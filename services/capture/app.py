@@ -19,13 +19,20 @@ from services.capture.api.keys import keys_router
 from services.capture.api.quarantine import quarantine_router
 from services.capture.api.reconciliation import reconciliation_router
 from services.capture.api.schema import SECURITY_SCHEMES
-from services.capture.beside import stand_beside
+from services.capture.api.uploads import PATH, PREVIEW_PATH, UploadDoor, uploads_router
+from services.capture.beside import Part, stand_beside
 from services.capture.browsers import read_browser
 from services.capture.deliveries import Deliveries
 from services.capture.domain import IntakeRules, Readers
 from services.capture.domain.channels import Addresses
+from services.capture.domain.uploads import faulty_mappings
 from services.capture.handlers import Intake
-from services.capture.instruments import CaptureInstruments, QuarantineInstruments, SpoolInstruments
+from services.capture.instruments import (
+    CaptureInstruments,
+    QuarantineInstruments,
+    SpoolInstruments,
+    UploadInstruments,
+)
 from services.capture.keeping import Keeping
 from services.capture.log import Log
 from services.capture.memory import Memory
@@ -34,6 +41,7 @@ from services.capture.quarantine import Quarantine
 from services.capture.receipts import OnEvent, Receipts
 from services.capture.settings import CaptureSettings
 from services.capture.spool import Segments, Spool, SpoolingLog
+from services.capture.uploads import Pace, Preview, Publisher, Sweeper, UploadDirectory, UploadJobs, UploadWorker
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
@@ -41,6 +49,7 @@ from shared.contracts.topics import CAPTURE_LEADS, Topic
 from shared.kit.app import build_app
 from shared.kit.background import running
 from shared.kit.clock import Clock, SystemClock
+from shared.kit.database import Database
 from shared.kit.documents import InvalidDocument, read_yaml
 from shared.kit.ids import new_id
 from shared.kit.instruments import ProducerInstruments, new_registry
@@ -75,7 +84,7 @@ def create_app(
     beside = stand_beside(settings, clock, registry, CONSUMES if producer is not None else ())
     policy = read_yaml(settings.policy_file, Policy)
     addresses = Addresses(policy)
-    if faults := addresses.faults(settings.secrets_by_name):
+    if faults := [*addresses.faults(settings.secrets_by_name), *faulty_mappings(policy.mappings)]:
         raise InvalidDocument("\n".join(f"{settings.policy_file}: {fault}" for fault in faults))
     spooling = None
     if settings.spool_dir is not None:
@@ -119,6 +128,9 @@ def create_app(
     channels = ChannelDoor(
         door=door, addresses=addresses, deliveries=deliveries, secrets=settings.secrets_by_name, clock=clock
     )
+    directory = None if settings.upload_dir is None else UploadDirectory(settings.upload_dir)
+    jobs = UploadJobs(beside.database, directory, clock)
+    uploads = UploadDoor(door, jobs, Preview(rules, clock), policy.mappings)
     app = build_app(
         name="capture",
         title="Leadflow capture",
@@ -135,15 +147,19 @@ def create_app(
             quarantine_router(desk),
             keys_router(beside.key_commands),
             reconciliation_router(door, beside.reconciliation),
+            uploads_router(uploads),
         ],
         parts=[
             *([] if keeping is None else [lambda: running(keeping.run(), "capture-quarantine")]),
             *beside.parts,
             *([spooling.running] if spooling else ()),
             lambda: door.inflight.drained(settings.shutdown_timeout_seconds),
+            *_importing(settings, beside.database, directory, jobs, door, registry),
         ],
         readiness={"log": spooling.check} if spooling else None,
     )
+    long = (settings.upload_max_bytes + 2 * 1024 * 1024, settings.upload_seconds + 5.0)
+    app.state.long_bodies = {PATH: long, PREVIEW_PATH: long}
     app.add_middleware(ShortWay, door=door)
     _publish_security(app)
     return app
@@ -169,6 +185,31 @@ def _spooling(
         patience_seconds=min(settings.spool_after_seconds, settings.produce_deadline_seconds),
         drain_per_second=settings.spool_drain_per_second,
     )
+
+
+def _importing(
+    settings: CaptureSettings,
+    database: Database | None,
+    directory: UploadDirectory | None,
+    jobs: UploadJobs,
+    door: Door,
+    registry: CollectorRegistry,
+) -> tuple[Part, ...]:
+    """What imports uploaded files, where there is a place for them."""
+    if database is None or directory is None:
+        return ()
+    instruments = UploadInstruments(registry)
+    pace = Pace(settings.upload_rows_per_second, door.inflight.room, lambda: door.inflight.is_busy)
+    worker = UploadWorker(
+        database=database,
+        directory=directory,
+        jobs=jobs,
+        publisher=Publisher(database, door.intake, instruments, pace),
+        instruments=instruments,
+    )
+    keep = timedelta(hours=settings.upload_file_hours)
+    sweeper = Sweeper(database, directory, instruments, keep)
+    return (worker.working, lambda: running(sweeper.run(), "capture-upload-sweeper"))
 
 
 def _publish_security(app: FastAPI) -> None:

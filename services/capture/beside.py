@@ -117,6 +117,8 @@ def _rules(settings: CaptureSettings) -> tuple[Rule, ...]:
     return (
         Rule("receipts", timedelta(days=settings.receipts_days), storage.delete_receipts),
         Rule("counts", timedelta(days=settings.counts_days), storage.delete_counts),
+        Rule("uploads", timedelta(days=settings.upload_report_days), storage.delete_uploads),
+        Rule("upload_rows", timedelta(0), storage.delete_met_rows),
     )
 
 

@@ -115,6 +115,35 @@ class QuarantineInstruments:
         self.oldest_open_timestamp.set(0 if oldest is None else oldest.timestamp())
 
 
+class UploadInstruments:
+    """Files that are imported. Only where uploads are taken."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.rows = Counter(
+            "leadflow_capture_upload_leads_total",
+            "Leads of uploaded files by how they ended: accepted, duplicate, rejected.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.ended = Counter(
+            "leadflow_capture_uploads_ended_total",
+            "Uploads that this process brought to an end: done, failed.",
+            ["status"],
+            registry=registry,
+        )
+        self.jobs = Gauge(
+            "leadflow_capture_uploads",
+            "Uploads that have not ended, of all processes, as the database last counted them.",
+            ["status"],
+            registry=registry,
+        )
+        self.kept_bytes = Gauge(
+            "leadflow_capture_uploads_kept_bytes",
+            "Bytes of uploaded files that are kept, of all processes, as they came in.",
+            registry=registry,
+        )
+
+
 class BookInstruments:
     """What is noted beside intake, by book."""
 

@@ -93,7 +93,16 @@ class CaptureSettings(ServiceSettings):
     spool_drain_per_second: int = Field(1_000, ge=1, le=1_000_000)
     spool_max_age_seconds: float = Field(3600.0, gt=0, description="An alert says when an event waits longer.")
 
-    @field_validator("spool_dir", mode="before")
+    upload_dir: Path | None = Field(None, description="Where uploaded files are kept until they are in; empty is off.")
+    upload_max_bytes: int = Field(200 * 1024 * 1024, ge=1024, le=4 * 1024**3)
+    upload_seconds: float = Field(900.0, gt=0, description="How long an upload may take to arrive.")
+    upload_rows_per_second: float = Field(1_000.0, gt=0, le=100_000, description="How fast files are imported.")
+    upload_file_hours: float = Field(
+        72.0, ge=0, le=24 * 90, description="How long an uploaded file is kept after its end."
+    )
+    upload_report_days: float = Field(30.0, ge=1, le=3650, description="How long an upload and its report are kept.")
+
+    @field_validator("spool_dir", "upload_dir", mode="before")
     @classmethod
     def _empty_is_nowhere(cls, value: object) -> object:
         return value or None

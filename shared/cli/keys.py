@@ -55,7 +55,8 @@ def moment(text: str, option: str) -> datetime:
 def create(
     sender: Annotated[str, typer.Argument(help="Whose key it is: letters, digits, dots, dashes.")],
     scope: Annotated[
-        list[str] | None, typer.Option("--scope", help="write (if none is named), backdate, impersonate, reconcile.")
+        list[str] | None,
+        typer.Option("--scope", help="write (if none is named), backdate, impersonate, reconcile, upload."),
     ] = None,
     rate: Annotated[
         float | None, typer.Option("--rate", min=0.001, help="Leads a second, instead of the limit.")

@@ -13,8 +13,13 @@ from shared.kit.errors import Rejected
 bearer = HTTPBearer(auto_error=False, description="The deployment's API token, LEADFLOW_API_TOKEN.")
 
 
+def is_operator(request: Request) -> bool:
+    """Whether a request comes with the deployment's token."""
+    return _has(request, request.app.state.api_token)
+
+
 async def require_token(request: Request) -> None:
-    """Refuses a request without the deployment's token. Compares in constant time."""
+    """Refuses a request without the deployment's token."""
     _require(request, request.app.state.api_token, "API token", "LEADFLOW_API_TOKEN")
 
 
@@ -26,9 +31,14 @@ async def require_privacy_token(request: Request) -> None:
         await require_token(request)
 
 
-def _require(request: Request, expected: str, name: str, variable: str) -> None:
+def _has(request: Request, expected: str) -> bool:
+    """Compares in constant time."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), expected.encode()):
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), expected.encode())
+
+
+def _require(request: Request, expected: str, name: str, variable: str) -> None:
+    if not _has(request, expected):
         raise Rejected(
             f"This needs the {name}.",
             status=401,

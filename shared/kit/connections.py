@@ -7,7 +7,7 @@ may only connect could hold every connection there is.
 from __future__ import annotations
 
 import resource
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from uvicorn.config import Config
@@ -35,6 +35,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **given: Any) -> None:
         super().__init__(config, server_state, app_state, **given)
         self._service = getattr(config.app, "state", None)
+        self._long_bodies: Mapping[str, tuple[int, float]] = getattr(self._service, "long_bodies", {})
+        self._max_body_bytes = MAX_BODY_BYTES
         self._in_body = False
         self._head_bytes = 0
         self._body_bytes = 0
@@ -63,15 +65,17 @@ class BoundedProtocol(HttpToolsProtocol):
         """Its body may come now. While the service leaves, each answer is the last of its connection."""
         self._in_body = True
         self._head_bytes = self._body_bytes = 0
-        self._due = self.loop.time() + self.body_seconds
         super().on_headers_complete()
+        # A service says which of its paths take larger or slower bodies.
+        self._max_body_bytes, seconds = self._long_bodies.get(self.scope["path"], (MAX_BODY_BYTES, self.body_seconds))
+        self._due = self.loop.time() + seconds
         if self._service is not None and self._service.draining:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Counts it."""
         self._body_bytes += len(body)
-        if self._body_bytes > MAX_BODY_BYTES:
+        if self._body_bytes > self._max_body_bytes:
             self.transport.abort()
             return
         super().on_body(body)

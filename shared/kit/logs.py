@@ -55,6 +55,9 @@ ALLOWED_FIELDS = frozenset(
         "exception",
         "state",
         "signal",
+        "upload_id",
+        "bytes",
+        "line",
     }
 )
 

@@ -41,33 +41,50 @@ class Prepared:
         return SourceFile(self.path, delimiter=delimiter, called=called, columns=self.columns)
 
 
+def is_workbook(head: bytes) -> bool:
+    """Whether a file that begins so is a spreadsheet."""
+    return head.startswith((_ZIP, _OLE))
+
+
+def is_packed(head: bytes) -> bool:
+    """Whether a file that begins so is packed with gzip."""
+    return head.startswith(_GZIP)
+
+
 def needs_preparing(path: Path, encoding: str | None = None) -> bool:
     """Whether the file cannot be read as it is. Raises `Unreadable` for one that cannot be opened."""
     head = _head(path)
-    if head.startswith((_ZIP, _OLE)):
+    if is_workbook(head):
         return True
-    if head.startswith(_GZIP):
+    if is_packed(head):
         return encoding is not None
     return (encoding or encoding_of(head)) not in ("utf-8", "utf-8-sig")
 
 
-def prepare(path: Path, target: Path, *, encoding: str | None = None, sheet: str | None = None) -> Prepared:
-    """Writes the file anew, as it can be read. Raises `Unreadable`."""
+def prepare(
+    path: Path,
+    target: Path,
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    max_bytes: int = MAX_UNPACKED_BYTES,
+) -> Prepared:
+    """Writes the file anew, as it can be read. Raises `Unreadable`, also where a text becomes more than `max_bytes`."""
     if encoding is not None:
         try:
             encoding = known_encoding(encoding)
         except ValueError as error:
             raise Unreadable(f"{error}.", "Name the encoding the file is in, or none, and it is found out.") from None
     head = _head(path)
-    if head.startswith((_ZIP, _OLE)):
+    if is_workbook(head):
         return Prepared(target, "spreadsheet", "utf-8", _from_spreadsheet(path, target, sheet))
     try:
         with path.open("rb") as raw:
-            content = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if head.startswith(_GZIP) else raw
+            content = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_packed(head) else raw
             sample = content.read(SAMPLE_BYTES)
             found = encoding or encoding_of(sample)
             with target.open("wb") as out:
-                for piece in _in_utf8(sample, content, found):
+                for piece in _within(max_bytes, in_utf8(sample, found, content)):
                     out.write(piece)
                 os.fsync(out.fileno())
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -83,20 +100,25 @@ def _head(path: Path) -> bytes:
         raise Unreadable(f"{path} cannot be read: {error.strerror}.", "Give the path of a file.") from None
 
 
-def _in_utf8(sample: bytes, content: BinaryIO, encoding: str) -> Iterator[bytes]:
-    """The content in UTF-8, piece by piece. What is no character in the encoding becomes the sign for that; what claims to
-    be UTF-8 stays as it is, so that a line that is not is found where it stands."""
-    size = 0
+def in_utf8(sample: bytes, encoding: str, content: BinaryIO | None = None) -> Iterator[bytes]:
+    """A sample, and the content after it, in UTF-8, piece by piece. What is no character in the encoding becomes the sign
+    for that; what claims to be UTF-8 stays as it is, so that a line that is not is found where it stands."""
     decoder = None if encoding in ("utf-8", "utf-8-sig") else codecs.getincrementaldecoder(encoding)("replace")
     piece = sample
     while piece:
-        size += len(piece)
-        if size > MAX_UNPACKED_BYTES:
-            raise Unreadable("The file unpacks to more than 4 GiB.", "Send it in parts.")
         yield piece if decoder is None else decoder.decode(piece).encode("utf-8", "replace")
-        piece = content.read(PIECE_BYTES)
-    if decoder is not None:
+        piece = b"" if content is None else content.read(PIECE_BYTES)
+    if decoder is not None and content is not None:
         yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _within(max_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > max_bytes:
+            raise Unreadable(f"The file unpacks to more than {max_bytes >> 20:,} MiB.", "Send it in parts.")
+        yield piece
 
 
 def _from_spreadsheet(path: Path, target: Path, sheet: str | None) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ REPORT_COLUMNS = frozenset({"rejected_line", "rejected_reason"})
 _NOT_UTF8 = "the line is not UTF-8 text; convert the file, for example with `iconv -f WINDOWS-1252 -t UTF-8`"
 _TOO_LONG = f"the line is longer than {LINE_MAX_BYTES:,} bytes"
 
+_NEEDS_ROWS = "Its first line names the columns, rows stand below it."
+
 Format = Literal["csv", "ndjson"]
 
 
@@ -75,7 +77,7 @@ class SourceFile:
         try:
             head = self._content.read(4096)
         except (OSError, EOFError, zlib.error) as error:
-            raise Unreadable(f"{self._called} is not a whole gzip file: {error}.") from None
+            raise Unreadable(f"{self._called} is not a whole gzip file: {error}.", "Pack it again.") from None
         if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head[:64]:
             raise Unreadable(
                 f"{self._called} is not UTF-8 text.", "Say which encoding it is in, or save it as CSV in UTF-8."
@@ -83,7 +85,7 @@ class SourceFile:
         self._bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
         begin = head[self._bom :].lstrip()
         if not begin:
-            raise Unreadable(f"{self._called} is empty.")
+            raise Unreadable(f"{self._called} is empty.", _NEEDS_ROWS)
         if begin.startswith(b"["):
             raise Unreadable(
                 f"{self._called} is one JSON array, which cannot be read in constant memory.",
@@ -118,9 +120,9 @@ class SourceFile:
         try:
             header_text = next(line for line in lines if line.strip())
         except StopIteration:
-            raise Unreadable(f"{self._called} is empty.") from None
+            raise Unreadable(f"{self._called} is empty.", _NEEDS_ROWS) from None
         if lines.fault is not None:
-            raise Unreadable(f"{self._called}, line {lines.position.line}: {lines.fault}.")
+            raise Unreadable(f"{self._called}, line {lines.position.line}: {lines.fault}.", "Mend that line.")
         self.delimiter = delimiter or max(DELIMITERS, key=lambda each: len(_split(header_text, each)))
         names = [name.strip() for name in _split(header_text, self.delimiter)]
         while names and not names[-1]:

@@ -20,6 +20,8 @@ from typing import BinaryIO
 import orjson
 from python_calamine import CalamineError, CalamineWorkbook, ZipError
 
+from shared.tabular.errors import Unreadable
+
 MAX_UNPACKED_BYTES = 1 << 30
 MAX_MEMORY_BYTES = 3 << 30
 MAX_COLUMNS = 1_000
@@ -27,10 +29,8 @@ MAX_COLUMNS = 1_000
 Cell = object
 
 
-class _Fault(Exception):
-    def __init__(self, fault: str, fix: str) -> None:
-        super().__init__(fault)
-        self.fix = fix
+_ARCHIVE = b"PK\x03\x04"
+_NO_WORKBOOK, _SAVE_IT = "The file is no workbook that can be read.", "Save it as XLSX without a password, or as CSV."
 
 
 def written(value: Cell) -> str | int | float | bool | None:
@@ -58,12 +58,12 @@ def lines(rows: Iterable[Sequence[Cell]], columns: Sequence[str]) -> Iterator[by
 
 def convert(source: Path, target: BinaryIO, sheet: str | None) -> dict[str, object]:
     """Writes the lines and answers with what was found."""
-    _check_size(source)
+    check_archive(source)
     book = CalamineWorkbook.from_path(str(source))
     if sheet is not None and sheet not in book.sheet_names:
-        raise _Fault("There is no sheet of that name.", "Name one of the workbook's sheets, or none for the first.")
+        raise Unreadable("There is no sheet of that name.", "Name one of the workbook's sheets, or none for the first.")
     if not book.sheet_names:
-        raise _Fault("The workbook has no sheet.", "Save it with one.")
+        raise Unreadable("The workbook has no sheet.", "Save it with one.")
     found = book.get_sheet_by_name(sheet) if sheet is not None else book.get_sheet_by_index(0)
     rows = iter(found.iter_rows())
     columns: list[str] = []
@@ -76,26 +76,35 @@ def convert(source: Path, target: BinaryIO, sheet: str | None) -> dict[str, obje
         columns.pop()
     named = [name for name in columns if name]
     if not named:
-        raise _Fault("The sheet is empty.", "Upload one whose first row names the columns.")
+        raise Unreadable("The sheet is empty.", "Upload one whose first row names the columns.")
     if len(columns) > MAX_COLUMNS:
-        raise _Fault(f"The sheet has more than {MAX_COLUMNS} columns.", "Leave out those that are no data of leads.")
+        raise Unreadable(
+            f"The sheet has more than {MAX_COLUMNS} columns.", "Leave out those that are no data of leads."
+        )
     if len(set(named)) < len(named):
-        raise _Fault("The sheet has more than one column of the same name.", "Give each column its own name.")
+        raise Unreadable("The sheet has more than one column of the same name.", "Give each column its own name.")
     count = 0
     for line in lines(rows, columns):
         target.write(line)
-        count += 1
+        count += line != b"\n"
+    if not count:
+        raise Unreadable("The sheet names its columns and has no row below them.", "Send it with its rows.")
     return {"columns": named, "rows": count}
 
 
-def _check_size(source: Path) -> None:
-    """A workbook is a packed archive; one that unpacks to more than anybody types is not opened."""
-    if not zipfile.is_zipfile(source):
-        return
-    with zipfile.ZipFile(source) as archive:
-        unpacked = sum(entry.file_size for entry in archive.infolist())
+def check_archive(source: Path) -> None:
+    """A workbook is a packed archive. Raises `Unreadable` for one that unpacks to more than anybody types, or that begins
+    like an archive and is none."""
+    with source.open("rb") as content:
+        if not content.read(4).startswith(_ARCHIVE):
+            return
+    try:
+        with zipfile.ZipFile(source) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, OSError):
+        raise Unreadable(_NO_WORKBOOK, _SAVE_IT) from None
     if unpacked > MAX_UNPACKED_BYTES:
-        raise _Fault("The workbook unpacks to more than 1 GiB.", "Save the sheet as CSV.")
+        raise Unreadable("The workbook unpacks to more than 1 GiB.", "Save the sheet as CSV.")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -105,13 +114,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with Path(target).open("wb") as content:
             told = convert(Path(source), content, sheet[0] if sheet else None)
-    except _Fault as fault:
-        told = {"fault": str(fault), "fix": fault.fix}
+    except Unreadable as unreadable:
+        told = {"fault": unreadable.detail, "fix": unreadable.fix}
     except (CalamineError, ZipError, zipfile.BadZipFile, ValueError, EOFError):
-        told = {
-            "fault": "The file is no workbook that can be read.",
-            "fix": "Save it as XLSX without a password, or as CSV.",
-        }
+        told = {"fault": _NO_WORKBOOK, "fix": _SAVE_IT}
+    except OSError as error:
+        told = {"fault": f"The sheet cannot be made ready: {error.strerror}.", "fix": "Free some disk."}
     except MemoryError:
         told = {
             "fault": "The sheet is too large to be read at once.",

@@ -206,7 +206,7 @@ def services_for(
         "LEADFLOW_IDENTITY_SECRET": "only-for-tests-only-for-tests",
         "LEADFLOW_POLICY_FILE": str(policy_file or ROOT / "policy.yaml"),
         "LEADFLOW_CAPTURE_KEY": CAPTURE_KEY,
-        "CAPTURE_KEYS": f"development={digest}:write+backdate+impersonate+reconcile",
+        "CAPTURE_KEYS": f"development={digest}:write+backdate+impersonate+reconcile+upload",
     }
     for service in SERVICES:
         everybodys[f"{service.upper()}_IDLE_FETCH_PAUSE_SECONDS"] = "0.05"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from math import ceil
 from random import randint
@@ -18,6 +18,8 @@ from shared.kit.clock import Clock
 from shared.kit.errors import Rejected, Retryable
 
 MAX_SENDER_NAME = 100
+BUSY_REQUESTS = 64
+"""More requests than this at once are a sign that senders wait."""
 
 
 class KnownKeys(Protocol):
@@ -214,6 +216,18 @@ class InFlight:
         self._bytes -= held_bytes
         if not self._requests:
             self._idle.set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so much is being worked on that what can wait should."""
+        return self._requests > BUSY_REQUESTS or 2 * self._bytes > self._max_bytes
+
+    @contextmanager
+    def room(self, count: int) -> Iterator[None]:
+        """A place for what no request brings, and for its bytes. Raises `Retryable` as for a request."""
+        with self.one() as claim:
+            claim.hold(count)
+            yield
 
     def hold(self, count: int) -> None:
         """Raises `Retryable` when so many bytes more are too many."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from math import isinf
 
 import orjson
@@ -95,6 +95,7 @@ async def feed_body(
     *,
     limit: int,
     timeout_seconds: float,
+    after_each: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Hands the body over piece by piece, as it arrives. Raises `Rejected` as `read_body` does, and what `take` raises."""
     announced = headers.get(b"content-length", b"")
@@ -111,6 +112,8 @@ async def feed_body(
                     raise _too_large(limit)
                 _whole(arrived["type"], piece)
                 take(piece)
+                if after_each is not None:
+                    await after_each()
                 if not arrived.get("more_body", False):
                     return
     except TimeoutError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
@@ -11,6 +12,7 @@ from services.capture.domain.channels import File, FormFields
 from shared.kit.errors import Rejected
 
 MAX_FIELDS = 500
+MAX_HEADER_BYTES = 8 * 1024
 
 
 def parse_form(body: bytes, content_type: str, *, max_field_bytes: int) -> FormFields:
@@ -37,14 +39,24 @@ def decoded(raw: bytes, charset: str) -> str:
 
 class FormReader:
     """Reads a form as it arrives. Its fields are bounded together; of files only the name and the type are kept unless
-    `keep_files`, so that one more megabyte of an attachment costs no memory."""
+    `keep_files`, so that one more megabyte of an attachment costs no memory. What is in files goes to `file_to` where that is
+    given, piece by piece."""
 
-    def __init__(self, content_type: str, *, max_field_bytes: int, keep_files: bool = False) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        *,
+        max_field_bytes: int,
+        keep_files: bool = False,
+        file_to: Callable[[bytes], None] | None = None,
+    ) -> None:
         media_type, options = parse_options_header(content_type)
         self._charset = options.get(b"charset", b"utf-8").decode("latin-1")
         self._left = max_field_bytes
         self._limit = max_field_bytes
         self._keep_files = keep_files
+        self._file_to = file_to
+        self._is_file = False
         self._fields: list[tuple[str, str | File]] = []
         self._headers: dict[bytes, bytes] = {}
         self._name = bytearray()
@@ -97,6 +109,9 @@ class FormReader:
             raise _broken("its Content-Type names too long a boundary") from None
 
     def _take(self, data: bytes) -> None:
+        if self._is_file and self._file_to is not None:
+            self._file_to(data)
+            return
         if not self._kept:
             return
         self._left -= len(data)
@@ -115,8 +130,11 @@ class FormReader:
         self._headers = {}
         self._data = bytearray()
         self._kept = True
+        self._is_file = False
 
     def _header(self, into: bytearray, piece: bytes) -> None:
+        if len(into) + len(piece) > MAX_HEADER_BYTES:
+            raise _broken("a part's header is too long")
         into.extend(piece)
 
     def _header_end(self) -> None:
@@ -125,7 +143,8 @@ class FormReader:
 
     def _headers_end(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        self._kept = self._keep_files or b"filename" not in options
+        self._is_file = b"filename" in options
+        self._kept = self._keep_files or not self._is_file
 
     def _end(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))

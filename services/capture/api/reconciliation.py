@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -20,6 +19,7 @@ from services.capture.domain.reconciliation import quarter_of
 from services.capture.domain.terms import Kind
 from services.capture.reconciliation import Claim, Reconciliation, Scope
 from services.capture.storage import Period
+from shared.kit.auth import is_operator
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.problems import JSONAnswer, problem_answer
 
@@ -106,7 +106,7 @@ class _Desk:
     def sender(self, request: Request, asked: str | None) -> str | None:
         """Whose counts may be seen; None for everybody's. Raises `Rejected`: 401, 403."""
         headers: dict[bytes, bytes] = dict(request.scope["headers"])
-        if _is_operator(request):
+        if is_operator(request):
             return asked
         keys = self._door.keys
         key = keys.owner(headers)
@@ -142,12 +142,6 @@ class _Desk:
                 return JSONAnswer(await self.open().compare(_claim(counted, sender)))
         except (Rejected, Retryable) as error:
             return problem_answer(error)
-
-
-def _is_operator(request: Request) -> bool:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    expected: str = request.app.state.api_token
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), expected.encode())
 
 
 def _counted(document: object) -> Counted:

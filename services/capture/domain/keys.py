@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal, get_args
 
-Scope = Literal["write", "backdate", "impersonate", "reconcile"]
+Scope = Literal["write", "backdate", "impersonate", "reconcile", "upload"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 MEANINGS: dict[Scope, str] = {
     "write": "send leads and interactions",
     "backdate": "send history, from which no rule fires",
     "impersonate": "send, and reconcile, for the sender named in Leadflow-Sender",
     "reconcile": "read what became of the sender's own leads, by hour and by id",
+    "upload": "upload files of leads, and see what became of them",
 }
 
 SENDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

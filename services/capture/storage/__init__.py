@@ -33,10 +33,13 @@ from services.capture.storage.receipts import (
     receipts_beside,
     with_receipts,
 )
+from services.capture.storage.upload_rows import UploadFaultRow, UploadMetRow, delete_met_rows
+from services.capture.storage.uploads import HeldFile, UploadRow, delete_uploads, held_files
 
 __all__ = [
     "ApiKeyRow",
     "DoorCountRow",
+    "HeldFile",
     "KeyChangesRow",
     "LogCountRow",
     "Period",
@@ -45,6 +48,9 @@ __all__ = [
     "Quarantined",
     "Receipt",
     "ReceiptRow",
+    "UploadFaultRow",
+    "UploadMetRow",
+    "UploadRow",
     "add_door_counts",
     "add_key",
     "add_log_counts",
@@ -53,8 +59,11 @@ __all__ = [
     "all_keys",
     "as_key",
     "delete_counts",
+    "delete_met_rows",
     "delete_receipts",
+    "delete_uploads",
     "door_counts",
+    "held_files",
     "key_changes",
     "known_digests",
     "live_keys",

@@ -23,6 +23,7 @@ def _known_zone(name: str) -> str:
 
 
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
+MappingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
@@ -108,6 +109,7 @@ class Policy(BaseModel):
     version: Name
     defaults: UnitPolicy = UnitPolicy()
     business_units: dict[Name, UnitPolicy] = Field(default_factory=dict)
+    mappings: dict[MappingName, Annotated[str, Field(min_length=1, max_length=100_000)]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

@@ -136,18 +136,18 @@ def the_settings(**given: Any) -> CaptureSettings:
     """Settings with three keys: one with every scope, one that writes, one that may not even that."""
     keys = ",".join(
         (
-            f"dev={sha256(FULL_KEY.encode()).hexdigest()}:write+backdate+impersonate+reconcile",
+            f"dev={sha256(FULL_KEY.encode()).hexdigest()}:write+backdate+impersonate+reconcile+upload",
             f"site={sha256(PLAIN_KEY.encode()).hexdigest()}",
             f"idle={sha256(READ_KEY.encode()).hexdigest()}:backdate",
         )
     )
-    return CaptureSettings(
-        api_token=SecretStr("t" * 16),
-        identity_secret=SecretStr(SECRET.decode()),
-        policy_file=POLICY_FILE,
-        keys=keys,
-        **given,
-    )
+    usual: dict[str, Any] = {
+        "api_token": SecretStr("t" * 16),
+        "identity_secret": SecretStr(SECRET.decode()),
+        "policy_file": POLICY_FILE,
+        "keys": keys,
+    }
+    return CaptureSettings(**{**usual, **given})
 
 
 def the_app(log: FakeLog, clock: Clock | None = None, **settings: Any) -> FastAPI:

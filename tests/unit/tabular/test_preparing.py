@@ -6,6 +6,7 @@ import gzip
 import zipfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ HEBREW = "שם,email\nדוד לוי,david@example.com\nשרה כהן,sara@exampl
 FRENCH = "nom,email\nZoé Lefèvre,zoe@example.com\nFrançois Besançon,f@example.com\n"
 
 
-def rows_of(path: Path, **given: str) -> list[Row]:
+def rows_of(path: Path, **given: Any) -> list[Row]:
     """The rows of a file that was made ready."""
     copy = prepare(path, path.with_suffix(".ready"), **given)
     with copy.open() as source:

@@ -1,0 +1,102 @@
+"""Capture as somebody who uploads files meets it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from shared.kit.clock import FakeClock
+from tests.support.patience import eventually
+from tests.unit.capture.fakes import FakeLog
+
+ENDED = frozenset({"done", "failed", "cancelled"})
+OPERATOR = {"Authorization": f"Bearer {'t' * 16}"}
+
+
+def people(count: int, start: int = 0) -> str:
+    """A file of so many leads."""
+    rows = (f"Lead {n},lead{n}@example.com,r{n}\n" for n in range(start, start + count))
+    return "name,email,record_id\n" + "".join(rows)
+
+
+@dataclass
+class Uploads:
+    """Capture with a database and a place for files: a sender's client, the log, the clock."""
+
+    client: httpx.AsyncClient
+    log: FakeLog
+    clock: FakeClock
+    directory: Path
+    url: str
+
+    async def send(
+        self,
+        content: str | bytes,
+        filename: str = "leads.csv",
+        *,
+        status: int = 202,
+        path: str = "/v1/uploads",
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Uploads a file as a form does; the answer."""
+        content = content.encode() if isinstance(content, str) else content
+        answer = await self.client.post(path, files={"file": (filename, content)}, data=options, headers=headers)
+        assert answer.status_code == status, answer.text
+        if status == 202:
+            assert answer.headers["location"] == f"/v1/uploads/{answer.json()['upload_id']}"
+        return answer.json()
+
+    async def show(self, upload_id: str) -> Any:
+        """The job."""
+        answer = await self.client.get(f"/v1/uploads/{upload_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def ended(self, upload_id: str, *, within_seconds: float = 30.0) -> Any:
+        """The job, once it has ended."""
+
+        async def check() -> Any:
+            job = await self.show(upload_id)
+            return job if job["status"] in ENDED else None
+
+        return await eventually(check, within_seconds=within_seconds)
+
+    async def imported(self, content: str | bytes, filename: str = "leads.csv", **options: Any) -> Any:
+        """Uploads a file and waits for its end."""
+        return await self.ended((await self.send(content, filename, **options))["upload_id"])
+
+    async def command(self, upload_id: str, verb: str, *, status: int = 200) -> Any:
+        """Cancels or resumes a job."""
+        answer = await self.client.post(f"/v1/uploads/{upload_id}:{verb}")
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def report(self, upload_id: str) -> list[dict[str, str]]:
+        """The refused rows."""
+        answer = await self.client.get(f"/v1/uploads/{upload_id}/report")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/csv")
+        return list(csv.DictReader(io.StringIO(answer.text)))
+
+    def names(self) -> list[str | None]:
+        """Who is on the log, in its order."""
+        return [event.personal.name for event in self.log.events() if event.personal is not None]
+
+    def times(self) -> Counter[Any]:
+        """How often each event is on the log."""
+        return Counter(event.event_id for event in self.log.events())
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A file of these rows."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue()
