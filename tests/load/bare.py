@@ -24,7 +24,6 @@ from shared.kit.settings import ServiceSettings
 class Lead(BaseModel):
     """What the ordinary handler looks at: that these fields are text."""
 
-    record_id: str
     business_unit: str
     channel: str
     source: str

@@ -52,10 +52,10 @@ async def test_a_compressed_body_is_taken_as_what_it_holds(
     [
         (b'{"name": "Ada"}', "bytes are none of that"),
         (zlib.compress(b"{}"), "bytes are none of that"),
-        (gzip.compress(b'{"name": "Ada"}')[:-9], "breaks off"),
-        (gzip.compress(b'{"name": "Ada"}')[:5], "breaks off"),
-        (gzip.compress(b'{"name": "Ada"}')[:-8] + b"\x00" * 8, "bytes are none of that"),
-        (gzip.compress(b"{}") + b"more", "bytes are none of that"),
+        (gzip.compress(b'{"name": "Ada"}', mtime=0)[:-9], "breaks off"),
+        (gzip.compress(b'{"name": "Ada"}', mtime=0)[:5], "breaks off"),
+        (gzip.compress(b'{"name": "Ada"}', mtime=0)[:-8] + b"\x00" * 8, "bytes are none of that"),
+        (gzip.compress(b"{}", mtime=0) + b"more", "bytes are none of that"),
         (gzip.compress(b"") * (MAX_MEMBERS + 1), "members"),
     ],
 )
