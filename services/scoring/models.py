@@ -103,7 +103,7 @@ class Models:
         if not isinstance(expert, Expert):
             return expert
         try:
-            return expert.assessed(case, reasons=len(expert.model.tables))
+            return expert.explained(case)
         except Exception:
             return "failed"
 

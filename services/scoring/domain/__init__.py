@@ -1,7 +1,7 @@
 """Scoring's rules, pure: `rulebook` turns a ledger of `touches` into a score as of a day, `groups` says which leads are
 one person and which of them a batch of events changes, `assessment` is where a learned model speaks."""
 
-from services.scoring.domain.assessment import Assessment, Assessor, Case, NoModel
+from services.scoring.domain.assessment import Assessment, Assessor, Case, NoModel, contribution
 from services.scoring.domain.auditing import Comparison, compare
 from services.scoring.domain.backtest import Replay, replay
 from services.scoring.domain.explanation import Explanation, explain
@@ -51,6 +51,7 @@ __all__ = [
     "Work",
     "attachment",
     "compare",
+    "contribution",
     "counting",
     "explain",
     "keeping",

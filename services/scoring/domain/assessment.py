@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from services.scoring.domain.touches import Touch
@@ -25,6 +26,12 @@ class Assessment(NamedTuple):
     probability: float
     contributions: tuple[Contribution, ...]
     model_version: str
+
+
+@lru_cache(maxsize=65536)
+def contribution(feature: str, words: str, log_odds: float) -> Contribution:
+    """One feature's part. There are few different ones, and each is made once."""
+    return Contribution(feature=feature, words=words, log_odds=log_odds)
 
 
 class Assessor(Protocol):

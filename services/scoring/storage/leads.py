@@ -10,9 +10,9 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row
 
-from services.scoring.domain import Assessment, Lead, Person, Score, reason
+from services.scoring.domain import Assessment, Lead, Person, Score, contribution, reason
 from services.scoring.storage.ledger import ledgers
-from shared.contracts.scoring_events import Contribution, Reason
+from shared.contracts.scoring_events import Reason
 from shared.kit.database import Transaction, as_array
 from shared.kit.errors import Retryable
 
@@ -174,7 +174,9 @@ def _lead(row: Row[Any]) -> Lead:
 def _assessment(row: Row[Any]) -> Assessment | None:
     if row.probability is None:
         return None
-    contributions = tuple(Contribution(**one) for one in row.contributions or ())
+    contributions = tuple(
+        contribution(one["feature"], one["words"], one["log_odds"]) for one in row.contributions or ()
+    )
     return Assessment(row.probability, contributions, row.model_version)
 
 
@@ -203,7 +205,9 @@ def _changes(lead: Lead) -> dict[str, Any]:
 def _assessed(assessment: Assessment | None) -> tuple[Any, ...]:
     if assessment is None:
         return None, None, None
-    contributions = orjson.dumps([one.model_dump() for one in assessment.contributions]).decode()
+    contributions = orjson.dumps(
+        [{"feature": one.feature, "words": one.words, "log_odds": one.log_odds} for one in assessment.contributions]
+    ).decode()
     return assessment.probability, contributions, assessment.model_version
 
 

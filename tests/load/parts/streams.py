@@ -71,36 +71,34 @@ def streams(run: Run) -> list[Finding]:
         services.wait_until_ready("capture")
         asyncio.run(Traffic(services).post_all(range(leads)))
         services.stop("capture")
-        events = _length(stage, CAPTURE_LEADS.name)
+        events = length(stage, CAPTURE_LEADS.name)
         run.say(f"{events:,} captured events lie in the log")
-        scoring = _drained(stage, services, "scoring", run)
+        scoring = drained(stage, services, "scoring", run)
         services.stop("scoring")
         reading = _limit_of_reading(stage, events)
         run.say(f"reading and decoding alone: {1e6 / reading:,.1f} µs an event")
         quix = _quix(stage, events)
         run.say(f"Quix Streams: {1e6 / quix:,.1f} µs an event")
-        pipeline = _drained(stage, services, "pipeline", run)
+        pipeline = drained(stage, services, "pipeline", run)
         won = asyncio.run(_win(stage, services))
         run.say(f"{won} leads won")
         _relayed(stage, "pipeline")
         services.stop("pipeline")
-        metrics = _drained(stage, services, "metrics", run)
+        metrics = drained(stage, services, "metrics", run)
         services.stop("metrics")
         lines = _scoring_lines(scoring, quix, reading)
-        for name, drained in (("pipeline", pipeline), ("metrics", metrics)):
+        for name, done in (("pipeline", pipeline), ("metrics", metrics)):
             run.say(f"{name}'s rows are written again")
             written = rewrite(
-                stage.database_url, name, -(-drained.events // 1000), lambda: stage.processor_seconds()["postgres"]
+                stage.database_url, name, -(-done.events // 1000), lambda: stage.processor_seconds()["postgres"]
             )
-            upserted, copied = (
-                drained.events / seconds for seconds in (written.upserted_seconds, written.copied_seconds)
-            )
+            upserted, copied = (done.events / seconds for seconds in (written.upserted_seconds, written.copied_seconds))
             detail = {
-                "own µs": drained.own,
-                "PostgreSQL µs": drained.postgres,
-                "rows an event": written.rows / drained.events,
+                "own µs": done.own,
+                "PostgreSQL µs": done.postgres,
+                "rows an event": written.rows / done.events,
             }
-            measured = drained.per_core_with_postgres
+            measured = done.per_core_with_postgres
             what = f"{name}, PostgreSQL's time included"
             lines += [
                 Finding("streams", what, measured, "events/s a core", upserted, "set-wise upsert of the same rows (the limit)", detail=detail),
@@ -120,7 +118,7 @@ def _scoring_lines(scoring: Drained, quix: float, reading: float) -> list[Findin
     ]  # fmt: skip
 
 
-def _length(stage: Stage, topic: str) -> int:
+def length(stage: Stage, topic: str) -> int:
     """How many records a topic has."""
     consumer = Consumer({"bootstrap.servers": stage.bootstrap, "group.id": "bench", "enable.auto.commit": False})
     total = 0
@@ -131,9 +129,9 @@ def _length(stage: Stage, topic: str) -> int:
     return total
 
 
-def _drained(stage: Stage, services: RunningServices, name: str, run: Run) -> Drained:
+def drained(stage: Stage, services: RunningServices, name: str, run: Run) -> Drained:
     """Starts a service on its backlog and waits until all is done and told on."""
-    events = sum(_length(stage, topic.name) for topic in TOPICS[name])
+    events = sum(length(stage, topic.name) for topic in TOPICS[name])
     progress = (
         f"SELECT coalesce(sum(next_offset), 0), (SELECT count(*) FROM {name}.outbox) FROM {name}.consumer_offsets"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -82,7 +82,10 @@ class AdditiveModel:
         features add together is shared out between them, half to each."""
         placeholders = self.placeholders
         get = lead.get
-        cells = [table.cell(get(table.name), placeholders) for table in self.tables]
+        return self.verdict([table.cell(get(table.name), placeholders) for table in self.tables])
+
+    def verdict(self, cells: Sequence[int]) -> Verdict:
+        """The same of the cells that a lead's values fall into."""
         units = [table.units[cell] for table, cell in zip(self.tables, cells, strict=True)]
         for first, second, rows in self.pairs:
             together = rows[cells[first]][cells[second]]

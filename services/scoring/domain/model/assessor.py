@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from services.scoring.domain.assessment import Assessment, Case
-from services.scoring.domain.model.additive import UNITS_PER_LOG_ODD, AdditiveModel, Verdict
+from services.scoring.domain.assessment import Assessment, Case, contribution
+from services.scoring.domain.model.additive import UNITS_PER_LOG_ODD, AdditiveModel, Table
 from services.scoring.domain.model.artefact import EVERY_UNIT
 from services.scoring.domain.model.features import FeatureReader, LateTouch
+from services.scoring.domain.model.values import Cell
 from services.scoring.domain.model.words import BASE, REST, feature_words, likelier
 from services.scoring.domain.touches import known_at
 from shared.contracts.scoring_events import Contribution, Silence
@@ -17,52 +19,98 @@ from shared.contracts.scoring_events import Contribution, Silence
 STRONGEST = 5
 """So many reasons are told of each assessment, beside its base and the rest."""
 
+MOST_REMEMBERED = 16_384
+
+
+class Lookup:
+    """The cell of each value of one feature. Texts are looked up once: there are few different ones."""
+
+    __slots__ = ("_cells", "_edges", "_placeholders", "_table", "name")
+
+    def __init__(self, table: Table, placeholders: frozenset[str]) -> None:
+        self.name = table.name
+        self._table = table
+        self._placeholders = placeholders
+        self._cells: dict[str, int] = {}
+        self._edges = table.edges if table.levels is None else None
+
+    def cell(self, value: Cell) -> int:
+        """The same as the table's own, quicker."""
+        if type(value) is str:
+            cell = self._cells.get(value)
+            if cell is None:
+                if len(self._cells) >= MOST_REMEMBERED:  # whatever senders make up, memory stays bounded
+                    self._cells.clear()
+                cell = self._cells[value] = self._table.cell(value, self._placeholders)
+            return cell
+        if type(value) is int and self._edges is not None:
+            return bisect_right(self._edges, value)
+        return self._table.cell(value, self._placeholders)
+
 
 class Expert:
-    """One model with its name, made ready to be asked many times."""
+    """One model with its name, made ready to be asked many times. What it said of leads that look the same to it is
+    remembered."""
 
     def __init__(self, version: str, model: AdditiveModel) -> None:
         self.version = version
         self.model = model
         self._reader = FeatureReader([table.name for table in model.tables])
-        self._base = Contribution(feature="base", words=BASE, log_odds=model.base / UNITS_PER_LOG_ODD)
+        self._lookups = [Lookup(table, model.placeholders) for table in model.tables]
+        self._base = contribution("base", BASE, model.base / UNITS_PER_LOG_ODD)
         self._contribution = lru_cache(maxsize=16_384)(self._say)
+        self._said: dict[tuple[int, ...], Assessment] = {}
 
-    def judge(self, case: Case) -> Verdict | None:
-        """What the model's tables add up to, from what had happened; None where nothing is known of the lead."""
+    def cells(self, case: Case) -> tuple[int, ...] | None:
+        """How a lead looks to the model, from what had happened; None where nothing is known of it."""
         try:
             values = self._reader.read(case.business_unit, case.touches, case.as_of)
         except LateTouch:
-            return self.judge(case._replace(touches=known_at(case.touches, case.as_of)))
-        if not any(one.kind is None for one in case.touches):
-            return None
-        return self.model.judge(values)
+            return self.cells(case._replace(touches=known_at(case.touches, case.as_of)))
+        for one in case.touches:
+            if one.kind is None:
+                get = values.get
+                return tuple([lookup.cell(get(lookup.name)) for lookup in self._lookups])
+        return None
 
     def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
         """One answer for each case, in their order."""
         return [self.assessed(case) for case in cases]
 
-    def assessed(self, case: Case, reasons: int = STRONGEST) -> Assessment | Silence:
-        """How likely the outcome is, and so many reasons."""
-        verdict = self.judge(case)
-        if verdict is None:
+    def assessed(self, case: Case) -> Assessment | Silence:
+        """How likely the outcome is, and the strongest reasons."""
+        cells = self.cells(case)
+        if cells is None:
             return "nothing_known"
-        return Assessment(verdict.probability, self.contributions(verdict, reasons), self.version)
+        said = self._said.get(cells)
+        if said is None:
+            if len(self._said) >= MOST_REMEMBERED:
+                self._said.clear()
+            said = self._said[cells] = self._assess(cells, STRONGEST)
+        return said
 
-    def contributions(self, verdict: Verdict, reasons: int = STRONGEST) -> tuple[Contribution, ...]:
+    def explained(self, case: Case) -> Assessment | Silence:
+        """The same with every reason."""
+        cells = self.cells(case)
+        return "nothing_known" if cells is None else self._assess(cells, len(self.model.tables))
+
+    def _assess(self, cells: tuple[int, ...], reasons: int) -> Assessment:
         """The strongest reasons, the strongest first, with what the model starts from and what all others come to: their
         log-odds sum to those of the probability, to the last digit."""
+        verdict = self.model.verdict(cells)
         units = verdict.units
-        order = sorted(range(len(units)), key=lambda index: (-abs(units[index]), index))
+        strength = [abs(one) for one in units]
+        order = sorted(range(len(units)), key=strength.__getitem__, reverse=True)
         told = [index for index in order[:reasons] if units[index]]
         rest = verdict.total - self.model.base - sum([units[index] for index in told])
-        said = [self._contribution(index, verdict.cells[index], units[index]) for index in told]
-        return (self._base, *said, *((_rest(rest),) if rest else ()))
+        said = [self._contribution(index, cells[index], units[index]) for index in told]
+        contributions = (self._base, *said, *((_rest(rest),) if rest else ()))
+        return Assessment(verdict.probability, contributions, self.version)
 
     def _say(self, index: int, cell: int, units: int) -> Contribution:
         table = self.model.tables[index]
         words = likelier(feature_words(table, cell), units)
-        return Contribution(feature=table.name[:200], words=words, log_odds=units / UNITS_PER_LOG_ODD)
+        return contribution(table.name[:200], words, units / UNITS_PER_LOG_ODD)
 
 
 class Experts(NamedTuple):
@@ -92,4 +140,4 @@ class Experts(NamedTuple):
 
 @lru_cache(maxsize=16_384)
 def _rest(units: int) -> Contribution:
-    return Contribution(feature="rest", words=REST, log_odds=units / UNITS_PER_LOG_ODD)
+    return contribution("rest", REST, units / UNITS_PER_LOG_ODD)

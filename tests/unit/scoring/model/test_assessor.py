@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.scoring.domain import Assessment, Case, Touch
-from services.scoring.domain.model import UNITS_PER_LOG_ODD, AdditiveModel, Pair, Table
-from services.scoring.domain.model.assessor import Expert, Experts
+from services.scoring.domain.model import UNITS_PER_LOG_ODD, AdditiveModel, Cell, Pair, Table
+from services.scoring.domain.model.assessor import Expert, Experts, Lookup
 from services.scoring.domain.model.words import feature_words, likelier
 from tests.unit.scoring.builders import a_touch, a_visit, at, days
 from tests.unit.scoring.test_score_properties import ledgers, the_day
@@ -38,8 +38,8 @@ def case(*touches: Touch, minutes: float = 60, unit: str = "default") -> Case:
     return Case(unit, touches, at(minutes))
 
 
-def said(one: Case, reasons: int = 5) -> Assessment:
-    found = EXPERT.assessed(one, reasons)
+def said(one: Case) -> Assessment:
+    found = EXPERT.assessed(one)
     assert isinstance(found, Assessment)
     return found
 
@@ -59,18 +59,30 @@ def test_a_lead_is_assessed_with_its_strongest_reasons_in_words() -> None:
 
 
 @settings(deadline=None, max_examples=100)
-@given(ledgers, st.integers(0, 60), st.integers(0, 9))
-def test_the_contributions_sum_to_the_log_odds_of_the_probability(
-    ledger: tuple[Touch, ...], later: int, reasons: int
-) -> None:
-    found = EXPERT.assessed(Case("default", ledger, the_day(later)), reasons)
-    if not isinstance(found, Assessment):
-        assert not any(one.kind is None for one in ledger)
-        return
-    assert 0 <= found.probability <= 1
-    units = sum(round(one.log_odds * UNITS_PER_LOG_ODD) for one in found.contributions)
-    assert found.probability == round(1 / (1 + math.exp(-units / UNITS_PER_LOG_ODD)), 6)
-    assert len(found.contributions) <= reasons + 2
+@given(ledgers, st.integers(0, 60))
+def test_the_contributions_sum_to_the_log_odds_of_the_probability(ledger: tuple[Touch, ...], later: int) -> None:
+    one = Case("default", ledger, the_day(later))
+    for found, most in ((EXPERT.assessed(one), 7), (EXPERT.explained(one), 9)):
+        if not isinstance(found, Assessment):
+            assert not any(touch.kind is None for touch in ledger)
+            continue
+        assert 0 <= found.probability <= 1
+        units = sum(round(one.log_odds * UNITS_PER_LOG_ODD) for one in found.contributions)
+        assert found.probability == round(1 / (1 + math.exp(-units / UNITS_PER_LOG_ODD)), 6)
+        assert len(found.contributions) <= most
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 300), st.floats(), st.text(max_size=4), st.just("Referral")
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(MODEL.tables), VALUES), max_size=12))
+def test_a_value_is_looked_up_as_its_table_says_however_often(asked: list[tuple[Table, Cell]]) -> None:
+    lookups = {table.name: Lookup(table, frozenset({"n/a"})) for table in MODEL.tables}
+    for table, value in asked:
+        for _ in range(2):
+            assert lookups[table.name].cell(value) == table.cell(value, frozenset({"n/a"}))
 
 
 @settings(deadline=None, max_examples=60)
