@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -14,11 +13,11 @@ from services.capture.api import Door, ShortWay, intake_router
 from services.capture.api.admission import Keys
 from services.capture.api.bodies import parse
 from services.capture.api.channels import ChannelDoor, channels_router
+from services.capture.api.channels_schema import add_channels
 from services.capture.api.deliveries import read_drafts
 from services.capture.api.keys import keys_router
 from services.capture.api.quarantine import quarantine_router
 from services.capture.api.reconciliation import reconciliation_router
-from services.capture.api.schema import SECURITY_SCHEMES
 from services.capture.api.uploads import PATH, PREVIEW_PATH, UploadDoor, uploads_router
 from services.capture.beside import Part, stand_beside
 from services.capture.browsers import read_browser
@@ -157,11 +156,11 @@ def create_app(
             *_importing(settings, beside.database, directory, jobs, door, registry),
         ],
         readiness={"log": spooling.check} if spooling else None,
+        documents=lambda document: add_channels(document, addresses),
     )
     long = (settings.upload_max_bytes + 2 * 1024 * 1024, settings.upload_seconds + 5.0)
     app.state.long_bodies = {PATH: long, PREVIEW_PATH: long}
     app.add_middleware(ShortWay, door=door)
-    _publish_security(app)
     return app
 
 
@@ -210,14 +209,3 @@ def _importing(
     keep = timedelta(hours=settings.upload_file_hours)
     sweeper = Sweeper(database, directory, instruments, keep)
     return (worker.working, lambda: running(sweeper.run(), "capture-upload-sweeper"))
-
-
-def _publish_security(app: FastAPI) -> None:
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

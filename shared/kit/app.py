@@ -25,6 +25,7 @@ from shared.kit.instruments import OutboxInstruments, ProducerInstruments, build
 from shared.kit.logs import configure_logs, log
 from shared.kit.presence import Check, Presence, fault_of
 from shared.kit.producer import Producer
+from shared.kit.published import publish
 from shared.kit.relay import Relay
 from shared.kit.settings import ServiceSettings
 from shared.kit.unreadable_api import router as unreadable_router
@@ -48,14 +49,15 @@ def build_app(
     readiness: Mapping[str, Check] | None = None,
     does_without: Mapping[str, Check] | None = None,
     before_scrape: Callable[[], Awaitable[None]] | None = None,
+    documents: Callable[[dict[str, Any]], None] | None = None,
 ) -> FastAPI:
     """A service as an application. Nothing connects before its lifespan begins.
 
     Without `needs_database` the service is ready, and stays, whatever the database and the consumer do: `/readyz` and a
     metric tell of them, nothing waits for them, and a consumer that stands still is built anew instead of ending the process.
     `relay` adds the outbox relay with a producer of its own; `parts` start after the kit's own and stop before them;
-    `before_scrape` runs before each answer to `/metrics`. What `does_without` checks is told in the same way, and waited for by
-    nobody.
+    `before_scrape` runs before each answer to `/metrics`; `documents` adds to the OpenAPI document. What `does_without` checks is
+    told in the same way, and waited for by nobody.
     """
     checks: dict[str, Check] = {}
     optional: dict[str, Check] = {}
@@ -124,6 +126,7 @@ def build_app(
     if consumer is not None:
         app.include_router(dead_letters_router, dependencies=[Depends(require_token)])
         app.include_router(unreadable_router, dependencies=[Depends(require_token)])
+    publish(app, documents)
     return app
 
 

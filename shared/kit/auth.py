@@ -4,13 +4,20 @@ personal data, where the deployment has one."""
 from __future__ import annotations
 
 import hmac
+from typing import Annotated
 
-from fastapi import Request
-from fastapi.security import HTTPBearer
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from shared.kit.errors import Rejected
 
-bearer = HTTPBearer(auto_error=False, description="The deployment's API token, LEADFLOW_API_TOKEN.")
+bearer = HTTPBearer(
+    auto_error=False, scheme_name="operator", description="The deployment's API token, LEADFLOW_API_TOKEN."
+)
+
+
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+"""Asked for so that the OpenAPI document says what is needed."""
 
 
 def is_operator(request: Request) -> bool:
@@ -18,12 +25,12 @@ def is_operator(request: Request) -> bool:
     return _has(request, request.app.state.api_token)
 
 
-async def require_token(request: Request) -> None:
+async def require_token(request: Request, _bearer: Bearer = None) -> None:
     """Refuses a request without the deployment's token."""
     _require(request, request.app.state.api_token, "API token", "LEADFLOW_API_TOKEN")
 
 
-async def require_privacy_token(request: Request) -> None:
+async def require_privacy_token(request: Request, _bearer: Bearer = None) -> None:
     """Refuses a request without the token for personal data; the API token will do where there is no such token."""
     if token := request.app.state.privacy_token:
         _require(request, token, "privacy token", "LEADFLOW_PRIVACY_TOKEN")

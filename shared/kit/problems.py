@@ -11,10 +11,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.logs import log
 from shared.kit.transient import is_transient
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class JSONAnswer(Response):
@@ -55,6 +58,17 @@ def problem_answer(error: Rejected | Retryable) -> Response:
     return ProblemAnswer(document, status_code=error.status, headers={"Retry-After": str(wait)})
 
 
+def _allowed(request: Request) -> list[str]:
+    """The methods that this path has; the framework names those of one route only."""
+    scope = dict(request.scope)
+    found = [method for method in METHODS if _matches(request.app, {**scope, "method": method})]
+    return sorted(found)
+
+
+def _matches(app: FastAPI, scope: dict[str, Any]) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
+
+
 def install(app: FastAPI) -> None:
     """Makes the application answer every error as a problem document."""
 
@@ -83,11 +97,28 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
+        fix: str | None = None
         detail = str(error.detail)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            allowed = _allowed(request)
+            headers["Allow"] = ", ".join(allowed)
+            detail, fix = f"{request.method} is not done here.", f"Send {' or '.join(allowed)}."
         if error.status_code == 404:
-            detail = f"There is no {request.method} {request.url.path} here; /docs lists what there is."
-        rejected = Rejected(detail, status=error.status_code, code=str(error.detail).lower().replace(" ", "-"))
-        rejected.headers.update(error.headers or {})
+            detail, fix = (
+                f"There is no {request.method} {request.url.path} here.",
+                "Look at /docs, which lists what there is.",
+            )
+        code = str(error.detail).lower().replace(" ", "-")
+        if error.status_code == 400:
+            # The framework could not read a body as JSON at all.
+            detail, code, fix = (
+                "The body is not JSON, or is nested too deep.",
+                "not-json",
+                "Send one JSON value in UTF-8.",
+            )
+        rejected = Rejected(detail, status=error.status_code, code=code, fix=fix)
+        rejected.headers.update(headers)
         return problem_answer(rejected)
 
     @app.exception_handler(Exception)

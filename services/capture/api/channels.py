@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from services.capture.answers import refused_item
 from services.capture.api import MAX_IDEMPOTENCY_KEY, Door, Endpoint, RawRoute
 from services.capture.api.admission import Claim, header_text
-from services.capture.api.channels_schema import operation
+from services.capture.api.channels_schema import methods_of
 from services.capture.api.deliveries import bare, read_drafts, receive
 from services.capture.api.forms import (
     FormRates,
@@ -128,7 +128,7 @@ class ChannelDoor:
         try:
             address = self._address(request)
             if not address.is_form:
-                raise _no_such_method("Only forms are posted by browsers; this address takes POST.")
+                raise _no_such_method(address, "Only forms are posted by browsers.")
             return preflight(request, address.endpoint)
         except Rejected as error:
             return problem_answer(error)
@@ -139,13 +139,20 @@ class ChannelDoor:
             address = self._address(request)
             handshake = address.adapter.handshake
             if handshake is None:
-                raise _no_such_method(f"{address.adapter.title} asks for no handshake; this address takes POST.")
+                raise _no_such_method(address, f"{address.adapter.title} asks for no handshake.")
             answered = handshake(bare(request), self._live(address.endpoint.verify_token or address.endpoint.secret))
             if isinstance(answered, Forged):
                 raise _forged(address, answered)
         except Rejected as error:
             return problem_answer(error)
         return Response(answered.body, media_type=answered.media_type)
+
+    async def other(self, request: Request) -> Response:
+        """Answers what no address takes."""
+        try:
+            raise _no_such_method(self._address(request), f"{request.method} is not done here.")
+        except Rejected as error:
+            return problem_answer(error)
 
     def _address(self, request: Request) -> Address:
         unit, name = request.path_params["unit"], request.path_params["endpoint"]
@@ -177,9 +184,10 @@ class ChannelDoor:
         return () if name is None else self._secrets.get(name, ())
 
 
-def _no_such_method(why: str) -> Rejected:
+def _no_such_method(address: Address, why: str) -> Rejected:
+    allow = ", ".join(methods_of(address))
     return Rejected(
-        why, status=405, code="method-not-allowed", field="method", fix="Send a POST.", headers={"Allow": "POST"}
+        why, status=405, code="method-not-allowed", field="method", fix="Send a POST.", headers={"Allow": allow}
     )
 
 
@@ -219,21 +227,21 @@ def _refused(batch: Batch) -> Rejected:
 def channels_router(door: ChannelDoor) -> APIRouter:
     """One address for each endpoint, and the script for pages with forms."""
     router = APIRouter(tags=["channels"], route_class=RawRoute)
-    operations: tuple[tuple[str, Endpoint, str, str], ...] = (
-        ("POST", door.post, "delivery", "Take in what a channel delivers"),
-        ("GET", door.get, "handshake", "Answer a sender that asks whether this address is meant for it"),
-        ("OPTIONS", door.options, "preflight", "Answer a browser that asks before a script posts a form"),
+    endpoints: tuple[tuple[tuple[str, ...], Endpoint], ...] = (
+        (("POST",), door.post),
+        (("GET",), door.get),
+        (("OPTIONS",), door.options),
+        (("HEAD", "PUT", "PATCH", "DELETE"), door.other),
     )
-    for method, endpoint, name, summary in operations:
+    for methods, endpoint in endpoints:
+        # Each address of the policy is documented under its own path.
         router.add_api_route(
             PATH,
             endpoint,
-            methods=[method],
+            methods=list(methods),
             response_class=Response,
             response_model=None,
-            summary=summary,
-            operation_id=f"capture_{name}",
-            openapi_extra=operation(method, door.addresses),
+            include_in_schema=False,
         )
     router.add_api_route(
         "/leadflow.js",
@@ -243,6 +251,10 @@ def channels_router(door: ChannelDoor) -> APIRouter:
         response_model=None,
         summary="The first-party script: page views and form fills of your own site",
         operation_id="capture_script",
-        openapi_extra={"responses": {"200": {"description": "JavaScript", "content": {"text/javascript": {}}}}},
+        openapi_extra={
+            "responses": {
+                "200": {"description": "JavaScript", "content": {"text/javascript": {"schema": {"type": "string"}}}}
+            }
+        },
     )
     return router

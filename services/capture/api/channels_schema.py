@@ -1,78 +1,109 @@
-"""What the API publishes about channels, made from the policy's endpoints and the adapters."""
+"""What the API publishes about channels: a path for each address of the policy, with the methods that it answers."""
 
 from __future__ import annotations
 
-from services.capture.api.schema import BATCH, IDEMPOTENCY_KEY, PROBLEM, Schema
-from services.capture.domain.channels import Addresses
+from services.capture.api.schema import BATCH, IDEMPOTENCY_KEY, SECURITY_SCHEMES, Schema
+from services.capture.domain.channels import Address, Addresses
+from shared.kit.published import problem_responses
 
 _POST_PROBLEMS = {
-    400: "the body cannot be read",
+    400: "the body, or a form, cannot be read",
     401: "not proven to be from the sender, or no API key",
-    403: "the key lacks a scope",
-    404: "no such endpoint",
+    403: "the key lacks a scope, or a form stands on a site that is not listed",
     408: "the body did not arrive in time",
     413: "too large, or too many fields",
     415: "another media type, or compressed",
-    422: "fields that need mending, all at once",
+    422: "it is from the sender and cannot be read, or nothing in it can be taken: what needs mending, all at once",
     429: "this sender sends too much; see Retry-After",
     503: "the log does not answer, or too much is in flight; see Retry-After",
+    507: "the log does not answer, and there is no room left to keep events until it does; see Retry-After",
 }
-_OPTIONS_PROBLEMS = {403: "not a site this form stands on", 404: "no such endpoint", 405: "no form"}
-_GET_PROBLEMS = {401: "not proven to be from the sender", 404: "no such endpoint", 405: "this sender asks for nothing"}
+_OPTIONS_PROBLEMS = {403: "not a site this form stands on"}
+_GET_PROBLEMS = {401: "not proven to be from the sender"}
+
+_MEDIA_TYPES = {
+    "json": ("application/json",),
+    "form": ("application/x-www-form-urlencoded", "multipart/form-data"),
+    "csv": ("text/csv", "text/tab-separated-values"),
+    "bytes": ("message/rfc822",),
+}
+_EXAMPLES: dict[str, Schema] = {
+    "json": {"name": "Ada Lovelace", "email": "ada@example.com", "type": "lead"},
+    "form": {"name": "Ada Lovelace", "email": "ada@example.com", "message": "Please call me"},
+}
+_TEXTS = {
+    "csv": "name,email,company\nAda Lovelace,ada@example.com,Analytical Engines\n",
+    "bytes": "From: Ada Lovelace <ada@example.com>\nSubject: A question\nMessage-ID: <1@example.com>\n\nPlease call me\n",
+}
 
 
-def _parameters(addresses: Addresses) -> list[Schema]:
-    units = sorted({address.unit for address in addresses}) or ["default"]
-    names = sorted({address.name for address in addresses}) or ["contact"]
-    return [
-        {"name": "unit", "in": "path", "required": True, "schema": {"type": "string", "enum": units}},
-        {"name": "endpoint", "in": "path", "required": True, "schema": {"type": "string", "enum": names}},
-    ]
+def methods_of(address: Address) -> tuple[str, ...]:
+    """What may be asked of an address."""
+    handshake = ("GET",) if address.adapter.handshake is not None else ()
+    return (*handshake, "POST", *(("OPTIONS",) if address.is_form else ()))
 
 
-def _problems(meanings: dict[int, str]) -> Schema:
+def add_channels(document: Schema, addresses: Addresses) -> None:
+    """Adds every address with its operations, and how senders prove who they are."""
+    document["components"].setdefault("securitySchemes", {}).update(SECURITY_SCHEMES)
+    for address in addresses:
+        operations = {method.lower(): _operation(method, address) for method in methods_of(address)}
+        document["paths"][f"/v1/channels/{address.unit}/{address.name}"] = operations
+
+
+def _operation(method: str, address: Address) -> Schema:
+    what, answers = {"POST": _delivery, "GET": _handshake, "OPTIONS": _preflight}[method](address)
     return {
-        str(status): {"description": meaning, "content": {"application/problem+json": {"schema": PROBLEM}}}
-        for status, meaning in meanings.items()
+        "tags": ["channels"],
+        "operationId": f"capture_{method.lower()}_{address.unit}_{address.name}",
+        **what,
+        "responses": answers,
     }
 
 
-def operation(method: str, addresses: Addresses) -> Schema:
-    """The OpenAPI part of one operation."""
-    if method == "OPTIONS":
-        return {
-            "parameters": _parameters(addresses),
-            "responses": {"204": {"description": "a script may post"}, **_problems(_OPTIONS_PROBLEMS)},
-        }
-    if method == "GET":
-        return {
-            "parameters": _parameters(addresses),
-            "responses": {"200": {"description": "the sender's challenge, answered"}, **_problems(_GET_PROBLEMS)},
-        }
-    fields: Schema = {"type": "object", "additionalProperties": True}
-    problems = _problems(_POST_PROBLEMS)
+def _handshake(address: Address) -> tuple[Schema, Schema]:
+    answered = {"description": "the sender's challenge, answered"}
+    summary = f"Answer {address.adapter.title}, which asks whether this address is meant for it"
+    return {"summary": summary}, {"200": answered, **problem_responses(_GET_PROBLEMS)}
+
+
+def _preflight(address: Address) -> tuple[Schema, Schema]:
+    summary = "Answer a browser that asks before a script posts a form"
+    return {"summary": summary}, {"204": {"description": "a script may post"}, **problem_responses(_OPTIONS_PROBLEMS)}
+
+
+def _delivery(address: Address) -> tuple[Schema, Schema]:
+    problems: Schema = problem_responses(_POST_PROBLEMS)
+    answers: Schema = {
+        "200": {
+            "description": "The log has what there was to take; each item says.",
+            "content": {"application/json": {"schema": BATCH}},
+        },
+        **problems,
+    }
     problems["422"]["content"]["application/json"] = {"schema": BATCH}
-    for problem in problems.values():
-        problem["content"]["text/html"] = {"schema": {"type": "string", "description": "a form: a page for people"}}
-    return {
-        "parameters": [*_parameters(addresses), IDEMPOTENCY_KEY],
-        "security": [{}, {"bearer": []}, {"apiKey": []}],
+    if address.is_form:
+        answers["303"] = {"description": "the page that follows the form"}
+        for answer in (answers["200"], *problems.values()):
+            answer["content"]["text/html"] = {"schema": {"type": "string", "description": "a page for people"}}
+    what: Schema = {
+        "summary": f"Take in what {address.adapter.title} delivers for {address.endpoint.channel}",
+        "parameters": [IDEMPOTENCY_KEY],
+        "security": [{}] if address.verification == "open" else [{}, {"bearer": []}, {"apiKey": []}],
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": fields},
-                "application/x-www-form-urlencoded": {"schema": fields},
-                "multipart/form-data": {"schema": fields},
-                "text/csv": {"schema": {"type": "string", "description": "an event's list, with its columns' names"}},
-                "message/rfc822": {"schema": {"type": "string", "description": "an e-mail message as it arrived"}},
+                media_type: _body(content)
+                for content in address.adapter.contents
+                for media_type in _MEDIA_TYPES[content]
             },
-        },
-        "responses": {
-            "200": {
-                "description": "The log has what there was to take; each item says.",
-                "content": {"application/json": {"schema": BATCH}, "text/html": {"schema": {"type": "string"}}},
-            },
-            "303": {"description": "A form: the page that follows it."},
-            **problems,
         },
     }
+    return what, answers
+
+
+def _body(content: str) -> Schema:
+    if content in _TEXTS:
+        return {"schema": {"type": "string"}, "example": _TEXTS[content]}
+    records: Schema = {"type": "object", "additionalProperties": True}
+    return {"schema": records, "example": _EXAMPLES[content]}

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from services.capture.answers import needs_database
 from services.capture.api import Door, RawRoute
 from services.capture.api.bodies import parse, read_body
+from services.capture.api.reconciliation_schema import BODY_PROBLEMS, COMPARED, REPORT_PROBLEMS, SECURITY
 from services.capture.domain.faults import Fault
 from services.capture.domain.fields import LEAD_TEXTS
 from services.capture.domain.reconciliation import quarter_of
@@ -22,6 +23,7 @@ from services.capture.storage import Period
 from shared.kit.auth import is_operator
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.problems import JSONAnswer, problem_answer
+from shared.kit.published import problem_responses
 
 PATH = "/v1/reconciliation"
 MAX_DAYS = 92
@@ -52,7 +54,12 @@ def reconciliation_router(door: Door, reconciliation: Reconciliation | None) -> 
     router = APIRouter(tags=["reconciliation"])
     desk = _Desk(door, reconciliation)
 
-    @router.get(PATH, summary="What became of what was sent, by hour")
+    @router.get(
+        PATH,
+        summary="What became of what was sent, by hour",
+        responses=problem_responses(REPORT_PROBLEMS),
+        openapi_extra={"security": SECURITY},
+    )
     async def report(
         request: Request,
         start: Annotated[datetime, Query(alias="from", description="A full quarter of an hour.")],
@@ -83,7 +90,11 @@ def reconciliation_router(door: Door, reconciliation: Reconciliation | None) -> 
         operation_id="capture_reconcile",
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": Counted.model_json_schema()}}},
-            "security": [{"bearer": []}, {"apiKey": []}],
+            "responses": {
+                "200": {"description": "How the two compare.", "content": {"application/json": {"schema": COMPARED}}},
+                **problem_responses({**REPORT_PROBLEMS, **BODY_PROBLEMS}),
+            },
+            "security": SECURITY,
         },
     )
     router.include_router(raw)

@@ -7,33 +7,9 @@ from typing import Any
 
 from services.capture.domain.fields import CONSENT_TEXTS, INTERACTION_TEXTS, LEAD_TEXTS, VISIT_TEXTS, TextField
 from shared.contracts.interactions import INTERACTION_KINDS
+from shared.kit.published import PROBLEM_REFERENCE, problem_response
 
 Schema = dict[str, Any]
-
-PROBLEM: Schema = {
-    "type": "object",
-    "description": "RFC 9457. `errors` lists everything that is wrong at once; values are never repeated.",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "field": {"type": "string"},
-        "fix": {"type": "string"},
-        "event_id": {"type": "string", "format": "uuid"},
-        "quarantine_id": {"type": "string", "format": "uuid", "description": "under which an operator finds it"},
-        "differs": {"type": "array", "items": {"type": "string"}, "description": "names of fields"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "fault", "fix"],
-                "properties": {name: {"type": "string"} for name in ("field", "fault", "fix")},
-            },
-        },
-    },
-}
 
 _SPOOLED: Schema = {
     "type": "boolean",
@@ -70,7 +46,7 @@ BATCH: Schema = {
                     "lead_id": {"type": "string", "format": "uuid"},
                     "flags": {"type": "array", "items": {"type": "string"}},
                     "spooled": _SPOOLED,
-                    "problem": PROBLEM,
+                    "problem": PROBLEM_REFERENCE,
                 },
             },
         },
@@ -208,10 +184,10 @@ def operation(kind: str, *, many: bool) -> Schema:
             "content": {"application/json": {"schema": answer}},
         }
     for status, meaning in _PROBLEMS.items():
-        media: Schema = {"application/problem+json": {"schema": PROBLEM}}
+        response = problem_response(status, meaning)
         if many and status in (422, 503, 507):
-            media["application/json"] = {"schema": answer}
-        responses[str(status)] = {"description": meaning, "content": media}
+            response["content"]["application/json"] = {"schema": answer}
+        responses[str(status)] = response
     return {
         "requestBody": {"required": True, "content": content},
         "parameters": [

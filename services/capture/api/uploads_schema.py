@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.capture.api.schema import PROBLEM, Schema
+from services.capture.api.schema import Schema
+from shared.kit.published import problem_responses
 
 OPERATIONS: tuple[tuple[str, str, str, str], ...] = (
     ("begin", "POST", "/v1/uploads", "Upload a file of leads, which is imported behind this answer"),
@@ -135,10 +136,7 @@ def operation(name: str, options: Sequence[str]) -> Schema:
             }
         status, meaning = ("202", "The file is on the disk.") if name == "begin" else ("200", "As it is now.")
         good = {status: {"description": meaning, "content": {"application/json": {"schema": answer}}}}
-    problems = {
-        str(status): {"description": _MEANINGS[status], "content": {"application/problem+json": {"schema": PROBLEM}}}
-        for status in sorted((*_OF_ALL, *_OF[name]))
-    }
+    problems = problem_responses({status: _MEANINGS[status] for status in sorted((*_OF_ALL, *_OF[name]))})
     document: Schema = {
         "responses": good | problems,
         "security": [{"bearer": []}, {"apiKey": []}],

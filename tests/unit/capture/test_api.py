@@ -240,8 +240,16 @@ async def test_the_retry_after_is_not_the_same_for_all(client: httpx.AsyncClient
 
 
 async def test_a_method_that_is_not_there_and_a_path_that_is_not_there(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/v1/leads")).status_code == 405
-    assert (await client.post("/v1/nothing", json={})).status_code == 404
+    for method, path, allowed in (
+        ("GET", "/v1/leads", "POST"),
+        ("DELETE", "/v1/keys", "GET, POST"),
+        ("PUT", "/v1/reconciliation", "GET, POST"),
+        ("DELETE", "/livez", "GET"),
+    ):
+        answer = await client.request(method, path)
+        problem(answer, 405, "method-not-allowed")
+        assert answer.headers["allow"] == allowed
+    problem(await client.post("/v1/nothing", json={}), 404, "not-found")
 
 
 async def test_a_shutdown_waits_for_what_is_in_flight(log: FakeLog) -> None:
@@ -282,5 +290,5 @@ async def test_the_published_examples_are_taken(client: httpx.AsyncClient) -> No
         example = operation["requestBody"]["content"]["application/json"]["example"]
         assert (await client.post(path, json=example)).status_code == 202
         assert {"202", "400", "401", "403", "413", "415", "422", "429", "503"} <= set(operation["responses"])
-    assert set(document["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "apiKey", "operator"}
     json.dumps(document)

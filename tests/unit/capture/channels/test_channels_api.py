@@ -52,6 +52,25 @@ async def test_a_delivery_becomes_leads_of_the_endpoints_sender_unit_and_channel
     assert event.personal.email == "ada@example.com"
 
 
+async def test_each_address_says_which_methods_it_has_and_documents_these_alone(tmp_path: Path, log: FakeLog) -> None:
+    endpoints = {
+        **ENDPOINTS,
+        "meta": {"adapter": "meta_lead_ads", "channel": "social", "secret": "SENDER", "verify_token": "SENDER"},
+        "contact": {"adapter": "form", "channel": "web_form", "allowed_origins": ["https://www.example.com"]},
+    }
+    expected = {"crm": "POST", "hooks": "POST", "meta": "GET, POST", "contact": "POST, OPTIONS"}
+    async with a_door(tmp_path, endpoints, log=log) as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        for name, allowed in expected.items():
+            path = f"/v1/channels/default/{name}"
+            assert set(paths[path]) == {method.lower() for method in allowed.split(", ")}
+            for method in {"GET", "OPTIONS", "PUT", "PATCH", "DELETE"} - set(allowed.split(", ")):
+                answer = await client.request(method, path)
+                problem(answer, 405, "method-not-allowed")
+                assert answer.headers["allow"] == allowed
+        problem(await client.put("/v1/channels/default/nobody"), 404, "not-found")
+
+
 async def test_a_redelivery_is_one_lead(tmp_path: Path, log: FakeLog) -> None:
     body = json.dumps({"type": "lead", "data": {"email": "ada@example.com"}}).encode()
     async with a_door(tmp_path, ENDPOINTS, log=log) as client:
