@@ -61,10 +61,10 @@ class Deliveries:
         """Keeps it, where it is from somebody known; the error to answer with. What breaks is as invalid as what says
         something else than it should: both are 422."""
         now = self._clock.now()
+        reason: Reason = "invalid" if error.status == 422 else "unreadable"
+        if address.verification != "open" and error.status == 400:
+            error.status = 422
         if address.verification != "open" and delivery.body.strip():
-            reason: Reason = "invalid" if error.status == 422 else "unreadable"
-            if error.status == 400:
-                error.status = 422
             way = {"unit": address.unit, "endpoint": address.name, "headers": _kept(delivery.headers)}
             whole = Whole(address.name, address.unit, address.endpoint.channel, now, way, key)
             error = self._quarantine.keep_whole(whole, self._without_secret(address, delivery.body), error, reason)
