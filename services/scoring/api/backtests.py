@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from services.scoring import storage
 from services.scoring.api.parts import Known, Stored
-from services.scoring.domain import Judge, replay
+from services.scoring.domain import Judge, Totals, replay, try_out
 from shared.contracts.policy import Policy
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
@@ -21,14 +21,17 @@ router = APIRouter()
 
 SLICE = 50
 MOVERS = 10
+SUMS = ("leads", "changed", "qualify_before", "qualify_after", "newly_qualify", "no_longer_qualify")
 
 
 class BacktestRequest(BaseModel):
-    """A page of leads by `policy`, beginning behind `after`, as of a moment or now."""
+    """A page of leads by `policy`, beginning behind `after`, as of a moment or now; and as each lead was `after_days` after
+    it came in, for what comes of them and how many come in a week."""
 
     policy: dict[str, Any]
     as_of: AwareDatetime | None = None
     after: UUID | None = None
+    after_days: Annotated[int, Field(ge=0, le=365)] = 1
     limit: Annotated[int, Field(ge=1, le=1_000)] = 500
 
 
@@ -40,9 +43,31 @@ class Mover(BaseModel):
     after: int
 
 
+class ShownWeek(BaseModel):
+    """The leads that came in in a week that begins on a Monday, by grade, and how many qualify."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    leads: int
+    before: dict[str, int]
+    after: dict[str, int]
+    qualify_before: int
+    qualify_after: int
+
+
+class ShownEnds(BaseModel):
+    """Of leads that got a score, or a grade: how many they were, and how many became an opportunity afterwards."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    scores: dict[int, tuple[int, int]]
+    grades: dict[str, tuple[int, int]]
+
+
 class BacktestAnswer(BaseModel):
     """Counts of one page, to be added to those of the others. `grades` counts leads by `before → after`, `scores_…` by the
-    ten of their score."""
+    ten of their score. `weeks` and `ended_…` are of leads as they were `after_days` after they came in; `ended_…` counts
+    those alone whose horizon is over."""
 
     leads: int
     changed: int
@@ -54,6 +79,10 @@ class BacktestAnswer(BaseModel):
     newly_qualify: int
     no_longer_qualify: int
     movers: list[Mover]
+    weeks: dict[date, ShownWeek]
+    ended_before: ShownEnds
+    ended_after: ShownEnds
+    after_days: int
     as_of: AwareDatetime
     next: UUID | None
 
@@ -71,41 +100,37 @@ def _policy(document: dict[str, Any]) -> Policy:
 async def backtest(asked: BacktestRequest, database: Stored, policies: Known) -> BacktestAnswer:
     """Scores recorded history by another policy and by the present one, and counts what would be different."""
     other = Judge(_policy(asked.policy))
+    present = policies.judge
     as_of = asked.as_of or database.clock.now()
+    after = timedelta(days=asked.after_days)
 
     async def read(tx: Transaction) -> BacktestAnswer:
         await storage.in_snapshot(tx)
         people, following = await storage.people(tx, asked.after, asked.limit)
-        counts: Counter[str] = Counter()
-        grades: Counter[str] = Counter()
-        before: Counter[int] = Counter()
-        after: Counter[int] = Counter()
-        movers: list[Mover] = []
+        opened = await storage.first_opened(tx, [member.lead_id for person in people for member in person.members])
+        totals = Totals()
         for number, person in enumerate(people):
             if number % SLICE == 0:
                 await asyncio.sleep(0)
-            found = replay(person, policies.judge, other, as_of)
+            found = replay(person, present, other, as_of)
             if found is None:
                 continue
-            counts["leads"] += 1
-            counts["changed"] += found.before.score != found.after.score or found.before.grade != found.after.grade
-            counts["qualify_before"] += found.qualified_before
-            counts["qualify_after"] += found.qualified_after
-            counts["newly_qualify"] += found.qualified_after and not found.qualified_before
-            counts["no_longer_qualify"] += found.qualified_before and not found.qualified_after
-            grades[f"{found.before.grade} → {found.after.grade}"] += 1
-            before[found.before.score // 10 * 10] += 1
-            after[found.after.score // 10 * 10] += 1
-            if found.before.score != found.after.score:
-                movers.append(Mover(lead_id=person.root.lead_id, before=found.before.score, after=found.after.score))
-        movers.sort(key=lambda one: (-abs(one.after - one.before), one.lead_id))
-        names = ("leads", "changed", "qualify_before", "qualify_after", "newly_qualify", "no_longer_qualify")
+            totals.add(person.root.lead_id, found)
+            times = [opened[member.lead_id] for member in person.members if member.lead_id in opened]
+            trial = try_out(person, min(times, default=None), present, other, as_of, after=after)
+            if trial is not None:
+                totals.add_trial(trial)
+        movers = sorted(totals.movers, key=lambda one: (-abs(one[2] - one[1]), one[0]))[:MOVERS]
         return BacktestAnswer(
-            **{name: counts[name] for name in names},
-            grades=dict(grades),
-            scores_before=dict(before),
-            scores_after=dict(after),
-            movers=movers[:MOVERS],
+            **{name: totals.counts[name] for name in SUMS},
+            grades=totals.grades,
+            scores_before=totals.scores_before,
+            scores_after=totals.scores_after,
+            movers=[Mover(lead_id=lead_id, before=one, after=other) for lead_id, one, other in movers],
+            weeks={week: ShownWeek.model_validate(counted) for week, counted in totals.weeks.items()},
+            ended_before=ShownEnds.model_validate(totals.ended_before),
+            ended_after=ShownEnds.model_validate(totals.ended_after),
+            after_days=asked.after_days,
             as_of=as_of,
             next=following,
         )

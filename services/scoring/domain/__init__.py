@@ -3,7 +3,7 @@ one person and which of them a batch of events changes, `assessment` is where a 
 
 from services.scoring.domain.assessment import Assessment, Assessor, Case, NoModel, contribution
 from services.scoring.domain.auditing import Comparison, compare
-from services.scoring.domain.backtest import Replay, replay
+from services.scoring.domain.backtest import Replay, Totals, Trial, replay, try_out
 from services.scoring.domain.explanation import Explanation, explain
 from services.scoring.domain.groups import (
     Attachment,
@@ -46,7 +46,9 @@ __all__ = [
     "Rulebook",
     "Score",
     "Stir",
+    "Totals",
     "Touch",
+    "Trial",
     "Verdict",
     "Work",
     "attachment",
@@ -70,4 +72,5 @@ __all__ = [
     "scored_moment",
     "stored_attributes",
     "touch",
+    "try_out",
 ]

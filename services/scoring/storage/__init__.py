@@ -26,7 +26,7 @@ from services.scoring.storage.models import (
     spoke_before,
     trainings,
 )
-from services.scoring.storage.outcomes import add_outcomes
+from services.scoring.storage.outcomes import add_outcomes, first_opened
 from services.scoring.storage.policies import recalled, remember
 from services.scoring.storage.rescores import advance_rescore, ask_rescore, next_roots, rescores, running_rescore
 from services.scoring.storage.tables import (
@@ -61,6 +61,7 @@ __all__ = [
     "advance_rescore",
     "ask_rescore",
     "due_leads",
+    "first_opened",
     "groups",
     "in_snapshot",
     "ledgers",

@@ -4,10 +4,12 @@ is taken back takes nothing with it."""
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
 
 from services.scoring.domain import Place
 from services.scoring.domain.outcomes import Outcome
-from shared.kit.database import Transaction
+from shared.kit.database import Transaction, as_array
 
 
 async def add_outcomes(tx: Transaction, outcomes: Collection[Outcome]) -> set[Place]:
@@ -26,3 +28,15 @@ async def add_outcomes(tx: Transaction, outcomes: Collection[Outcome]) -> set[Pl
         [one._asdict() for one in outcomes],
     )
     return {(row.lead_id, row.event_id) for row in added}
+
+
+async def first_opened(tx: Transaction, leads: Collection[UUID]) -> dict[UUID, datetime]:
+    """When the first opportunity of each of these leads opened, of those that have one."""
+    rows = await tx.rows(
+        """
+        SELECT lead_id, min(occurred_at) AS opened_at FROM scoring.outcomes
+        WHERE kind = 'opened' AND lead_id = ANY(CAST(:ids AS uuid[])) GROUP BY lead_id
+        """,
+        ids=as_array(leads),
+    )
+    return {row.lead_id: row.opened_at for row in rows}

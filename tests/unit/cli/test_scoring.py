@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
+from shared.cli.scoring import backtesting
 from shared.cli.scoring.backtesting import SUMS, add_up
 from shared.cli.scoring.explaining import shown
 from shared.cli.scoring.rescoring import follow
@@ -74,6 +75,9 @@ async def test_a_rescore_is_followed_until_it_is_over() -> None:
     assert (done["status"], seen) == ("finished", [2, 4])
 
 
+A_WEEK = {"leads": 4, "before": {"A": 1, "B": 3}, "after": {"A": 4}, "qualify_before": 1, "qualify_after": 4}
+
+
 async def test_a_backtest_adds_up_its_pages_as_of_one_moment() -> None:
     page = {
         **dict.fromkeys(SUMS, 2),
@@ -81,6 +85,9 @@ async def test_a_backtest_adds_up_its_pages_as_of_one_moment() -> None:
         "scores_before": {"60": 2},
         "scores_after": {"40": 2},
         "movers": [{"lead_id": "1", "before": 65, "after": 45}],
+        "weeks": dict.fromkeys(("2026-03-02", "2026-03-09", "2026-03-16"), A_WEEK),
+        "ended_before": {"scores": {"60": [1, 0], "20": [1, 1]}, "grades": {"A": [1, 0], "C": [1, 1]}},
+        "ended_after": {"scores": {"40": [1, 0], "50": [1, 1]}, "grades": {"B": [2, 1]}},
         "as_of": "2026-03-12T12:00:00Z",
     }
     service = FakeService((200, {**page, "next": "5"}), (200, {**page, "next": None}))
@@ -89,3 +96,18 @@ async def test_a_backtest_adds_up_its_pages_as_of_one_moment() -> None:
     assert (found["leads"], found["grades"], found["scores_after"]) == (4, {"A → B": 4}, {"40": 4})
     asked = [orjson.loads(request.content) for request in service.requests]
     assert [(one["as_of"], one["after"]) for one in asked] == [(None, None), ("2026-03-12T12:00:00Z", "5")]
+    assert found["weeks"]["2026-03-09"]["after"] == {"A": 8}
+    assert (found["quality_before"]["auc"], found["quality_after"]["auc"]) == (0.0, 1.0)
+    console = Console(file=io.StringIO(), width=200)
+    for part in backtesting.shown(found):
+        console.print(part)
+    text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    for expected in (
+        "In each of 1 whole weeks, leads as they were 1 days after they came in:",
+        "A 2.0 8.0 2 8",
+        "qualify 2.0 8.0 2 8",
+        "4 leads whose horizon is over; 2 became an opportunity:",
+        "lift of the best tenth 0.000 2.000",
+        "of B – 50.0% of 4",
+    ):
+        assert expected in text, text
