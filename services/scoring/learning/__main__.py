@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from services.scoring.learning import evaluate_command
+from services.scoring.learning import evaluate_command, train_command
+from shared.kit.errors import LeadflowError
 
 
 def main() -> None:
@@ -15,10 +16,13 @@ def main() -> None:
     evaluation = commands.add_parser("evaluate", help="how well the learner does on a file")
     evaluate_command.add_arguments(evaluation)
     evaluation.set_defaults(run=evaluate_command.run)
+    training = commands.add_parser("train", help="learn from how leads ended, as scoring's database has it")
+    train_command.add_arguments(training)
+    training.set_defaults(run=train_command.run)
     arguments = parser.parse_args()
     try:
         arguments.run(arguments)
-    except ValueError as error:
+    except (ValueError, LeadflowError) as error:
         sys.exit(f"Error: {error}")
 
 

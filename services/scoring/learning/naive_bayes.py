@@ -14,8 +14,8 @@ SMOOTHING = 0.1
 
 
 class NaiveBayes:
-    """Counts of each value among the won and among the lost, multiplied as if fields knew nothing of each other. A value
-    that is not known, or was never met, says nothing."""
+    """Counts of each value among the won and among the lost, multiplied as if fields knew nothing of each other. That
+    nothing is known is a value too, which makes it stronger; one that was never met says nothing."""
 
     def __init__(self, given: Sheet, labels: Sequence[bool]) -> None:
         self._placeholders = given.placeholders
@@ -27,9 +27,7 @@ class NaiveBayes:
             won: Counter[object] = Counter()
             lost: Counter[object] = Counter()
             for cell, label in zip(column.cells, labels, strict=True):
-                part = self._part(column.name, cell)
-                if part is not None:
-                    (won if label else lost)[part] += 1
+                (won if label else lost)[self._part(column.name, cell)] += 1
             self._counts[column.name] = won, lost
 
     def probability(self, row: Row) -> float:
@@ -40,7 +38,7 @@ class NaiveBayes:
             level = as_level(value, self._placeholders)
             cell = None if level is None else as_number(level) if self._columns[name].numeric else level
             part = self._part(name, cell)
-            if part is not None and (won[part] or lost[part]):
+            if won[part] or lost[part]:
                 among_won = (won[part] + SMOOTHING) / (won.total() + SMOOTHING)
                 among_lost = (lost[part] + SMOOTHING) / (lost.total() + SMOOTHING)
                 log_odds += math.log(among_won / among_lost)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.scoring.domain.model import Cell, as_level, as_number
@@ -47,21 +47,34 @@ def sheet(
 ) -> Sheet:
     """The rows as columns. Left out are those asked for, what never varies, and what names a row instead of describing
     it, unless `keep` names it."""
-    empty = frozenset(level for level in (as_level(one) for one in placeholders) if level)
     names = dict.fromkeys(name for row in rows for name in row)
+    columns = ((name, [row.get(name) for row in rows]) for name in names)
+    return sheet_of(columns, len(rows), leave_out=leave_out, placeholders=placeholders, keep=keep)
+
+
+def sheet_of(
+    given: Iterable[tuple[str, Sequence[Cell]]],
+    size: int,
+    *,
+    leave_out: Collection[str] = (),
+    placeholders: Collection[str] = PLACEHOLDERS,
+    keep: Collection[str] = (),
+) -> Sheet:
+    """The same from columns that there are already."""
+    empty = frozenset(level for level in (as_level(one) for one in placeholders) if level)
     columns: list[Column] = []
     left_out: dict[str, str] = {}
-    for name in names:
+    for name, cells in given:
         if name in leave_out:
             left_out[name] = "asked for"
             continue
-        column = _column(name, [row.get(name) for row in rows], empty)
+        column = _column(name, cells, empty)
         why = None if name in keep else _no_feature(column)
         if why is None:
             columns.append(column)
         else:
             left_out[name] = why
-    return Sheet(len(rows), tuple(columns), empty, left_out)
+    return Sheet(size, tuple(columns), empty, left_out)
 
 
 def _column(name: str, raw: Sequence[Cell], placeholders: frozenset[str]) -> Column:

@@ -39,15 +39,22 @@ class Trained:
     pairs: int
 
 
-def train(given: Sheet, labels: Sequence[bool], recipe: Recipe | None = None, seed: int = 0) -> Trained:
-    """Learns from rows and whether the outcome followed. The same rows, recipe and seed give the same model."""
+def train(
+    given: Sheet,
+    labels: Sequence[bool],
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    groups: Sequence[int] | None = None,
+) -> Trained:
+    """Learns from rows and whether the outcome followed. Rows of one group are about the same lead: what is tried on some
+    of them has learned from none of them. The same rows, recipe and seed give the same model."""
     with one_thread():
-        return _train(given, labels, recipe or Recipe(), seed)
+        return _train(given, labels, recipe or Recipe(), seed, groups)
 
 
-def _train(given: Sheet, labels: Sequence[bool], recipe: Recipe, seed: int) -> Trained:
+def _train(given: Sheet, labels: Sequence[bool], recipe: Recipe, seed: int, groups: Sequence[int] | None) -> Trained:
     outcome = np.array(labels, dtype=np.float64)
-    fold = _folds(outcome, seed)
+    fold = folds(outcome, seed, groups)
     grids, codes = cells(given, outcome, fold)
     unseen, rounds, loss = _tried(codes, outcome, fold, grids, recipe, (), seed)
     pairs: list[tuple[int, int]] = []
@@ -103,8 +110,13 @@ def _tried(
     return said[best], stages[best] + 1, float(losses[best])
 
 
-def _folds(outcome: Labels, seed: int) -> Codes:
-    """Which fold each row is in: each fold with its share of either outcome."""
+def folds(outcome: Labels, seed: int, groups: Sequence[int] | None = None) -> Codes:
+    """Which fold each row is in: each fold with its share of either outcome, and all rows of a group in one."""
+    if groups is not None:
+        own, of_row = np.unique(np.array(groups), return_inverse=True)
+        reached = np.zeros(len(own))
+        np.maximum.at(reached, of_row, outcome)
+        return folds(reached, seed)[of_row]
     fold = np.empty(len(outcome), dtype=np.int64)
     chance = np.random.default_rng(seed)
     for value in (0.0, 1.0):

@@ -1,5 +1,6 @@
 """What scoring keeps, and how the handlers read and write it."""
 
+from services.scoring.storage.histories import histories, people_count, units
 from services.scoring.storage.leads import (
     GroupChanged,
     due_leads,
@@ -12,7 +13,7 @@ from services.scoring.storage.leads import (
     save_leads,
 )
 from services.scoring.storage.ledger import add_attachments, add_touches, ledgers
-from services.scoring.storage.model_tables import ModelActivationRow, ModelRow, TrainingRow
+from services.scoring.storage.model_tables import ModelActivationRow, ModelRow, TrainingRow, TrainingRunRow
 from services.scoring.storage.models import (
     activations,
     active_model,
@@ -38,6 +39,14 @@ from services.scoring.storage.tables import (
     ScoringTable,
     TouchRow,
 )
+from services.scoring.storage.training_runs import (
+    ask_on_schedule,
+    ask_training,
+    end_training,
+    see_training,
+    take_training,
+    training_runs,
+)
 
 __all__ = [
     "AttachmentRow",
@@ -51,6 +60,7 @@ __all__ = [
     "ScoringTable",
     "TouchRow",
     "TrainingRow",
+    "TrainingRunRow",
     "activations",
     "active_model",
     "active_models",
@@ -59,10 +69,14 @@ __all__ = [
     "add_outcomes",
     "add_touches",
     "advance_rescore",
+    "ask_on_schedule",
     "ask_rescore",
+    "ask_training",
     "due_leads",
+    "end_training",
     "first_opened",
     "groups",
+    "histories",
     "in_snapshot",
     "ledgers",
     "let_speak",
@@ -72,6 +86,7 @@ __all__ = [
     "next_roots",
     "note_training",
     "people",
+    "people_count",
     "postpone",
     "recalled",
     "remember",
@@ -79,7 +94,11 @@ __all__ = [
     "root_of",
     "running_rescore",
     "save_leads",
+    "see_training",
     "speaks",
     "spoke_before",
+    "take_training",
+    "training_runs",
     "trainings",
+    "units",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Index, Integer, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, ForeignKey, Identity, Index, Integer, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -80,7 +81,7 @@ class ModelActivationRow(ScoringTable, table=True):
 
 
 class TrainingRow(ScoringTable, table=True):
-    """What the last training for an outcome and a unit came to: `trained`, `too_little` or `failed`, in words and numbers."""
+    """What the last training for an outcome and a unit came to, in words and numbers."""
 
     __tablename__ = "trainings"
 
@@ -91,3 +92,22 @@ class TrainingRow(ScoringTable, table=True):
     words: str = _text()
     numbers: dict[str, Any] = _document()
     version: str | None = _version()
+
+
+class TrainingRunRow(ScoringTable, table=True):
+    """A training that somebody, or the schedule, asked for: of one unit, or where there is none of all and the whole.
+    `seen_at` is when somebody was last at it."""
+
+    __tablename__ = "training_runs"
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    business_unit: str | None = Field(sa_column=Column(Text))
+    dry_run: bool = Field(sa_column=Column(Boolean, nullable=False))
+    asked_by: str = _text()
+    asked_at: datetime = _time()
+    status: str = _text()
+    started_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    seen_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    finished_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    words: str | None = Field(sa_column=Column(Text))
+    results: list[dict[str, Any]] | None = Field(sa_column=Column(JSONB))

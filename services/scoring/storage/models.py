@@ -153,7 +153,7 @@ async def note_training(
     outcome: str,
     business_unit: str,
     *,
-    result: Literal["trained", "too_little", "failed"],
+    result: str,
     words: str,
     numbers: Mapping[str, Any],
     version: str | None = None,

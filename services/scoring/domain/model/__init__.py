@@ -14,7 +14,9 @@ from services.scoring.domain.model.artefact import (
     read_artefact,
     write_artefact,
 )
+from services.scoring.domain.model.examples import Example, Leak, examples, refuse_leak
 from services.scoring.domain.model.features import FEATURES_VERSION, FeatureReader, LateTouch
+from services.scoring.domain.model.history import History, Member, history_of
 from services.scoring.domain.model.values import Cell, as_level, as_number
 
 __all__ = [
@@ -28,8 +30,12 @@ __all__ = [
     "AdditiveModel",
     "Artefact",
     "Cell",
+    "Example",
     "FeatureReader",
+    "History",
     "LateTouch",
+    "Leak",
+    "Member",
     "Pair",
     "Table",
     "UnusableArtefact",
@@ -37,6 +43,9 @@ __all__ = [
     "as_level",
     "as_number",
     "checksum",
+    "examples",
+    "history_of",
     "read_artefact",
+    "refuse_leak",
     "write_artefact",
 ]
