@@ -14,6 +14,7 @@ from services.scoring.policies import Policies
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import ScoringSettings
 from services.scoring.sweep import Sweep
+from services.scoring.training import Training
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadTouched, LeadUnmerged
@@ -77,6 +78,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         batch=settings.sweep_batch,
     )
     rescoring = Rescoring(database, handlers, interval_seconds=2.0, batch=settings.sweep_batch)
+    training = Training(database, settings, policy)
     consumer = Consumer(
         settings,
         database,
@@ -94,7 +96,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         database=database,
         consumer=consumer,
         relay=True,
-        parts=[policies.running, sweep.running, rescoring.running, auditor.running],
+        parts=[policies.running, sweep.running, rescoring.running, auditor.running, training.running],
         routers=[router],
         does_without={"model": models.check},
     )
@@ -102,4 +104,5 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
     app.state.models = models
     app.state.auditor = auditor
     app.state.rescoring = rescoring
+    app.state.training = training
     return app

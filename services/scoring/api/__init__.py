@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
-from services.scoring.api import audits, backtests, rescores, scores
+from services.scoring.api import audits, backtests, models, rescores, scores, trainings
 from shared.kit.auth import require_token
 
 router = APIRouter(prefix="/v1", tags=["scoring"], dependencies=[Depends(require_token)])
-for part in (scores, audits, rescores, backtests):
+for part in (scores, audits, rescores, backtests, models, trainings):
     router.include_router(part.router)
 
 __all__ = ["router"]

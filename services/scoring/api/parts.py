@@ -10,6 +10,7 @@ from services.scoring.auditing import Auditor
 from services.scoring.models import Models
 from services.scoring.policies import Policies
 from services.scoring.rescoring import Rescoring
+from services.scoring.training import Training
 from shared.kit.database import Database
 
 
@@ -38,8 +39,14 @@ def _models(request: Request) -> Models:
     return models
 
 
+def _training(request: Request) -> Training:
+    training: Training = request.app.state.training
+    return training
+
+
 Stored = Annotated[Database, Depends(_database)]
 Known = Annotated[Policies, Depends(_policies)]
 AtWork = Annotated[Models, Depends(_models)]
 Audits = Annotated[Auditor, Depends(_auditor)]
 Rescores = Annotated[Rescoring, Depends(_rescoring)]
+Trainings = Annotated[Training, Depends(_training)]

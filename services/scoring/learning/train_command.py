@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import resource
 import sys
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Trains and prints what it came to."""
     settings = read_settings(ScoringSettings)
     policy = read_yaml(settings.policy_file, Policy)
+    os.nice(10)
     _bound_memory(settings.train_memory_megabytes)
     order = Order(arguments.unit, _moment(arguments.as_of), arguments.by, arguments.dry_run, arguments.seed)
     progress = Console(stderr=True, highlight=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from shared.cli.scoring import backtesting, evaluating, explaining, rescoring
+from shared.cli.scoring import backtesting, evaluating, explaining, models, rescoring, training
 
 app = typer.Typer(help="Look into scores, and learn from how leads ended.", no_args_is_help=True)
 
@@ -18,3 +18,5 @@ app.command()(evaluating.evaluate)
 app.command()(explaining.explain)
 app.command()(rescoring.rescore)
 app.command()(backtesting.backtest)
+app.command()(training.train)
+app.add_typer(models.app, name="models")
