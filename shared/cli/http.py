@@ -7,6 +7,7 @@ import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -140,6 +141,34 @@ class ServiceClient:
     async def post(self, path: str, document: Any, *, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer to a POST of a JSON document."""
         return self._body(self._checked(await self.send("POST", path, content=orjson.dumps(document), headers=headers)))
+
+    async def post_file(
+        self, path: str, file: Path, fields: Mapping[str, str], *, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """The JSON answer to a POST of a form with a file, read from the disk while it is sent."""
+        began, attempt = self._clock(), 0
+        while True:
+            attempt += 1
+            try:
+                with file.open("rb") as content:
+                    response = await self._client.post(
+                        path, files={"file": (file.name, content)}, data=dict(fields), headers=headers
+                    )
+            except httpx.TransportError as error:
+                if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                    raise CommandFailed(
+                        f"{self.name} at {self.url} ended the connection while {file} was sent.",
+                        "Is it larger than CAPTURE_UPLOAD_MAX_BYTES? Send it in parts, or packed with gzip; else run it again.",
+                    ) from error
+                if self._clock() - began >= FIRST_CONTACT_SECONDS:
+                    raise self._unreachable(error) from error
+                await self._sleep(backoff_seconds(attempt, None))
+                continue
+            except OSError as error:
+                raise CommandFailed(f"{file} cannot be read: {error.strerror}.", "Give the path of a file.") from None
+            if response.status_code not in RETRIED or self._clock() - began >= self._patience_seconds:
+                return self._body(self._checked(response))
+            await self._sleep(backoff_seconds(attempt, response.headers.get("Retry-After")))
 
     async def delete(self, path: str) -> Any:
         """The JSON answer to a DELETE, or None where there is none."""

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from shared.cli import cluster, configuration, dead_letters, importing, keys, marks, quarantine, scoring
+from shared.cli import cluster, configuration, dead_letters, importing, keys, marks, quarantine, scoring, uploads
 from shared.cli.audit import audit
 from shared.cli.demo import demo
 from shared.cli.doctor import doctor
@@ -39,6 +39,8 @@ app.add_typer(cluster.topics, name="topics", rich_help_panel=OPERATE)
 
 app.command(rich_help_panel=USE)(demo)
 app.add_typer(importing.app, name="import", rich_help_panel=USE)
+app.command(rich_help_panel=USE)(uploads.upload)
+app.add_typer(uploads.app, name="uploads", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(report)
 app.add_typer(scoring.app, name="scoring", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(audit)

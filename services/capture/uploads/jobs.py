@@ -20,7 +20,7 @@ from services.capture.storage import uploads as storage
 from services.capture.storage.uploads import NewUpload
 from services.capture.uploads.files import UploadDirectory
 from shared.kit.clock import Clock
-from shared.kit.database import Database, Transaction
+from shared.kit.database import Database
 from shared.kit.errors import Rejected
 from shared.kit.logs import log
 
@@ -132,16 +132,12 @@ class UploadJobs:
         instead_of: tuple[Status, ...],
         rights: tuple[bool, float | None] | None,
     ) -> Shown:
-        async def work(tx: Transaction) -> tuple[Row[Any] | None, Row[Any] | None]:
-            before = await storage.upload_of(tx, name, sender)
-            return before, await storage.change_upload(
-                tx, name, sender, status=status, instead_of=instead_of, rights=rights
-            )
-
-        before, row = await self._stored().run(work)
-        if before is None or row is None:
+        row = await self._stored().run(
+            lambda tx: storage.change_upload(tx, name, sender, status=status, instead_of=instead_of, rights=rights)
+        )
+        if row is None:
             raise _unknown()
-        if before.status == row.status != status:
+        if row.status != status:
             raise _wrong_state(row, status, instead_of)
         log().info("upload_changed", upload_id=str(name), status=row.status)
         return self._shown(row)

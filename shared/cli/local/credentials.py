@@ -15,7 +15,7 @@ API_TOKEN = "LEADFLOW_API_TOKEN"  # noqa: S105 - a variable's name
 IDENTITY_SECRET = "LEADFLOW_IDENTITY_SECRET"  # noqa: S105
 DATABASE_PASSWORD = "LEADFLOW_DATABASE_PASSWORD"  # noqa: S105
 NAMES = (CAPTURE_KEY, API_TOKEN, IDENTITY_SECRET, DATABASE_PASSWORD)
-ALL_SCOPES = "write+backdate+impersonate+reconcile"
+ALL_SCOPES = "write+backdate+impersonate+reconcile+upload"
 
 HEADER = """\
 # Generated for the embedded run, and for nothing else. Anyone with this file can read and write its data.

@@ -99,6 +99,7 @@ class Installation:
             "PYTHONPATH": os.pathsep.join(part for part in (str(CODE), os.environ.get("PYTHONPATH", "")) if part),
             RUN_MARKER: str(self.directory.path),
         }
+        environment.setdefault("CAPTURE_UPLOAD_DIR", str(self.directory.uploads))
         for service in SERVICES:
             environment[f"{service.upper()}_PORT"] = str(self.ports[service])
             environment[f"{service.upper()}_GROUP_INSTANCE_ID"] = f"{service}-embedded"

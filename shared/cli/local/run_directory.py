@@ -57,6 +57,10 @@ class RunDirectory:
         return self.path / "broker"
 
     @property
+    def uploads(self) -> Path:
+        return self.path / "uploads"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
