@@ -16,6 +16,7 @@ from services.capture.api.channels import ChannelDoor, channels_router
 from services.capture.api.channels_schema import add_channels
 from services.capture.api.deliveries import read_drafts
 from services.capture.api.keys import keys_router
+from services.capture.api.people import people_router
 from services.capture.api.quarantine import quarantine_router
 from services.capture.api.reconciliation import reconciliation_router
 from services.capture.api.uploads import PATH, PREVIEW_PATH, UploadDoor, uploads_router
@@ -43,8 +44,9 @@ from services.capture.spool import Segments, Spool, SpoolingLog
 from services.capture.uploads import Pace, Preview, Publisher, Sweeper, UploadDirectory, UploadJobs, UploadWorker
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
+from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.policy import Policy
-from shared.contracts.topics import CAPTURE_LEADS, Topic
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, Topic
 from shared.kit.app import build_app
 from shared.kit.background import running
 from shared.kit.clock import Clock, SystemClock
@@ -56,7 +58,8 @@ from shared.kit.producer import Producer
 from shared.kit.settings import read_settings
 
 CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
-    CAPTURE_LEADS: {LeadCaptured: Receipts.on_captured, InteractionRecorded: Receipts.on_captured}
+    CAPTURE_LEADS: {LeadCaptured: Receipts.on_captured, InteractionRecorded: Receipts.on_captured},
+    PIPELINE_ERASURES: {ErasureOrdered: Receipts.on_erasure_ordered},
 }
 PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {CAPTURE_LEADS: (LeadCaptured, InteractionRecorded)}
 
@@ -145,12 +148,14 @@ def create_app(
             channels_router(channels),
             quarantine_router(desk),
             keys_router(beside.key_commands),
+            people_router(beside.database),
             reconciliation_router(door, beside.reconciliation),
             uploads_router(uploads),
         ],
         parts=[
             *([] if keeping is None else [lambda: running(keeping.run(), "capture-quarantine")]),
             *beside.parts,
+            lambda: running(memory.forgetting(settings.memory_hours * 3600), "capture-memory"),
             *([spooling.running] if spooling else ()),
             lambda: door.inflight.drained(settings.shutdown_timeout_seconds),
             *_importing(settings, beside.database, directory, jobs, door, registry),

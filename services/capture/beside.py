@@ -21,12 +21,15 @@ from services.capture.receipts import Receipts, read
 from services.capture.reconciliation import Reconciliation
 from services.capture.retention import Retention, Rule
 from services.capture.settings import CaptureSettings
-from shared.contracts.topics import Topic
+from shared.contracts.personal import REDACTED
+from shared.contracts.topics import CAPTURE_LEADS, Topic
 from shared.kit.background import running
 from shared.kit.clock import Clock
 from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.instruments import ConsumerInstruments
+from shared.kit.processing import Parse
+from shared.kit.redaction import Redaction
 
 BOOKS_GRACE_SECONDS = 3.0
 """How long the end of the process may wait for the database."""
@@ -63,11 +66,12 @@ def stand_beside(
         refresh_seconds=settings.keys_refresh_seconds,
         snapshot=settings.keys_snapshot,
     )
-    consumer = _consumer(settings, database, registry, {topic.name: read for topic in consumes})
+    consumer = _consumer(settings, database, registry, {topic.name: _parser(topic) for topic in consumes})
     parts: tuple[Part, ...] = (lambda: books.kept(BOOKS_GRACE_SECONDS), ring.kept)
     if database is not None:
         retention = Retention(database, clock, _rules(settings), RetentionInstruments(registry))
-        parts = (*parts, lambda: _forgetting(retention))
+        letters = Redaction(database, REDACTED, keep=timedelta(days=settings.dead_letter_personal_days))
+        parts = (*parts, lambda: _forgetting(retention), lambda: running(letters.run(), "capture-letters"))
     return Beside(
         database,
         books,
@@ -78,6 +82,11 @@ def stand_beside(
         None if database is None else Reconciliation(database, consumer),
         parts,
     )
+
+
+def _parser(topic: Topic) -> Parse:
+    """What is published here is read as far as a receipt needs."""
+    return read if topic is CAPTURE_LEADS else topic.parse
 
 
 def _database(settings: CaptureSettings, clock: Clock) -> Database | None:

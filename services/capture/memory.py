@@ -5,6 +5,7 @@ It is a help, never the truth: what it has forgotten is published again, and tol
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
@@ -43,6 +44,13 @@ class _Half:
     def get(self, event_id: str) -> bytes | None:
         begin = self.places.get(event_id)
         return None if begin is None else self._text[begin : self._begins[bisect_right(self._begins, begin)]]
+
+    def give_back(self) -> None:
+        """Forgets, and gives the memory back to the system, which keeps nothing of it."""
+        size = len(self._text)
+        self._text.close()
+        self._text = mmap(-1, size)
+        self.forget()
 
     def forget(self) -> None:
         self._text.seek(0)
@@ -83,6 +91,18 @@ class Memory:
         """Remembers accepted events by their ids. Those that are more than half of the bound are not worth their place."""
         if self._has_room(sum(map(len, events.values())) + COST_BYTES * len(events)):
             self._young.add_many(events)
+
+    def turn(self) -> None:
+        """Forgets what was said before the last turn, even if there is room."""
+        self._young, self._old = self._old, self._young
+        self._young.give_back()
+        self._room = self._limit
+
+    async def forgetting(self, within_seconds: float) -> None:
+        """Forgets everything within this time, for as long as it runs."""
+        while True:
+            await asyncio.sleep(within_seconds / 2)
+            self.turn()
 
     def _has_room(self, needed: int) -> bool:
         if needed > self._limit:

@@ -20,6 +20,7 @@ from services.capture.bookkeeping import Books
 from services.capture.domain import Kind, Reason, Submission, entry_id
 from services.capture.instruments import QuarantineInstruments
 from services.capture.storage import Quarantined
+from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 
 MAX_PAYLOAD_BYTES = 256 * 1024
@@ -73,9 +74,7 @@ class Quarantine:
     def __init__(
         self, books: Books, instruments: QuarantineInstruments, new_id: Callable[[], UUID], *, max_bytes: int
     ) -> None:
-        self._book = books.book(
-            "quarantine", storage.add_quarantined, max_entries=MAX_WAITING_ENTRIES, max_bytes=MAX_WAITING_BYTES
-        )
+        self._book = books.book("quarantine", _add, max_entries=MAX_WAITING_ENTRIES, max_bytes=MAX_WAITING_BYTES)
         self._instruments = instruments
         self._new_id = new_id
         self._room = max_bytes
@@ -147,6 +146,11 @@ class Quarantine:
         self._instruments.quarantined.labels(entry.kind, entry.reason).inc()
         error.extra["quarantine_id"] = str(entry.id)
         return error
+
+
+async def _add(tx: Transaction, entries: Sequence[Quarantined]) -> None:
+    await storage.add_quarantined(tx, entries)
+    await storage.leave_out_erased(tx, [entry.id for entry in entries])
 
 
 def _faults(error: Rejected) -> list[dict[str, str]]:

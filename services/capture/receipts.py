@@ -22,9 +22,12 @@ from services.capture import storage
 from services.capture.domain.reconciliation import KINDS, LogCount, LogKey, quarter_of
 from services.capture.instruments import ReceiptInstruments
 from services.capture.storage import Receipt
+from shared.contracts.erasure_events import ErasureOrdered
+from shared.contracts.personal import REDACTED
 from shared.contracts.topics import CAPTURE_LEADS
 from shared.kit.database import Transaction
 from shared.kit.records import Record
+from shared.kit.redaction import redact_naming
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_NAME = 200
@@ -115,9 +118,15 @@ class Receipts:
 
     async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
         """One batch: a look at what is known, the new receipts, the counts of their quarters."""
-        ids = {record.event.event_id for record in records if record.event is not None}
-        batch = Batch(await storage.known_digests(tx, ids))
+        captured = []
         for record in records:
+            if isinstance(record.event, ErasureOrdered):
+                await self.on_erasure_ordered(tx, record)
+            else:
+                captured.append(record)
+        ids = {record.event.event_id for record in captured if record.event is not None}
+        batch = Batch(await storage.known_digests(tx, ids))
+        for record in captured:
             self.on_captured(tx, batch, record)
         await storage.add_receipts(tx, batch.new)
         await storage.add_log_counts(tx, batch.counts)
@@ -129,6 +138,13 @@ class Receipts:
         elif not batch.add(record.event):
             tx.mark_duplicate(record)
 
+    async def on_erasure_ordered(self, tx: Transaction, record: Record) -> None:
+        """Somebody is to be forgotten: quarantine and dead letters keep nothing of them. Receipts name nobody."""
+        order: ErasureOrdered = record.event
+        if not await storage.erase(tx, order):
+            tx.mark_duplicate(record)
+        await redact_naming(tx, [*map(str, order.lead_ids), *order.tokens], order.until, REDACTED)
 
-OnEvent = Callable[[Receipts, Transaction, Batch, Record], None]
+
+OnEvent = Callable[..., Any]
 """A method of `Receipts` for one kind of event."""

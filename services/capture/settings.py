@@ -82,6 +82,7 @@ class CaptureSettings(ServiceSettings):
     max_inflight_requests: int = Field(1_000, ge=1)
     max_inflight_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
     memory_bytes: int = Field(64 * 1024 * 1024, ge=0, description="For what senders said under their own ids.")
+    memory_hours: float = Field(24.0, gt=0, description="How long at most that is remembered.")
     quarantine_days: float = Field(30.0, gt=0, description="How long what could not be taken is kept to be mended.")
     quarantine_bytes: int = Field(1024**3, ge=0, description="How much of it is kept at once; 0 keeps nothing.")
     body_timeout_seconds: float = Field(10.0, gt=0)

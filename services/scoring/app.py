@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from fastapi import FastAPI
 
-from services.scoring.api import router
+from services.scoring.api import people_router, router
 from services.scoring.auditing import Auditor
 from services.scoring.domain import OUTCOME_EVENTS
 from services.scoring.handlers import Handlers, OnEvent
@@ -17,15 +19,19 @@ from services.scoring.sweep import Sweep
 from services.scoring.training import Training
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
+from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadTouched, LeadUnmerged
+from shared.contracts.personal import REDACTED
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
-from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
 from shared.kit.app import build_app
+from shared.kit.background import running
 from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.documents import read_yaml
 from shared.kit.instruments import ConsumerInstruments, new_registry
+from shared.kit.redaction import Redaction
 from shared.kit.settings import read_settings
 
 CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
@@ -40,6 +46,7 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         **dict.fromkeys(OUTCOME_EVENTS, Handlers.on_outcome),
         LeadMarked: Handlers.on_lead_marked,
     },
+    PIPELINE_ERASURES: {ErasureOrdered: Handlers.on_erasure_ordered},
 }
 
 PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {SCORING_SCORES: (LeadScored,)}
@@ -87,6 +94,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         handle=handlers.handle,
         instruments=ConsumerInstruments(registry),
     )
+    letters = Redaction(database, REDACTED, keep=timedelta(days=settings.dead_letter_personal_days))
     app = build_app(
         name="scoring",
         title="Leadflow scoring",
@@ -96,8 +104,15 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         database=database,
         consumer=consumer,
         relay=True,
-        parts=[policies.running, sweep.running, rescoring.running, auditor.running, training.running],
-        routers=[router],
+        parts=[
+            policies.running,
+            sweep.running,
+            rescoring.running,
+            auditor.running,
+            training.running,
+            lambda: running(letters.run(), "scoring-letters"),
+        ],
+        routers=[router, people_router],
         does_without={"model": models.check},
     )
     app.state.policies = policies

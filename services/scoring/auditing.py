@@ -26,7 +26,8 @@ SLICE = 100
 @dataclass(slots=True)
 class Audit:
     """What a page of an audit found. `stale` were made by another policy than the present one, and checked against that
-    one; `unverifiable` by one that nobody remembers, or beside a model that nobody has any more. `next` is where the next page begins."""
+    one; `unverifiable` by one that nobody remembers, beside a model that nobody has any more, or from what was erased since.
+    `next` is where the next page begins."""
 
     checked: int = 0
     stale: int = 0
@@ -62,6 +63,9 @@ class Auditor:
             await storage.in_snapshot(tx)
             audit = Audit()
             people, audit.next = await storage.people(tx, after, limit)
+            erased = await storage.scored_before_erasure(tx, [person.root.lead_id for person in people])
+            audit.unverifiable += len(erased)
+            people = [person for person in people if person.root.lead_id not in erased]
             for start in range(0, len(people), SLICE):
                 for person in people[start : start + SLICE]:
                     self._add(audit, person, await self._compare(tx, person, audit))

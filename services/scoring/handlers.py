@@ -31,18 +31,22 @@ from services.scoring.domain import (
     score_event,
     scored_moment,
     touch,
+    without_person,
 )
 from services.scoring.instruments import ScoringInstruments
 from services.scoring.models import Models
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
+from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadUnmerged
+from shared.contracts.personal import REDACTED
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import SCORING_SCORES
 from shared.kit.database import Transaction
 from shared.kit.logs import log
 from shared.kit.records import Record
+from shared.kit.redaction import redact_naming
 from shared.kit.transient import is_transient
 
 
@@ -75,9 +79,27 @@ class Handlers:
         self._keeping = keeping(policy)
 
     async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
-        """One batch in a fixed handful of statements, however many records it has."""
+        """One batch in a fixed handful of statements, however many records it has. Who is erased is known before anything
+        of them is read."""
+        for order in (record for record in records if isinstance(record.event, ErasureOrdered)):
+            await self.on_erasure_ordered(tx, order)
+        if others := [record for record in records if not isinstance(record.event, ErasureOrdered)]:
+            await self._handle(tx, others)
+
+    async def on_erasure_ordered(self, tx: Transaction, record: Record) -> None:
+        """Somebody is to be forgotten: what they did stays, under an id that tells nobody who they are. Their score stays as
+        it is until something new happens or time changes it."""
+        order: ErasureOrdered = record.event
+        await storage.stand_alone(tx)
+        if not await storage.erase(tx, order):
+            tx.mark_duplicate(record)
+        await storage.strip(tx, order.lead_ids, order.until)
+        await redact_naming(tx, [*map(str, order.lead_ids), *order.tokens], order.until, REDACTED)
+
+    async def _handle(self, tx: Transaction, records: Sequence[Record]) -> None:
+        await storage.stand_beside(tx)
         await self._look_at_models(tx)
-        touches = self._touches(records)
+        touches = await self._touches(tx, records)
         attachments = _attachments(records)
         named = _named(records)
         leads = await storage.locked_groups(tx, named)
@@ -226,14 +248,16 @@ class Handlers:
         else:
             batch.duplicates.append(record)
 
-    def _touches(self, records: Iterable[Record]) -> dict[Place, Touch]:
-        touches: dict[Place, Touch] = {}
+    async def _touches(self, tx: Transaction, records: Iterable[Record]) -> dict[Place, Touch]:
+        captured: dict[Place, LeadCaptured | InteractionRecorded] = {}
         for record in records:
-            event = record.event
-            if isinstance(event, LeadCaptured | InteractionRecorded):
-                place = event.lead_id, event.event_id
-                if place not in touches:
-                    touches[place] = touch(event, self._keeping)
+            if isinstance(record.event, LeadCaptured | InteractionRecorded):
+                captured.setdefault((record.event.lead_id, record.event.event_id), record.event)
+        touches = {place: touch(event, self._keeping) for place, event in captured.items()}
+        erased = await storage.erased(tx, {lead_id for lead_id, _ in captured}) if captured else {}
+        for place in captured if erased else ():
+            if place[0] in erased and captured[place].recorded_at <= erased[place[0]]:
+                touches[place] = without_person(touches[place])
         return touches
 
     async def _score(
@@ -266,7 +290,7 @@ class Handlers:
         await storage.save_leads(tx, list(work.leads.values()))
 
 
-OnEvent = Callable[[Handlers, Batch, Record], None]
+OnEvent = Callable[..., Any]
 """A method of `Handlers` for one kind of event."""
 
 

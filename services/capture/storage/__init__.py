@@ -9,6 +9,7 @@ from services.capture.storage.counts import (
     door_counts,
     log_counts,
 )
+from services.capture.storage.erasures import ErasedRow, erase, leave_out_erased
 from services.capture.storage.keys import (
     ApiKeyRow,
     KeyChangesRow,
@@ -39,6 +40,7 @@ from services.capture.storage.uploads import HeldFile, UploadRow, delete_uploads
 __all__ = [
     "ApiKeyRow",
     "DoorCountRow",
+    "ErasedRow",
     "HeldFile",
     "KeyChangesRow",
     "LogCountRow",
@@ -63,9 +65,11 @@ __all__ = [
     "delete_receipts",
     "delete_uploads",
     "door_counts",
+    "erase",
     "held_files",
     "key_changes",
     "known_digests",
+    "leave_out_erased",
     "live_keys",
     "locked_key",
     "log_counts",

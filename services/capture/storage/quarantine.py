@@ -243,25 +243,55 @@ async def forget_quarantined(tx: Transaction, keep: timedelta, limit: int) -> in
     return len(rows)
 
 
-async def erase_quarantined(tx: Transaction, tokens: Collection[str]) -> int:
-    """Empties every entry that names a person by one of these identities, wherever it stands; how many there were."""
+async def erase_quarantined(tx: Transaction, tokens: Collection[str], until: datetime | None = None) -> int:
+    """Empties every entry that names a person by one of these identities and was received up to a moment, wherever it
+    stands; how many there were."""
+    return await _erase(
+        tx,
+        "identities && CAST(:tokens AS text[]) AND (CAST(:until AS timestamptz) IS NULL OR received_at <= :until)",
+        tokens=list(tokens),
+        until=until,
+    )
+
+
+async def erase_late(tx: Transaction, entry_ids: Collection[UUID]) -> int:
+    """The same of these entries, for whoever was erased since they were received."""
+    return await _erase(
+        tx,
+        """id = ANY(CAST(:ids AS uuid[])) AND identities <> '{}' AND EXISTS (
+            SELECT FROM capture.erased e WHERE e.name = ANY(quarantine.identities) AND quarantine.received_at <= e.until)""",
+        ids=[str(one) for one in entry_ids],
+    )
+
+
+async def _erase(tx: Transaction, which: str, **parameters: Any) -> int:
     rows = await tx.rows(
         f"""
-        UPDATE capture.quarantine SET {EMPTIED},
-            status = CASE WHEN status = 'open' THEN 'erased' ELSE status END,
-            settled_at = coalesce(settled_at, :now)
-        WHERE identities && CAST(:tokens AS text[]) RETURNING id""",
+        WITH emptied AS (
+            UPDATE capture.quarantine SET {EMPTIED},
+                status = CASE WHEN status = 'open' THEN 'erased' ELSE status END,
+                settled_at = coalesce(settled_at, :now)
+            WHERE {which} RETURNING id
+        ), actions AS (
+            UPDATE capture.quarantine_actions SET note = NULL WHERE entry_id IN (SELECT id FROM emptied)
+        )
+        SELECT id FROM emptied""",
         now=tx.now,
-        tokens=list(tokens),
+        **parameters,
     )
     return len(rows)
 
 
-async def quarantined_of(source: Database | Transaction, tokens: Collection[str]) -> list[Row[Any]]:
-    """The entries that name a person by one of these identities, without what they say."""
+async def quarantined_of(
+    source: Database | Transaction, tokens: Collection[str], until: datetime | None = None
+) -> list[Row[Any]]:
+    """The entries that name a person by one of these identities, with what they say, received up to a moment."""
     return await source.rows(
-        f"SELECT {SHOWN} FROM capture.quarantine WHERE identities && CAST(:tokens AS text[]) ORDER BY received_at, id",
+        f"""
+        SELECT {KEPT} FROM capture.quarantine WHERE identities && CAST(:tokens AS text[])
+            AND (CAST(:until AS timestamptz) IS NULL OR received_at <= :until) ORDER BY received_at, id""",
         tokens=list(tokens),
+        until=until,
     )
 
 

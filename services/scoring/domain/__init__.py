@@ -24,7 +24,7 @@ from services.scoring.domain.outcomes import OUTCOME_EVENTS, Outcome, learned_at
 from services.scoring.domain.passing import Person, pass_time, score_anew
 from services.scoring.domain.rulebook import Rulebook, score
 from services.scoring.domain.scores import Judgement, Score, reason
-from services.scoring.domain.touches import Touch, keeping, known_at, stored_attributes, touch
+from services.scoring.domain.touches import Touch, keeping, known_at, stored_attributes, touch, without_person
 
 __all__ = [
     "OUTCOME_EVENTS",
@@ -73,4 +73,5 @@ __all__ = [
     "stored_attributes",
     "touch",
     "try_out",
+    "without_person",
 ]

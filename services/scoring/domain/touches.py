@@ -117,6 +117,11 @@ def touch(event: LeadCaptured | InteractionRecorded, keeping: Keeping) -> Touch:
     )
 
 
+def without_person(one: Touch) -> Touch:
+    """What was done, without what may tell who did it."""
+    return one._replace(job_title=None, attributes=None, value=None)
+
+
 def known_at(touches: Iterable[Touch], as_of: datetime) -> list[Touch]:
     """What had happened by then."""
     return [one for one in touches if one.occurred_at <= as_of]

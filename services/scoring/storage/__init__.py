@@ -1,5 +1,15 @@
 """What scoring keeps, and how the handlers read and write it."""
 
+from services.scoring.storage.erasures import (
+    erase,
+    erased,
+    leads_held,
+    scored_before_erasure,
+    stand_alone,
+    stand_beside,
+    strip,
+    touches_held,
+)
 from services.scoring.storage.histories import histories, people_count, units
 from services.scoring.storage.leads import (
     GroupChanged,
@@ -33,6 +43,7 @@ from services.scoring.storage.policies import recalled, remember
 from services.scoring.storage.rescores import advance_rescore, ask_rescore, next_roots, rescores, running_rescore
 from services.scoring.storage.tables import (
     AttachmentRow,
+    ErasedRow,
     LeadRow,
     OutcomeRow,
     PolicyRow,
@@ -52,6 +63,7 @@ from services.scoring.storage.training_runs import (
 __all__ = [
     "ActivationKind",
     "AttachmentRow",
+    "ErasedRow",
     "GroupChanged",
     "LeadRow",
     "ModelActivationRow",
@@ -76,10 +88,13 @@ __all__ = [
     "ask_training",
     "due_leads",
     "end_training",
+    "erase",
+    "erased",
     "first_opened",
     "groups",
     "histories",
     "in_snapshot",
+    "leads_held",
     "ledgers",
     "let_speak",
     "locked_groups",
@@ -96,10 +111,15 @@ __all__ = [
     "root_of",
     "running_rescore",
     "save_leads",
+    "scored_before_erasure",
     "see_training",
     "speaks",
     "spoke_before",
+    "stand_alone",
+    "stand_beside",
+    "strip",
     "take_training",
+    "touches_held",
     "training_runs",
     "trainings",
     "units",

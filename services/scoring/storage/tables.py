@@ -116,6 +116,18 @@ class OutcomeRow(ScoringTable, table=True):
     version: int | None = Field(sa_column=Column(BigInteger))
 
 
+class ErasedRow(ScoringTable, table=True):
+    """A lead id or an identity token of somebody who was erased: what was recorded under it up to then says only what
+    happened. `erased_at` is when this service did it."""
+
+    __tablename__ = "erased"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    until: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    erasure_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    erased_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
 class PolicyRow(ScoringTable, table=True):
     """What a version of the policy says about scoring, by the digest of what it says."""
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from services.scoring.domain import Touch
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
+from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import (
     ContactAttempted,
@@ -21,7 +22,7 @@ from shared.contracts.lifecycle_events import (
     OpportunityWon,
 )
 from shared.contracts.policy import Policy
-from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, PIPELINE_LIFECYCLE
 from shared.kit.records import Record
 
 NAMESPACE = UUID("0a7c5b0e-9d3f-5f9e-8f1e-5a0a33a1b6a4")
@@ -145,6 +146,8 @@ def days(number: float) -> float:
 def recorded(event: Event, offset: int = 0) -> Record:
     """An event as a record of its topic."""
     topic = PIPELINE_LIFECYCLE if hasattr(event, "version") else CAPTURE_LEADS
+    if isinstance(event, ErasureOrdered):
+        topic = PIPELINE_ERASURES
     value = event.to_json()
     key = str(event.lead_id).encode()
     return Record(topic.name, 0, offset, key, value, (), event.recorded_at, topic.parse(value))

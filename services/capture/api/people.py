@@ -1,0 +1,59 @@
+"""What is kept of a person at the door, told by the names that pipeline knows them under."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from services.capture.answers import needs_database
+from services.capture.storage.quarantine import quarantined_of
+from shared.contracts.personal import REDACTED
+from shared.kit.auth import require_privacy_token
+from shared.kit.database import Database
+from shared.kit.problems import JSONAnswer
+from shared.kit.redaction import letters_naming, recorded_at
+
+
+class Names(BaseModel):
+    """A person's names. `until` leaves out what was received after it; `whole` shows what there is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lead_ids: Annotated[list[UUID], Field(max_length=10_000)]
+    tokens: Annotated[list[str], Field(max_length=10_000)]
+    until: AwareDatetime | None = None
+    whole: bool = False
+
+
+def people_router(database: Database | None) -> APIRouter:
+    """The operations."""
+    router = APIRouter(prefix="/v1", tags=["people"], dependencies=[Depends(require_privacy_token)])
+
+    @router.post("/people:held", summary="How much of a person is kept at the door, and, if asked for, what")
+    async def held(names: Names) -> JSONAnswer:
+        """Quarantine and dead letters. Receipts and counts are about events, and name nobody."""
+        if database is None:
+            raise needs_database("quarantine")
+        entries = await quarantined_of(database, names.tokens, names.until)
+        letters = await letters_naming(database, [*map(str, names.lead_ids), *names.tokens], REDACTED)
+        letters = [one for one in letters if names.until is None or recorded_at(one) <= names.until]
+        answer: dict[str, Any] = {"held": {"quarantine": len(entries), "dead_letters": len(letters)}}
+        if names.whole:
+            answer["quarantine"] = [
+                {
+                    **{name: row._mapping[name] for name in ("id", "received_at", "sender", "reason", "status")},
+                    **{name: _text(row._mapping[name]) for name in ("payload", "mended")},
+                }
+                for row in entries
+            ]
+            answer["dead_letters"] = [_text(one.value) for one in letters]
+        return JSONAnswer(answer)
+
+    return router
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else bytes(value).decode("utf-8", "backslashreplace")

@@ -1,0 +1,53 @@
+"""What is kept of a person here, told by the names that pipeline knows them under: counted, or shown to whom it is about."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import Row
+
+from services.scoring import storage
+from services.scoring.api.parts import Stored
+from shared.contracts.personal import REDACTED
+from shared.kit.auth import require_privacy_token
+from shared.kit.problems import JSONAnswer
+from shared.kit.redaction import letters_naming, recorded_at
+
+router = APIRouter(prefix="/v1", tags=["people"], dependencies=[Depends(require_privacy_token)])
+
+
+class Names(BaseModel):
+    """A person's names. `until` leaves out what was recorded after it; `whole` shows what there is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lead_ids: Annotated[list[UUID], Field(max_length=10_000)]
+    tokens: Annotated[list[str], Field(max_length=10_000)]
+    until: AwareDatetime | None = None
+    whole: bool = False
+
+
+@router.post("/people:held", summary="How much of a person is kept here, and, if asked for, what")
+async def held(database: Stored, names: Names) -> JSONAnswer:
+    """A score is no personal data by itself: it is shown, and stays."""
+    touches = await storage.touches_held(database, names.lead_ids, names.until)
+    letters = await letters_naming(database, [*map(str, names.lead_ids), *names.tokens], REDACTED)
+    letters = [one for one in letters if names.until is None or recorded_at(one) <= names.until]
+    answer: dict[str, Any] = {"held": {"touches": len(touches), "dead_letters": len(letters)}}
+    if names.whole:
+        answer["touches"] = [_plain(row) for row in touches]
+        answer["scores"] = [_plain(row) for row in await storage.leads_held(database, names.lead_ids)]
+        answer["dead_letters"] = [bytes(one.value).decode("utf-8", "backslashreplace") for one in letters]
+    return JSONAnswer(answer)
+
+
+def _plain(row: Row[Any]) -> dict[str, Any]:
+    return {name: value for name, value in row._mapping.items() if value is not None and not _is_empty(value)}
+
+
+def _is_empty(value: object) -> bool:
+    return isinstance(value, str | list | dict) and not value and not isinstance(value, datetime)

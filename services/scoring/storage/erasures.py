@@ -1,0 +1,95 @@
+"""Who was erased, and the statements that leave of their touches only what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from shared.contracts.erasure_events import ErasureOrdered
+from shared.kit.database import Database, Transaction, as_array
+
+OF_LEADS = """
+    (lead_id = ANY(CAST(:ids AS uuid[])) OR attached_to = ANY(CAST(:ids AS uuid[])))
+    AND (job_title IS NOT NULL OR attributes IS NOT NULL OR value IS NOT NULL)"""
+"""The touches that count for leads, or were recorded under their ids, and say more than what happened."""
+
+
+async def stand_beside(tx: Transaction) -> None:
+    """Lets erasures wait until this transaction has ended. To come before any lock on leads."""
+    await tx.execute("SELECT pg_advisory_xact_lock_shared(hashtext('leadflow-scoring-erasures'))")
+
+
+async def stand_alone(tx: Transaction) -> None:
+    """Waits until nobody records, and lets nobody begin before this transaction has ended."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('leadflow-scoring-erasures'))")
+
+
+async def erased(tx: Transaction, lead_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """Which of these leads were erased, and up to when."""
+    rows = await tx.rows(
+        "SELECT name, until FROM scoring.erased WHERE name = ANY(CAST(:names AS text[]))", names=as_array(lead_ids)
+    )
+    return {UUID(row.name): row.until for row in rows}
+
+
+async def erase(tx: Transaction, order: ErasureOrdered) -> set[str]:
+    """Remembers the names of an order; which of them were not erased up to then before."""
+    rows = await tx.rows(
+        """
+        INSERT INTO scoring.erased AS e (name, until, erasure_id, erased_at)
+        SELECT name, :until, :erasure_id, :now FROM unnest(CAST(:names AS text[])) AS name ORDER BY name
+        ON CONFLICT (name) DO UPDATE SET until = excluded.until, erasure_id = excluded.erasure_id, erased_at = excluded.erased_at
+        WHERE e.until < excluded.until RETURNING name""",
+        names=sorted({*map(str, order.lead_ids), *order.tokens}),
+        until=order.until,
+        erasure_id=order.erasure_id,
+        now=tx.now,
+    )
+    return {row.name for row in rows}
+
+
+async def strip(tx: Transaction, lead_ids: Collection[UUID], until: datetime) -> int:
+    """Leaves of touches that were known by then only what happened; how many there were."""
+    rows = await tx.rows(
+        f"""
+        UPDATE scoring.touches SET job_title = NULL, attributes = NULL, value = NULL
+        WHERE {OF_LEADS} AND (known_at IS NULL OR known_at <= :until) RETURNING 1""",
+        ids=as_array(lead_ids),
+        until=until,
+    )
+    return len(rows)
+
+
+async def touches_held(database: Database, lead_ids: Collection[UUID], until: datetime | None) -> Sequence[Row[Any]]:
+    """The touches of leads that say more than what happened, known up to a moment where one is given."""
+    return await database.rows(
+        f"""
+        SELECT * FROM scoring.touches WHERE {OF_LEADS}
+            AND (CAST(:until AS timestamptz) IS NULL OR known_at IS NULL OR known_at <= :until)
+        ORDER BY occurred_at, event_id""",
+        ids=as_array(lead_ids),
+        until=until,
+    )
+
+
+async def leads_held(database: Database, lead_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    """How these leads are scored."""
+    return await database.rows(
+        "SELECT * FROM scoring.leads WHERE lead_id = ANY(CAST(:ids AS uuid[])) ORDER BY lead_id", ids=as_array(lead_ids)
+    )
+
+
+async def scored_before_erasure(tx: Transaction, roots: Collection[UUID]) -> set[UUID]:
+    """Of these leads those whose score rests on what they, or who was merged into them, no longer say."""
+    rows = await tx.rows(
+        """
+        SELECT root.lead_id FROM scoring.leads root
+        WHERE root.lead_id = ANY(CAST(:ids AS uuid[])) AND EXISTS (
+            SELECT FROM scoring.erased e WHERE e.name = CAST(root.lead_id AS text) AND root.scored_at <= e.erased_at)""",
+        ids=as_array(roots),
+    )
+    return {row.lead_id for row in rows}
