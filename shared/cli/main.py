@@ -8,7 +8,18 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from shared.cli import cluster, configuration, dead_letters, importing, keys, marks, quarantine, scoring, uploads
+from shared.cli import (
+    cluster,
+    configuration,
+    dead_letters,
+    importing,
+    keys,
+    marks,
+    people,
+    quarantine,
+    scoring,
+    uploads,
+)
 from shared.cli.audit import audit
 from shared.cli.demo import demo
 from shared.cli.doctor import doctor
@@ -48,6 +59,9 @@ app.command(rich_help_panel=USE)(reconcile)
 app.add_typer(keys.app, name="keys", rich_help_panel=OPERATE)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=OPERATE)
+app.command("erase", rich_help_panel=OPERATE)(people.erase)
+app.add_typer(people.app, name="erasures", rich_help_panel=OPERATE)
+app.command("export-person", rich_help_panel=OPERATE)(people.export_person)
 app.add_typer(marks.app, name="marks", rich_help_panel=USE)
 
 

@@ -14,6 +14,7 @@ from shared.contracts.topics import TOPICS, Topic
 from shared.kit.errors import LeadflowError
 
 FOR_EVER = "-1"
+SEGMENT_MS = str(24 * 60 * 60 * 1000)
 WAIT_SECONDS = 60.0
 
 
@@ -50,6 +51,9 @@ def retention_ms(topic: Topic) -> str:
 def settings_of(topic: Topic, plan: TopicPlan) -> dict[str, str]:
     """A topic's broker-side settings. With three replicas a write is safe on two before it is acknowledged."""
     settings = {"cleanup.policy": "delete", "retention.ms": retention_ms(topic), "retention.bytes": FOR_EVER}
+    if topic.retention is not None:
+        # A segment goes when all of it is old, so a record stays for as long as its segment takes records besides.
+        settings["segment.ms"] = SEGMENT_MS
     if plan.replication_factor > 1:
         settings["min.insync.replicas"] = str(min(2, plan.replication_factor))
         settings["unclean.leader.election.enable"] = "false"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.capture.answers import needs_database
+from services.capture.storage import is_erased
 from services.capture.storage.quarantine import quarantined_of
 from shared.contracts.personal import REDACTED
 from shared.kit.auth import require_privacy_token
@@ -18,7 +19,7 @@ from shared.kit.redaction import letters_naming, recorded_at
 
 
 class Names(BaseModel):
-    """A person's names. `until` leaves out what was received after it; `whole` shows what there is."""
+    """A person's names. `until`, the moment of an erasure, leaves out what was received after it; `whole` shows what there is."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,9 +39,12 @@ def people_router(database: Database | None) -> APIRouter:
         if database is None:
             raise needs_database("quarantine")
         entries = await quarantined_of(database, names.tokens, names.until)
-        letters = await letters_naming(database, [*map(str, names.lead_ids), *names.tokens], REDACTED)
+        everything = {*map(str, names.lead_ids), *names.tokens}
+        letters = await letters_naming(database, everything, REDACTED)
         letters = [one for one in letters if names.until is None or recorded_at(one) <= names.until]
         answer: dict[str, Any] = {"held": {"quarantine": len(entries), "dead_letters": len(letters)}}
+        if names.until is not None:
+            answer["ordered"] = await is_erased(database, everything, names.until)
         if names.whole:
             answer["quarantine"] = [
                 {

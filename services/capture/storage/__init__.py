@@ -9,7 +9,7 @@ from services.capture.storage.counts import (
     door_counts,
     log_counts,
 )
-from services.capture.storage.erasures import ErasedRow, erase, leave_out_erased
+from services.capture.storage.erasures import ErasedRow, erase, is_erased, leave_out_erased
 from services.capture.storage.keys import (
     ApiKeyRow,
     KeyChangesRow,
@@ -67,6 +67,7 @@ __all__ = [
     "door_counts",
     "erase",
     "held_files",
+    "is_erased",
     "key_changes",
     "known_digests",
     "leave_out_erased",

@@ -12,7 +12,7 @@ from sqlmodel import Field
 from services.capture.storage.quarantine import erase_late, erase_quarantined
 from services.capture.storage.tables import CaptureTable, moment, text
 from shared.contracts.erasure_events import ErasureOrdered
-from shared.kit.database import Transaction
+from shared.kit.database import Database, Transaction
 
 _LOCK = "hashtext('leadflow-capture-erasures')"
 
@@ -49,3 +49,13 @@ async def leave_out_erased(tx: Transaction, entry_ids: Collection[UUID]) -> None
     """Empties those of these entries, which were just written, that are of somebody who was erased since they were received."""
     await tx.execute(f"SELECT pg_advisory_xact_lock_shared({_LOCK})")
     await erase_late(tx, entry_ids)
+
+
+async def is_erased(database: Database, names: Collection[str], until: datetime) -> bool:
+    """Whether this service was told of an erasure: of all these names, up to then."""
+    (row,) = await database.rows(
+        "SELECT count(*) AS told FROM capture.erased WHERE name = ANY(CAST(:names AS text[])) AND until >= :until",
+        names=list(names),
+        until=until,
+    )
+    return bool(row.told == len(names))

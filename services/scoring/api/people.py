@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["people"], dependencies=[Depends(require_
 
 
 class Names(BaseModel):
-    """A person's names. `until` leaves out what was recorded after it; `whole` shows what there is."""
+    """A person's names. `until`, the moment of an erasure, leaves out what was recorded after it; `whole` shows what there is."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,9 +35,12 @@ class Names(BaseModel):
 async def held(database: Stored, names: Names) -> JSONAnswer:
     """A score is no personal data by itself: it is shown, and stays."""
     touches = await storage.touches_held(database, names.lead_ids, names.until)
-    letters = await letters_naming(database, [*map(str, names.lead_ids), *names.tokens], REDACTED)
+    everything = {*map(str, names.lead_ids), *names.tokens}
+    letters = await letters_naming(database, everything, REDACTED)
     letters = [one for one in letters if names.until is None or recorded_at(one) <= names.until]
     answer: dict[str, Any] = {"held": {"touches": len(touches), "dead_letters": len(letters)}}
+    if names.until is not None:
+        answer["ordered"] = await storage.is_erased(database, everything, names.until)
     if names.whole:
         answer["touches"] = [_plain(row) for row in touches]
         answer["scores"] = [_plain(row) for row in await storage.leads_held(database, names.lead_ids)]

@@ -3,6 +3,7 @@
 from services.scoring.storage.erasures import (
     erase,
     erased,
+    is_erased,
     leads_held,
     scored_before_erasure,
     stand_alone,
@@ -94,6 +95,7 @@ __all__ = [
     "groups",
     "histories",
     "in_snapshot",
+    "is_erased",
     "leads_held",
     "ledgers",
     "let_speak",

@@ -93,3 +93,13 @@ async def scored_before_erasure(tx: Transaction, roots: Collection[UUID]) -> set
         ids=as_array(roots),
     )
     return {row.lead_id for row in rows}
+
+
+async def is_erased(database: Database, names: Collection[str], until: datetime) -> bool:
+    """Whether this service was told of an erasure: of all these names, up to then."""
+    (row,) = await database.rows(
+        "SELECT count(*) AS told FROM scoring.erased WHERE name = ANY(CAST(:names AS text[])) AND until >= :until",
+        names=list(names),
+        until=until,
+    )
+    return bool(row.told == len(names))
