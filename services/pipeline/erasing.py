@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import phonenumbers
+
 from services.pipeline.domain.erasure import Erased, check_reason, forgotten
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.storage import erasures, loading, saving
@@ -130,7 +132,7 @@ class Erasing:
                 raise _recognises_nobody("email", "Send a personal address such as name@example.com.")
             names |= {self._tokens.token(unit, "email", address) for unit in units}
         if person.phone is not None:
-            if (number := phone_identity("".join(person.phone.split()))) is None:
+            if (number := phone_identity(_international(person.phone))) is None:
                 raise _recognises_nobody("phone", "Send the number in international form, such as +31612345678.")
             names |= {self._tokens.token(unit, "phone", number) for unit in units}
         if person.external_id is not None:
@@ -198,6 +200,13 @@ def stripped(row: Any, fingerprint: Fingerprint) -> tuple[UUID, UUID, bytes, str
     """What waits, as it is to be kept: by the hash of all that it said."""
     value = bytes(row.value)
     return row.lead_id, row.event_id, value, fingerprint(CAPTURE_LEADS.parse(value))
+
+
+def _international(text: str) -> str:
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(text), phonenumbers.PhoneNumberFormat.E164)
+    except phonenumbers.NumberParseException:
+        return ""
 
 
 def _recognises_nobody(field: str, fix: str) -> Refused:

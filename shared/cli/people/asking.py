@@ -45,7 +45,7 @@ def person(who: str, sender: str | None, unit: str | None) -> dict[str, Any]:
     if "@" in text:
         return {**asked, "email": text}
     if _PHONE.fullmatch(text):
-        return {**asked, "phone": re.sub(r"[^+\d]", "", text)}
+        return {**asked, "phone": text}
     try:
         return {**asked, "lead_id": str(UUID(text))}
     except ValueError:

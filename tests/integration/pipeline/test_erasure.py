@@ -75,7 +75,7 @@ async def test_everything_of_a_person_goes_and_everything_that_happened_stays(
 
 @pytest.mark.parametrize(
     "who",
-    [{"phone": "+31 612 345 678"}, {"visitor_id": "v1"}, {"email": "ann@x.example"}],
+    [{"phone": "+31 (0)612 345 678"}, {"visitor_id": "v1"}, {"email": "ann@x.example"}],
     ids=["phone", "visitor", "e-mail"],
 )
 async def test_whatever_recognises_a_person_finds_all_of_them(
