@@ -23,8 +23,11 @@ LEADS_PER_SECOND = 500.0
 KILLS = 2
 FIVE_MINUTES = 300.0
 A_MOMENT = 10.0
-MAY_GROW_BYTES = 48 * 1024 * 1024
-"""For remembering who waits (16 MiB at most), one segment in hand, and what Python keeps."""
+REMEMBERS_BYTES = 8 * 1024 * 1024
+"""Of what senders said under their own ids: little, so that it does not hide what grows and should not."""
+
+MAY_GROW_BYTES = 48 * 1024 * 1024 + REMEMBERS_BYTES
+"""Also for remembering who waits (16 MiB at most), one segment in hand, and what Python keeps."""
 
 KEPT_AT_LEAST = {A_MOMENT: 0.2, FIVE_MINUTES: 0.7}
 """Of the leads that were due while capture was there: in a few seconds on a busy machine few may have been sent."""
@@ -141,7 +144,8 @@ def _told_507(world: World) -> int:
 
 
 def _world(stage: Stage, spool: Path) -> AbstractAsyncContextManager[World]:
-    return open_world(stage, rate=LEADS_PER_SECOND, environment={"CAPTURE_SPOOL_DIR": str(spool)})
+    environment = {"CAPTURE_SPOOL_DIR": str(spool), "CAPTURE_MEMORY_BYTES": str(REMEMBERS_BYTES)}
+    return open_world(stage, rate=LEADS_PER_SECOND, environment=environment)
 
 
 def _refused(world: World) -> int:
