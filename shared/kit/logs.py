@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -61,6 +62,9 @@ ALLOWED_FIELDS = frozenset(
     }
 )
 
+LIBRARY_EVERY_SECONDS = 10.0
+"""How often one place in a library may say something: a client without a broker says the same sixty times a second."""
+
 SPEAKING_LIBRARIES = ("aiokafka", "uvicorn", "alembic", "asyncio")
 
 
@@ -86,21 +90,48 @@ def configure_logs(service: str, level: str) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Bridge())
+    handler.setFormatter(_Bridge(service))
+    handler.addFilter(_Seldom())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class _Seldom(logging.Filter):
+    """Lets each place in a library speak once in a while, and notes how often it was not heard since."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spoke: dict[tuple[str, str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        place = (record.name, record.module, record.lineno)
+        spoke, unheard = self._spoke.get(place, (float("-inf"), 0))
+        if 0 <= record.created - spoke < LIBRARY_EVERY_SECONDS:
+            self._spoke[place] = (spoke, unheard + 1)
+            return False
+        self._spoke[place] = (record.created, 0)
+        record.unheard = unheard
+        return True
 
 
 class _Bridge(logging.Formatter):
     """Library logs in our form: logger, level, place, the exception's type. The text only of libraries that never print
     what they carry."""
 
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
     def format(self, record: logging.LogRecord) -> str:
-        entry = {
+        entry: dict[str, object] = {
             "event": "library_log",
             "level": record.levelname.lower(),
+            "service": self._service,
+            "timestamp": f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "logger": record.name,
             "place": f"{record.module}:{record.lineno}",
         }
+        if unheard := getattr(record, "unheard", 0):
+            entry["count"] = unheard + 1
         if record.exc_info and record.exc_info[0] is not None:
             entry["error_type"] = record.exc_info[0].__name__
         if record.name.startswith(SPEAKING_LIBRARIES):
