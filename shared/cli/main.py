@@ -15,6 +15,7 @@ from shared.cli import (
     importing,
     keys,
     marks,
+    matching,
     people,
     quarantine,
     scoring,
@@ -63,6 +64,7 @@ app.command("erase", rich_help_panel=OPERATE)(people.erase)
 app.add_typer(people.app, name="erasures", rich_help_panel=OPERATE)
 app.command("export-person", rich_help_panel=OPERATE)(people.export_person)
 app.add_typer(marks.app, name="marks", rich_help_panel=USE)
+app.add_typer(matching.app, name="match", rich_help_panel=USE)
 
 
 def main() -> None:
