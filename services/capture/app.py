@@ -52,7 +52,7 @@ from shared.kit.background import running
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.database import Database
 from shared.kit.documents import InvalidDocument, read_yaml
-from shared.kit.ids import new_id
+from shared.kit.ids import new_id, new_id_text
 from shared.kit.instruments import ProducerInstruments, new_registry
 from shared.kit.producer import Producer
 from shared.kit.settings import read_settings
@@ -95,7 +95,7 @@ def create_app(
         policy,
         settings.identity_secret.get_secret_value().encode(),
         Readers(email=read_email, phone=read_phone, alike=most_alike, browser=read_browser),
-        new_id,
+        new_id_text,
     )
     memory = Memory(settings.memory_bytes)
     instruments.remembered_events.set_function(lambda: len(memory))

@@ -50,7 +50,7 @@ _INTERACTION_TEXTS = ("value", "direction", "outcome")
 class IntakeRules:
     """The rules of one deployment: its policy, its identity secret, its way to read addresses and make fresh ids."""
 
-    def __init__(self, policy: Policy, secret: bytes, readers: Readers, new_id: Callable[[], UUID]) -> None:
+    def __init__(self, policy: Policy, secret: bytes, readers: Readers, new_id: Callable[[], str]) -> None:
         self._units = {name: Unit.of(unit, readers.alike) for name, unit in policy.business_units.items()}
         self._other_unit = Unit.of(policy.defaults, readers.alike)
         self._tokens = Tokens(secret)
@@ -163,7 +163,7 @@ class _Reading(Understanding):
             return self._refused(identities, channel)
 
         key = texts.get("record_id", self.key)
-        event_id = str(self.rules.new_id()) if key is None else self._named_event(business_unit, key)
+        event_id = self.rules.new_id() if key is None else self._named_event(business_unit, key)
         lead_id = named_lead or _lead_id(identities, event_id)
         event: EventBody = {
             "event": "LeadCaptured" if lead else "InteractionRecorded",

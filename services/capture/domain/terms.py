@@ -49,6 +49,9 @@ class Submission:
         return not self.is_test and not self.hidden_field_filled and self.filled_in_seconds is None
 
 
+_NO_EVENT: EventBody = {}
+
+
 class Taken(NamedTuple):
     """A payload that is accepted once the log has `event`; `named` says that its sender gave it an id of its own. A tuple,
     since making a frozen dataclass costs thrice that."""
@@ -66,6 +69,10 @@ class Taken(NamedTuple):
         """The tokens of the identities it names."""
         identities = cast(list[dict[str, str]], self.event["identities"])
         return tuple(one["token"] for one in identities)
+
+    def without_event(self) -> Taken:
+        """The same for where its event is kept otherwise."""
+        return Taken(self.event_id, self.lead_id, self.business_unit, self.channel, self.flags, _NO_EVENT, self.named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class FakeLog:
 def numbered_ids() -> Any:
     """Fresh ids that count."""
     numbers = iter(range(1, 1_000_000))
-    return lambda: UUID(int=next(numbers))
+    return lambda: str(UUID(int=next(numbers)))
 
 
 def the_rules(policy: Policy = POLICY) -> IntakeRules:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from shared.kit.dead_letters import describe
 from shared.kit.documents import InvalidDocument, read_yaml
 from shared.kit.errors import Rejected, Retryable, Stopped
-from shared.kit.ids import new_id
+from shared.kit.ids import new_id, new_id_text
 from shared.kit.settings import InvalidSettings, ServiceSettings, read_settings, redacted
 from shared.kit.transient import is_transient
 
@@ -106,3 +106,17 @@ def test_new_ids_are_version_7_and_sort_by_time() -> None:
     ids = [new_id() for _ in range(3)]
     assert all(one.version == 7 and one.variant == uuid.RFC_4122 for one in ids)
     assert sorted(one.int >> 80 for one in ids) == [one.int >> 80 for one in ids]
+
+
+def test_new_ids_as_text_are_such_ids_and_never_the_same() -> None:
+    before = new_id().int >> 80
+    texts = [new_id_text() for _ in range(1_000)]
+    ids = [uuid.UUID(text) for text in texts]
+    after = new_id().int >> 80
+    assert all(
+        one.version == 7 and one.variant == uuid.RFC_4122 and str(one) == text
+        for one, text in zip(ids, texts, strict=True)
+    )
+    assert all(before <= one.int >> 80 <= after for one in ids)
+    assert len(set(texts)) == len(texts)
+    assert {text[19] for text in texts} == set("89ab")
