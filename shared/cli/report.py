@@ -41,6 +41,8 @@ CYCLES = (
     ("sales_cycle_from_opportunity", "opportunity to win"),
     ("sales_cycle_from_lead", "first touch to win"),
 )
+QUALITY = "score_quality"
+
 SPLITS = (
     ("leads_archived", "reason", "Archived leads by reason"),
     ("opportunities_lost", "reason", "Lost opportunities by reason"),
@@ -107,6 +109,7 @@ async def _fetch(scope: Scope) -> dict[str, Answer]:
 async def fetch(client: ServiceClient, scope: Scope) -> dict[str, Answer]:
     """Every answer the report needs, by KPI and what it is grouped by."""
     wanted = [(kpi, scope.by) for kpi, _ in (*LEADS, *DEALS, *CYCLES)]
+    wanted.append((QUALITY, _quality_cut(scope.by)))
     wanted += [("time_in_stage", "stage"), *((kpi, cut) for kpi, cut, _ in SPLITS)]
 
     async def ask(kpi: str, cut: str | None) -> Answer:
@@ -130,6 +133,9 @@ def print_tables(console: Console, answers: Mapping[str, Answer], scope: Scope) 
     console.print(funnel_table(answers, scope.by, LEADS, f"Leads and how far they come, {scope.window}{units}"))
     console.print(funnel_table(answers, scope.by, DEALS, "Opportunities"))
     console.print(cycle_table(answers, scope.by))
+    quality = answers[_name(QUALITY, _quality_cut(scope.by))]
+    if quality["total"]["n"]:
+        console.print(quality_table(quality))
     console.print(stage_table(answers[_name("time_in_stage", "stage")]))
     for kpi, cut, title in SPLITS:
         if answers[_name(kpi, cut)]["groups"]:
@@ -166,6 +172,38 @@ def cycle_table(answers: Mapping[str, Answer], by: str | None) -> Table:
             table.add_row(meaning if number == 0 else "", escape(_key(group)), *_duration_cells(group))
         table.add_row("" if answer["groups"] else meaning, "all" if by else "", *_duration_cells(answer["total"]))
     return table
+
+
+def quality_table(answer: Answer) -> Table:
+    """How well scores told who becomes an opportunity, of leads whose horizon is over."""
+    table = _table("Did the first score tell who becomes an opportunity?", ", ".join(_cuts_of(answer)))
+    headings = ("leads", "opportunities", "AUC", "lift of the best tenth", "model: AUC", "model: Brier")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for group in answer["groups"]:
+        table.add_row(escape(_key(group)), *_quality_cells(group))
+    table.add_section()
+    table.add_row("all", *_quality_cells(answer["total"]))
+    return table
+
+
+def _cuts_of(answer: Answer) -> list[str]:
+    return list(answer["groups"][0]["key"]) if answer["groups"] else [""]
+
+
+def _quality_cells(values: Mapping[str, Any]) -> Sequence[str]:
+    model = values.get("probability") or {}
+    figures = (values.get("value"), values.get("lift"), model.get("auc"), model.get("brier"))
+    return (
+        f"{values['n']:,}",
+        f"{values['numerator']:,}",
+        *("–" if one is None else f"{one:.3f}" for one in figures),
+    )
+
+
+def _quality_cut(by: str | None) -> str:
+    """Scores are held against outcomes for each channel, unless something else is asked for."""
+    return by or "channel"
 
 
 def stage_table(answer: Answer) -> Table:

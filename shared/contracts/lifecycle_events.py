@@ -57,11 +57,12 @@ class LeadMarked(LifecycleEvent):
 
 
 class LeadGraded(LifecycleEvent):
-    """Scoring's verdict was taken over."""
+    """Scoring's verdict was taken over, the model's probability with it where one spoke."""
 
     event: Literal["LeadGraded"] = "LeadGraded"
     score: int
     grade: Name
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class LeadMerged(LifecycleEvent):

@@ -17,6 +17,7 @@ from services.metrics.domain.definitions import (
     MoneyRatio,
     MoneyTotal,
     PerDay,
+    Ranking,
     Ratio,
     Share,
     TimeToEvent,
@@ -115,8 +116,8 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             return _money(cells, measure, mean=True)
         case Duration(_):
             return _duration(cells)
-        case Incidence() | TimeToEvent():
-            raise TypeError("curves are made from waits")
+        case Incidence() | TimeToEvent() | Ranking():
+            raise TypeError("curves and rankings are not made from cells")
 
 
 def _plain(value: float | None, numerator: float, denominator: float | None, n: int) -> Values:

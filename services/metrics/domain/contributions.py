@@ -4,19 +4,20 @@ pure function, so that whatever order facts come in, the numbers are those of a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
-from services.metrics.domain.entries import Dims, Entry, Ledger, Measure, elapsed
+from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed
 from services.metrics.domain.facts import CAPTURES, Counted, Fact, counted
 from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
 from shared.contracts.marks import Mark
 
 LEAD_SCOPE = "lead"
+TOLD_WITHIN = timedelta(days=1)
 REVIVES = frozenset({"LeadReopened", "LeadQualified", "OrderPlaced"}) | OPPORTUNITY_EVENTS
 """After these a lead is not archived, with or without a word about it: nobody sells to one that is put aside."""
 
@@ -27,6 +28,14 @@ class FirstTouch(NamedTuple):
     channel: str | None
     source: str | None
     campaign: str | None
+
+
+class Told(NamedTuple):
+    """A score, and beside it a model's probability where one spoke."""
+
+    at: datetime
+    score: int
+    probability: float | None
 
 
 class Moment(NamedTuple):
@@ -54,7 +63,7 @@ def lived(root_id: UUID, known: Counted, *, currency: str) -> tuple[Entry, ...]:
     lead = _Lead(root_id, story[0].business_unit, currency, mark)
     for at, instant in groupby(story, key=_when):
         lead.live(at, list(instant))
-    return lead.ledger.entries()
+    return lead.entries()
 
 
 def _when(fact: Fact) -> datetime:
@@ -82,6 +91,30 @@ class _Lead:
         self.failed: Moment | None = None
         self.opportunities: dict[str, Opportunity] = {}
         self.changed: set[str] = set()
+        self.told: list[Told] = []
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything that held at some moment. That a lead was told a score is known of it from the beginning, as who it
+        is: it is asked for only when the lead is old."""
+        entries = self.ledger.entries()
+        first = self._first_told()
+        if first is None:
+            return entries
+        score, probability = first.score, first.probability
+        return tuple(
+            one._replace(score=score, probability=probability) if one.measure in RANKED else one for one in entries
+        )
+
+    def _first_told(self) -> Told | None:
+        """The first score, where it came within a day of the lead and before its first opportunity. What was imported was
+        told to nobody."""
+        if not self.told or self.created is None:
+            return None
+        created = self.created.at
+        first = next((one for one in self.told if one.at >= created), None)
+        if first is None or first.at > created + TOLD_WITHIN:
+            return None
+        return None if self.converted is not None and self.converted.opened_at <= first.at else first
 
     def live(self, at: datetime, instant: list[Fact]) -> None:
         """One moment: attributes first, since those given at a moment hold at it, then what happened."""
@@ -119,6 +152,8 @@ class _Lead:
                 self.held = self.held._replace(product=data["product"])
         elif fact.event == "LeadGraded":
             # The canonical id's grade counts everything known of the person; a merged id's, only a part.
+            if not data.get("historical"):
+                self.told.append(Told(fact.occurred_at, data["score"], data.get("probability")))
             whole = fact.lead_id == self.root_id
             if whole or not self.graded_as_a_whole:
                 self.held = self.held._replace(grade=data["grade"])

@@ -94,7 +94,17 @@ class TimeToEvent:
     competing: Measure
 
 
-Form = Count | PerDay | Ratio | Share | MoneyRatio | MoneyTotal | MoneyMean | Duration | Incidence | TimeToEvent
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How well the first score told which of a cohort would reach an outcome within the horizon."""
+
+    began: Measure
+    reached: Measure
+
+
+Form = (
+    Count | PerDay | Ratio | Share | MoneyRatio | MoneyTotal | MoneyMean | Duration | Incidence | TimeToEvent | Ranking
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,8 @@ class Definition:
                 return tuple(dict.fromkeys((began, reached, *decided)))
             case Incidence(began, reached, competing) | TimeToEvent(began, reached, competing):
                 return (began, reached, competing)
+            case Ranking(began, reached):
+                return (began, reached)
 
 
 M = Measure
@@ -186,6 +198,14 @@ DEFINITIONS: tuple[Definition, ...] = (
         TimeToEvent(M.LEAD_CREATED, M.COHORT_CONVERTED, M.ARCHIVED_BEFORE_CONVERTED),
         "quantiles of F(t) ÷ F(horizon), F being the incidence curve",
         "the mean of those converted so far is too short", "lead_to_opportunity_incidence",
+    ),
+    Definition(
+        "score_quality", "ratio", "cohort", Ranking(M.LEAD_CREATED, M.COHORT_CONVERTED),
+        "AUC of the first score told within a day of the lead, against its first opportunity after that and within the "
+        "horizon, of leads as old as the horizon; beside it the lift of the best tenth, and of the model's probability AUC, "
+        "lift, Brier and calibration by decile",
+        "a score told after the outcome knows it: such leads, and imported ones, are left out; who is called first because of "
+        "a high score converts more often", "lead_to_opportunity_cohort",
     ),
     Definition(
         "lead_to_customer_cohort", "ratio", "cohort",

@@ -62,6 +62,10 @@ AGED = frozenset(
 """Measures whose rollups keep how many whole days, rounded up, they took."""
 
 
+RANKED = frozenset({Measure.LEAD_CREATED, Measure.COHORT_CONVERTED})
+"""Measures whose entries keep what the lead was told first."""
+
+
 class Dims(NamedTuple):
     """By what an entry can be cut, as it held when the fact happened. None is unknown."""
 
@@ -78,7 +82,8 @@ class Entry(NamedTuple):
     """One thing counted.
 
     `at` decides the period it belongs to and `cohort_at` the cohort. It holds for every `as_of` in
-    [valid_from, valid_to); `valid_to` None is until further notice. `duration_seconds` is None where nothing was
+    [valid_from, valid_to); `valid_to` None is until further notice. `score` and `probability` are what the lead was told first,
+    where it was soon enough. `duration_seconds` is None where nothing was
     measured or where the clocks disagree (`negative`). `key` is unique within the root at any one moment.
     """
 
@@ -97,6 +102,8 @@ class Entry(NamedTuple):
     root_id: UUID
     valid_from: datetime
     valid_to: datetime | None = None
+    score: int | None = None
+    probability: float | None = None
 
 
 DIMENSIONS: tuple[str, ...] = (*Dims._fields, "stage", "reason")
@@ -126,7 +133,7 @@ class Ledger:
         if before:
             for key, old in before.items():
                 new = after.get(key)
-                if new is not None and new[:-2] == old[:-2]:
+                if new is not None and new[:-4] == old[:-4]:
                     after[key] = old
                 elif old.valid_from < now:
                     self._closed.append(old._replace(valid_to=now))

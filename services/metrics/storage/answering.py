@@ -11,23 +11,15 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, Wait, from_cells, from_waits
-from services.metrics.domain.definitions import Duration, Incidence, MoneyMean, PerDay, Share, TimeToEvent
+from services.metrics.domain.definitions import Duration, Incidence, MoneyMean, PerDay, Ranking, Share, TimeToEvent
 from services.metrics.domain.entries import DIMENSIONS, Measure
 from services.metrics.domain.questions import UNIT, Question
+from services.metrics.domain.rankings import from_ranked
 from services.metrics.domain.rollups import DAY_SECONDS
 from services.metrics.domain.statistics import QUANTILES, Ages
+from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
+from services.metrics.storage.ranking import ranked
 from shared.kit.database import Database
-
-PERIOD_SQL = {
-    "day": "to_char({day}, 'YYYY-MM-DD')",
-    "week": "to_char(date_trunc('week', {day}), 'YYYY-MM-DD')",
-    "month": "to_char({day}, 'YYYY-MM')",
-    "quarter": "to_char({day}, 'YYYY-\"Q\"Q')",
-    "year": "to_char({day}, 'YYYY')",
-}
-"""How a local day names its period; a week is named by its first day, a Monday."""
-
-Where = tuple[list[str], dict[str, Any]]
 
 
 class Progress(NamedTuple):
@@ -53,6 +45,8 @@ async def values_of(
         mature = replace(question, definition=replace(question.definition, form=share))
         maturity = from_cells(mature, await _from_entries(database, mature))
         return from_waits(question, await _waits(database, question, form), maturity)
+    if isinstance(form, Ranking):
+        return from_ranked(question, await ranked(database, question, form))
     cells = await (_from_rollups if rollups else _from_entries)(database, question)
     if isinstance(form, PerDay):
         return from_cells(question, cells, _elapsed_days(question, cells, zone))
@@ -73,61 +67,10 @@ def _elapsed_days(question: Question, cells: Sequence[Cell], zone: ZoneInfo) -> 
     return max((end.astimezone(UTC) - moment(start).astimezone(UTC)).total_seconds() / DAY_SECONDS, 0.0)
 
 
-def _window(question: Question, day: str, at: str) -> Where:
-    """The window on a day or moment column, and the filters. A snapshot has no window."""
-    conditions: list[str] = []
-    values: dict[str, Any] = {}
-    bounds = () if question.definition.basis == "snapshot" else (("start", ">="), ("end", "<"))
-    for name, operator in bounds:
-        bound = getattr(question, name)
-        if bound is not None:
-            conditions.append(f"{at if isinstance(bound, datetime) else day} {operator} :{name}")
-            values[name] = bound
-    for number, (name, allowed) in enumerate(question.filters.items()):
-        if name not in (UNIT, *DIMENSIONS):
-            raise ValueError(f"no filter named {name}")
-        known = [one for one in allowed if one is not None]
-        either = [f"{name} = ANY(:filter{number})"] if known else []
-        either += [f"{name} IS NULL"] if None in allowed else []
-        conditions.append(f"({' OR '.join(either)})")
-        if known:
-            values[f"filter{number}"] = known
-    return conditions, values
-
-
-def _cut_sql(name: str, day: str) -> str:
-    if name in PERIOD_SQL:
-        return PERIOD_SQL[name].format(day=day)
-    if name not in (UNIT, *DIMENSIONS):
-        raise ValueError(f"no cut named {name}")
-    return name
-
-
-def _days(question: Question) -> tuple[str, str]:
-    """The columns that decide the window."""
-    return ("cohort_day", "cohort_at") if question.definition.basis == "cohort" else ("day", "at")
-
-
-def _grouping(question: Question, day: str, always: Sequence[str]) -> tuple[str, str]:
-    """Select list and GROUP BY for every group and, in the same pass, the total."""
-    cuts = [_cut_sql(name, day) for name in question.group_by]
-    if not cuts:
-        return "true AS is_total", f"GROUP BY {', '.join(always)}" if always else ""
-    select = f"grouping({cuts[0]}) = 1 AS is_total, " + ", ".join(f"{cut} AS g{i}" for i, cut in enumerate(cuts))
-    return select, f"GROUP BY GROUPING SETS (({', '.join(always)}), ({', '.join([*always, *cuts])}))"
-
-
-def _group(question: Question, row: Any) -> Group | None:
-    return TOTAL if row.is_total else tuple(getattr(row, f"g{i}") for i in range(len(question.group_by)))
-
-
-HELD = "valid_from <= :as_of AND (valid_to IS NULL OR valid_to > :as_of)"
-
-
 async def _from_entries(database: Database, question: Question, *, days: tuple[date, date] | None = None) -> list[Cell]:
     """What entries that held at `as_of` add up to; `days` narrows to cohorts of those days, both included."""
-    day, at = _days(question)
-    conditions, values = _window(question, day, at)
+    day, at = days_of(question)
+    conditions, values = window(question, day, at)
     if days is not None:
         conditions.append("cohort_day BETWEEN :first_day AND :last_day")
         values.update(first_day=days[0], last_day=days[1])
@@ -142,7 +85,7 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
     elif isinstance(form, MoneyMean):
         extra = "NULL AS quantiles, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS median_amount"
     # In whole microseconds, so that the mean does not depend on the order in which rows are met.
-    select, group_by = _grouping(question, day, ("measure",) if duration else ("measure", "currency"))
+    select, group_by = grouping(question, day, ("measure",) if duration else ("measure", "currency"))
     rows = await database.rows(
         f"""
         SELECT {select}, measure, {"NULL" if duration else "currency"} AS currency, count(*) AS n,
@@ -160,7 +103,7 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
     )
     return [
         Cell(
-            _group(question, row), Measure(row.measure), row.currency or "", row.n, row.amount, row.mature,
+            group_of(question, row), Measure(row.measure), row.currency or "", row.n, row.amount, row.mature,
             row.negative, row.durations, row.mean, None if row.quantiles is None else tuple(row.quantiles),
             None if row.median_amount is None else Decimal(row.median_amount), row.first_at,
         )
@@ -171,12 +114,12 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
 async def _from_rollups(database: Database, question: Question) -> list[Cell]:
     """The same from sums by local day. Values not known are what the known ones leave of the whole; maturity, which
     turns on a moment, looks at the entries of the days around that moment only."""
-    conditions, values = _window(question, "day", "at")
+    conditions, values = window(question, "day", "at")
     dimension = question.dimension or ""
     grouped = dimension in question.group_by
     if not grouped and dimension:
         conditions = [condition.replace(f"({dimension} =", "(value =") for condition in conditions]
-    cuts = ["value" if name == dimension else _cut_sql(name, "day") for name in question.group_by]
+    cuts = ["value" if name == dimension else cut_sql(name, "day") for name in question.group_by]
     edge = question.cutoff.date()
     first_day, last_day = edge - timedelta(days=1), edge + timedelta(days=1)
     rows = await database.rows(
@@ -224,9 +167,9 @@ async def _waits(database: Database, question: Question, form: Incidence | TimeT
     """The cohort as ages. Those past the horizon are alike: one age just beyond it stands for all of them. Those that wait
     count at the last age before their own at which anything was decided: a curve asks only then who still waited, and
     there are as many rows as different outcomes, not as leads."""
-    day, at = _days(question)
-    conditions, values = _window(question, day, at)
-    select, group_by = _grouping(question, day, ("measure", "negative", "age", "age_now"))
+    day, at = days_of(question)
+    conditions, values = window(question, day, at)
+    select, group_by = grouping(question, day, ("measure", "negative", "age", "age_now"))
     inner = ", ".join(dict.fromkeys(["measure", "negative", UNIT, *DIMENSIONS, day, "at", "cohort_at"]))
     age = "least(coalesce(duration_seconds, 0), :beyond)"
     held = " AND ".join([HELD, *conditions])
@@ -257,7 +200,7 @@ async def _waits(database: Database, question: Question, form: Incidence | TimeT
     )
     by_group: dict[Group | None, list[Any]] = defaultdict(list)
     for row in rows:
-        by_group[_group(question, row)].append(row)
+        by_group[group_of(question, row)].append(row)
     skip = isinstance(form, TimeToEvent)
     return [_wait(group, found, form, leave_out_negative=skip) for group, found in by_group.items()]
 

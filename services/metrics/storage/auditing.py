@@ -208,5 +208,6 @@ def _kept(row: Any) -> tuple[Any, ...]:
         row.at, row.cohort_at,
         Dims(row.channel, row.source, row.campaign, row.product, row.owner, row.team, row.grade), row.stage, row.reason,
         row.duration_seconds, row.negative, row.amount, row.currency, row.root_id, row.valid_from, row.valid_to,
+        row.score, row.probability,
     )  # fmt: skip
     return (entry, row.day, row.cohort_day)

@@ -201,6 +201,8 @@ ENTRY_COLUMNS = {
     "negative": "boolean",
     "amount": "numeric",
     "currency": "text",
+    "score": "integer",
+    "probability": "double precision",
 }
 
 
@@ -212,6 +214,7 @@ def entry_row(entry: Entry, rules: Rules) -> tuple[Any, ...]:
         entry.root_id, entry.key, entry.valid_from, entry.valid_to, entry.measure, entry.business_unit,
         entry.at, local_day(entry.at, zone), entry.cohort_at, local_day(entry.cohort_at, zone), *entry.dims,
         entry.stage, entry.reason, entry.duration_seconds, entry.negative, amount, entry.currency,
+        entry.score, entry.probability,
     )  # fmt: skip
 
 

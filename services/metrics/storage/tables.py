@@ -105,6 +105,8 @@ class EntryRow(MetricsTable, table=True):
     negative: bool = _given(Boolean())
     amount: Decimal | None = _optional(Numeric())
     currency: str | None = _optional(Text())
+    score: int | None = _optional(Integer())
+    probability: float | None = _optional(Double())
 
 
 class RollupRow(MetricsTable, table=True):

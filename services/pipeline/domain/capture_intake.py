@@ -91,7 +91,7 @@ def graded(event: LeadScored) -> Draft:
         "score": event.score,
         "grade": event.grade,
         "policy_version": event.policy_version,
-        **given(historical=event.historical),
+        **given(historical=event.historical, probability=event.probability),
     }
     cause = event.event_id
     event_id = derived_event_id(cause, "LeadGraded")

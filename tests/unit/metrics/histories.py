@@ -54,7 +54,7 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
             "channel": random.choice(CHANNELS),
             **_mark(random, 0.3),
         },
-        "LeadGraded": {"score": 50, "grade": random.choice("AB")},
+        "LeadGraded": {"score": 50 + len(name) + len(mine), "grade": random.choice("AB")},
         "LeadAssigned": {"owner": random.choice(OWNERS)},
         "LeadQualified": {},
         "LeadArchived": {"reason": random.choice(("no budget", "other"))},

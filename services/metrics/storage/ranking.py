@@ -1,0 +1,47 @@
+"""What leads were told first, and what came of them, as SQL over entries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from services.metrics.domain.definitions import Ranking
+from services.metrics.domain.questions import Question
+from services.metrics.domain.rankings import PERMILLE, RankedCell
+from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, window
+from shared.kit.database import Database
+
+
+async def ranked(database: Database, question: Question, form: Ranking) -> list[RankedCell]:
+    """Those who were told a score, by what they were told: few rows, whatever the number of leads."""
+    day, at = days_of(question)
+    conditions, values = window(question, day, at)
+    select, group_by = grouping(question, day, ("measure", "score", "permille"))
+    rows = await database.rows(
+        f"""
+        SELECT {select}, measure, score, permille, count(*) FILTER (WHERE cohort_at <= :cutoff) AS n,
+            count(*) FILTER (WHERE cohort_at > :cutoff) AS young,
+            coalesce(sum(probability) FILTER (WHERE cohort_at <= :cutoff), 0) AS told,
+            coalesce(sum(probability * probability) FILTER (WHERE cohort_at <= :cutoff), 0) AS squares
+        FROM (
+            SELECT *, CAST(round(CAST(probability * {PERMILLE} AS numeric)) AS integer) AS permille FROM metrics.entries
+            WHERE measure = ANY(:measures) AND score IS NOT NULL
+                AND (measure = :began OR at <= cohort_at + make_interval(days => :horizon))
+        ) AS told
+        WHERE {" AND ".join([HELD, *conditions])}
+        {group_by}""",
+        measures=[measure.value for measure in question.definition.measures],
+        began=form.began.value,
+        horizon=question.horizon_days,
+        as_of=question.as_of,
+        cutoff=question.cutoff,
+        **values,
+    )
+    found: dict[Any, dict[str, Any]] = defaultdict(dict)
+    for row in rows:
+        kept = found[group_of(question, row), row.score, row.permille]
+        if row.measure == form.began:
+            kept.update(leads=row.n, young=row.young, probabilities=row.told, squares=row.squares)
+        else:
+            kept.update(followed=row.n, of_followed=row.told)
+    return [RankedCell(group, score, permille, **kept) for (group, score, permille), kept in found.items()]
