@@ -15,9 +15,10 @@ from services.pipeline.erasing import Erasing
 from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
 from services.pipeline.imports import HistoryImports
-from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.instruments import PipelineInstruments, WorkInstruments
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.stranded import Stranded
+from services.pipeline.workload import Workload
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
@@ -101,6 +102,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     secret = settings.identity_secret.get_secret_value().encode()
     registry = new_registry("pipeline")
     instruments = PipelineInstruments(registry)
+    work_instruments = WorkInstruments(registry)
     database = Database(
         settings.database_url.get_secret_value(),
         schema="pipeline",
@@ -134,6 +136,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         database=database,
         consumer=consumer,
         relay=True,
+        before_scrape=Workload(database, policy, work_instruments).refresh,
         parts=[stranded.running, forgetting.running],
     )
     app.state.pipeline = Parts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, decide_qualification
 from services.pipeline.domain.facts import Draft
@@ -21,6 +22,7 @@ from services.pipeline.domain.state import LeadState
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import loading, queries, saving
 from shared.contracts.identity import event_id_from
+from shared.contracts.lifecycle_events import LeadQualified, LeadReopened
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.kit.database import Database, RacedWrite, Transaction
 from shared.kit.errors import Rejected
@@ -76,6 +78,7 @@ class Commands:
     def __init__(self, database: Database, policy: Policy, instruments: PipelineInstruments) -> None:
         self._database = database
         self._policy = policy
+        self._assigning = Assigning(policy)
         self._instruments = instruments
 
     async def on_lead(self, lead_id: UUID, asked: Asked, decide: DecideLead) -> Done:
@@ -95,6 +98,7 @@ class Commands:
                 raise _taken()
             for draft in drafts:
                 ledger.record(lead_id, draft)
+            await self._give_out(transaction, ledger, lead_id, drafts)
             await saving.save(transaction, ledger)
             return lead_id, opened[0] if opened else None
 
@@ -125,6 +129,7 @@ class Commands:
                 )
                 if qualified is not None:
                     ledger.record(lead_id, qualified)
+                    await self._give_out(transaction, ledger, lead_id, [qualified])
             await saving.save(transaction, ledger)
             return lead_id, None
 
@@ -195,6 +200,11 @@ class Commands:
             raise
         self._instruments.commands.labels(asked.name, "repeated" if done.repeated else "done").inc()
         return done
+
+    async def _give_out(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, drafts: Iterable[Draft]) -> None:
+        """A lead that is qualified, or taken up again, goes to somebody by the unit's rules, where it has nobody."""
+        wanted = [Wanted.by(lead_id, draft) for draft in drafts if draft.kind in (LeadQualified, LeadReopened)]
+        await self._assigning.assign(transaction, ledger, wanted)
 
     @staticmethod
     def _act(transaction: Transaction, asked: Asked, command_id: UUID, state: LeadState) -> Act:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain import capture_intake
 from services.pipeline.domain.batch import Batch, Pending, components
 from services.pipeline.domain.decisions import decide_qualification
@@ -59,6 +60,7 @@ class Handlers:
     ) -> None:
         self._routes = routes
         self._policy = policy
+        self._assigning = Assigning(policy)
         self._secret = blake2b(secret, digest_size=32).digest()
         self._instruments = instruments
 
@@ -177,6 +179,7 @@ class Handlers:
         )
         if qualified is not None:
             work.ledger.record(root.lead_id, qualified)
+            work.qualified.append((root.lead_id, qualified))
 
     def _take_up(self, work: Work, lead_id: UUID, tokens: Iterable[str]) -> None:
         for waited in work.take_up(lead_id, tokens):
@@ -192,6 +195,7 @@ class Handlers:
         work = await self._load(transaction, arrivals)
         for arrival in arrivals:
             self._on(work, arrival)
+        await self._assigning.assign(transaction, work.ledger, [Wanted.by(*one) for one in work.qualified])
         await self._save(transaction, work, arrivals)
 
     async def _load(self, transaction: Transaction, arrivals: Sequence[Arrival]) -> Work:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class PipelineInstruments:
@@ -28,4 +28,22 @@ class PipelineInstruments:
         )
         self.taken_up = Counter(
             "leadflow_pipeline_waiting_taken_up_total", "Waiting records whose lead became known.", registry=registry
+        )
+
+
+class WorkInstruments:
+    """What waits for people."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.unassigned = Gauge(
+            "leadflow_pipeline_unassigned_leads",
+            "Qualified leads that nobody has, by business unit; no more than 10,000 are counted.",
+            ["business_unit"],
+            registry=registry,
+        )
+        self.unassigned_since = Gauge(
+            "leadflow_pipeline_unassigned_oldest_timestamp_seconds",
+            "When the one that has waited longest for somebody was qualified; 0 where none waits.",
+            ["business_unit"],
+            registry=registry,
         )

@@ -81,11 +81,15 @@ class LeadUnmerged(LifecycleEvent):
 
 
 class LeadAssigned(LifecycleEvent):
-    """The lead has an owner, or another one."""
+    """The lead has an owner, or another one, given by a routing `rule` (`automatic`) or by a person. `reason` says how the rule
+    found them."""
 
     event: Literal["LeadAssigned"] = "LeadAssigned"
     owner: Name
     team: str | None = None
+    automatic: bool = False
+    rule: str | None = None
+    reason: str | None = None
 
 
 class LeadQualified(LifecycleEvent):

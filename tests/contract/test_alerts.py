@@ -12,6 +12,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from services.capture.instruments import QuarantineInstruments, SpoolInstruments
+from services.pipeline.instruments import WorkInstruments
 from services.scoring.instruments import ModelInstruments
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.positions import Tally
@@ -20,6 +21,7 @@ ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 SELECTOR = re.compile(r'leadflow_consumer_\w+\{(\w+)="(\w+)"\}')
 QUARANTINE = re.compile(r"leadflow_capture_quarantine\w+")
 MODEL = re.compile(r"leadflow_scoring_model\w+")
+WORK = re.compile(r"leadflow_pipeline_unassigned\w+")
 SPOOL = re.compile(r"leadflow_capture_spool\w+")
 
 
@@ -65,6 +67,16 @@ def test_what_alerts_watch_of_a_model_is_what_models_at_work_tell() -> None:
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in MODEL.findall(expression)}
     assert len(watched) >= 2
+    assert watched <= told
+
+
+def test_what_alerts_watch_of_work_is_what_pipeline_tells() -> None:
+    registry = CollectorRegistry()
+    instruments = WorkInstruments(registry)
+    instruments.unassigned_since.labels("default")
+    told = {sample.name for family in registry.collect() for sample in family.samples}
+    watched = {found for expression in expressions() for found in WORK.findall(expression)}
+    assert len(watched) >= 1
     assert watched <= told
 
 

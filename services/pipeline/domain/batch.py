@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from services.pipeline.domain.erasure import Erased, Extension, erased_by, names_of
+from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.ledger import Ledger
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 
@@ -31,7 +32,8 @@ class Pending(Generic[R]):
 
 @dataclass(slots=True)
 class Batch(Generic[R]):
-    """What the rules of one batch see and change. `fingerprints` tells what each known cause said, by event id."""
+    """What the rules of one batch see and change. `fingerprints` tells what each known cause said, by event id; `qualified`
+    are the leads that somebody has to get now."""
 
     ledger: Ledger
     owners: dict[str, UUID]
@@ -42,6 +44,7 @@ class Batch(Generic[R]):
     pending: list[Pending[R]] = field(default_factory=list)
     erased: dict[str, Erased] = field(default_factory=dict)
     extensions: list[Extension] = field(default_factory=list)
+    qualified: list[tuple[UUID, Draft]] = field(default_factory=list)
     _under_lead: dict[UUID, list[Pending[R]]] = field(default_factory=dict)
     _under_token: dict[str, list[Pending[R]]] = field(default_factory=dict)
     _waiting: set[tuple[UUID, UUID]] = field(default_factory=set)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from services.pipeline.domain.facts import Draft, Fact
 from services.pipeline.domain.state import LeadState, evolve, fold
+from services.pipeline.domain.worklist import Held
 
 NOTHING = LeadState()
 """A lead before its first fact."""
@@ -22,7 +23,8 @@ NOTHING = LeadState()
 class Lead:
     """One lead id and its story. `state` is that of the whole group on a root and of no use on a merged id.
 
-    `facts` is the own story, None where it was not loaded; `stored` says that the row exists already.
+    `facts` is the own story, None where it was not loaded; `stored` says that the row exists already, `held` what the
+    worklist has of it.
     """
 
     lead_id: UUID
@@ -36,6 +38,7 @@ class Lead:
     conflicts: int = 0
     stored: bool = False
     facts: list[Fact] | None = None
+    held: Held | None = None
 
     @property
     def is_merged(self) -> bool:

@@ -82,6 +82,8 @@ class LeadState(NamedTuple):
     links: Mapping[UUID, Link] = MappingProxyType({})
     marks: Mapping[UUID, Marking] = MappingProxyType({})
     assigned: Assigned | None = None
+    first_assigned_at: datetime | None = None
+    first_response_at: datetime | None = None
     worked: bool = False
     qualified_at: datetime | None = None
     archived: Archived | None = None
@@ -194,13 +196,19 @@ def _linked(state: LeadState, fact: Fact) -> Changes:
 
 
 def _assigned(state: LeadState, fact: Fact) -> Changes:
-    if state.assigned is not None and state.assigned.key >= fact.key:
-        return {"worked": True}
-    return {"worked": True, "assigned": Assigned(fact.key, fact.data["owner"], fact.data.get("team"))}
+    changes: Changes = {"worked": True, "first_assigned_at": earliest(state.first_assigned_at, fact.occurred_at)}
+    if state.assigned is None or state.assigned.key < fact.key:
+        changes["assigned"] = Assigned(fact.key, fact.data["owner"], fact.data.get("team"))
+    return changes
 
 
 def _contacted(state: LeadState, fact: Fact) -> Changes:
-    return {"worked": state.worked or bool(fact.data.get("human", True))}
+    """Whoever is answered by a machine, or calls by themselves, has not been responded to."""
+    if not fact.data.get("human", True):
+        return {}
+    if not fact.data.get("outbound", True):
+        return {"worked": True}
+    return {"worked": True, "first_response_at": earliest(state.first_response_at, fact.occurred_at)}
 
 
 def _qualified(state: LeadState, fact: Fact) -> Changes:

@@ -1,5 +1,6 @@
 """Pipeline's tables and every query on them."""
 
+from services.pipeline.storage.office_tables import OwnerAbsence, OwnerLoad, TeamTrack, WorklistEntry
 from services.pipeline.storage.tables import (
     Aside,
     Command,
@@ -25,7 +26,11 @@ __all__ = [
     "LeadIdentity",
     "NeverMerge",
     "Opportunity",
+    "OwnerAbsence",
+    "OwnerLoad",
     "PipelineTable",
+    "TeamTrack",
     "Waiting",
     "WaitingIdentity",
+    "WorklistEntry",
 ]

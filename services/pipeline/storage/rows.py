@@ -12,6 +12,7 @@ from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.facts import Fact, Key
 from services.pipeline.domain.ledger import Entry, Lead
 from services.pipeline.domain.state import Archived, Assigned, FirstTouch, Graded, LeadState
+from services.pipeline.domain.worklist import held
 from shared.contracts.marks import UNMARKED, Marking
 
 LEAD_COLUMNS = {
@@ -36,6 +37,8 @@ LEAD_COLUMNS = {
     "owner": "text",
     "team": "text",
     "assigned_at": "timestamptz",
+    "first_assigned_at": "timestamptz",
+    "first_response_at": "timestamptz",
     "qualified_at": "timestamptz",
     "archived_at": "timestamptz",
     "archived_reason": "text",
@@ -66,6 +69,8 @@ def lead_of(row: Any) -> Lead:
         marks={lead_id: _marking(row)},
         grades={lead_id: Graded(key(row.graded_at), row.score, row.grade)} if row.graded_at else {},
         assigned=Assigned(key(row.assigned_at), row.owner, row.team) if row.assigned_at else None,
+        first_assigned_at=row.first_assigned_at,
+        first_response_at=row.first_response_at,
         qualified_at=row.qualified_at,
         archived=Archived(key(row.archived_at), row.archived_reason) if archived else None,
         floor="new" if archived else row.status,
@@ -81,6 +86,7 @@ def lead_of(row: Any) -> Lead:
         row.personal_at,
         row.conflicts,
         stored=True,
+        held=held(state, merged=row.root_id != lead_id),
     )
 
 
@@ -108,6 +114,8 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
         *((touch.key.occurred_at, *touch[1:]) if touch else (None,) * 6),
         *((graded.score, graded.grade, graded.key.occurred_at) if graded else (None,) * 3),
         *((assigned.owner, assigned.team, assigned.key.occurred_at) if assigned else (None,) * 3),
+        state.first_assigned_at,
+        state.first_response_at,
         state.qualified_at,
         *((archived.key.occurred_at, archived.reason) if archived else (None,) * 2),
         lead.conflicts,

@@ -58,6 +58,8 @@ class Lead(PipelineTable, table=True):
     owner: str | None = _text(nullable=True)
     team: str | None = _text(nullable=True)
     assigned_at: datetime | None = _time(nullable=True)
+    first_assigned_at: datetime | None = _time(nullable=True)
+    first_response_at: datetime | None = _time(nullable=True)
     qualified_at: datetime | None = _time(nullable=True)
     archived_at: datetime | None = _time(nullable=True)
     archived_reason: str | None = _text(nullable=True)

@@ -8,6 +8,7 @@ from shared.contracts.policy.channels import AdapterName, Endpoint, Verification
 from shared.contracts.policy.document import Policy, UnitPolicy
 from shared.contracts.policy.intake import ConsentRules, MarkLists, Marks, SpamSigns, Vocabulary
 from shared.contracts.policy.ratings import Grade, Ratings, Temperature
+from shared.contracts.policy.routing import ROUTING_VOCABULARY, Owner, Routing, RoutingRule, Team
 from shared.contracts.policy.scoring import Rules, Scoring, Variant
 from shared.contracts.policy.scoring_rules import (
     ANY_KIND,
@@ -24,6 +25,7 @@ from shared.contracts.policy.scoring_rules import (
 )
 from shared.contracts.policy.section import Section
 from shared.contracts.policy.selling import Qualification, Stage
+from shared.contracts.policy.working_time import WorkingHours
 
 __all__ = [
     "ANY_KIND",
@@ -31,6 +33,7 @@ __all__ = [
     "FIT_VOCABULARY",
     "INTERACTION_VOCABULARY",
     "PRESENCE_FIELDS",
+    "ROUTING_VOCABULARY",
     "SEGMENT",
     "SEGMENT_VOCABULARY",
     "AdapterName",
@@ -43,17 +46,22 @@ __all__ = [
     "Grade",
     "MarkLists",
     "Marks",
+    "Owner",
     "Policy",
     "Qualification",
     "Ratings",
+    "Routing",
+    "RoutingRule",
     "Rules",
     "Scoring",
     "Section",
     "SpamSigns",
     "Stage",
+    "Team",
     "Temperature",
     "UnitPolicy",
     "Variant",
     "VerificationName",
     "Vocabulary",
+    "WorkingHours",
 ]

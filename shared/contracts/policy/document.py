@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.contracts.conditions import ATTRIBUTE_PREFIX
 from shared.contracts.envelope import Currency, Name
 from shared.contracts.policy.channels import Endpoint, EndpointName
 from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
+from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
 from shared.contracts.policy.selling import Qualification, Stage
+from shared.contracts.policy.working_time import WorkingHours, ZoneName
 
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"{name!r} is no time zone; write one such as Europe/Amsterdam or Asia/Tehran")
-    return name
-
-
-ZoneName = Annotated[str, AfterValidator(_known_zone)]
 MappingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
@@ -37,6 +31,7 @@ class UnitPolicy(Section):
     time_zone: ZoneName = "UTC"
     country: Country | None = None
     currency: Currency = "EUR"
+    working_hours: WorkingHours = WorkingHours()
     channels: tuple[Name, ...] = ()
     endpoints: dict[EndpointName, Endpoint] = Field(default_factory=dict)
     vocabularies: dict[Name, Vocabulary] = Field(default_factory=dict)
@@ -47,6 +42,7 @@ class UnitPolicy(Section):
     own_domains: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")], ...] = ()
     scoring: Scoring = Scoring()
     qualification: Qualification = Qualification()
+    routing: Routing = Routing()
     archive_reasons: tuple[Name, ...] = ("other",)
     loss_reasons: tuple[Name, ...] = ("other",)
     pipelines: dict[Name, tuple[Stage, ...]] = Field(default_factory=_one_stage)

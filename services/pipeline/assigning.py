@@ -1,0 +1,76 @@
+"""Gives out leads that have nobody yet: all of one batch at once, in the order in which they came to be wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.routing import Chosen, Router, fields_of_lead
+from services.pipeline.storage import worklist
+from shared.contracts.identity import derived_event_id
+from shared.contracts.lifecycle_events import LeadAssigned
+from shared.contracts.policy import Policy
+from shared.kit.database import Transaction
+
+
+class Wanted(NamedTuple):
+    """A lead that somebody has to get, and what that comes from."""
+
+    lead_id: UUID
+    occurred_at: datetime
+    cause: UUID
+    correlation_id: UUID
+
+    @staticmethod
+    def by(lead_id: UUID, qualified: Draft) -> Wanted:
+        """What follows from a qualification."""
+        cause = qualified.causation_id or qualified.event_id
+        return Wanted(lead_id, qualified.occurred_at, cause, qualified.correlation_id)
+
+
+class Assigning:
+    """The routers of all units."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._version = policy.version
+        self._units = {name: Router(unit) for name, unit in policy.business_units.items()}
+        self._default = Router(policy.defaults)
+
+    def router(self, business_unit: str) -> Router:
+        """How a unit gives out its leads."""
+        return self._units.get(business_unit, self._default)
+
+    async def assign(self, transaction: Transaction, ledger: Ledger, wanted: Sequence[Wanted]) -> None:
+        """Gives each lead that is wanted and has no owner to whom the rules choose, and records it. An assignment by rule
+        happened when its cause did; who was there to be given it is a matter of now."""
+        by_unit: dict[str, list[Wanted]] = {}
+        for one in wanted:
+            root = ledger.root(one.lead_id)
+            if self.router(root.business_unit).is_active:
+                by_unit.setdefault(root.business_unit, []).append(one)
+        for unit in sorted(by_unit):
+            router = self.router(unit)
+            office = await worklist.open_office(transaction, unit, router)
+            for one in by_unit[unit]:
+                root = ledger.root(one.lead_id)
+                if root.state.assigned is None and root.state.mark is None and root.state.status == "qualified":
+                    chosen = router.route(fields_of_lead(ledger, root.lead_id), office, transaction.now)
+                    ledger.record(root.lead_id, self._draft(one, chosen))
+            await worklist.close_office(transaction, unit, office)
+
+    def _draft(self, wanted: Wanted, chosen: Chosen) -> Draft:
+        data = {
+            "owner": chosen.owner,
+            "automatic": True,
+            "rule": chosen.rule,
+            "reason": chosen.reason,
+            "policy_version": self._version,
+        }
+        if chosen.team is not None:
+            data["team"] = chosen.team
+        event_id = derived_event_id(wanted.cause, "LeadAssigned")
+        return Draft(LeadAssigned, event_id, wanted.occurred_at, wanted.correlation_id, wanted.cause, data)

@@ -1,0 +1,64 @@
+"""The tables of work: who holds which open lead, how many each has, whose turn it is, and who is away."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from services.pipeline.storage.tables import PipelineTable
+
+
+class WorklistEntry(PipelineTable, table=True):
+    """An open lead and who has it; `owner` is null for a qualified one that waits for somebody. Kept in the transaction that
+    changes the lead, beside it, so that the index of leads is not written with every score."""
+
+    __tablename__ = "worklist"
+    __table_args__ = (
+        Index("worklist_by_owner", "owner", "score"),
+        Index("worklist_waiting", "business_unit", "since", postgresql_where=text("owner IS NULL")),
+    )
+
+    lead_id: UUID = Field(primary_key=True)
+    business_unit: str = Field(sa_type=Text)
+    owner: str | None = Field(default=None, sa_type=Text)
+    score: int | None = Field(default=None, sa_type=Integer)
+    since: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+class OwnerLoad(PipelineTable, table=True):
+    """How many open leads an owner has."""
+
+    __tablename__ = "owner_loads"
+
+    business_unit: str = Field(sa_type=Text, primary_key=True)
+    owner: str = Field(sa_type=Text, primary_key=True)
+    leads: int = Field(sa_type=Integer)
+
+
+class TeamTrack(PipelineTable, table=True):
+    """How far each member of a team has come in being given leads."""
+
+    __tablename__ = "team_tracks"
+
+    business_unit: str = Field(sa_type=Text, primary_key=True)
+    team: str = Field(sa_type=Text, primary_key=True)
+    last: int = Field(sa_column=Column(BigInteger, nullable=False))
+    places: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class OwnerAbsence(PipelineTable, table=True):
+    """Somebody is away."""
+
+    __tablename__ = "absences"
+    __table_args__ = (Index("absences_by_owner", "business_unit", "owner", "ends_at"),)
+
+    absence_id: UUID = Field(primary_key=True)
+    business_unit: str = Field(sa_type=Text)
+    owner: str = Field(sa_type=Text)
+    starts_at: datetime = Field(sa_type=DateTime(timezone=True))
+    ends_at: datetime = Field(sa_type=DateTime(timezone=True))
+    recorded_at: datetime = Field(sa_type=DateTime(timezone=True))

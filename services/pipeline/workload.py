@@ -1,0 +1,52 @@
+"""What waits for people, as monitoring sees it: asked of the database at most every few seconds, however often it is scraped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from services.pipeline.instruments import WorkInstruments
+from services.pipeline.storage import worklist
+from shared.contracts.policy import Policy
+from shared.kit.database import Database
+from shared.kit.errors import Retryable
+
+
+class Workload:
+    """Keeps the gauges of work up to date."""
+
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        instruments: WorkInstruments,
+        *,
+        max_age_seconds: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._policy = policy
+        self._instruments = instruments
+        self._max_age_seconds = max_age_seconds
+        self._clock = clock
+        self._taken_at: float | None = None
+
+    async def refresh(self) -> None:
+        """Looks again if the last look is too old. A database that is away leaves what was seen last."""
+        now = self._clock()
+        if self._taken_at is not None and now - self._taken_at < self._max_age_seconds:
+            return
+        self._taken_at = now
+        try:
+            waiting = await worklist.waiting(self._database)
+        except Retryable:
+            return
+        counts = dict.fromkeys(["default", *self._policy.business_units, "other"], 0)
+        oldest: dict[str, float] = dict.fromkeys(counts, 0.0)
+        for unit, number, since in waiting:
+            name = unit if unit in counts else "other"
+            counts[name] += number
+            oldest[name] = min(oldest[name] or since.timestamp(), since.timestamp())
+        for name, number in counts.items():
+            self._instruments.unassigned.labels(name).set(number)
+            self._instruments.unassigned_since.labels(name).set(oldest[name])
