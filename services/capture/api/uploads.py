@@ -70,6 +70,9 @@ class UploadDoor:
                 response = await handle(request)
             except (Rejected, Retryable) as error:
                 response = problem_answer(error)
+                if response.status_code in (401, 403):
+                    # Long bodies are for those who may send them: nobody listens to the rest of this one.
+                    response.headers["Connection"] = "close"
             self._door.instruments.requests.labels(label, str(response.status_code)).inc()
             return response
 

@@ -22,6 +22,7 @@ from services.capture.uploads import Sweeper, UploadDirectory
 from shared.kit.clock import FakeClock
 from shared.kit.database import Database
 from shared.kit.instruments import new_registry
+from tests.faults.harness.postgres import FaultyPostgres
 from tests.integration.capture.uploading import OPERATOR, Uploads, people, table
 from tests.support.patience import eventually
 from tests.support.workbooks import Cell, write_workbook
@@ -396,3 +397,27 @@ async def test_without_a_directory_or_a_database_uploads_are_told_to_be_off(plac
         problem(await uploads.client.post("/v1/uploads", content=b"x"), 409, "no-uploads")
     async with place.capture(database_url=SecretStr("")) as uploads:
         problem(await uploads.client.get("/v1/uploads"), 409, "no-database")
+
+
+async def test_while_the_database_is_away_a_job_pauses_and_intake_goes_on(
+    postgres: FaultyPostgres, tmp_path: Path
+) -> None:
+    place = Place(postgres.url, tmp_path)
+    async with place.capture(upload_rows_per_second=400) as uploads:
+        job = await uploads.send(people(1_000))
+
+        async def begun() -> bool:
+            return bool((await uploads.show(job["upload_id"]))["rows"]["read"])
+
+        await eventually(begun)
+        postgres.stop_immediately()
+        published = len(place.log.records)
+        live = await uploads.client.post("/v1/leads", json={"email": "live@example.com"})
+        assert live.status_code == 202
+        assert (await uploads.client.get(f"/v1/uploads/{job['upload_id']}")).status_code == 503
+        assert (await uploads.client.post("/v1/uploads", content=people(5))).status_code == 503
+        assert len(place.log.records) <= published + 1 + 500
+        postgres.start()
+        done = await uploads.ended(job["upload_id"], within_seconds=60)
+        assert done["leads"] == {"accepted": 1_000, "duplicate": 0, "rejected": 0, "quarantined": 0}
+        assert len(uploads.times()) == 1_001

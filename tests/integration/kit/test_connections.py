@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 
 from shared.kit.connections import MAX_BODY_BYTES, MAX_HEAD_BYTES, BoundedProtocol
 from shared.kit.main import Server
 from tests.support.patience import eventually
 
+LONGER_BYTES = 4 << 20
 GET = b"GET /quick HTTP/1.1\r\nhost: toy\r\n\r\n"
 
 
@@ -37,13 +39,20 @@ class Toy:
         self.app.state.draining = False
         self.let = asyncio.Event()
         self.inside = 0
+        self.app.state.long_bodies = {"/long": (MAX_BODY_BYTES + LONGER_BYTES, 4.0)}
         self.app.add_api_route("/quick", self.quick, methods=["GET", "POST"])
+        self.app.add_api_route("/long", self.long, methods=["POST"])
         self.app.add_api_route("/slow", self.slow)
         config = uvicorn.Config(self.app, port=0, http=Quick, log_config=None, access_log=False)
         self.server = Server(config, self.app, 0.0)
 
     async def quick(self, request: Request) -> str:
         return "here"
+
+    async def long(self, request: Request) -> int:
+        with suppress(ClientDisconnect):
+            return sum([len(piece) async for piece in request.stream()])
+        return 0
 
     async def slow(self, request: Request) -> str:
         self.inside += 1
@@ -133,6 +142,23 @@ async def pour(writer: asyncio.StreamWriter, count: int) -> None:
 async def test_a_body_without_end_is_cut_though_nobody_reads_it(toy: Toy) -> None:
     async with connected(toy) as (_, writer), asyncio.timeout(20):
         writer.write(b"GET /quick HTTP/1.1\r\nhost: toy\r\ntransfer-encoding: chunked\r\n\r\n")
+        with pytest.raises(ConnectionError):
+            await pour(writer, 3 * MAX_BODY_BYTES)
+
+
+async def test_a_path_may_take_larger_and_slower_bodies_and_those_are_bounded_too(toy: Toy) -> None:
+    head = b"POST /long HTTP/1.1\r\nhost: toy\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with connected(toy) as connection, asyncio.timeout(30):
+        _, writer = connection
+        writer.write(head)
+        await pour(writer, MAX_BODY_BYTES + LONGER_BYTES)
+        await asyncio.sleep(2)
+        writer.write(b"0\r\n\r\n")
+        assert (await answer(connection))[0] == b"HTTP/1.1 200 OK"
+        writer.write(b"POST /quick HTTP/1.1\r\nhost: toy\r\ncontent-length: 10\r\n\r\nabc")  # as impatient as ever
+        assert (await connection[0].read()).startswith(b"HTTP/1.1")
+    async with connected(toy) as (_, writer), asyncio.timeout(30):
+        writer.write(head)
         with pytest.raises(ConnectionError):
             await pour(writer, 3 * MAX_BODY_BYTES)
 
