@@ -37,6 +37,20 @@ _TEXTS = {
 }
 
 
+_FORM_TAKEN: Schema = {
+    "type": "object",
+    "description": "to a script; a person gets a page",
+    "required": ["accepted", "items"],
+    "properties": {
+        "accepted": {"type": "integer"},
+        "items": {
+            "type": "array",
+            "items": {"type": "object", "required": ["event_id"], "properties": {"event_id": {"type": "string"}}},
+        },
+    },
+}
+
+
 def methods_of(address: Address) -> tuple[str, ...]:
     """What may be asked of an address."""
     handshake = ("GET",) if address.adapter.handshake is not None else ()
@@ -83,6 +97,7 @@ def _delivery(address: Address) -> tuple[Schema, Schema]:
     }
     problems["422"]["content"]["application/json"] = {"schema": BATCH}
     if address.is_form:
+        answers["200"]["content"] = {"application/json": {"schema": _FORM_TAKEN}}
         answers["303"] = {"description": "the page that follows the form"}
         for answer in (answers["200"], *problems.values()):
             answer["content"]["text/html"] = {"schema": {"type": "string", "description": "a page for people"}}

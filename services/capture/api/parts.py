@@ -9,6 +9,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from services.capture.domain.channels import File, FormFields
+from services.capture.domain.charsets import decoded as read_as
 from shared.kit.errors import Rejected
 
 MAX_FIELDS = 500
@@ -29,12 +30,8 @@ def _pair(pair: bytes, charset: str) -> tuple[str, str]:
 
 def decoded(raw: bytes, charset: str) -> str:
     """Text in the character set that is named, or UTF-8; bytes that are neither are read one by one, so none is lost."""
-    for encoding in dict.fromkeys((charset, "utf-8")):
-        try:
-            return raw.decode(encoding)
-        except (UnicodeError, LookupError):
-            continue
-    return raw.decode("latin-1")
+    text = read_as(raw, dict.fromkeys((charset, "utf-8")))
+    return raw.decode("latin-1") if text is None else text
 
 
 class FormReader:

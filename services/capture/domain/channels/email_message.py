@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 
 from services.capture.domain.channels.html_text import text_of_html
 from services.capture.domain.channels.moments import moment_of
+from services.capture.domain.charsets import decoded
 
 T = TypeVar("T")
 
@@ -211,16 +212,8 @@ def _is_attachment(part: Message) -> bool:
 def _decoded(content: object, part: Message) -> str:
     """The text in the character set that is named, else in UTF-8, else with a sign for each byte that is no character."""
     content = content[:MAX_TEXT_BYTES] if isinstance(content, bytes) else b""
-    for encoding, errors in (
-        (_tried(part.get_content_charset, None), "strict"),
-        ("utf-8", "strict"),
-        ("utf-8", "replace"),
-    ):
-        try:
-            return content.decode(encoding or "utf-8", errors).replace("\x00", "")
-        except (UnicodeError, LookupError, ValueError):
-            continue
-    return ""
+    text = decoded(content, (_tried(part.get_content_charset, None), "utf-8"))
+    return (content.decode("utf-8", "replace") if text is None else text).replace("\x00", "")
 
 
 def _recipients(parts: Sequence[Message]) -> Iterator[Recipient]:
