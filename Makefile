@@ -71,11 +71,14 @@ doctor: $(VENV)/.installed ## look for what is wrong
 
 # --- verify --------------------------------------------------------------------------------------------------------
 
-.PHONY: check test faults faults-long bench profile lint types imports format docs
+.PHONY: check test fuzz faults faults-long bench profile lint types imports format docs
 check: lint types imports ## lint, types and import contracts
 
 test: $(VENV)/.installed-test ## every test, in parallel (JOBS=2)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+fuzz: $(VENV)/.installed-test ## send capture more than 10,000 inputs that nobody should send, 5 minutes
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),700) $(BIN)/python -m pytest tests/fuzz -p no:xdist -q --timeout 900 $(ARGS)
 
 faults: $(VENV)/.installed-test ## break things under load and compare with a ledger, 5 minutes; SEED=n replays, ONLY=name
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPORT),--report $(REPORT))

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fuzz.budget import FULL
 from tests.fuzz.serving import Serving, serving
 from tests.support.servers import Databases
 
+PROMISED = 10_000
 RUNS = pytest.StashKey[list[Serving]]()
 
 
@@ -22,6 +24,13 @@ def capture(
         pytestconfig.stash.setdefault(RUNS, []).append(running)
         yield running
     databases.drop(url)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A long run that tried too little has not done what it is for."""
+    runs = session.config.stash.get(RUNS, [])
+    if FULL and runs and not session.config.option.keyword and sum(run.inputs.total() for run in runs) < PROMISED:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

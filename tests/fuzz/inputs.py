@@ -13,7 +13,7 @@ from services.capture.domain.fields import CONSENT_TEXTS, INTERACTION_TEXTS, LEA
 from tests.unit.capture.fakes import FULL_KEY, PLAIN_KEY, READ_KEY
 
 MEGABYTE = 1024 * 1024
-BOMB = gzip.compress(bytes(64 * MEGABYTE))
+BOMB = gzip.compress(bytes(16 * MEGABYTE))
 
 NASTY_TEXTS = st.sampled_from(
     [

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.budget import examples
 from tests.fuzz.inputs import (
     ANY_BODY,
     HEADER_VALUES,
@@ -24,7 +25,6 @@ from tests.fuzz.inputs import (
     pieces,
 )
 from tests.fuzz.serving import KEYED, SECRET, SIGNED, Headers, Serving
-from tests.fuzz.test_intake import examples
 from tests.unit.capture.channels import signing
 from tests.unit.capture.channels.test_calendly import BOOKED
 from tests.unit.capture.channels.test_calls import CALLBACK, ENDED
@@ -114,7 +114,7 @@ def deliveries(draw: st.DrawFn, name: str) -> tuple[bytes, bytes]:
     return body, b"application/json"
 
 
-@examples(120, 4)
+@examples(60, 4)
 @given(st.data())
 def test_any_delivery_signed_or_forged(capture: Serving, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*SIGNED, *KEYED]), label="endpoint")
@@ -164,7 +164,7 @@ def forms(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return draw(ANY_BODY), b"application/json" if how == "json" else draw(MEDIA_TYPES)
 
 
-@examples(60, 2)
+@examples(30, 2)
 @given(st.data())
 def test_any_form(capture: Serving, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["form", "redirecting"]), label="endpoint")
@@ -190,7 +190,7 @@ def test_any_form(capture: Serving, data: st.DataObject) -> None:
     )
 
 
-@examples(20, 0.5)
+@examples(12, 0.5)
 @given(
     st.sampled_from(["GET", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"]),
     st.sampled_from([*SIGNED, *KEYED, "form", "nobody", "\x00", "%00", "a/b", "\ud800"]),

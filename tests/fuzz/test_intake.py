@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.budget import examples
 from tests.fuzz.inputs import ANY_BODY, NASTY_TEXTS, OBJECTS, as_json, damaged, encoded, intake_headers, pieces
 from tests.fuzz.serving import Serving
 from tests.unit.capture.fakes import FULL_KEY
 
-FULL = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 CSV = st.lists(
     st.lists(NASTY_TEXTS | st.sampled_from(["Ada", "ada@example.com", "7"]), min_size=1, max_size=4), max_size=5
 )
 
 
-def examples(few: int, times: float = 1.0) -> settings:
-    """So many examples in every run, and `FUZZ_EXAMPLES` of them in a long one; a busy machine is no failure."""
-    return settings(
-        max_examples=int(FULL * times) or few,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
-    )
-
-
-@examples(80, 3)
+@examples(40, 3)
 @given(st.data())
 def test_any_body_for_one_or_many(capture: Serving, data: st.DataObject) -> None:
     path = data.draw(
@@ -38,7 +28,7 @@ def test_any_body_for_one_or_many(capture: Serving, data: st.DataObject) -> None
     capture.send(f"POST {path}", "POST", path, headers, data.draw(pieces(body), label="pieces"))
 
 
-@examples(40)
+@examples(20)
 @given(st.lists(OBJECTS, min_size=1, max_size=8), st.integers(0, 8), st.booleans())
 def test_nothing_accepted_is_lost_while_the_log_fails(
     capture: Serving, items: list[dict[str, Any]], fails_after: int, many: bool
@@ -52,7 +42,7 @@ def test_nothing_accepted_is_lost_while_the_log_fails(
         capture.log.fails_after = None
 
 
-@examples(15, 0.3)
+@examples(8, 0.3)
 @given(
     damaged(CSV.map(lambda rows: "\n".join(",".join(row) for row in rows).encode("utf-8", "surrogatepass")))
     | st.binary(max_size=200),

@@ -9,9 +9,9 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.budget import examples
 from tests.fuzz.inputs import ANY_BODY, HEADER_VALUES, NASTY, NASTY_TEXTS, OBJECTS, as_json
 from tests.fuzz.serving import OPERATOR_TOKEN, Serving
-from tests.fuzz.test_intake import examples
 from tests.unit.capture.fakes import FULL_KEY, PLAIN_KEY
 
 JSON = (b"content-type", b"application/json")
@@ -49,7 +49,7 @@ def an_entry(capture: Serving) -> str:
     return found
 
 
-@examples(60, 1.5)
+@examples(25, 1.5)
 @given(st.data())
 def test_any_command_on_quarantine(capture: Serving, data: st.DataObject) -> None:
     which = data.draw(st.sampled_from(["real", "real", "none", "nonsense"]), label="entry")
@@ -81,7 +81,7 @@ def test_any_command_on_quarantine(capture: Serving, data: st.DataObject) -> Non
     )
 
 
-@examples(60, 1.5)
+@examples(25, 1.5)
 @given(
     st.sampled_from(
         ["/v1/quarantine", "/v1/quarantine/counts", "/v1/keys", "/v1/reconciliation", "/v1/uploads", "/v1/dead-letters", "/livez",
@@ -99,7 +99,7 @@ def counted(**given: Any) -> bytes:
     return as_json({"from": "2026-03-02T00:00:00Z", "to": "2026-03-03T00:00:00Z", **given})
 
 
-@examples(50)
+@examples(20)
 @given(
     st.builds(
         lambda ids: counted(record_ids=ids), st.lists(NASTY_TEXTS | st.integers() | st.text(max_size=5), max_size=5)
@@ -119,7 +119,7 @@ def test_any_count_to_compare(capture: Serving, body: bytes, credentials: bytes)
     )
 
 
-@examples(30, 0.6)
+@examples(12, 0.6)
 @given(
     st.sampled_from(
         [

@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from tests.fuzz.budget import FULL
 from tests.fuzz.serving import ANSWERED_WITHIN_SECONDS, OPERATOR_TOKEN, Answer, Serving
-from tests.fuzz.test_intake import FULL
 from tests.unit.capture.fakes import FULL_KEY
 
 CHECKS = [
