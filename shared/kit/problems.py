@@ -105,8 +105,9 @@ def install(app: FastAPI) -> None:
             headers["Allow"] = ", ".join(allowed)
             detail, fix = f"{request.method} is not done here.", f"Send {' or '.join(allowed)}."
         if error.status_code == 404:
+            path = request.url.path.encode("utf-8", "replace").decode()
             detail, fix = (
-                f"There is no {request.method} {request.url.path} here.",
+                f"There is no {request.method} {path} here.",
                 "Look at /docs, which lists what there is.",
             )
         code = str(error.detail).lower().replace(" ", "-")

@@ -151,15 +151,19 @@ def _page_of(page: str | None, request: Request) -> str | None:
     written = quote(page, safe=_URL_CHARACTERS)
     if not page.startswith("/"):
         return written
-    site = origin_of(request)
-    return None if site is None or site == "null" else urljoin(site, written)
+    site = _address(origin_of(request))
+    return None if site is None else urljoin(site, written)
 
 
 def _back(request: Request) -> str | None:
     """Where the form is, as far as the browser says."""
-    page = request.headers.get("referer", "")
+    return _address(request.headers.get("referer"))
+
+
+def _address(said: str | None) -> str | None:
+    """What a browser says, where it is an address: anybody can say anything."""
     try:
-        parts = urlsplit(page)
+        parts = urlsplit(said or "")
     except ValueError:
         return None
-    return page if parts.scheme in ("http", "https") and parts.netloc else None
+    return said if parts.scheme in ("http", "https") and parts.netloc else None

@@ -247,3 +247,17 @@ async def test_the_script_is_served_small_and_kept_by_browsers(door: httpx.Async
     assert len(answer.content) < 3_000
     again = await door.get("/leadflow.js", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("said", ["http://[::1", "https://a]b/", "null", "\xff", "javascript:alert(1)", ""])
+@pytest.mark.parametrize("header", ["Origin", "Referer"])
+async def test_who_says_an_address_that_is_none_gets_a_plain_page_and_is_taken(
+    tmp_path: Path, log: FakeLog, header: str, said: str
+) -> None:
+    open_form = {**FORM, "allowed_origins": ["*"], "redirect": "/thanks", "error_redirect": "/sorry"}
+    async with a_door(tmp_path, {"open": open_form}, log=log) as client:
+        headers = {b"Accept": b"text/html", header.encode(): said.encode("latin-1")}
+        for body, status in ((LEAD, 200), ({"name": "x" * 20_000}, 422)):
+            answer = await client.post("/v1/channels/default/open", data=body, headers=headers)
+            assert answer.status_code == status
+    assert len(log.records) == 1
