@@ -23,7 +23,11 @@ def counting(lead: Lead, touches: Sequence[Touch]) -> Sequence[Touch]:
     the mark was a mistake, else those without a mark."""
     if not lead.word_version and not any(one.mark for one in touches):
         return touches
-    marking = marking_of(lead, touches)
+    return counting_under(marking_of(lead, touches), touches)
+
+
+def counting_under(marking: Marking, touches: Sequence[Touch]) -> Sequence[Touch]:
+    """The same, where it is known what marks there are."""
     if marking.mark is not None:
         return ()
     return touches if marking.counts_marked_touches else [one for one in touches if one.mark is None]

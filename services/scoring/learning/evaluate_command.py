@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Sequence
@@ -15,9 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.scoring.domain.model.measures import Quality
-from services.scoring.learning.evaluation import Evaluation, Options, evaluate
+from services.scoring.learning.evaluation import Evaluation, Options, evaluate, told_of
 from services.scoring.learning.files import check_columns, read_rows
 from services.scoring.learning.sheet import PLACEHOLDERS
+from shared.contracts.policy.section import Section
+from shared.kit.documents import read_yaml
 
 MEASURES = (
     ("auc", "AUC"),
@@ -29,14 +32,28 @@ MEASURES = (
 )
 
 
+class Columns(Section):
+    """What the columns of a file are: which says whether the `outcome` followed, which says when, which may not be used
+    because they are filled in later (`leave_out`), which are features although they look like identifiers (`keep`), and
+    which values mean `missing`."""
+
+    outcome: str = ""
+    time: str | None = None
+    leave_out: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `evaluate` is told."""
     parser.add_argument("file", type=Path, help="a CSV file, one lead a row")
-    parser.add_argument("--outcome", required=True, help="the column that says whether the outcome followed")
+    parser.add_argument("--mapping", type=Path, help="a YAML file that says what the columns are")
+    parser.add_argument("--outcome", help="the column that says whether the outcome followed")
     parser.add_argument("--time", help="a column that says when: learn from earlier rows, judge later ones")
     parser.add_argument("--leave-out", default="", help="columns that are no features, with commas between")
     parser.add_argument("--keep", default="", help="columns that are features although they look like identifiers")
     parser.add_argument("--test", type=Path, help="judge on this file instead, which is not learned from")
+    parser.add_argument("--scores", type=Path, help="write there what is said of each row of the test file, as CSV")
     parser.add_argument("--folds", type=int, default=5, help="parts that are judged in turn (5)")
     parser.add_argument("--seeds", type=int, default=5, help="how often, each time with other parts (5)")
     parser.add_argument("--missing", default="", help="more values that mean `not answered`, with commas between")
@@ -47,26 +64,44 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluates and prints."""
     if arguments.folds < 2 or arguments.seeds < 1:
         raise ValueError("Give at least 2 folds and 1 seed.")
+    if arguments.scores and not arguments.test:
+        raise ValueError("--scores says what is said of a test file; give one with --test.")
+    columns = read_yaml(arguments.mapping, Columns) if arguments.mapping else Columns()
+    outcome = arguments.outcome or columns.outcome
+    if not outcome:
+        raise ValueError(
+            "Name the column that says whether the outcome followed: --outcome, or `outcome` in the mapping."
+        )
     options = Options(
-        leave_out=_names(arguments.leave_out),
-        keep=_names(arguments.keep),
-        time=arguments.time,
-        placeholders=PLACEHOLDERS | set(_names(arguments.missing)),
+        leave_out=[*columns.leave_out, *_names(arguments.leave_out)],
+        keep=[*columns.keep, *_names(arguments.keep)],
+        time=arguments.time or columns.time,
+        placeholders=PLACEHOLDERS | {*columns.missing, *_names(arguments.missing)},
         folds=arguments.folds,
         seeds=arguments.seeds,
     )
     rows = read_rows(arguments.file)
-    check_columns(
-        rows, [arguments.outcome, *options.leave_out, *options.keep, *([options.time] if options.time else [])]
-    )
+    asked_for = [*_names(arguments.leave_out), *_names(arguments.keep)]
+    check_columns(rows, [outcome, *asked_for, *([options.time] if options.time else [])])
     test = read_rows(arguments.test) if arguments.test else None
+    if arguments.scores and test is not None:
+        _write_scores(arguments.scores, told_of(rows, test, outcome, options))
+        if outcome not in test[0]:
+            return
     progress = Console(stderr=True, highlight=False)
     with progress.status("reading") as status:
-        found = evaluate(rows, arguments.outcome, options, test=test, progress=status.update)
+        found = evaluate(rows, outcome, options, test=test, progress=status.update)
     if arguments.json:
         sys.stdout.write(json.dumps(document(found), indent=2) + "\n")
     else:
         show(found, Console(highlight=False))
+
+
+def _write_scores(path: Path, told: Sequence[float]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("row", "probability"))
+        writer.writerows(enumerate(told, start=1))
 
 
 def document(found: Evaluation) -> dict[str, Any]:
@@ -79,6 +114,7 @@ def document(found: Evaluation) -> dict[str, Any]:
         "positives": found.positives,
         "features": list(found.features),
         "left_out": dict(found.left_out),
+        "suspicious": dict(found.suspicious),
         "means": means,
         "by_seed": seeds,
     }
@@ -90,6 +126,8 @@ def show(found: Evaluation, console: Console) -> None:
     console.print(f"{len(found.features)} features: {escape(', '.join(found.features))}")
     for name, why in found.left_out.items():
         console.print(f"  without {escape(name)}: {why}")
+    for name, alone in found.suspicious.items():
+        console.print(f"  [bold]look at {escape(name)}[/]: alone it has an AUC of {alone:.3f}; was it filled in later?")
     measures = Table("", "model", "naive Bayes", box=SIMPLE_HEAD)
     for name, title in MEASURES:
         measures.add_row(title, _figure(found.mean("model", name)), _figure(found.mean("naive_bayes", name)))

@@ -14,6 +14,7 @@ from services.scoring.domain.model.measures import Quality, quality
 from services.scoring.learning.boosting import Recipe
 from services.scoring.learning.naive_bayes import NaiveBayes
 from services.scoring.learning.sheet import PLACEHOLDERS, Row, Sheet, sheet
+from services.scoring.learning.suspicion import suspicious
 from services.scoring.learning.times import moments
 from services.scoring.learning.training import train
 
@@ -43,7 +44,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Each method's quality, one entry a seed. `how` says in words which rows were judged."""
+    """Each method's quality, one entry a seed. `how` says in words which rows were judged; `suspicious` are the features
+    that foretell the outcome so well alone that they were probably filled in after it."""
 
     how: str
     rows: int
@@ -52,6 +54,7 @@ class Evaluation:
     left_out: Mapping[str, str]
     model: tuple[Quality, ...]
     naive_bayes: tuple[Quality, ...]
+    suspicious: Mapping[str, float]
 
     def mean(self, method: str, measure: str) -> float | None:
         """A measure's mean over the seeds."""
@@ -79,6 +82,14 @@ def learn(rows: Sequence[Row], outcome: str, options: Options | None = None, see
     """A model from rows whose outcome is known. `model.judge(row).probability` is what it says of another row."""
     options = options or Options()
     return train(_sheet(rows, outcome, options), outcomes(rows, outcome), options.recipe, seed).model
+
+
+def told_of(
+    rows: Sequence[Row], others: Sequence[Row], outcome: str, options: Options | None = None, seed: int = 0
+) -> list[float]:
+    """What a model that learned from some rows says of others, whose outcome need not be known."""
+    model = learn(rows, outcome, options, seed)
+    return [model.judge(row).probability for row in others]
 
 
 def evaluate(
@@ -128,6 +139,7 @@ def evaluate(
         left_out=given.left_out,
         model=tuple(one for one in models if one is not None),
         naive_bayes=tuple(one for one in bayes if one is not None),
+        suspicious=suspicious(given, labels),
     )
 
 

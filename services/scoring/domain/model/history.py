@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.scoring.domain.marks import counting_under
 from services.scoring.domain.outcomes import Outcome
 from services.scoring.domain.touches import Touch
 from shared.contracts.marks import Mark, Marking, of_group
@@ -55,24 +56,29 @@ def history_of(
     members: Sequence[Member], touches: Mapping[UUID, Sequence[Touch]], outcomes: Mapping[UUID, Sequence[Outcome]]
 ) -> History:
     """A person from everything under its ids. What was recorded under an id that was merged later is known of the person
-    from the merge on."""
+    from the merge on; what is held out as a test or as spam is left out, as it is from scores."""
     by_id = {member.lead_id: member for member in members}
     root = by_id[members[0].root_id]
+    markings = {
+        member.lead_id: _marking(touches.get(member.lead_id, ()), outcomes.get(member.lead_id, ()))
+        for member in members
+    }
     known: list[Touch] = []
     for member in members:
         joined_at = _joined_at(member, by_id)
-        for one in touches.get(member.lead_id, ()):
+        did, marking = touches.get(member.lead_id, ()), markings[member.lead_id]
+        for one in counting_under(marking, did):
             if joined_at is not None and one.known_at is not None and one.known_at < joined_at:
                 known.append(one._replace(known_at=joined_at))
             else:
                 known.append(one)
     came = [one for member in members for one in outcomes.get(member.lead_id, ())]
-    markings = [
-        _marking(touches.get(member.lead_id, ()), outcomes.get(member.lead_id, ()))
+    captured = [
+        markings[member.lead_id]
         for member in members
         if any(one.kind is None for one in touches.get(member.lead_id, ()))
     ]
-    return History(root.lead_id, root.business_unit, tuple(known), tuple(came), of_group(markings))
+    return History(root.lead_id, root.business_unit, tuple(known), tuple(came), of_group(captured))
 
 
 def _joined_at(member: Member, by_id: Mapping[UUID, Member]) -> datetime | None:

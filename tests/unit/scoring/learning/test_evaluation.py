@@ -146,3 +146,44 @@ def test_the_command_prints_what_the_function_found(
     monkeypatch.setattr("sys.argv", ["learning", "evaluate", str(path), "--outcome", "lost"])
     with pytest.raises(SystemExit, match="There is no column 'lost'"):
         command.main()
+
+
+def _written(rows: list[dict[str, Cell]], path: Path) -> Path:
+    lines = [",".join("" if cell is None else str(cell) for cell in row.values()) for row in rows]
+    path.write_text("\n".join([",".join(rows[0]), *lines]))
+    return path
+
+
+def test_a_mapping_says_what_columns_are_and_rows_without_an_outcome_are_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.scoring.learning.evaluation.Recipe", lambda: QUICK)
+    monkeypatch.setattr("services.scoring.learning.training.Recipe", lambda: QUICK)
+    rows = a_file(300)
+    others = [{name: value for name, value in row.items() if name != "won"} for row in a_file(20, seed=2)]
+    mapping = tmp_path / "columns.yaml"
+    mapping.write_text("outcome: won\nleave_out: [noise, not there]\n")
+    scores = tmp_path / "scores.csv"
+    file, test = _written(rows, tmp_path / "leads.csv"), _written(others, tmp_path / "others.csv")
+    asked = ["learning", "evaluate", str(file), f"--mapping={mapping}", f"--test={test}", f"--scores={scores}"]
+    monkeypatch.setattr("sys.argv", asked)
+    command.main()
+    header, *said = scores.read_text().splitlines()
+    assert header == "row,probability"
+    assert [line.split(",")[0] for line in said] == [str(number) for number in range(1, 21)]
+    assert all(0 < float(line.split(",")[1]) < 1 for line in said)
+
+
+def test_a_mapping_with_a_slip_is_refused_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mapping = tmp_path / "columns.yaml"
+    mapping.write_text("outcome: won\nleaveout: [noise]\n")
+    file = _written(a_file(30), tmp_path / "leads.csv")
+    monkeypatch.setattr("sys.argv", ["learning", "evaluate", str(file), f"--mapping={mapping}"])
+    with pytest.raises(SystemExit, match=r"columns.yaml:2: leaveout"):
+        command.main()
+
+
+def test_what_foretells_the_outcome_too_well_is_named() -> None:
+    rows = [{**row, "tag": "hot" if row["won"] == "yes" else "cold"} for row in a_file(300)]
+    found = evaluate(rows, "won", Options(folds=2, seeds=1, recipe=QUICK))
+    assert list(found.suspicious) == ["tag"]

@@ -57,6 +57,26 @@ def test_a_model_is_read_back_as_it_was_written(model: AdditiveModel) -> None:
     assert write_artefact(read_artefact(text)) == text
 
 
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-10, 10), st.floats(), st.text(max_size=4), st.sampled_from(["Select", "n/a"])
+)
+
+
+@given(
+    models(),
+    st.lists(st.dictionaries(st.sampled_from(["number 0", "level 0", "number 1", "level 1"]), VALUES), max_size=5),
+)
+def test_a_model_that_was_kept_says_the_same_of_every_lead_even_of_values_it_never_met(
+    model: AdditiveModel, leads: list[dict[str, Any]]
+) -> None:
+    kept = read_artefact(write_artefact(Artefact(model, "opportunity", 90))).model
+    for lead in leads:
+        said = model.judge(lead)
+        assert kept.judge(lead) == said
+        assert 0 <= said.probability <= 1
+        assert model.base + sum(said.units) == said.total
+
+
 def changed(change: Callable[[dict[str, Any]], object]) -> str:
     document = json.loads(WRITTEN)
     change(document)

@@ -74,6 +74,13 @@ def test_tests_and_spam_teach_nothing(captures: list[Any], words: list[tuple[Any
     assert (found.mark, found.teaches) == (mark, mark is None)
 
 
+def test_what_a_real_person_sent_under_a_mark_is_left_out_as_it_is_from_scores() -> None:
+    touches = [known(0), a_visit("tested", 1, known_at=at(1), mark="test")]
+    assert len(person(touches={LEAD: touches}).touches) == 1
+    released = person(touches={LEAD: touches}, outcomes=[a_word(None, 2)])
+    assert len(released.touches) == 2
+
+
 def test_a_person_one_of_whose_ids_is_real_is_real() -> None:
     members = Member(LEAD, LEAD, "europe"), Member(OTHER, LEAD, "europe", LEAD, at(1))
     assert person(*members, touches={LEAD: [known(0)], OTHER: [known(0, event="o", mark="spam")]}).teaches
