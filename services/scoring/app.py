@@ -17,6 +17,7 @@ from services.scoring.rescoring import Rescoring
 from services.scoring.settings import ScoringSettings
 from services.scoring.sweep import Sweep
 from services.scoring.training import Training
+from services.scoring.watching import Watching
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
@@ -66,7 +67,15 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
     )
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     instruments = ScoringInstruments(registry)
-    models = Models(ModelInstruments(registry), interval_seconds=settings.model_poll_seconds)
+    model_instruments = ModelInstruments(registry)
+    models = Models(model_instruments, interval_seconds=settings.model_poll_seconds)
+    watching = Watching(
+        database,
+        models,
+        model_instruments,
+        interval_seconds=settings.model_watch_seconds,
+        people=settings.model_watch_people,
+    )
     handlers = Handlers(policy, instruments, routes, models=models)
     policies = Policies(database, handlers.judge)
     auditor = Auditor(
@@ -110,6 +119,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
             rescoring.running,
             auditor.running,
             training.running,
+            watching.running,
             lambda: running(letters.run(), "scoring-letters"),
         ],
         routers=[router, people_router],

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.scoring.domain.model.watching import Watch
+
 
 class ScoringInstruments:
     """The instruments this service owns. Grades are those of the policy, so there are few."""
@@ -44,6 +46,7 @@ class ModelInstruments:
     """What the models at work tell. Units are those that have a model of their own, so there are few."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
         self._usable = Gauge(
             "leadflow_scoring_model_usable",
             "1 for a model that was activated and speaks, 0 for one that cannot be used; none where none was activated.",
@@ -55,6 +58,44 @@ class ModelInstruments:
             "Leads that the active model failed at, and of which rules alone spoke.",
             registry=registry,
         )
+
+        self._drift = self._gauge(
+            "drift",
+            "How far recent leads are from those the active model was learned from: the population stability index of a "
+            "feature, and of its probabilities. More than 0.25 is another population.",
+            "feature",
+        )
+        self._recent = self._gauge("drift_leads", "Looks at recent leads that its drift was worked out from.")
+        self._expected = self._gauge(
+            "expected_share", "Of leads after those it was learned from, the share that was to become an opportunity."
+        )
+        self._observed = self._gauge("observed_share", "Of the same leads, the share that became one.")
+        self._error = self._gauge(
+            "calibration_error", "Of the same leads, the mean distance of expected and observed over ten ranges."
+        )
+        self._auc = self._gauge("auc", "Of the same leads, how well its probability told who became an opportunity.")
+        self._matured = self._gauge("matured_leads", "Looks at leads whose horizon is over, after it was learned.")
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(f"leadflow_scoring_model_{name}", help_text, ["business_unit", *labels], registry=self._registry)
+
+    def watched(self, found: Mapping[str, tuple[Watch, Mapping[str, float]]]) -> None:
+        """What was seen of each model, by whose it is. What could not be worked out has no sample."""
+        gauges = (self._drift, self._recent, self._expected, self._observed, self._error, self._auc, self._matured)
+        for gauge in gauges:
+            gauge.clear()
+        for whose, (watch, drift) in found.items():
+            self._recent.labels(whose).set(watch.recent)
+            self._matured.labels(whose).set(len(watch.followed))
+            for feature, index in drift.items():
+                self._drift.labels(whose, feature).set(index)
+            if (quality := watch.quality) is None:
+                continue
+            self._expected.labels(whose).set(sum(watch.probabilities) / quality.leads)
+            self._observed.labels(whose).set(quality.positives / quality.leads)
+            self._error.labels(whose).set(quality.ece)
+            if quality.auc is not None:
+                self._auc.labels(whose).set(quality.auc)
 
     def tell(self, usable: Mapping[str, bool]) -> None:
         """Whose models can be used."""

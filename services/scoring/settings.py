@@ -17,6 +17,8 @@ class ScoringSettings(ServiceSettings):
     sweep_interval_seconds: float = Field(30.0, gt=0)
     sweep_batch: int = Field(200, ge=1, le=5_000)
     model_poll_seconds: float = Field(5.0, gt=0)
+    model_watch_seconds: float = Field(3_600.0, gt=0)
+    model_watch_people: int = Field(20_000, ge=100, le=1_000_000)
     audit_interval_seconds: float = Field(10.0, gt=0)
     audit_batch: int = Field(100, ge=1, le=5_000)
     train_every_hours: float = Field(24.0, ge=0, le=8_760)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from services.capture.instruments import QuarantineInstruments, SpoolInstruments
 from services.pipeline.instruments import WorkInstruments
+from services.scoring.domain.model import AdditiveModel
+from services.scoring.domain.model.assessor import Expert
+from services.scoring.domain.model.watching import Watch
 from services.scoring.instruments import ModelInstruments
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.positions import Tally
@@ -63,10 +67,15 @@ def test_what_alerts_watch_of_quarantine_is_what_quarantine_tells() -> None:
 
 def test_what_alerts_watch_of_a_model_is_what_models_at_work_tell() -> None:
     registry = CollectorRegistry()
-    ModelInstruments(registry).tell({"every unit": True})
+    instruments = ModelInstruments(registry)
+    instruments.tell({"every unit": True})
+    moment = datetime(2026, 3, 2, tzinfo=UTC)
+    seen = Watch(Expert("one", AdditiveModel(0, ())), timedelta(days=90), moment, moment)
+    seen.probabilities, seen.followed = [0.2], [True]
+    instruments.watched({"every unit": (seen, {"channel": 0.1})})
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in MODEL.findall(expression)}
-    assert len(watched) >= 2
+    assert len(watched) >= 7
     assert watched <= told
 
 

@@ -1,0 +1,98 @@
+"""The models at work, watched: off every hot path, from a share of the people, each time the same share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from services.scoring import storage
+from services.scoring.domain.model import EVERY_UNIT, History
+from services.scoring.domain.model.assessor import Expert
+from services.scoring.domain.model.watching import Watch
+from services.scoring.instruments import ModelInstruments
+from services.scoring.models import Models
+from shared.kit.background import running
+from shared.kit.database import Database, Transaction
+from shared.kit.logs import log
+from shared.kit.transient import is_transient
+
+PAGE = 100
+
+
+class Watching:
+    """One task beside the consumer. What it finds is told to Prometheus; a model it finds wanting goes on to speak."""
+
+    def __init__(
+        self,
+        database: Database,
+        models: Models,
+        instruments: ModelInstruments,
+        *,
+        interval_seconds: float,
+        people: int,
+    ) -> None:
+        self._database = database
+        self._models = models
+        self._instruments = instruments
+        self._interval_seconds = interval_seconds
+        self._people = people
+
+    async def once(self) -> dict[str, Watch]:
+        """Looks at every model that speaks. Answers with what was seen, by business unit."""
+        await self._database.run(self._models.refresh)
+        speaking = dict(self._models.experts.speaking)
+        watches: dict[str, Watch] = {}
+        profiles = {}
+        for unit, expert in speaking.items():
+            row = await self._database.run(lambda tx, expert=expert: storage.model(tx, expert.version))  # type: ignore[misc]
+            if row is not None:
+                horizon = timedelta(days=row.horizon_days)
+                watches[unit] = Watch(expert, horizon, row.data_to, self._database.clock.now())
+                profiles[unit] = row.profile
+        if watches:
+            await self._see(watches)
+        self._instruments.watched(
+            {
+                "every unit" if unit == EVERY_UNIT else unit: (watch, watch.drift(profiles[unit]))
+                for unit, watch in watches.items()
+            }
+        )
+        return watches
+
+    async def _see(self, watches: dict[str, Watch]) -> None:
+        everybody = await self._database.run(storage.people_count)
+        one_in = max(1, -(-everybody // self._people))
+        after: UUID | None = None
+        while True:
+
+            async def read(tx: Transaction, after: UUID | None = after) -> tuple[list[History], UUID | None]:
+                await storage.in_snapshot(tx)
+                return await storage.histories(tx, after, PAGE, one_in=one_in)
+
+            page, after = await self._database.run(read, deadline_seconds=20)
+            for history in page:
+                expert = self._models.experts.expert(history.business_unit)
+                for watch in watches.values():
+                    if isinstance(expert, Expert) and watch.expert is expert:
+                        watch.see([history])
+            if after is None:
+                return
+            await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Looks until the context ends."""
+        async with running(self._look_often(), "scoring-watching"):
+            yield
+
+    async def _look_often(self) -> None:
+        while True:
+            try:
+                await self.once()
+            except Exception as error:
+                if not is_transient(error):
+                    log().error("models_not_watched", error_type=type(error).__name__)
+            await asyncio.sleep(self._interval_seconds)
