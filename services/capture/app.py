@@ -148,7 +148,7 @@ def create_app(
             channels_router(channels),
             quarantine_router(desk),
             keys_router(beside.key_commands),
-            people_router(beside.database),
+            people_router(beside.database, timedelta(hours=settings.upload_file_hours)),
             reconciliation_router(door, beside.reconciliation),
             uploads_router(uploads),
         ],

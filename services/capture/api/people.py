@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.capture.answers import needs_database
-from services.capture.storage import is_erased
+from services.capture.storage import held_files, is_erased
 from services.capture.storage.quarantine import quarantined_of
 from shared.contracts.personal import REDACTED
 from shared.kit.auth import require_privacy_token
@@ -29,13 +30,14 @@ class Names(BaseModel):
     whole: bool = False
 
 
-def people_router(database: Database | None) -> APIRouter:
-    """The operations."""
+def people_router(database: Database | None, keep_file: timedelta) -> APIRouter:
+    """The operations. `keep_file` is how long an uploaded file is kept after its job has ended."""
     router = APIRouter(prefix="/v1", tags=["people"], dependencies=[Depends(require_privacy_token)])
 
     @router.post("/people:held", summary="How much of a person is kept at the door, and, if asked for, what")
     async def held(names: Names) -> JSONAnswer:
-        """Quarantine and dead letters. Receipts and counts are about events, and name nobody."""
+        """Quarantine and dead letters, and the uploaded files that somebody may be in: those go by time. Receipts and counts
+        are about events, and name nobody."""
         if database is None:
             raise needs_database("quarantine")
         entries = await quarantined_of(database, names.tokens, names.until)
@@ -43,6 +45,12 @@ def people_router(database: Database | None) -> APIRouter:
         letters = await letters_naming(database, everything, REDACTED)
         letters = [one for one in letters if names.until is None or recorded_at(one) <= names.until]
         answer: dict[str, Any] = {"held": {"quarantine": len(entries), "dead_letters": len(letters)}}
+        files = await held_files(database, keep_file)
+        answer["uploads"] = [
+            {"upload_id": one.upload_id, "received_at": one.received_at, "deleted_at": one.deleted_at}
+            for one in files
+            if names.until is None or one.received_at <= names.until
+        ]
         if names.until is not None:
             answer["ordered"] = await is_erased(database, everything, names.until)
         if names.whole:

@@ -116,6 +116,8 @@ async def _report(
             console.print(_line(one))
     except CommandFailed as failure:
         console.print(f"capture.leads.v1: {escape(str(failure))}")
+    for upload in elsewhere["capture"]["uploads"]:
+        console.print(_upload(upload))
     for name in (name for name, one in elsewhere.items() if not one["ordered"]):
         console.print(f"{name} was not told yet: look at its consumer, then ask again with `leadflow erasures show`.")
     console.print("Nothing is found where nothing may be." if clean else "Not everything is erased yet.")
@@ -129,6 +131,13 @@ def _line(one: Remainder) -> str:
         return f"{where}: gone (it begins at offset {one.begins:,})"
     many = "" if one.named is None else f"{one.named:,} records name the person, "
     return f"{where}: {many}the last of them at or before offset {one.last:,}, gone by {one.gone_by:%Y-%m-%d}"
+
+
+def _upload(upload: dict[str, Any]) -> str:
+    """A file that the person may be in, and by when it is gone."""
+    gone = upload["deleted_at"]
+    until = "kept until its job has ended" if gone is None else f"gone by {gone[:16].replace('T', ' ')}"
+    return f"Uploaded file {upload['upload_id']} may name the person: {until}."
 
 
 def _stores(

@@ -354,6 +354,11 @@ async def test_files_go_after_their_time_and_until_then_it_is_known_which_hold_d
         (held,) = await storage.held_files(database, keep)
         assert (str(held.upload_id), held.sender) == (job["upload_id"], "dev")
         assert held.deleted_at == datetime.fromisoformat(job["ended_at"]) + keep
+        asked = {"lead_ids": [], "tokens": [], "until": "2027-01-01T00:00:00Z"}
+        told = await uploads.client.post("/v1/people:held", json=asked, headers=OPERATOR)
+        assert [one["upload_id"] for one in told.json()["uploads"]] == [job["upload_id"]]
+        before = {**asked, "until": "2026-01-01T00:00:00Z"}
+        assert (await uploads.client.post("/v1/people:held", json=before, headers=OPERATOR)).json()["uploads"] == []
         sweeper = Sweeper(
             database, UploadDirectory(uploads.directory), UploadInstruments(new_registry("capture")), keep
         )
