@@ -10,7 +10,7 @@ from services.scoring.api import people_router, router
 from services.scoring.auditing import Auditor
 from services.scoring.domain import OUTCOME_EVENTS
 from services.scoring.handlers import Handlers, OnEvent
-from services.scoring.instruments import ModelInstruments, ScoringInstruments
+from services.scoring.instruments import ModelInstruments, ScoringInstruments, TrainingInstruments
 from services.scoring.models import Models
 from services.scoring.policies import Policies
 from services.scoring.rescoring import Rescoring
@@ -94,7 +94,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         batch=settings.sweep_batch,
     )
     rescoring = Rescoring(database, handlers, interval_seconds=2.0, batch=settings.sweep_batch)
-    training = Training(database, settings, policy)
+    training = Training(database, settings, policy, TrainingInstruments(registry))
     consumer = Consumer(
         settings,
         database,

@@ -102,3 +102,17 @@ class ModelInstruments:
         self._usable.clear()
         for whose, can in usable.items():
             self._usable.labels(whose).set(can)
+
+
+class TrainingInstruments:
+    """What learning tells. The learner itself is another process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.ended = Counter(
+            "leadflow_scoring_trainings_total",
+            "Trainings that ended, by how: finished or failed.",
+            ["status"],
+            registry=registry,
+        )
+        for status in ("finished", "failed"):
+            self.ended.labels(status)

@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import Row
 
 from services.scoring import storage
+from services.scoring.instruments import TrainingInstruments
 from services.scoring.settings import ScoringSettings
 from shared.contracts.policy import Policy
 from shared.kit.background import running
@@ -37,9 +38,15 @@ class Training:
     """One task beside the consumer. Of several replicas one trains at a time; one that was stopped is begun again."""
 
     def __init__(
-        self, database: Database, settings: ScoringSettings, policy: Policy, program: Sequence[str] = PROGRAM
+        self,
+        database: Database,
+        settings: ScoringSettings,
+        policy: Policy,
+        instruments: TrainingInstruments,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         self._database = database
+        self._instruments = instruments
         self._program = program
         self._environment = _environment(settings)
         self._every = timedelta(hours=settings.train_every_hours)
@@ -75,6 +82,7 @@ class Training:
             return False
         status, words, results = await self._train(run)
         await self._database.run(lambda tx: storage.end_training(tx, run, status, words, results), deadline_seconds=60)
+        self._instruments.ended.labels(status).inc()
         (log().info if status == "finished" else log().warning)(f"training_{status}", words=words)
         return True
 

@@ -17,13 +17,14 @@ from services.pipeline.instruments import WorkInstruments
 from services.scoring.domain.model import AdditiveModel
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.watching import Watch
-from services.scoring.instruments import ModelInstruments
+from services.scoring.instruments import ModelInstruments, TrainingInstruments
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.positions import Tally
 
 ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 SELECTOR = re.compile(r'leadflow_consumer_\w+\{(\w+)="(\w+)"\}')
 QUARANTINE = re.compile(r"leadflow_capture_quarantine\w+")
+TRAINING = re.compile(r'leadflow_scoring_trainings_total\{status="(\w+)"\}')
 MODEL = re.compile(r"leadflow_scoring_model\w+")
 WORK = re.compile(r"leadflow_pipeline_unassigned\w+")
 SPOOL = re.compile(r"leadflow_capture_spool\w+")
@@ -77,6 +78,14 @@ def test_what_alerts_watch_of_a_model_is_what_models_at_work_tell() -> None:
     watched = {found for expression in expressions() for found in MODEL.findall(expression)}
     assert len(watched) >= 7
     assert watched <= told
+
+
+def test_what_alerts_watch_of_trainings_is_there_from_the_first_scrape_on() -> None:
+    registry = CollectorRegistry()
+    TrainingInstruments(registry)
+    watched = [found for expression in expressions() for found in TRAINING.findall(expression)]
+    assert watched == ["failed"]
+    assert registry.get_sample_value("leadflow_scoring_trainings_total", {"status": "failed"}) == 0
 
 
 def test_what_alerts_watch_of_work_is_what_pipeline_tells() -> None:

@@ -25,6 +25,8 @@ from services.scoring.learning.lead_training import Champion, Learned, Task, Too
 from shared.contracts.policy import Policy
 from shared.kit.database import Database, Transaction
 
+CHALLENGERS_KEPT = timedelta(days=90)
+
 Found = Literal["activated", "challenger", "unchanged", "too_little", "refused", "off"]
 
 
@@ -158,6 +160,7 @@ async def _keep(
     async def work(tx: Transaction) -> Result:
         decided = await decide(tx)
         await _write(tx, decided)
+        await storage.forget_challengers(tx, CHALLENGERS_KEPT)
         return decided
 
     return await database.run(work, deadline_seconds=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Literal
 
 import orjson
@@ -37,6 +38,26 @@ async def add_model(tx: Transaction, model: Mapping[str, Any]) -> bool:
         values,
     )
     return bool(added.rowcount)
+
+
+async def forget_challengers(tx: Transaction, older_than: timedelta) -> int:
+    """Forgets models that never spoke, and trainings that are over, after so long. Models that spoke are kept for ever."""
+    gone = await tx.execute(
+        """
+        DELETE FROM scoring.models model WHERE status = 'challenger' AND trained_at < :before
+            AND NOT EXISTS (SELECT 1 FROM scoring.trainings last WHERE last.version = model.version)
+            AND NOT EXISTS (
+                SELECT 1 FROM scoring.model_activations one
+                WHERE one.version = model.version OR one.replaced = model.version
+            )
+        """,
+        {"before": tx.now - older_than},
+    )
+    await tx.execute(
+        "DELETE FROM scoring.training_runs WHERE status IN ('finished', 'failed') AND finished_at < :before",
+        {"before": tx.now - older_than},
+    )
+    return gone.rowcount
 
 
 async def active_models(tx: Transaction) -> list[Row[Any]]:

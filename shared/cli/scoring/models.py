@@ -42,7 +42,11 @@ def list_models(*, as_json: Json = False) -> None:
     if as_json:
         _write(found)
         return
-    console = Console()
+    show_registry(found, Console())
+
+
+def show_registry(found: Mapping[str, Any], console: Console) -> None:
+    """The registry as a person reads it."""
     table = Table(
         "model", "unit", "outcome", "", "leads until", "AUC", "log-loss", "ECE", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -67,7 +71,11 @@ def show(version: Version, *, as_json: Json = False) -> None:
     if as_json:
         _write(found)
         return
-    console = Console()
+    show_whole(found, Console())
+
+
+def show_whole(found: Mapping[str, Any], console: Console) -> None:
+    """One model as a person reads it."""
     _show_head(found, console)
     deciles = Table("decile", "leads", "foretold", "happened", "lift", box=SIMPLE_HEAD, pad_edge=False)
     for number, one in enumerate(found["metrics"].get("deciles", ()), start=1):

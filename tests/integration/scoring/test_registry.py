@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -113,3 +114,27 @@ async def test_what_a_training_came_to_takes_the_place_of_the_one_before(scoring
         {"opportunities": 3},
         None,
     )
+
+
+async def test_challengers_that_never_spoke_are_forgotten_and_nothing_else(scoring: Scoring) -> None:
+    await keep(scoring, "spoke", "speaks", "never", "last")
+    await activate(scoring, "spoke")
+    await activate(scoring, "speaks")
+    await do(
+        scoring,
+        partial(
+            storage.note_training,
+            outcome=OPPORTUNITY,
+            business_unit=EVERY_UNIT,
+            result="challenger",
+            words="not better",
+            numbers={},
+            version="last",
+        ),
+    )
+    forget = partial(storage.forget_challengers, older_than=timedelta(days=90))
+    scoring.clock.advance(timedelta(days=90))
+    assert await do(scoring, forget) == 0
+    scoring.clock.advance(timedelta(seconds=1))
+    assert await do(scoring, forget) == 1
+    assert {row.version for row in await do(scoring, storage.models)} == {"spoke", "speaks", "last"}

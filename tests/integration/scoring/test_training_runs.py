@@ -13,9 +13,11 @@ from uuid import uuid4
 import httpx
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from services.scoring import storage
+from services.scoring.instruments import TrainingInstruments
 from services.scoring.settings import ScoringSettings
 from services.scoring.training import PROGRAM, Training
 from shared.contracts.policy import Policy
@@ -47,7 +49,7 @@ def training(
         **known,
         **told,
     )
-    return Training(scoring.database, settings, policy, program)
+    return Training(scoring.database, settings, policy, TrainingInstruments(CollectorRegistry()), program)
 
 
 async def ran(learns: Training) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,7 +12,9 @@ from rich.console import Console
 from shared.cli.scoring import backtesting
 from shared.cli.scoring.backtesting import SUMS, add_up
 from shared.cli.scoring.explaining import shown
+from shared.cli.scoring.models import show_registry, show_whole
 from shared.cli.scoring.rescoring import follow
+from shared.cli.scoring.training import show as show_results
 from tests.unit.cli.fake_service import FakeService
 
 
@@ -111,3 +114,80 @@ async def test_a_backtest_adds_up_its_pages_as_of_one_moment() -> None:
         "of B – 50.0% of 4",
     ):
         assert expected in text, text
+
+
+FIGURES = {"auc": 0.81, "log_loss": 0.5, "brier": 0.17, "ece": 0.02, "lift": 2.5}
+MODEL = {
+    "version": "opportunity-all-1",
+    "business_unit": "",
+    "outcome": "opportunity",
+    "status": "active",
+    "verdict": "better than the average",
+    "data_from": "2026-01-01T00:00:00Z",
+    "data_to": "2026-03-01T00:00:00Z",
+    "examples": 4000,
+    "positives": 900,
+    "horizon_days": 90,
+    "trained_at": "2026-06-01T02:00:00Z",
+    "trained_by": "the schedule",
+    "features": [{"name": "channel", "kind": "category", "strength": 0.7}],
+    "metrics": {
+        **FIGURES,
+        "beside": {**FIGURES, "auc": 0.5},
+        "deciles": [{"leads": 100, "expected": 0.71, "observed": 0.69, "lift": 2.5}],
+    },
+    "usable": False,
+    "why_not": "its checksum is another",
+    "decisions": [
+        {
+            "at": "2026-06-02T02:00:00Z",
+            "by": "ada",
+            "kind": "rolled_back",
+            "version": "opportunity-all-1",
+            "replaced": "opportunity-all-2",
+            "reason": "sales disagreed",
+        }
+    ],
+}
+TOO_LITTLE = {
+    "at": "2026-06-01T02:00:00Z",
+    "business_unit": "europe",
+    "outcome": "customer",
+    "words": "rules alone speak: of leads of europe, 3 became customers",
+}
+
+
+def told(show: Callable[[Console], None]) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    show(console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_model_reads_as_how_good_it_is_and_who_decided_what() -> None:
+    text = told(lambda console: show_whole(MODEL, console))
+    for expected in (
+        "opportunity-all-1 is active: opportunity of all units",
+        "From 4,000 examples of 2026-01-01 to 2026-03-01, 900 of which became one within 90 days",
+        "It cannot be used: its checksum is another.",
+        "0.8100",
+        "0.710",
+        "2026-06-02T02:00 ada: opportunity-all-1, back again, speaks in the place of opportunity-all-2: sales disagreed",
+    ):
+        assert expected in text
+
+
+def test_the_registry_says_what_speaks_and_why_nothing_does() -> None:
+    text = told(lambda console: show_registry({"models": [MODEL], "trainings": []}, console))
+    assert "opportunity-all-1" in text
+    assert "No model speaks" not in text
+    text = told(lambda console: show_registry({"models": [], "trainings": [TOO_LITTLE]}, console))
+    assert "No model speaks: rules alone do." in text
+    assert "europe, customer: rules alone speak: of leads of europe, 3 became customers." in text
+
+
+def test_a_training_reads_as_what_was_found() -> None:
+    learned = {**TOO_LITTLE, "found": "too_little", "metrics": None, "version": None}
+    better = {**MODEL, "found": "activated", "words": "better than the average"}
+    text = told(lambda console: show_results([learned, better], console))
+    assert "too little" in text
+    assert "all, opportunity: opportunity-all-1: better than the average." in text
