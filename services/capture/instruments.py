@@ -142,6 +142,18 @@ class UploadInstruments:
             "Bytes of uploaded files that are kept, of all processes, as they came in.",
             registry=registry,
         )
+        self.moved_timestamp = Gauge(
+            "leadflow_capture_uploads_moved_timestamp_seconds",
+            "When any upload that has not ended last came further; 0 where all have ended.",
+            registry=registry,
+        )
+
+    def tell(self, waiting: int, running: int, kept_bytes: int, moved_at: datetime | None) -> None:
+        """What there is now."""
+        self.jobs.labels("waiting").set(waiting)
+        self.jobs.labels("running").set(running)
+        self.kept_bytes.set(kept_bytes)
+        self.moved_timestamp.set(0 if moved_at is None else moved_at.timestamp())
 
 
 class BookInstruments:

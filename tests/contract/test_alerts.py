@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from services.capture.instruments import QuarantineInstruments, SpoolInstruments
+from services.capture.instruments import QuarantineInstruments, SpoolInstruments, UploadInstruments
 from services.pipeline.instruments import WorkInstruments
 from services.scoring.domain.model import AdditiveModel
 from services.scoring.domain.model.assessor import Expert
@@ -27,6 +27,7 @@ QUARANTINE = re.compile(r"leadflow_capture_quarantine\w+")
 TRAINING = re.compile(r'leadflow_scoring_trainings_total\{status="(\w+)"\}')
 MODEL = re.compile(r"leadflow_scoring_model\w+")
 WORK = re.compile(r"leadflow_pipeline_unassigned\w+")
+UPLOADS = re.compile(r"leadflow_capture_upload\w+")
 SPOOL = re.compile(r"leadflow_capture_spool\w+")
 
 
@@ -63,6 +64,15 @@ def test_what_alerts_watch_of_quarantine_is_what_quarantine_tells() -> None:
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in QUARANTINE.findall(expression)}
     assert len(watched) == 2
+    assert watched <= told
+
+
+def test_what_alerts_watch_of_uploads_is_what_uploads_tell() -> None:
+    registry = CollectorRegistry()
+    UploadInstruments(registry)
+    told = {sample.name for family in registry.collect() for sample in family.samples}
+    watched = {found for expression in expressions() for found in UPLOADS.findall(expression)}
+    assert watched
     assert watched <= told
 
 

@@ -73,6 +73,15 @@ class NewUpload(NamedTuple):
     digest: str
 
 
+class Standing(NamedTuple):
+    """Jobs that have not ended, the bytes of all files that are kept, and when any of those jobs last came further."""
+
+    waiting: int
+    running: int
+    kept_bytes: int
+    moved_at: datetime | None
+
+
 class HeldFile(NamedTuple):
     """An uploaded file that is still on a disk, and when it will be deleted; None while its job has not ended."""
 
@@ -305,15 +314,16 @@ async def files_of(database: Database, upload_ids: Sequence[UUID]) -> set[UUID]:
     return {row.upload_id for row in rows}
 
 
-async def upload_counts(database: Database) -> dict[str, int]:
-    """How many jobs there are that have not ended, and the bytes of all files that are kept."""
+async def uploads_standing(database: Database) -> Standing:
+    """What there is of jobs that have not ended, and of files."""
     (row,) = await database.rows(
         """
         SELECT count(*) FILTER (WHERE status = 'waiting') AS waiting, count(*) FILTER (WHERE status = 'running') AS running,
-            coalesce(sum(bytes) FILTER (WHERE file_deleted_at IS NULL), 0)::bigint AS bytes
+            coalesce(sum(bytes) FILTER (WHERE file_deleted_at IS NULL), 0)::bigint AS kept_bytes,
+            max(updated_at) FILTER (WHERE status IN ('waiting', 'running')) AS moved_at
         FROM capture.uploads WHERE status IN ('waiting', 'running') OR file_deleted_at IS NULL"""
     )
-    return {"waiting": row.waiting, "running": row.running, "bytes": row.bytes}
+    return Standing._make(row)
 
 
 async def delete_uploads(tx: Transaction, before: datetime, limit: int) -> int:

@@ -58,7 +58,5 @@ class Sweeper:
         for upload_id in (*gone, *orphans):
             await asyncio.to_thread(self._directory.delete, upload_id)
         await asyncio.to_thread(self._directory.forget_incoming, old)
-        counts = await storage.upload_counts(self._database)
-        for state in ("waiting", "running"):
-            self._instruments.jobs.labels(state).set(counts[state])
-        self._instruments.kept_bytes.set(counts["bytes"])
+        now_there = await storage.uploads_standing(self._database)
+        self._instruments.tell(now_there.waiting, now_there.running, now_there.kept_bytes, now_there.moved_at)

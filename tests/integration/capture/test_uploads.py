@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from services.capture import storage
@@ -21,7 +22,6 @@ from services.capture.instruments import UploadInstruments
 from services.capture.uploads import Sweeper, UploadDirectory
 from shared.kit.clock import FakeClock
 from shared.kit.database import Database
-from shared.kit.instruments import new_registry
 from tests.faults.harness.postgres import FaultyPostgres
 from tests.integration.capture.uploading import OPERATOR, Uploads, people, table
 from tests.support.patience import eventually
@@ -359,12 +359,13 @@ async def test_files_go_after_their_time_and_until_then_it_is_known_which_hold_d
         assert [one["upload_id"] for one in told.json()["uploads"]] == [job["upload_id"]]
         before = {**asked, "until": "2026-01-01T00:00:00Z"}
         assert (await uploads.client.post("/v1/people:held", json=before, headers=OPERATOR)).json()["uploads"] == []
-        sweeper = Sweeper(
-            database, UploadDirectory(uploads.directory), UploadInstruments(new_registry("capture")), keep
-        )
+        registry = CollectorRegistry()
+        sweeper = Sweeper(database, UploadDirectory(uploads.directory), UploadInstruments(registry), keep)
         folder = uploads.directory / "files" / job["upload_id"]
         await sweeper.once()
         assert folder.exists()
+        assert registry.get_sample_value("leadflow_capture_uploads_kept_bytes") == len(people(3))
+        assert registry.get_sample_value("leadflow_capture_uploads_moved_timestamp_seconds") == 0
         clock.advance(keep + timedelta(seconds=1))
         await sweeper.once()
         assert not folder.exists()
