@@ -50,14 +50,15 @@ def read(value: bytes) -> Receipt | None:
 
 
 def _receipt(event: dict[str, Any]) -> Receipt | None:
-    kind = KINDS[event["event"]]
     recorded_at = event.pop("recorded_at")
     if event["occurred_at"] == recorded_at:
         del event["occurred_at"]  # nobody said when it happened: the same payload an hour later says the same
-    event_id, sender, unit = event["event_id"], event["sender"], event["business_unit"]
-    if event["schema_version"] != 1 or not (_UUID.fullmatch(event_id) and _is_name(sender) and _is_name(unit)):
+    event_id = event["event_id"]
+    if event["schema_version"] != 1 or _UUID.fullmatch(event_id) is None:
         return None
-    return Receipt(event_id, digest(event), LogKey(_quarter(recorded_at), sender, unit, kind))
+    minute = recorded_at[:16] if recorded_at.endswith("Z") else _utc_minute(recorded_at)
+    of = _log_key(minute, event["sender"], event["business_unit"], event["event"])
+    return Receipt(event_id, digest(event), of)
 
 
 def digest(event: dict[str, Any]) -> int:
@@ -66,19 +67,20 @@ def digest(event: dict[str, Any]) -> int:
     return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
-def _quarter(text: str) -> datetime:
-    """The quarter of an hour, UTC, of a time as it travels. Raises `ValueError` for what is none."""
-    if text.endswith("Z"):
-        return _utc_quarter(text[:16])
+def _utc_minute(text: str) -> str:
+    """A time as it travels to the minute, UTC. Raises `ValueError` for what is none."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("no offset")
-    return quarter_of(at.astimezone(UTC))
+    return at.astimezone(UTC).isoformat()[:16]
 
 
-@lru_cache(maxsize=1024)
-def _utc_quarter(minute: str) -> datetime:
-    return quarter_of(datetime.fromisoformat(f"{minute}:00+00:00"))
+@lru_cache(maxsize=4096)
+def _log_key(minute: str, sender: str, unit: str, event: str) -> LogKey:
+    """What an event counts for: few keys for many events. Raises `ValueError`, `KeyError` or `TypeError` for what is none."""
+    if not (_is_name(sender) and _is_name(unit)):
+        raise ValueError("no name")
+    return LogKey(quarter_of(datetime.fromisoformat(f"{minute}:00+00:00")), sender, unit, KINDS[event])
 
 
 def _is_name(value: object) -> bool:
