@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import orjson
+from prometheus_client import Counter as Counting
 
 from services.capture.answers import Answer, accepted_item, refused_item, told, unavailable
 from services.capture.domain import IntakeRules, Kind, Refused, Submission, Taken
@@ -227,7 +228,7 @@ class Intake:
             self._count_failed(kind, error)
             raise
         self._instruments.produce_seconds.observe(perf_counter() - started)
-        self._count_accepted(kind, (decision,))
+        self._accepted(kind, decision.business_unit, decision.channel).inc()
         if decision.named:
             self._memory.keep(decision.event_id, encoded[1])
         return kept
@@ -373,9 +374,12 @@ class Intake:
             self._counts.add(at, sender, kind, SPOOLED)
 
     def _count_accepted(self, kind: Kind, accepted: Iterable[Taken]) -> None:
-        counter = self._instruments.leads_accepted if kind == "lead" else self._instruments.interactions_accepted
         for (unit, channel), count in Counter(map(_UNIT_AND_CHANNEL, accepted)).items():
-            counter.labels(self._rules.channel_label(unit, channel)).inc(count)
+            self._accepted(kind, unit, channel).inc(count)
+
+    def _accepted(self, kind: Kind, business_unit: str, channel: str) -> Counting:
+        counter = self._instruments.leads_accepted if kind == "lead" else self._instruments.interactions_accepted
+        return counter.labels(self._rules.channel_label(business_unit, channel))
 
     def _count_failed(self, kind: Kind, error: Exception) -> None:
         reason = "invalid" if isinstance(error, Rejected) else "unavailable"

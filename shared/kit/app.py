@@ -111,7 +111,14 @@ def build_app(
             app.state.draining = True
             log().info("service_stopping")
 
-    app = FastAPI(title=title, description=description, version=build_version(), lifespan=lifespan)
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=build_version(),
+        lifespan=lifespan,
+        # The framework would look for somebody who listens at every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.state.name = name
     app.state.api_token = settings.api_token.get_secret_value()
     app.state.privacy_token = settings.privacy_token.get_secret_value()
