@@ -35,6 +35,8 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         lifecycle.ContactAttempted: Handlers.on_fact,
         lifecycle.FollowUpScheduled: Handlers.on_fact,
         lifecycle.FollowUpMissed: Handlers.on_fact,
+        lifecycle.FollowUpDone: Handlers.on_fact,
+        lifecycle.FollowUpCancelled: Handlers.on_fact,
         lifecycle.OpportunityOpened: Handlers.on_fact,
         lifecycle.StageChanged: Handlers.on_fact,
         lifecycle.AmountChanged: Handlers.on_fact,

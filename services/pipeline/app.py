@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 
 from services.pipeline.api import audit, history, leads, opportunities, people
 from services.pipeline.api.parts import Parts
+from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Commands
 from services.pipeline.erasing import Erasing
 from services.pipeline.forgetting import Forgetting
@@ -18,6 +19,7 @@ from services.pipeline.imports import HistoryImports
 from services.pipeline.instruments import PipelineInstruments, WorkInstruments
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.stranded import Stranded
+from services.pipeline.timers import Timers
 from services.pipeline.workload import Workload
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
@@ -28,6 +30,10 @@ from shared.contracts.lifecycle_events import (
     ConsentChanged,
     ContactAttempted,
     CustomerChurned,
+    FollowUpCancelled,
+    FollowUpDone,
+    FollowUpMissed,
+    FollowUpScheduled,
     LeadArchived,
     LeadAssigned,
     LeadCreated,
@@ -79,6 +85,10 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
         LeadArchived,
         LeadReopened,
         ContactAttempted,
+        FollowUpScheduled,
+        FollowUpMissed,
+        FollowUpDone,
+        FollowUpCancelled,
         OpportunityOpened,
         StageChanged,
         AmountChanged,
@@ -127,6 +137,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         waiting=timedelta(days=settings.waiting_personal_days),
         letters=timedelta(days=settings.dead_letter_personal_days),
     )
+    timers = Timers(database, Assigning(policy), work_instruments, interval_seconds=settings.timer_interval_seconds)
     app = build_app(
         name="pipeline",
         title="Leadflow pipeline",
@@ -137,7 +148,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         consumer=consumer,
         relay=True,
         before_scrape=Workload(database, policy, work_instruments).refresh,
-        parts=[stranded.running, forgetting.running],
+        parts=[stranded.running, forgetting.running, timers.running],
     )
     app.state.pipeline = Parts(
         database,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.follow_up import Cause, Following
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.routing import Chosen, Router, fields_of_lead
 from services.pipeline.storage import worklist
@@ -39,14 +40,23 @@ class Assigning:
         self._version = policy.version
         self._units = {name: Router(unit) for name, unit in policy.business_units.items()}
         self._default = Router(policy.defaults)
+        self._following = {
+            name: Following(unit, policy.version, self.router(name).calendars)
+            for name, unit in policy.business_units.items()
+        }
+        self._follow_default = Following(policy.defaults, policy.version, self._default.calendars)
 
     def router(self, business_unit: str) -> Router:
         """How a unit gives out its leads."""
         return self._units.get(business_unit, self._default)
 
+    def following(self, business_unit: str) -> Following:
+        """What a unit does with its leads."""
+        return self._following.get(business_unit, self._follow_default)
+
     async def assign(self, transaction: Transaction, ledger: Ledger, wanted: Sequence[Wanted]) -> None:
         """Gives each lead that is wanted and has no owner to whom the rules choose, and records it. An assignment by rule
-        happened when its cause did; who was there to be given it is a matter of now."""
+        happened when its cause did; who was there to be given it is a matter of now. Then what is due for each begins."""
         by_unit: dict[str, list[Wanted]] = {}
         for one in wanted:
             root = ledger.root(one.lead_id)
@@ -61,6 +71,11 @@ class Assigning:
                     chosen = router.route(fields_of_lead(ledger, root.lead_id), office, transaction.now)
                     ledger.record(root.lead_id, self._draft(one, chosen))
             await worklist.close_office(transaction, unit, office)
+        for one in wanted:
+            root = ledger.root(one.lead_id)
+            cause = Cause(one.cause, one.correlation_id, one.occurred_at)
+            for draft in self.following(root.business_unit).begin(root.state, root.lead_id, cause):
+                ledger.record(root.lead_id, draft)
 
     def _draft(self, wanted: Wanted, chosen: Chosen) -> Draft:
         data = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -15,12 +15,13 @@ from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, decide_qualification
 from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.follow_up import Cause
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
 from services.pipeline.instruments import PipelineInstruments
-from services.pipeline.storage import loading, queries, saving
+from services.pipeline.storage import loading, queries, saving, tasks
 from shared.contracts.identity import event_id_from
 from shared.contracts.lifecycle_events import LeadQualified, LeadReopened
 from shared.contracts.policy import Policy, UnitPolicy
@@ -98,7 +99,7 @@ class Commands:
                 raise _taken()
             for draft in drafts:
                 ledger.record(lead_id, draft)
-            await self._give_out(transaction, ledger, lead_id, drafts)
+            await self._follow(transaction, ledger, lead_id, drafts, act)
             await saving.save(transaction, ledger)
             return lead_id, opened[0] if opened else None
 
@@ -119,6 +120,7 @@ class Commands:
             for draft in decide(lead.state, unit, act):
                 for member in ledger.group(lead_id):
                     ledger.record(member.lead_id, draft)
+            await self._follow(transaction, ledger, lead_id, (), act)
             if was_held_out:
                 qualified = decide_qualification(
                     lead.state,
@@ -201,8 +203,21 @@ class Commands:
         self._instruments.commands.labels(asked.name, "repeated" if done.repeated else "done").inc()
         return done
 
+    async def _follow(
+        self, transaction: Transaction, ledger: Ledger, lead_id: UUID, drafts: Sequence[Draft], act: Act
+    ) -> None:
+        """What a command does to the tasks that were open, and what it begins."""
+        root = ledger.root(lead_id)
+        known = await tasks.open_tasks(transaction, [one.lead_id for one in ledger.group(lead_id)])
+        if known:
+            cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
+            for draft in self._assigning.following(root.business_unit).after(root.state, drafts, known, cause):
+                ledger.record(root.lead_id, draft)
+        await self._give_out(transaction, ledger, lead_id, drafts)
+
     async def _give_out(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, drafts: Iterable[Draft]) -> None:
-        """A lead that is qualified, or taken up again, goes to somebody by the unit's rules, where it has nobody."""
+        """A lead that is qualified, or taken up again, goes to somebody by the unit's rules, where it has nobody, and what is due
+        for it begins."""
         wanted = [Wanted.by(lead_id, draft) for draft in drafts if draft.kind in (LeadQualified, LeadReopened)]
         await self._assigning.assign(transaction, ledger, wanted)
 

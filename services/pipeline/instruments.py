@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class PipelineInstruments:
@@ -45,5 +45,27 @@ class WorkInstruments:
             "leadflow_pipeline_unassigned_oldest_timestamp_seconds",
             "When the one that has waited longest for somebody was qualified; 0 where none waits.",
             ["business_unit"],
+            registry=registry,
+        )
+        self.timers_late = Gauge(
+            "leadflow_pipeline_timers_late_seconds",
+            "How long ago the timer was due that has waited longest to fire; 0 where none is late.",
+            registry=registry,
+        )
+        self.timers_due = Gauge(
+            "leadflow_pipeline_timers_due",
+            "Timers that are due and have not fired; no more than 10,000 are counted.",
+            registry=registry,
+        )
+        self.fired = Counter(
+            "leadflow_pipeline_timers_fired_total",
+            "Timers that fired, by what was due and what became of it.",
+            ["kind", "event"],
+            registry=registry,
+        )
+        self.lateness = Histogram(
+            "leadflow_pipeline_timer_lateness_seconds",
+            "How long after it was due a timer fired.",
+            buckets=(0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 600.0),
             registry=registry,
         )

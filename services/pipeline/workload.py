@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from services.pipeline.instruments import WorkInstruments
-from services.pipeline.storage import worklist
+from services.pipeline.storage import tasks, worklist
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
 from shared.kit.errors import Retryable
@@ -39,8 +39,11 @@ class Workload:
         self._taken_at = now
         try:
             waiting = await worklist.waiting(self._database)
+            due, late = await tasks.lateness(self._database, self._database.clock.now())
         except Retryable:
             return
+        self._instruments.timers_due.set(due)
+        self._instruments.timers_late.set(late)
         counts = dict.fromkeys(["default", *self._policy.business_units, "other"], 0)
         oldest: dict[str, float] = dict.fromkeys(counts, 0.0)
         for unit, number, since in waiting:

@@ -124,21 +124,54 @@ class ContactAttempted(LifecycleEvent):
 
 
 class FollowUpScheduled(LifecycleEvent):
-    """A next step is due."""
+    """Something is to be done until `due_at`, by its owner: that somebody answers (`kind` is `first_response`), a `step` of a
+    cadence, an `escalation` of what somebody else did not do, or a `task` that a person made. Said again of the same task it is
+    put off or somebody else's."""
 
     event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
     due_at: Moment
     kind: Name
     owner: str | None = None
+    task_id: UUID | None = None
+    name: Name | None = None
+    channel: str | None = None
+    starts_at: Moment | None = None
+    cadence: str | None = None
+    step: int | None = None
 
 
 class FollowUpMissed(LifecycleEvent):
-    """A next step was not taken in time."""
+    """Something was not done in time. It happened at `due_at`, and may still be done."""
 
     event: Literal["FollowUpMissed"] = "FollowUpMissed"
     due_at: Moment
     kind: Name
     owner: str | None = None
+    task_id: UUID | None = None
+    name: Name | None = None
+    cadence: str | None = None
+
+
+class FollowUpDone(LifecycleEvent):
+    """What was to be done is done."""
+
+    event: Literal["FollowUpDone"] = "FollowUpDone"
+    task_id: UUID
+    kind: Name
+    name: Name | None = None
+    owner: str | None = None
+    outcome: str | None = None
+
+
+class FollowUpCancelled(LifecycleEvent):
+    """What was to be done need not be done any more, with the reason: the lead's new status, or what somebody said."""
+
+    event: Literal["FollowUpCancelled"] = "FollowUpCancelled"
+    task_id: UUID
+    kind: Name
+    name: Name | None = None
+    owner: str | None = None
+    reason: Name
 
 
 class OpportunityEvent(LifecycleEvent):
@@ -267,6 +300,8 @@ LifecycleEvents = Annotated[
     | ContactAttempted
     | FollowUpScheduled
     | FollowUpMissed
+    | FollowUpDone
+    | FollowUpCancelled
     | OpportunityOpened
     | StageChanged
     | AmountChanged

@@ -26,7 +26,7 @@ SELECTOR = re.compile(r'leadflow_consumer_\w+\{(\w+)="(\w+)"\}')
 QUARANTINE = re.compile(r"leadflow_capture_quarantine\w+")
 TRAINING = re.compile(r'leadflow_scoring_trainings_total\{status="(\w+)"\}')
 MODEL = re.compile(r"leadflow_scoring_model\w+")
-WORK = re.compile(r"leadflow_pipeline_unassigned\w+")
+WORK = re.compile(r"leadflow_pipeline_(?:unassigned|timers|contacts)\w+")
 UPLOADS = re.compile(r"leadflow_capture_upload\w+")
 SPOOL = re.compile(r"leadflow_capture_spool\w+")
 
@@ -104,7 +104,7 @@ def test_what_alerts_watch_of_work_is_what_pipeline_tells() -> None:
     instruments.unassigned_since.labels("default")
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in WORK.findall(expression)}
-    assert len(watched) >= 1
+    assert len(watched) >= 2
     assert watched <= told
 
 

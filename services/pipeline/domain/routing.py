@@ -103,9 +103,10 @@ class Router:
         """Who shares leads."""
         return self._routing.teams
 
-    def calendar(self, owner: str | None) -> BusinessCalendar | None:
-        """When an owner works."""
-        return self._calendars.get(owner or "")
+    @property
+    def calendars(self) -> Mapping[str, BusinessCalendar]:
+        """When each owner works."""
+        return self._calendars
 
     def presence(self, owner: str, office: Office, at: datetime) -> Presence:
         """Whether somebody can be given a lead: whoever is `off` can too, and has it in the morning."""

@@ -1,6 +1,6 @@
 """Pipeline's tables and every query on them."""
 
-from services.pipeline.storage.office_tables import OwnerAbsence, OwnerLoad, TeamTrack, WorklistEntry
+from services.pipeline.storage.office_tables import OwnerAbsence, OwnerLoad, TaskRow, TeamTrack, WorklistEntry
 from services.pipeline.storage.tables import (
     Aside,
     Command,
@@ -29,6 +29,7 @@ __all__ = [
     "OwnerAbsence",
     "OwnerLoad",
     "PipelineTable",
+    "TaskRow",
     "TeamTrack",
     "Waiting",
     "WaitingIdentity",

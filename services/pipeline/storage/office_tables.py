@@ -62,3 +62,33 @@ class OwnerAbsence(PipelineTable, table=True):
     starts_at: datetime = Field(sa_type=DateTime(timezone=True))
     ends_at: datetime = Field(sa_type=DateTime(timezone=True))
     recorded_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+class TaskRow(PipelineTable, table=True):
+    """Something that is or was due for a lead, as its facts leave it. `fires_at` is when a timer has to look at it; none does at
+    one that is closed or was missed already. `lead_id` is the story that its facts are in."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index("tasks_fire", "fires_at", postgresql_where=text("fires_at IS NOT NULL")),
+        Index("tasks_of_lead", "lead_id", postgresql_where=text("status = 'open'")),
+        Index("tasks_of_owner", "owner", "due_at", postgresql_where=text("status = 'open'")),
+    )
+
+    task_id: UUID = Field(primary_key=True)
+    lead_id: UUID
+    business_unit: str = Field(sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    owner: str | None = Field(default=None, sa_type=Text)
+    channel: str | None = Field(default=None, sa_type=Text)
+    cadence: str | None = Field(default=None, sa_type=Text)
+    step: int | None = Field(default=None, sa_type=Integer)
+    status: str = Field(sa_type=Text)
+    starts_at: datetime = Field(sa_type=DateTime(timezone=True))
+    due_at: datetime = Field(sa_type=DateTime(timezone=True))
+    fires_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    missed_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    closed_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    outcome: str | None = Field(default=None, sa_type=Text)
+    updated_at: datetime = Field(sa_type=DateTime(timezone=True))

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from services.pipeline.domain.ledger import Lead, Ledger
-from services.pipeline.storage import worklist
+from services.pipeline.storage import tasks, worklist
 from services.pipeline.storage.rows import LEAD_COLUMNS, changes, deal_row, history_row, lead_row, published
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from shared.kit.database import RacedWrite, Transaction
@@ -88,6 +88,7 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     known = [changes(lead) for lead in changed if lead.stored]
     await transaction.set_wise(UPDATE_LEADS, known, now=now)
     await worklist.keep(transaction, changed)
+    await tasks.keep(transaction, ledger.entries)
     deals = _deals(ledger, changed)
     held = [lead.lead_id for lead in ledger] if deals else []
     if len(await transaction.set_wise(UPSERT_DEALS, deals, now=now, held=held)) != len(deals):

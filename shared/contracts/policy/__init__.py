@@ -6,6 +6,7 @@ carries the `version` that made it. Each section is a module here; a new one is 
 
 from shared.contracts.policy.channels import AdapterName, Endpoint, VerificationName
 from shared.contracts.policy.document import Policy, UnitPolicy
+from shared.contracts.policy.follow_up import Cadence, Escalation, FollowUp, Step
 from shared.contracts.policy.intake import ConsentRules, MarkLists, Marks, SpamSigns, Vocabulary
 from shared.contracts.policy.ratings import Grade, Ratings, Temperature
 from shared.contracts.policy.routing import ROUTING_VOCABULARY, Owner, Routing, RoutingRule, Team
@@ -37,12 +38,15 @@ __all__ = [
     "SEGMENT",
     "SEGMENT_VOCABULARY",
     "AdapterName",
+    "Cadence",
     "Cap",
     "ConsentRules",
     "Decay",
     "Endpoint",
     "EngagementRule",
+    "Escalation",
     "FitRule",
+    "FollowUp",
     "Grade",
     "MarkLists",
     "Marks",
@@ -57,6 +61,7 @@ __all__ = [
     "Section",
     "SpamSigns",
     "Stage",
+    "Step",
     "Team",
     "Temperature",
     "UnitPolicy",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from shared.contracts.conditions import ATTRIBUTE_PREFIX
 from shared.contracts.envelope import Currency, Name
 from shared.contracts.policy.channels import Endpoint, EndpointName
+from shared.contracts.policy.follow_up import FollowUp
 from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
 from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
@@ -43,6 +44,7 @@ class UnitPolicy(Section):
     scoring: Scoring = Scoring()
     qualification: Qualification = Qualification()
     routing: Routing = Routing()
+    follow_up: FollowUp = FollowUp()
     archive_reasons: tuple[Name, ...] = ("other",)
     loss_reasons: tuple[Name, ...] = ("other",)
     pipelines: dict[Name, tuple[Stage, ...]] = Field(default_factory=_one_stage)
@@ -57,6 +59,16 @@ class UnitPolicy(Section):
                 raise ValueError(
                     f"qualification names grade {grade!r}, which scoring never gives; it gives {', '.join(known)}"
                 )
+        for cadence in self.follow_up.cadences:
+            told = cadence.escalate.to if cadence.escalate is not None else None
+            if told is not None and self.routing.owners and told not in self.routing.owners:
+                raise ValueError(f"cadence {cadence.cadence!r} tells {told!r}, who is not under routing.owners")
+            for grade in cadence.grades:
+                if grade not in known:
+                    raise ValueError(
+                        f"cadence {cadence.cadence!r} names grade {grade!r}, which scoring never gives; it gives "
+                        f"{', '.join(known)}"
+                    )
         for field, vocabulary in self.vocabularies.items():
             if field not in VOCABULARY_FIELDS and not field.startswith(ATTRIBUTE_PREFIX):
                 raise ValueError(

@@ -1,0 +1,225 @@
+"""What is due for a lead, and what becomes of it: done, missed, put off, called off. All are facts in the lead's story; the tasks
+that are open are what these facts leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+from services.pipeline.domain.business_time import BusinessCalendar, NoTimeLeft
+from services.pipeline.domain.facts import Draft, given
+from services.pipeline.domain.state import LeadState
+from shared.contracts.identity import derived_event_id
+from shared.contracts.lifecycle_events import (
+    ContactAttempted,
+    FollowUpCancelled,
+    FollowUpDone,
+    FollowUpMissed,
+    FollowUpScheduled,
+    LeadAssigned,
+)
+from shared.contracts.policy import Cadence, UnitPolicy
+from shared.contracts.policy.follow_up import duration_of
+
+Kind = Literal["first_response", "step", "escalation", "task"]
+
+FIRST_RESPONSE: Kind = "first_response"
+
+
+class Task(NamedTuple):
+    """Something that is due for a lead. A `first_response` is met by any attempt to reach it, a `step` is one of a cadence, an
+    `escalation` is somebody's who was told, a `task` was made by a person."""
+
+    task_id: UUID
+    lead_id: UUID
+    kind: Kind
+    name: str
+    due_at: datetime
+    starts_at: datetime
+    owner: str | None = None
+    channel: str | None = None
+    cadence: str | None = None
+    step: int | None = None
+    missed: bool = False
+
+
+def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
+    """The task that a fact schedules."""
+    due_at = datetime.fromisoformat(data["due_at"])
+    starts_at = datetime.fromisoformat(data["starts_at"]) if "starts_at" in data else due_at
+    name = data.get("name", data["kind"])
+    owner, channel, cadence, step = (data.get(one) for one in ("owner", "channel", "cadence", "step"))
+    return Task(UUID(data["task_id"]), lead_id, data["kind"], name, due_at, starts_at, owner, channel, cadence, step)
+
+
+class Cause(NamedTuple):
+    """What something follows from, and when that was."""
+
+    event_id: UUID
+    correlation_id: UUID
+    occurred_at: datetime
+    actor: str | None = None
+
+    def draft(self, kind: Any, task_id: UUID, /, **data: Any) -> Draft:
+        """What follows, of one task."""
+        event_id = derived_event_id(self.event_id, f"{kind.__name__}:{task_id}")
+        facts = {"task_id": str(task_id), **given(actor=self.actor, **data)}
+        return Draft(kind, event_id, self.occurred_at, self.correlation_id, self.event_id, facts)
+
+
+def later(calendar: BusinessCalendar, start: datetime, wait: str) -> datetime:
+    """When so much working time has passed. A calendar that has none left makes nobody wait for ever: then time just passes."""
+    try:
+        return calendar.add(start, duration_of(wait))
+    except NoTimeLeft:
+        return start + duration_of(wait)
+
+
+def scheduled(cause: Cause, task: Task, policy_version: str | None = None) -> Draft:
+    """The task, to be done from then on."""
+    step = {} if task.step is None else {"step": task.step}
+    draft = cause.draft(
+        FollowUpScheduled,
+        task.task_id,
+        kind=task.kind,
+        name=task.name,
+        owner=task.owner,
+        channel=task.channel,
+        cadence=task.cadence,
+        due_at=task.due_at.isoformat(),
+        starts_at=task.starts_at.isoformat(),
+        policy_version=policy_version,
+    )
+    return draft._replace(data={**draft.data, **step})
+
+
+def done(cause: Cause, task: Task, outcome: str | None = None) -> Draft:
+    """The task is done."""
+    return cause.draft(FollowUpDone, task.task_id, kind=task.kind, name=task.name, owner=task.owner, outcome=outcome)
+
+
+def cancelled(cause: Cause, task: Task, reason: str) -> Draft:
+    """The task need not be done any more."""
+    return cause.draft(FollowUpCancelled, task.task_id, kind=task.kind, name=task.name, owner=task.owner, reason=reason)
+
+
+def over(state: LeadState) -> str | None:
+    """Why nothing is due for a lead any more; None where something may be."""
+    return state.mark or (state.status if state.status in ("archived", "converted", "customer") else None)
+
+
+class Following:
+    """The follow-up of one business unit. `calendars` are those of its owners."""
+
+    def __init__(self, unit: UnitPolicy, version: str, calendars: Mapping[str, BusinessCalendar]) -> None:
+        self._policy = unit.follow_up
+        self._version = version
+        self._calendar = BusinessCalendar.of(unit.working_hours, unit.zone)
+        self._calendars = calendars
+
+    def begin(self, state: LeadState, lead_id: UUID, cause: Cause) -> list[Draft]:
+        """What is due once a lead is qualified or taken up again: that somebody answers, and the first step."""
+        if state.status != "qualified" or state.mark is not None:
+            return []
+        cadence = self._policy.of_grade(state.graded.grade if state.graded is not None else None)
+        if cadence is None:
+            return []
+        owner = state.assigned.owner if state.assigned is not None else None
+        drafts: list[Draft] = []
+        if cadence.respond_within is not None and state.first_response_at is None:
+            due_at = later(self._calendar, cause.occurred_at, cadence.respond_within)
+            task_id = derived_event_id(cause.event_id, f"task:{FIRST_RESPONSE}")
+            task = Task(task_id, lead_id, FIRST_RESPONSE, FIRST_RESPONSE, due_at, cause.occurred_at, owner)
+            drafts.append(scheduled(cause, task._replace(cadence=cadence.cadence), self._version))
+        return [*drafts, *self._step(cadence, 0, lead_id, owner, cause)]
+
+    def after(self, state: LeadState, drafts: Sequence[Draft], tasks: Iterable[Task], cause: Cause) -> list[Draft]:
+        """What becomes of the open tasks of a lead after what was recorded just now."""
+        open_tasks = list(tasks)
+        if (reason := over(state)) is not None:
+            return [cancelled(cause, task, reason) for task in open_tasks]
+        follows: list[Draft] = []
+        for draft in drafts:
+            if draft.kind is ContactAttempted and draft.data.get("human", True) and draft.data.get("outbound", True):
+                follows += self._contacted(draft, open_tasks, cause)
+            elif draft.kind is LeadAssigned:
+                follows += self._handed_over(draft.data["owner"], open_tasks, cause)
+        return follows
+
+    def next_step(self, task: Task, outcome: str | None, cause: Cause) -> list[Draft]:
+        """What comes after a step that was done; nothing where its outcome ends the cadence, or the policy has it no more."""
+        cadence = self._policy.named(task.cadence)
+        if task.kind != "step" or task.step is None or cadence is None or outcome in cadence.stops_on:
+            return []
+        return self._step(cadence, task.step + 1, task.lead_id, task.owner, cause)
+
+    def fire(self, state: LeadState, task: Task) -> list[Draft]:
+        """What becomes of a task that is due now and is not done. It happened when it was due, whoever looks when."""
+        marker = derived_event_id(task.task_id, task.due_at.isoformat())
+        cause = Cause(marker, marker, task.due_at)
+        if (reason := over(state)) is not None:
+            return [cancelled(cause, task, reason)]
+        responded = state.first_response_at
+        if task.kind == FIRST_RESPONSE and responded is not None and responded <= task.due_at:
+            return [done(cause._replace(occurred_at=responded), task)]
+        missed = cause.draft(
+            FollowUpMissed,
+            task.task_id,
+            kind=task.kind,
+            name=task.name,
+            owner=task.owner,
+            due_at=task.due_at.isoformat(),
+            cadence=task.cadence,
+        )
+        cadence = self._policy.named(task.cadence)
+        if cadence is None or cadence.escalate is None or task.kind not in (FIRST_RESPONSE, "step"):
+            return [missed]
+        told = Task(
+            derived_event_id(marker, "task:escalation"),
+            task.lead_id,
+            "escalation",
+            f"{task.name} is late",
+            later(self._of(cadence.escalate.to), task.due_at, cadence.escalate.within),
+            task.due_at,
+            cadence.escalate.to,
+            cadence=cadence.cadence,
+        )
+        return [missed, scheduled(cause, told, self._version)]
+
+    def _step(self, cadence: Cadence, place: int, lead_id: UUID, owner: str | None, cause: Cause) -> list[Draft]:
+        if place >= len(cadence.steps):
+            return []
+        step = cadence.steps[place]
+        calendar = self._of(owner)
+        starts_at = later(calendar, cause.occurred_at, step.wait)
+        due_at = later(calendar, starts_at, step.within)
+        task_id = derived_event_id(cause.event_id, f"task:{cadence.cadence}:{place}")
+        task = Task(
+            task_id, lead_id, "step", step.step, due_at, starts_at, owner, step.channel, cadence.cadence, place
+        )  # fmt: skip
+        return [scheduled(cause, task, self._version)]
+
+    def _contacted(self, attempt: Draft, tasks: Iterable[Task], cause: Cause) -> list[Draft]:
+        outcome = attempt.data.get("outcome")
+        follows: list[Draft] = []
+        for task in tasks:
+            cadence = self._policy.named(task.cadence)
+            ends = task.kind == "step" and cadence is not None and outcome in cadence.stops_on
+            fits = task.kind == "step" and task.channel in (None, attempt.data["kind"])
+            if task.kind == FIRST_RESPONSE or fits:
+                follows += [done(cause, task, outcome), *self.next_step(task, outcome, cause)]
+            elif ends:
+                follows.append(cancelled(cause, task, str(outcome)))
+        return follows
+
+    def _handed_over(self, owner: str, tasks: Iterable[Task], cause: Cause) -> list[Draft]:
+        return [
+            scheduled(cause, task._replace(owner=owner))
+            for task in tasks
+            if task.kind != "escalation" and task.owner != owner
+        ]
+
+    def _of(self, owner: str | None) -> BusinessCalendar:
+        return self._calendars.get(owner or "", self._calendar)

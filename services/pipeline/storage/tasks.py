@@ -1,0 +1,133 @@
+"""Tasks: made of the facts of a transaction, read for a decision, found when they are due."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.domain.follow_up import Task
+from services.pipeline.domain.ledger import Entry, Ledger
+from services.pipeline.storage.loading import LOCK_LEADS, MEMBERS, lock_groups
+from services.pipeline.storage.worklist import COUNTED_AT_MOST
+from shared.kit.database import Database, Transaction, as_array
+
+SCHEDULE = """
+    INSERT INTO pipeline.tasks AS t (task_id, lead_id, business_unit, kind, name, owner, channel, cadence, step, status,
+        starts_at, due_at, fires_at, updated_at)
+    SELECT task_id, lead_id, business_unit, kind, name, owner, channel, cadence, step, 'open', starts_at, due_at, due_at, :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(task_id uuid, lead_id uuid, business_unit text, kind text, name text,
+        owner text, channel text, cadence text, step integer, starts_at timestamptz, due_at timestamptz)
+    ON CONFLICT (task_id) DO UPDATE SET owner = excluded.owner, starts_at = excluded.starts_at, due_at = excluded.due_at,
+        fires_at = CASE WHEN t.missed_at IS NULL OR t.due_at <> excluded.due_at THEN excluded.due_at END,
+        missed_at = CASE WHEN t.due_at = excluded.due_at THEN t.missed_at END, updated_at = excluded.updated_at"""
+
+MISS = """
+    UPDATE pipeline.tasks t SET missed_at = r.at, fires_at = NULL, updated_at = :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(task_id uuid, at timestamptz) WHERE t.task_id = r.task_id"""
+
+CLOSE = """
+    UPDATE pipeline.tasks t SET status = r.status, closed_at = r.at, outcome = r.outcome, fires_at = NULL, updated_at = :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(task_id uuid, status text, at timestamptz, outcome text)
+    WHERE t.task_id = r.task_id"""
+
+_TASK = (
+    "t.task_id, t.lead_id, t.kind, t.name, t.due_at, t.starts_at, t.owner, t.channel, t.cadence, t.step, t.missed_at"
+)
+
+
+async def keep(transaction: Transaction, entries: Iterable[Entry]) -> None:
+    """Brings the tasks up to the facts that were recorded. Of one task's facts in one transaction the last of a kind counts, and
+    what closes it comes last."""
+    due: dict[str, dict[str, Any]] = {}
+    missed: dict[str, dict[str, Any]] = {}
+    closed: dict[str, dict[str, Any]] = {}
+    for lead, _, fact in entries:
+        if not fact.event.startswith("FollowUp"):
+            continue
+        data = fact.data
+        name = str(data.get("task_id", fact.event_id))
+        match fact.event:
+            case "FollowUpScheduled":
+                fields = ("kind", "owner", "channel", "cadence", "step", "due_at")
+                due[name] = {
+                    "task_id": name,
+                    "lead_id": lead.lead_id,
+                    "business_unit": lead.business_unit,
+                    "name": data.get("name", data["kind"]),
+                    "starts_at": data.get("starts_at", fact.occurred_at),
+                    **{one: data.get(one) for one in fields},
+                }
+            case "FollowUpMissed":
+                missed[name] = {"task_id": name, "at": fact.occurred_at}
+            case kind:
+                status = "done" if kind == "FollowUpDone" else "cancelled"
+                outcome = data.get("outcome", data.get("reason"))
+                closed[name] = {"task_id": name, "status": status, "at": fact.occurred_at, "outcome": outcome}
+    now = transaction.now
+    await transaction.set_wise(SCHEDULE, list(due.values()), now=now)
+    await transaction.set_wise(MISS, list(missed.values()), now=now)
+    await transaction.set_wise(CLOSE, list(closed.values()), now=now)
+
+
+async def open_tasks(source: Database | Transaction, lead_ids: Collection[UUID]) -> list[Task]:
+    """What is due for these leads, soonest first."""
+    rows = await source.rows(
+        f"""
+        SELECT {_TASK} FROM pipeline.tasks t
+        WHERE t.lead_id = ANY(CAST(:ids AS uuid[])) AND t.status = 'open' ORDER BY t.due_at, t.task_id""",
+        ids=as_array(lead_ids),
+    )
+    return [task_of(row) for row in rows]
+
+
+async def due(transaction: Transaction, limit: int) -> tuple[list[Task], Ledger]:
+    """What is due now, soonest first, locked with its leads.
+
+    Nothing is waited for: a task or a lead that somebody else has at this moment is left for the next look. So a timer, which
+    comes from the tasks to the leads, and a command, which comes the other way, never wait for each other.
+    """
+    rows = await transaction.rows(
+        f"""
+        SELECT {_TASK} FROM pipeline.tasks t WHERE t.fires_at <= :now
+        ORDER BY t.fires_at LIMIT :limit FOR UPDATE SKIP LOCKED""",
+        now=transaction.now,
+        limit=limit,
+    )
+    tasks = [task_of(row) for row in rows]
+    if not tasks:
+        return [], Ledger()
+    groups = {row.lead_id for row in await transaction.rows(MEMBERS, ids=as_array({one.lead_id for one in tasks}))}
+    locked = {row.lead_id for row in await transaction.rows(f"{LOCK_LEADS} SKIP LOCKED", ids=as_array(groups))}
+    if locked != groups:
+        rows = await transaction.rows(
+            """
+            SELECT lead_id FROM pipeline.leads WHERE lead_id = ANY(CAST(:ids AS uuid[])) AND root_id NOT IN
+                (SELECT root_id FROM pipeline.leads WHERE lead_id = ANY(CAST(:missing AS uuid[])))""",
+            ids=as_array(locked),
+            missing=as_array(groups - locked),
+        )
+        locked = {row.lead_id for row in rows}
+    ledger = await lock_groups(transaction, locked)
+    return [one for one in tasks if one.lead_id in ledger], ledger
+
+
+def task_of(row: Any) -> Task:
+    """A task as its row has it."""
+    return Task(
+        row.task_id, row.lead_id, row.kind, row.name, row.due_at, row.starts_at, row.owner, row.channel, row.cadence, row.step,
+        row.missed_at is not None,
+    )  # fmt: skip
+
+
+async def lateness(source: Database | Transaction, now: datetime) -> tuple[int, float]:
+    """How many timers are due and have not fired, counted so far, and for how many seconds the first has been."""
+    (row,) = await source.rows(
+        """
+        SELECT count(*) AS timers, min(fires_at) AS since
+        FROM (SELECT fires_at FROM pipeline.tasks WHERE fires_at <= :now ORDER BY fires_at LIMIT :most) due""",
+        now=now,
+        most=COUNTED_AT_MOST,
+    )
+    return row.timers, (now - row.since).total_seconds() if row.timers else 0.0

@@ -1,0 +1,67 @@
+"""Looks all the time at what is due, and records what was not done: as many timers as there are processes share the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.pipeline.assigning import Assigning
+from services.pipeline.instruments import WorkInstruments
+from services.pipeline.storage import saving, tasks
+from shared.kit.background import running
+from shared.kit.database import Database, Transaction
+from shared.kit.logs import log
+from shared.kit.transient import is_transient
+
+AT_ONCE = 500
+
+
+class Timers:
+    """One task beside the consumer."""
+
+    def __init__(
+        self, database: Database, assigning: Assigning, instruments: WorkInstruments, *, interval_seconds: float
+    ) -> None:
+        self._database = database
+        self._assigning = assigning
+        self._instruments = instruments
+        self._interval_seconds = interval_seconds
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Looks until the context ends."""
+        async with running(self._run(), "pipeline-timers"):
+            yield
+
+    async def once(self) -> int:
+        """Fires what is due now, at most a batch, in one transaction with what it announces. How many there were."""
+        fired, lateness = await self._database.run(self._fire)
+        for kind, event, late in lateness:
+            self._instruments.fired.labels(kind, event).inc()
+            self._instruments.lateness.observe(late)
+        return fired
+
+    async def _fire(self, transaction: Transaction) -> tuple[int, list[tuple[str, str, float]]]:
+        due, ledger = await tasks.due(transaction, AT_ONCE)
+        told: list[tuple[str, str, float]] = []
+        for task in due:
+            root = ledger.root(task.lead_id)
+            drafts = self._assigning.following(root.business_unit).fire(root.state, task)
+            for draft in drafts:
+                ledger.record(root.lead_id, draft)
+            late = (transaction.now - task.due_at).total_seconds()
+            told.append((task.kind, drafts[0].kind.__name__, max(late, 0.0)))
+        await saving.save(transaction, ledger)
+        return len(due), told
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if await self.once() == AT_ONCE:
+                    continue
+            except Exception as error:
+                if not is_transient(error):
+                    log().error("timers_failed", error_type=type(error).__name__)
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(self._interval_seconds)
