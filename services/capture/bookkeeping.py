@@ -84,7 +84,14 @@ class Book(Pending[E]):
     """Entries that are written one row each."""
 
     def __init__(
-        self, name: str, write: Write[E], instruments: BookInstruments, *, max_entries: int, max_bytes: int
+        self,
+        name: str,
+        write: Write[E],
+        instruments: BookInstruments,
+        *,
+        max_entries: int,
+        max_bytes: int,
+        hurry: Callable[[], None],
     ) -> None:
         super().__init__(name, instruments)
         self._write = write
@@ -92,6 +99,7 @@ class Book(Pending[E]):
         self._bytes = 0
         self._max_entries = max_entries
         self._max_bytes = max_bytes
+        self._hurry = hurry
         self._noted = self._settled = 0
         self._asked: list[tuple[int, asyncio.Future[bool]]] = []
 
@@ -108,11 +116,13 @@ class Book(Pending[E]):
         return True
 
     async def written(self, within_seconds: float) -> bool:
-        """Whether all that was noted until now is in the database by then: for the few who have to know."""
+        """Whether all that was noted until now is in the database by then: for the few who have to know. It is written at
+        once."""
         if self._settled == self._noted:
             return True
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._asked.append((self._noted, answer))
+        self._hurry()
         try:
             return await asyncio.wait_for(answer, within_seconds)
         except TimeoutError:
@@ -198,6 +208,7 @@ class Books:
         self._instruments = instruments
         self._open: list[Pending[Any]] = []
         self._ending = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._told = False
 
     def book(
@@ -206,7 +217,9 @@ class Books:
         """Opens a book of entries. `name` labels its metrics."""
         if self._database is None:
             max_entries = 0
-        book = Book(name, write, self._instruments, max_entries=max_entries, max_bytes=max_bytes)
+        book = Book(
+            name, write, self._instruments, max_entries=max_entries, max_bytes=max_bytes, hurry=self._wanted.set
+        )
         self._open.append(book)
         return book
 
@@ -227,6 +240,7 @@ class Books:
             yield
         finally:
             self._ending.set()
+            self._wanted.set()
             await asyncio.wait([task], timeout=grace_seconds)
             # The driver takes ten seconds to give a query up that a server does not answer. Nobody waits for that.
             task.cancel()
@@ -241,7 +255,8 @@ class Books:
         while not self._ending.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self._ending.wait()
+                    await self._wanted.wait()
+            self._wanted.clear()
             written = await self.write_all()
             pause = EVERY_SECONDS if written else min(2 * pause, LONGEST_PAUSE_SECONDS)
         await self.write_all()

@@ -9,7 +9,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fuzz.budget import examples
@@ -191,6 +191,7 @@ def test_any_form(capture: Serving, data: st.DataObject) -> None:
 
 
 @examples(12, 0.5)
+@example(method="GET", name="\ud800", unit="default", query={})
 @given(
     st.sampled_from(["GET", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE"]),
     st.sampled_from([*SIGNED, *KEYED, "form", "nobody", "\x00", "%00", "a/b", "\ud800"]),
