@@ -201,7 +201,7 @@ class Handlers:
     async def _load(self, transaction: Transaction, arrivals: Sequence[Arrival]) -> Work:
         """Everything the batch needs, in a handful of statements, identities before leads, leads in order."""
         events = [arrival.record.event for arrival in arrivals]
-        seen = await loading.seen_causes(transaction, [event.event_id for event in events])
+        seen, erased_until = await loading.seen_causes(transaction, [event.event_id for event in events])
         first: dict[UUID, LeadCaptured] = {}
         for event in events:
             if isinstance(event, LeadCaptured) and event.event_id not in seen:
@@ -216,7 +216,9 @@ class Handlers:
         lead_ids = {event.lead_id for event in events} | set(owners.values()) | {one.lead_id for one in seen.values()}
         ledger = await loading.lock_groups(transaction, lead_ids)
         work: Work = Batch(ledger, owners)
-        work.erased = await erasures.erased(transaction, (name for event in named for name in names_of(event)))
+        before = [event for event in named if erased_until is not None and event.recorded_at <= erased_until]
+        if before:
+            work.erased = await erasures.erased(transaction, (name for event in before for name in names_of(event)))
         for event_id, one in seen.items():
             work.remember(event_id, one.lead_id, one.fingerprint)
         unknown = {event.lead_id for event in captured if event.lead_id not in ledger}
@@ -240,7 +242,7 @@ class Handlers:
                 tokens.setdefault(place, []).append(one.token)
         if not found:
             return
-        seen = await loading.seen_causes(transaction, [event_id for _, event_id in found])
+        seen, _ = await loading.seen_causes(transaction, [event_id for _, event_id in found])
         for event_id, known in seen.items():
             work.remember(event_id, known.lead_id, known.fingerprint)
         for place, one in found.items():

@@ -254,8 +254,10 @@ class Handlers:
             if isinstance(record.event, LeadCaptured | InteractionRecorded):
                 captured.setdefault((record.event.lead_id, record.event.event_id), record.event)
         touches = {place: touch(event, self._keeping) for place, event in captured.items()}
-        erased = await storage.erased(tx, {lead_id for lead_id, _ in captured}) if captured else {}
-        for place in captured if erased else ():
+        latest = await storage.latest(tx) if captured else None
+        before = [place for place, event in captured.items() if latest is not None and event.recorded_at <= latest]
+        erased = await storage.erased(tx, {lead_id for lead_id, _ in before}) if before else {}
+        for place in before:
             if place[0] in erased and captured[place].recorded_at <= erased[place[0]]:
                 touches[place] = without_person(touches[place])
         return touches

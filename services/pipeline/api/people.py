@@ -20,6 +20,7 @@ from services.pipeline.domain.refusals import Refused
 from services.pipeline.erasing import Erasing, Found, Person
 from services.pipeline.storage import erasures, queries
 from shared.kit.errors import Rejected
+from shared.kit.logs import log
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["people"])
@@ -69,7 +70,7 @@ async def find(request: Request, who: Who) -> Response:
 
 @router.post("/people:export", summary="Everything that is kept of a person here, for the person")
 async def export(request: Request, who: Who, actor: Actor) -> Response:
-    """404 where nobody is known."""
+    """404 where nobody is known. Who asked, and of which leads, stands in this service's log."""
     erasing = _erasing(request)
     found = await _found(erasing, who)
     held = await erasing.held(found.names)
@@ -81,6 +82,7 @@ async def export(request: Request, who: Who, actor: Actor) -> Response:
             fix="Try another address or number of theirs; quarantine is capture's to look through.",
         )
     database = parts_of(request).database
+    log().info("person_exported", actor=actor, lead_ids=sorted(map(str, found.lead_ids)))
     roots = {root for one in found.lead_ids if (root := await queries.root_of(database, one)) is not None}
     return JSONAnswer(
         {

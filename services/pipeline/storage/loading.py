@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, KeysView
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -49,17 +50,20 @@ class Stored:
     fingerprint: str | None = None
 
 
-async def seen_causes(transaction: Transaction, event_ids: Collection[UUID]) -> dict[UUID, Seen]:
-    """Which captured leads, interactions and scores are facts already."""
-    if not event_ids:
-        return {}
+async def seen_causes(
+    transaction: Transaction, event_ids: Collection[UUID]
+) -> tuple[dict[UUID, Seen], datetime | None]:
+    """Which captured leads, interactions and scores are facts already; and the moment of the latest erasure, since nothing
+    that was recorded after it can be erased."""
     rows = await transaction.rows(
         """
-        SELECT causation_id, lead_id, fingerprint FROM pipeline.history
-        WHERE causation_id = ANY(CAST(:ids AS uuid[])) AND event IN ('LeadCreated', 'LeadTouched', 'LeadGraded')""",
+        SELECT causation_id, lead_id, fingerprint, CAST(NULL AS timestamptz) AS until FROM pipeline.history
+        WHERE causation_id = ANY(CAST(:ids AS uuid[])) AND event IN ('LeadCreated', 'LeadTouched', 'LeadGraded')
+        UNION ALL SELECT NULL, NULL, NULL, max(until) FROM pipeline.erasures""",
         ids=as_array(event_ids),
     )
-    return {row.causation_id: Seen(row.lead_id, row.fingerprint) for row in rows}
+    latest = rows.pop().until
+    return {row.causation_id: Seen(row.lead_id, row.fingerprint) for row in rows}, latest
 
 
 async def claim_identities(

@@ -185,6 +185,7 @@ class Erasure(PipelineTable, table=True):
     """That somebody was erased: up to when, by whom and why, which leads that were, and how much was erased. It names nobody."""
 
     __tablename__ = "erasures"
+    __table_args__ = (Index("erasures_until", "until"),)
 
     erasure_id: UUID = Field(primary_key=True)
     until: datetime = _time()

@@ -28,6 +28,13 @@ async def stand_alone(tx: Transaction) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext('leadflow-scoring-erasures'))")
 
 
+async def latest(tx: Transaction) -> datetime | None:
+    """The moment of the latest erasure: nothing that was recorded after it can be erased."""
+    (row,) = await tx.rows("SELECT max(until) AS until FROM scoring.erased")
+    until: datetime | None = row.until
+    return until
+
+
 async def erased(tx: Transaction, lead_ids: Iterable[UUID]) -> dict[UUID, datetime]:
     """Which of these leads were erased, and up to when."""
     rows = await tx.rows(

@@ -121,6 +121,7 @@ class ErasedRow(ScoringTable, table=True):
     happened. `erased_at` is when this service did it."""
 
     __tablename__ = "erased"
+    __table_args__ = (Index("erased_until", "until"),)
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
     until: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -16,7 +16,7 @@ from tests.support.patience import eventually
 from tests.support.services import API_TOKEN
 from tests.support.tables import tables_saying
 
-PEOPLE = 30
+PEOPLE = 8
 OPERATOR = {"Authorization": f"Bearer {API_TOKEN}", "Leadflow-Actor": "chaos"}
 READERS = ("scoring", "pipeline")
 SECRET = "Secretname"
@@ -25,11 +25,11 @@ SECRET = "Secretname"
 @scenario(row=38, title="people are erased while the log is read again from its beginning", seconds=110)
 async def erasure_during_replay(stage: Stage, chance: random.Random) -> None:
     """Some before the replay, some while it runs, some in a database that is then restored to what it was before."""
-    async with open_world(stage) as world:
+    async with open_world(stage, rate=40.0) as world:
         early = await _people(world, "early", chance)
         during = await _people(world, "during", chance)
         restored = await _people(world, "restored", chance)
-        await some_leads(world)
+        await some_leads(world, 100)
         await world.quiet()
         await _erase(world, early, chance)
         backup = stage.folder / "backup"
