@@ -135,10 +135,12 @@ async def delete_met_rows(tx: Transaction, before: datetime, limit: int) -> int:
     rows = await tx.rows(
         """
         DELETE FROM capture.upload_rows WHERE (upload_id, event_id) IN (
-            SELECT met.upload_id, met.event_id FROM capture.upload_rows AS met
-            LEFT JOIN capture.uploads AS job ON job.upload_id = met.upload_id
-            WHERE job.upload_id IS NULL OR (job.ended_at <= :before
-                AND (job.status = 'done' OR (job.status IN ('failed', 'cancelled') AND job.file_deleted_at IS NOT NULL)))
+            SELECT met.upload_id, met.event_id FROM capture.uploads AS job
+            CROSS JOIN LATERAL (
+                SELECT upload_id, event_id FROM capture.upload_rows WHERE upload_id = job.upload_id LIMIT :limit
+            ) AS met
+            WHERE job.ended_at <= :before
+                AND (job.status = 'done' OR (job.status IN ('failed', 'cancelled') AND job.file_deleted_at IS NOT NULL))
             LIMIT :limit
         ) RETURNING 1""",
         before=before,

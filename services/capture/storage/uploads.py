@@ -338,6 +338,8 @@ async def delete_uploads(tx: Transaction, before: datetime, limit: int) -> int:
             ) RETURNING upload_id
         ), faults AS (
             DELETE FROM capture.upload_faults WHERE upload_id IN (SELECT upload_id FROM gone)
+        ), met AS (
+            DELETE FROM capture.upload_rows WHERE upload_id IN (SELECT upload_id FROM gone)
         )
         SELECT upload_id FROM gone""",
         before=before,
