@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from services.pipeline.api import audit, history, leads, opportunities, people
+from services.pipeline.api import audit, history, leads, matches, opportunities, people
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Commands
@@ -17,6 +17,7 @@ from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
 from services.pipeline.imports import HistoryImports
 from services.pipeline.instruments import PipelineInstruments, WorkInstruments
+from services.pipeline.matching.finding import Finding
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.stranded import Stranded
 from services.pipeline.timers import Timers
@@ -138,6 +139,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         letters=timedelta(days=settings.dead_letter_personal_days),
     )
     timers = Timers(database, Assigning(policy), work_instruments, interval_seconds=settings.timer_interval_seconds)
+    finding = Finding(database, policy, secret, instruments, interval_seconds=settings.matching_interval_seconds)
     app = build_app(
         name="pipeline",
         title="Leadflow pipeline",
@@ -148,7 +150,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         consumer=consumer,
         relay=True,
         before_scrape=Workload(database, policy, work_instruments).refresh,
-        parts=[stranded.running, forgetting.running, timers.running],
+        parts=[stranded.running, forgetting.running, timers.running, finding.running],
     )
     app.state.pipeline = Parts(
         database,
@@ -158,7 +160,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         secret,
         Erasing(database, policy, secret, handlers.fingerprint),
     )
-    for router in (leads.router, opportunities.router, history.router, audit.router):
+    for router in (leads.router, matches.router, opportunities.router, history.router, audit.router):
         app.include_router(router, dependencies=[Depends(require_token)])
     app.include_router(people.router, dependencies=[Depends(require_privacy_token)])
     return app

@@ -17,11 +17,12 @@ from services.pipeline.domain.decisions import Act, decide_qualification
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.follow_up import Cause
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
+from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
 from services.pipeline.instruments import PipelineInstruments
-from services.pipeline.storage import loading, queries, saving, tasks
+from services.pipeline.storage import erasures, loading, matches, queries, saving, tasks
 from shared.contracts.identity import event_id_from
 from shared.contracts.lifecycle_events import LeadQualified, LeadReopened
 from shared.contracts.policy import Policy, UnitPolicy
@@ -156,6 +157,27 @@ class Commands:
             return lead_id, None
 
         return await self._run(asked, str(lead_id), work)
+
+    async def merge(self, lead_id: UUID, other_id: UUID, asked: Asked, candidate_id: UUID | None = None) -> Done:
+        """Makes two leads one person because somebody says so; whichever ids are named, their groups come together."""
+
+        async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
+            await erasures.stand_beside(transaction)
+            ledger = await loading.lock_groups(transaction, [lead_id, other_id])
+            if lead_id not in ledger or other_id not in ledger:
+                raise no_such_lead()
+            await loading.load_stories(transaction, ledger, [lead_id, other_id])
+            await loading.load_apart(transaction, ledger, [lead.lead_id for lead in ledger])
+            self._match(asked, ledger.root(lead_id).lead_id, ledger.group(lead_id))
+            act = self._act(transaction, asked, command_id, ledger.root(lead_id).state)
+            gone = await erasures.erased(transaction, [str(lead.lead_id) for lead in ledger])
+            merge_by_judgement(ledger, lead_id, other_id, act, gone)
+            await saving.save(transaction, ledger)
+            if candidate_id is not None:
+                await matches.decide(transaction, candidate_id, "merged", asked.actor)
+            return lead_id, None
+
+        return await self._run(asked, f"{lead_id}/{other_id}", work)
 
     async def on_deal(self, opportunity_id: str, business_unit: str | None, asked: Asked, decide: DecideDeal) -> Done:
         """A command on a deal."""

@@ -19,7 +19,7 @@ from services.pipeline.domain.erasure import forgotten, names_of
 from services.pipeline.domain.identity_join import join_by_identities
 from services.pipeline.erasing import take_order
 from services.pipeline.instruments import PipelineInstruments
-from services.pipeline.storage import erasures, loading, saving
+from services.pipeline.storage import erasures, loading, matches, saving
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
@@ -111,6 +111,8 @@ class Handlers:
             ledger[event.lead_id].learn(
                 capture_intake.personal(event), event.occurred_at, doubtful=event.mark is not None and not held_out
             )
+            if self._policy.unit(event.business_unit).matching.enabled:
+                work.learned.append(event.lead_id)
         work.remember(event.event_id, event.lead_id, fingerprint)
         for consent in capture_intake.consents(event):
             ledger.record(event.lead_id, consent if erased is None else consent._replace(aside=None))
@@ -267,6 +269,7 @@ class Handlers:
 
     async def _save(self, transaction: Transaction, work: Work, arrivals: Sequence[Arrival]) -> None:
         await saving.save(transaction, work.ledger)
+        await matches.enqueue(transaction, work.learned)
         for event, count in Counter(entry.fact.event for entry in work.ledger.entries).items():
             self._instruments.facts.labels(event).inc(count)
         fresh = [one for one in work.pending if not one.stored and not one.taken]

@@ -29,6 +29,12 @@ class PipelineInstruments:
         self.taken_up = Counter(
             "leadflow_pipeline_waiting_taken_up_total", "Waiting records whose lead became known.", registry=registry
         )
+        self.merge_candidates = Counter(
+            "leadflow_pipeline_merge_candidates_total",
+            "Pairs of leads that are probably one person: found, and merged by policy.",
+            ["outcome"],
+            registry=registry,
+        )
 
 
 class WorkInstruments:

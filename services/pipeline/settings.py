@@ -16,6 +16,9 @@ class PipelineSettings(ServiceSettings):
     port: int = Field(8003, ge=0, le=65535)
     stranded_interval_seconds: float = Field(1.0, gt=0)
     timer_interval_seconds: float = Field(0.25, gt=0, description="How often what is due is looked at.")
+    matching_interval_seconds: float = Field(
+        1.0, gt=0, description="How often leads that may be one person are looked for."
+    )
     waiting_personal_days: float = Field(
         30.0, gt=0, description="How long what waits for its lead still says who it is about."
     )

@@ -42,6 +42,7 @@ class Batch(Generic[R]):
     duplicates: list[R] = field(default_factory=list)
     conflicts: int = 0
     pending: list[Pending[R]] = field(default_factory=list)
+    learned: list[UUID] = field(default_factory=list)
     erased: dict[str, Erased] = field(default_factory=dict)
     extensions: list[Extension] = field(default_factory=list)
     qualified: list[tuple[UUID, Draft]] = field(default_factory=list)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.facts import Draft, given
+from services.pipeline.domain.matching.person import ATTRIBUTES
 from services.pipeline.domain.state import CAPTURED
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.identity import derived_event_id
@@ -103,6 +104,8 @@ def personal(event: LeadCaptured) -> dict[str, Any]:
     known: dict[str, Any] = given(
         company=event.company, job_title=event.job_title, country=event.country, language=event.language
     )
+    if event.attributes:
+        known |= {name: event.attributes[name] for name in ATTRIBUTES if name in event.attributes}
     who = event.personal
     if who is None:
         as_sent, suggestions = event.as_sent, event.suggestions

@@ -86,6 +86,7 @@ class Ledger:
         self.changed: set[UUID] = set()
         self.apart: set[frozenset[UUID]] = set()
         self.newly_apart: set[frozenset[UUID]] = set()
+        self.reconciled: set[frozenset[UUID]] = set()
         self._leads: dict[UUID, Lead] = {}
         self._members: dict[UUID, list[UUID]] = {}
         for lead in leads:
@@ -182,6 +183,13 @@ class Ledger:
         return not any(
             frozenset((mine.lead_id, theirs.lead_id)) in self.apart for mine in self.group(one) for theirs in others
         )
+
+    def reconcile(self, one: UUID, other: UUID) -> None:
+        """Forgets that members of two groups were taken apart: somebody knows better now."""
+        pairs = {frozenset((m.lead_id, t.lead_id)) for m in self.group(one) for t in self.group(other)} & self.apart
+        self.apart -= pairs
+        self.newly_apart -= pairs
+        self.reconciled |= pairs
 
     def _below(self, lead_id: UUID) -> set[UUID]:
         found = {lead_id}

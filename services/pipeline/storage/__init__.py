@@ -1,5 +1,6 @@
 """Pipeline's tables and every query on them."""
 
+from services.pipeline.storage.match_tables import MatchKey, MatchQueue, MatchUnit, MergeCandidate
 from services.pipeline.storage.office_tables import OwnerAbsence, OwnerLoad, TaskRow, TeamTrack, WorklistEntry
 from services.pipeline.storage.tables import (
     Aside,
@@ -24,6 +25,10 @@ __all__ = [
     "HistoryEntry",
     "Lead",
     "LeadIdentity",
+    "MatchKey",
+    "MatchQueue",
+    "MatchUnit",
+    "MergeCandidate",
     "NeverMerge",
     "Opportunity",
     "OwnerAbsence",

@@ -67,6 +67,11 @@ INSERT_APART = """
     SELECT lead_id, other_id, :now FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, other_id uuid)
     ON CONFLICT DO NOTHING"""
 
+DELETE_APART = """
+    DELETE FROM pipeline.never_merge n
+    USING json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, other_id uuid)
+    WHERE n.lead_id = r.lead_id AND n.other_id = r.other_id"""
+
 
 async def save(transaction: Transaction, ledger: Ledger) -> None:
     """Writes every lead that changed and every new fact, and announces the facts in the order they were recorded.
@@ -94,6 +99,7 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     if len(await transaction.set_wise(UPSERT_DEALS, deals, now=now, held=held)) != len(deals):
         raise RacedWrite
     await transaction.set_wise(INSERT_APART, _both_ways(ledger.newly_apart), now=now)
+    await transaction.set_wise(DELETE_APART, _both_ways(ledger.reconciled))
     topic = PIPELINE_LIFECYCLE.name
     for entry, data in entries:
         transaction.announce(topic, str(entry.lead.lead_id), published(entry, now, data))

@@ -8,6 +8,7 @@ from shared.contracts.policy.channels import AdapterName, Endpoint, Verification
 from shared.contracts.policy.document import Policy, UnitPolicy
 from shared.contracts.policy.follow_up import Cadence, Escalation, FollowUp, Step
 from shared.contracts.policy.intake import ConsentRules, MarkLists, Marks, SpamSigns, Vocabulary
+from shared.contracts.policy.matching import Matching
 from shared.contracts.policy.ratings import Grade, Ratings, Temperature
 from shared.contracts.policy.routing import ROUTING_VOCABULARY, Owner, Routing, RoutingRule, Team
 from shared.contracts.policy.scoring import Rules, Scoring, Variant
@@ -50,6 +51,7 @@ __all__ = [
     "Grade",
     "MarkLists",
     "Marks",
+    "Matching",
     "Owner",
     "Policy",
     "Qualification",

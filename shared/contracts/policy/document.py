@@ -12,6 +12,7 @@ from shared.contracts.envelope import Currency, Name
 from shared.contracts.policy.channels import Endpoint, EndpointName
 from shared.contracts.policy.follow_up import FollowUp
 from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
+from shared.contracts.policy.matching import Matching
 from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
@@ -40,6 +41,7 @@ class UnitPolicy(Section):
     shared_phones: tuple[SharedPhone, ...] = ()
     marks: Marks = Marks()
     consent: ConsentRules = ConsentRules()
+    matching: Matching = Matching()
     own_domains: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")], ...] = ()
     scoring: Scoring = Scoring()
     qualification: Qualification = Qualification()

@@ -9,7 +9,7 @@ from typing import Any
 from services.pipeline.domain.matching.words import company_letters, name_words, words
 from shared.contracts.identity import MADE_UP_ENDINGS, email_identity, phone_identity
 
-PLACES = ("street", "house_number", "address_2", "city", "postcode")
+PLACES = ("street", "address", "house_number", "address_2", "city", "postcode")
 """Attributes of a lead that say where somebody lives or works."""
 
 ATTRIBUTES = (*PLACES, "birth_date", "personal_number")
@@ -74,7 +74,9 @@ def person(
         company=company_letters(_text(known, "company")),
         country=_text(known, "country").upper(),
         house="".join(words(_text(known, "house_number"))),
-        streets=tuple(street for name in ("street", "address_2") if (street := "".join(words(_text(known, name))))),
+        streets=tuple(
+            street for name in ("street", "address", "address_2") if (street := "".join(words(_text(known, name))))
+        ),
         city="".join(words(_text(known, "city"))),
         postcode="".join(words(_text(known, "postcode"))),
     )
