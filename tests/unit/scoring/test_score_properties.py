@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.domain import Judgement, Rulebook, Touch, score
+from services.scoring.domain import Judgement, Rulebook, Touch, explain, score
 from shared.contracts.policy import Cap, Decay, EngagementRule, FitRule, Grade, Scoring
 from tests.unit.scoring.builders import SCORING, an_id, at, days
 
@@ -229,3 +229,19 @@ def test_a_good_deed_counts_at_once() -> None:
     ledger = [Touch(an_id(1), an_id(1), at(0), "web_form")]
     deed = Touch(an_id(1), an_id(2), at(1), "web_form", kind="demo_request")
     assert score([*ledger, deed], SCORING).score == 20
+
+
+@patiently
+@given(ledgers, policies(), LATER)
+def test_what_a_capped_group_counts_stays_within_its_cap(
+    ledger: tuple[Touch, ...], scoring: Scoring, later: int
+) -> None:
+    """Of all reasons, the weaker ones too."""
+    if not scoring.caps:
+        return
+    found = explain(Rulebook(scoring), ledger, the_day(later))
+    grouped = {rule.rule for rule in scoring.engagement if rule.group == "web"}
+    cap = scoring.caps["web"]
+    points = sum(line.points for line in found.lines if line.rule in grouped)
+    points += sum(bound.points for bound in found.bounds if bound.rule.startswith("web counts at "))
+    assert (cap.at_least or 0) <= points <= (cap.at_most or 0)
