@@ -8,10 +8,11 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from services.pipeline.api import audit, history, leads, matches, opportunities, people
+from services.pipeline.api import audit, history, leads, matches, opportunities, owners, people, tasks
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Commands
+from services.pipeline.contacting import Contacting
 from services.pipeline.erasing import Erasing
 from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
@@ -138,7 +139,8 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         waiting=timedelta(days=settings.waiting_personal_days),
         letters=timedelta(days=settings.dead_letter_personal_days),
     )
-    timers = Timers(database, Assigning(policy), work_instruments, interval_seconds=settings.timer_interval_seconds)
+    assigning = Assigning(policy)
+    timers = Timers(database, assigning, work_instruments, interval_seconds=settings.timer_interval_seconds)
     finding = Finding(database, policy, secret, instruments, interval_seconds=settings.matching_interval_seconds)
     app = build_app(
         name="pipeline",
@@ -159,8 +161,11 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         HistoryImports(database, policy, secret, handlers),
         secret,
         Erasing(database, policy, secret, handlers.fingerprint),
+        assigning,
+        Contacting(database, policy, work_instruments),
     )
-    for router in (leads.router, matches.router, opportunities.router, history.router, audit.router):
+    everybody = (leads, matches, tasks, owners, opportunities, history, audit)
+    for router in (part.router for part in everybody):
         app.include_router(router, dependencies=[Depends(require_token)])
     app.include_router(people.router, dependencies=[Depends(require_privacy_token)])
     return app

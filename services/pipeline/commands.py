@@ -15,12 +15,13 @@ from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, decide_qualification
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.follow_up import Cause
+from services.pipeline.domain.follow_up import Cause, Following, Task
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
+from services.pipeline.domain.tasks import refuse_closed
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import erasures, loading, matches, queries, saving, tasks
 from shared.contracts.identity import event_id_from
@@ -31,6 +32,8 @@ from shared.kit.errors import Rejected
 from shared.kit.ids import new_id
 
 DecideLead = Callable[[LeadState, UnitPolicy, Act], list[Draft]]
+Guard = Callable[[Ledger, UUID, list[Draft]], list[Draft]]
+DecideTask = Callable[[Task, Following, Act], list[Draft]]
 DecideDeal = Callable[[DealState, UnitPolicy, Act], list[Draft]]
 
 
@@ -63,7 +66,7 @@ def rejected(refused: Refused) -> Rejected:
         code=refused.code,
         field=refused.field,
         fix=refused.fix,
-        extra={"state": refused.state} if refused.state else None,
+        extra={**refused.extra, **({"state": refused.state} if refused.state else {})},
     )
 
 
@@ -71,6 +74,13 @@ def no_such_lead() -> Rejected:
     """Nobody knows this id."""
     return Rejected(
         "There is no lead of this id.", status=404, code="unknown-lead", fix="Take the lead_id that capture answered."
+    )
+
+
+def no_such_task() -> Rejected:
+    """Nothing is known by this id."""
+    return Rejected(
+        "There is no task of this id.", status=404, code="unknown-task", fix="Take a task_id from GET /v1/tasks."
     )
 
 
@@ -83,8 +93,9 @@ class Commands:
         self._assigning = Assigning(policy)
         self._instruments = instruments
 
-    async def on_lead(self, lead_id: UUID, asked: Asked, decide: DecideLead) -> Done:
-        """A command on a canonical lead. Answers 308 through `Rejected` for a merged id."""
+    async def on_lead(self, lead_id: UUID, asked: Asked, decide: DecideLead, guard: Guard | None = None) -> Done:
+        """A command on a canonical lead, where `guard`, which sees the whole story, adds to it or refuses it. Answers 308
+        through `Rejected` for a merged id."""
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             ledger = await loading.lock_groups(transaction, [lead_id])
@@ -93,6 +104,8 @@ class Commands:
             self._match(asked, lead_id, ledger.group(lead_id))
             act = self._act(transaction, asked, command_id, lead.state)
             drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
+            if guard is not None:
+                drafts = guard(ledger, lead_id, drafts)
             opened = [draft.data["opportunity_id"] for draft in drafts if "opportunity_id" in draft.data]
             if opened:
                 await loading.lock_deal(transaction, lead.business_unit, opened[0])
@@ -196,6 +209,29 @@ class Commands:
             return root.lead_id, opportunity_id
 
         return await self._run(asked, f"{business_unit or ''}/{opportunity_id}", work)
+
+    async def on_task(self, task_id: UUID, asked: Asked, decide: DecideTask) -> Done:
+        """A command on a task, recorded in the story of the lead that it is for."""
+
+        async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
+            found = await tasks.one(transaction, task_id)
+            if found is None:
+                raise no_such_task()
+            ledger = await loading.lock_groups(transaction, [found.lead_id])
+            root = ledger.root(found.lead_id)
+            await loading.load_stories(transaction, ledger, [root.lead_id])
+            self._match(asked, root.lead_id, ledger.group(root.lead_id))
+            current = await tasks.one(transaction, task_id)
+            if current is None or current.status != "open":
+                raise refuse_closed(current.status if current is not None else "gone")
+            act = self._act(transaction, asked, command_id, root.state)
+            following = self._assigning.following(root.business_unit)
+            for draft in decide(tasks.task_of(current)._replace(lead_id=root.lead_id), following, act):
+                ledger.record(root.lead_id, draft)
+            await saving.save(transaction, ledger)
+            return root.lead_id, None
+
+        return await self._run(asked, str(task_id), work)
 
     async def _run(self, asked: Asked, target: str, work: Callable[..., Any]) -> Done:
         key = asked.idempotency_key

@@ -53,6 +53,15 @@ class WorkInstruments:
             ["business_unit"],
             registry=registry,
         )
+        self.contacts = Counter(
+            "leadflow_pipeline_contacts_against_rules_total",
+            "Attempts to reach a lead that a rule forbids, by the rule, and whether they were refused or had been made already.",
+            ["reason", "outcome"],
+            registry=registry,
+        )
+        for reason in ("consent", "limit", "quiet_hours"):
+            for outcome in ("refused", "made"):
+                self.contacts.labels(reason, outcome)
         self.timers_late = Gauge(
             "leadflow_pipeline_timers_late_seconds",
             "How long ago the timer was due that has waited longest to fire; 0 where none is late.",

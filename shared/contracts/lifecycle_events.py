@@ -113,7 +113,8 @@ class LeadReopened(LifecycleEvent):
 
 
 class ContactAttempted(LifecycleEvent):
-    """Someone tried to reach the lead. Only an outbound attempt by a human counts as a response."""
+    """Someone tried to reach the lead. Only an outbound attempt by a human counts as a response. `against` names the rule of
+    the policy that it broke: `consent`, `limit` or `quiet_hours`."""
 
     event: Literal["ContactAttempted"] = "ContactAttempted"
     kind: Name
@@ -121,6 +122,7 @@ class ContactAttempted(LifecycleEvent):
     owner: str | None = None
     human: bool = True
     outbound: bool = True
+    against: str | None = None
 
 
 class FollowUpScheduled(LifecycleEvent):

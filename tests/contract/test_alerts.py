@@ -104,7 +104,7 @@ def test_what_alerts_watch_of_work_is_what_pipeline_tells() -> None:
     instruments.unassigned_since.labels("default")
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in WORK.findall(expression)}
-    assert len(watched) >= 2
+    assert len(watched) >= 3
     assert watched <= told
 
 

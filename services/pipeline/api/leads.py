@@ -40,13 +40,14 @@ class Archive(Said):
 
 
 class Contact(Said):
-    """An attempt to reach the lead."""
+    """An attempt to reach the lead. With `made` it was made already, and is recorded whatever the rules say of it."""
 
     kind: Label
     outcome: Label | None = None
     owner: Label | None = None
     human: bool = True
     outbound: bool = True
+    made: bool = False
 
 
 class Consent(Said):
@@ -194,7 +195,9 @@ async def reopen(request: Request, lead_id: UUID, circumstances: With, said: Sai
 
 @router.post("/{lead_id}:record-contact", summary="Record that someone tried to reach the lead")
 async def record_contact(request: Request, lead_id: UUID, said: Contact, circumstances: With) -> Response:
-    """Only an outbound attempt by a human counts as a response."""
+    """Only an outbound attempt by a human counts as a response. One that consent, a limit or quiet hours forbid is answered 409,
+    with `allowed_at` where time makes it allowed."""
+    contacting = parts_of(request).contacting
     done = await parts_of(request).commands.on_lead(
         lead_id,
         circumstances.asked(":record-contact", said),
@@ -207,8 +210,28 @@ async def record_contact(request: Request, lead_id: UUID, said: Contact, circums
             human=said.human,
             outbound=said.outbound,
         ),
+        guard=contacting.made if said.made else contacting.wanted,
     )
     return answer(done)
+
+
+@router.get(
+    "/{lead_id}/contact-allowance", summary="Whether the lead may be contacted on a channel now, and if not, when"
+)
+async def contact_allowance(request: Request, lead_id: UUID, channel: Label) -> Response:
+    """What `:record-contact` would say."""
+    await _canonical(request, lead_id, "/contact-allowance")
+    no = await parts_of(request).contacting.verdict(lead_id, channel)
+    return JSONAnswer(
+        {
+            "lead_id": lead_id,
+            "channel": channel,
+            "allowed": no is None,
+            "reason": no.reason if no else None,
+            "words": no.words if no else None,
+            "allowed_at": no.allowed_at if no else None,
+        }
+    )
 
 
 @router.post(

@@ -10,7 +10,9 @@ from fastapi import Depends, Header, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import Response
 
+from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Asked, Commands, Done
+from services.pipeline.contacting import Contacting
 from services.pipeline.domain.amounts import normal_amount
 from services.pipeline.erasing import Erasing
 from services.pipeline.imports import HistoryImports
@@ -31,6 +33,8 @@ class Parts:
     imports: HistoryImports
     identity_secret: bytes
     erasing: Erasing
+    assigning: Assigning
+    contacting: Contacting
 
 
 def parts_of(request: Request) -> Parts:

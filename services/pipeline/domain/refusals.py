@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 
 class Refused(Exception):
@@ -20,6 +21,7 @@ class Refused(Exception):
         fix: str,
         field: str | None = None,
         state: str | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -28,6 +30,7 @@ class Refused(Exception):
         self.fix = fix
         self.field = field
         self.state = state
+        self.extra = dict(extra or {})
 
 
 def illegal(command: str, state: str, fix: str) -> Refused:

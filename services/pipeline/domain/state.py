@@ -44,6 +44,7 @@ class Graded(NamedTuple):
     key: Key
     score: int
     grade: str
+    probability: float | None = None
 
 
 class Assigned(NamedTuple):
@@ -185,7 +186,8 @@ def _graded(state: LeadState, fact: Fact) -> Changes:
     known = state.grades.get(fact.lead_id)
     if known is not None and known.key >= fact.key:
         return {}
-    return {"grades": {**state.grades, fact.lead_id: Graded(fact.key, fact.data["score"], fact.data["grade"])}}
+    graded = Graded(fact.key, fact.data["score"], fact.data["grade"], fact.data.get("probability"))
+    return {"grades": {**state.grades, fact.lead_id: graded}}
 
 
 def _linked(state: LeadState, fact: Fact) -> Changes:

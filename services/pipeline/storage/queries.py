@@ -16,7 +16,7 @@ from shared.contracts.marks import Marking
 from shared.kit.database import Database, Transaction
 
 _PLAIN = (
-    "lead_id", "business_unit", "status", "created_at", "score", "grade", "graded_at", "owner", "team",
+    "lead_id", "business_unit", "status", "created_at", "score", "grade", "probability", "graded_at", "owner", "team",
     "assigned_at", "first_assigned_at", "first_response_at", "qualified_at",
     "archived_at", "archived_reason", "mark", "conflicts", "updated_at",
 )  # fmt: skip

@@ -6,7 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, LargeBinary, MetaData, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -54,6 +67,7 @@ class Lead(PipelineTable, table=True):
     product: str | None = _text(nullable=True)
     score: int | None = Field(default=None, sa_type=Integer)
     grade: str | None = _text(nullable=True)
+    probability: float | None = Field(default=None, sa_type=Double)
     graded_at: datetime | None = _time(nullable=True)
     owner: str | None = _text(nullable=True)
     team: str | None = _text(nullable=True)

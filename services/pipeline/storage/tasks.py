@@ -32,9 +32,7 @@ CLOSE = """
     FROM json_to_recordset(CAST(:rows AS json)) AS r(task_id uuid, status text, at timestamptz, outcome text)
     WHERE t.task_id = r.task_id"""
 
-_TASK = (
-    "t.task_id, t.lead_id, t.kind, t.name, t.due_at, t.starts_at, t.owner, t.channel, t.cadence, t.step, t.missed_at"
-)
+TASK = "t.task_id, t.lead_id, t.kind, t.name, t.due_at, t.starts_at, t.owner, t.channel, t.cadence, t.step, t.missed_at"
 
 
 async def keep(transaction: Transaction, entries: Iterable[Entry]) -> None:
@@ -75,7 +73,7 @@ async def open_tasks(source: Database | Transaction, lead_ids: Collection[UUID])
     """What is due for these leads, soonest first."""
     rows = await source.rows(
         f"""
-        SELECT {_TASK} FROM pipeline.tasks t
+        SELECT {TASK} FROM pipeline.tasks t
         WHERE t.lead_id = ANY(CAST(:ids AS uuid[])) AND t.status = 'open' ORDER BY t.due_at, t.task_id""",
         ids=as_array(lead_ids),
     )
@@ -90,7 +88,7 @@ async def due(transaction: Transaction, limit: int) -> tuple[list[Task], Ledger]
     """
     rows = await transaction.rows(
         f"""
-        SELECT {_TASK} FROM pipeline.tasks t WHERE t.fires_at <= :now
+        SELECT {TASK} FROM pipeline.tasks t WHERE t.fires_at <= :now
         ORDER BY t.fires_at LIMIT :limit FOR UPDATE SKIP LOCKED""",
         now=transaction.now,
         limit=limit,
@@ -131,3 +129,61 @@ async def lateness(source: Database | Transaction, now: datetime) -> tuple[int, 
         most=COUNTED_AT_MOST,
     )
     return row.timers, (now - row.since).total_seconds() if row.timers else 0.0
+
+
+async def one(source: Database | Transaction, task_id: UUID) -> Any | None:
+    """A task's row with the canonical id of its lead, None for one that nobody knows."""
+    rows = await source.rows(
+        """
+        SELECT t.*, l.root_id FROM pipeline.tasks t JOIN pipeline.leads l USING (lead_id) WHERE t.task_id = :id""",
+        id=task_id,
+    )
+    return rows[0] if rows else None
+
+
+def document(row: Any) -> dict[str, Any]:
+    """A task as the API shows it, under its lead's canonical id."""
+    shown = (
+        "task_id", "business_unit", "kind", "name", "owner", "channel", "cadence", "step", "status", "starts_at", "due_at",
+        "missed_at", "closed_at", "outcome", "updated_at",
+    )  # fmt: skip
+    return {"lead_id": row.root_id, **{name: getattr(row, name) for name in shown}}
+
+
+async def listing(
+    source: Database | Transaction,
+    *,
+    owner: str | None,
+    lead_id: UUID | None,
+    business_unit: str | None,
+    status: str,
+    due_before: datetime | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """A page of tasks, soonest due first."""
+    conditions, parameters = ["t.status = :status"], {"status": status, "limit": limit}
+    if status == "open":
+        conditions = ["t.status = 'open'"]  # as the indexes know it
+        del parameters["status"]
+    wanted: list[tuple[str, str, Any]] = [
+        ("owner", "t.owner = :owner", owner),
+        ("unit", "t.business_unit = :unit", business_unit),
+        ("before", "t.due_at < :before", due_before),
+        ("lead", "t.lead_id IN (SELECT m.lead_id FROM pipeline.leads m WHERE m.lead_id = :lead OR m.root_id = :lead"
+         " AND m.root_id <> m.lead_id)", lead_id),
+    ]  # fmt: skip
+    for name, condition, value in wanted:
+        if value is not None:
+            conditions.append(condition)
+            parameters[name] = value
+    if after is not None:
+        conditions.append("(t.due_at, t.task_id) > (:due_at, :task_id)")
+        parameters |= {"due_at": after[0], "task_id": after[1]}
+    rows = await source.rows(
+        f"""
+        SELECT t.*, l.root_id FROM pipeline.tasks t JOIN pipeline.leads l USING (lead_id)
+        WHERE {" AND ".join(conditions)} ORDER BY t.due_at, t.task_id LIMIT :limit""",
+        **parameters,
+    )
+    return [document(row) for row in rows]

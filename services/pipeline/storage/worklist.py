@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from services.pipeline.domain.ledger import Lead
 from services.pipeline.domain.routing import Absence, Office, Router, Track
@@ -127,3 +128,52 @@ async def waiting(source: Database | Transaction) -> list[tuple[str, int, dateti
         most=COUNTED_AT_MOST,
     )
     return [(row.name, row.leads, row.since) for row in rows if row.since is not None]
+
+
+async def loads_of(source: Database | Transaction, business_unit: str, owners: Collection[str]) -> dict[str, int]:
+    """How many open leads each of these has."""
+    rows = await source.rows(
+        "SELECT owner, leads FROM pipeline.owner_loads WHERE business_unit = :unit AND owner = ANY(:owners)",
+        unit=business_unit,
+        owners=list(owners),
+    )
+    return {row.owner: row.leads for row in rows}
+
+
+async def add_absence(
+    transaction: Transaction, absence_id: UUID, business_unit: str, absence: Absence
+) -> tuple[Any, bool]:
+    """Notes that somebody is away, once for each id. The absence as it is kept, and whether it is new."""
+    fresh = await transaction.rows(
+        """
+        INSERT INTO pipeline.absences (absence_id, business_unit, owner, starts_at, ends_at, recorded_at)
+        VALUES (:id, :unit, :owner, :starts_at, :ends_at, :now) ON CONFLICT DO NOTHING RETURNING absence_id""",
+        id=absence_id,
+        unit=business_unit,
+        now=transaction.now,
+        **absence._asdict(),
+    )
+    (row,) = await transaction.rows("SELECT * FROM pipeline.absences WHERE absence_id = :id", id=absence_id)
+    return row, bool(fresh)
+
+
+async def end_absence(transaction: Transaction, absence_id: UUID) -> Any | None:
+    """Somebody is back, from now on; one who was never away is not away."""
+    rows = await transaction.rows(
+        """
+        UPDATE pipeline.absences SET ends_at = greatest(starts_at, least(ends_at, :now))
+        WHERE absence_id = :id RETURNING *""",
+        id=absence_id,
+        now=transaction.now,
+    )
+    return rows[0] if rows else None
+
+
+async def listed_absences(source: Database | Transaction, business_unit: str, after: datetime) -> list[Any]:
+    """Who of a unit is or will be away, as it is kept."""
+    return await source.rows(
+        """
+        SELECT * FROM pipeline.absences WHERE business_unit = :unit AND ends_at > :after ORDER BY starts_at, absence_id""",
+        unit=business_unit,
+        after=after,
+    )

@@ -5,6 +5,7 @@ carries the `version` that made it. Each section is a module here; a new one is 
 """
 
 from shared.contracts.policy.channels import AdapterName, Endpoint, VerificationName
+from shared.contracts.policy.contact import ContactRules, Limit, QuietHours
 from shared.contracts.policy.document import Policy, UnitPolicy
 from shared.contracts.policy.follow_up import Cadence, Escalation, FollowUp, Step
 from shared.contracts.policy.intake import ConsentRules, MarkLists, Marks, SpamSigns, Vocabulary
@@ -42,6 +43,7 @@ __all__ = [
     "Cadence",
     "Cap",
     "ConsentRules",
+    "ContactRules",
     "Decay",
     "Endpoint",
     "EngagementRule",
@@ -49,12 +51,14 @@ __all__ = [
     "FitRule",
     "FollowUp",
     "Grade",
+    "Limit",
     "MarkLists",
     "Marks",
     "Matching",
     "Owner",
     "Policy",
     "Qualification",
+    "QuietHours",
     "Ratings",
     "Routing",
     "RoutingRule",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from shared.contracts.conditions import ATTRIBUTE_PREFIX
 from shared.contracts.envelope import Currency, Name
 from shared.contracts.policy.channels import Endpoint, EndpointName
+from shared.contracts.policy.contact import ContactRules
 from shared.contracts.policy.follow_up import FollowUp
 from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
 from shared.contracts.policy.matching import Matching
@@ -47,6 +48,7 @@ class UnitPolicy(Section):
     qualification: Qualification = Qualification()
     routing: Routing = Routing()
     follow_up: FollowUp = FollowUp()
+    contact: ContactRules = ContactRules()
     archive_reasons: tuple[Name, ...] = ("other",)
     loss_reasons: tuple[Name, ...] = ("other",)
     pipelines: dict[Name, tuple[Stage, ...]] = Field(default_factory=_one_stage)

@@ -1,0 +1,77 @@
+"""The gate before a lead: whoever wants to reach somebody passes here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.domain.consents import standing
+from services.pipeline.domain.contact_rules import NotAllowed, Verdict, attempts_of, verdict, zones_of
+from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.ledger import Ledger
+from services.pipeline.instruments import WorkInstruments
+from services.pipeline.storage import loading
+from shared.contracts.lifecycle_events import ContactAttempted
+from shared.contracts.policy import Policy
+from shared.kit.database import Database, Transaction
+
+
+class Contacting:
+    """Asks the unit's rules about every outbound attempt, and counts those that they forbid."""
+
+    def __init__(self, database: Database, policy: Policy, instruments: WorkInstruments) -> None:
+        self._database = database
+        self._policy = policy
+        self._instruments = instruments
+
+    def wanted(self, ledger: Ledger, lead_id: UUID, drafts: list[Draft]) -> list[Draft]:
+        """Attempts that are about to be made. Raises `NotAllowed`."""
+        for draft in drafts:
+            if (no := self._of(ledger, lead_id, draft)) is not None:
+                self._instruments.contacts.labels(no.reason, "refused").inc()
+                raise NotAllowed(no)
+        return drafts
+
+    def made(self, ledger: Ledger, lead_id: UUID, drafts: list[Draft]) -> list[Draft]:
+        """Attempts that were made already: a fact is recorded, with the rule that it broke."""
+        told: list[Draft] = []
+        for draft in drafts:
+            no = self._of(ledger, lead_id, draft)
+            if no is not None:
+                self._instruments.contacts.labels(no.reason, "made").inc()
+            told.append(draft if no is None else draft._replace(data={**draft.data, "against": no.reason}))
+        return told
+
+    async def verdict(self, lead_id: UUID, channel: str) -> Verdict | None:
+        """Why a lead may not be contacted on a channel now; None where it may."""
+
+        async def work(transaction: Transaction) -> Verdict | None:
+            ledger = await loading.lock_groups(transaction, [lead_id])
+            await loading.load_stories(transaction, ledger, [lead_id])
+            return self._verdict(ledger, lead_id, channel, transaction.now)
+
+        return await self._database.run(work)
+
+    def _of(self, ledger: Ledger, lead_id: UUID, draft: Draft) -> Verdict | None:
+        if draft.kind is not ContactAttempted or not draft.data.get("outbound", True):
+            return None
+        return self._verdict(ledger, lead_id, draft.data["kind"], draft.occurred_at)
+
+    def _verdict(self, ledger: Ledger, lead_id: UUID, channel: str, at: datetime) -> Verdict | None:
+        root = ledger.root(lead_id)
+        unit = self._policy.unit(root.business_unit)
+        facts = ledger.facts(lead_id)
+        released = {one for one, marking in root.state.marks.items() if marking.counts_marked_touches}
+        granted = {purpose: bool(fact.data["granted"]) for purpose, fact in standing(facts, released).items()}
+        told: list[Mapping[str, Any]] = [root.personal, *(one.personal for one in ledger.group(lead_id))]
+        phone = next((one["phone"] for one in told if one.get("phone")), None)
+        return verdict(
+            unit.contact,
+            channel=channel,
+            at=at,
+            attempts=attempts_of(facts),
+            granted=granted,
+            zones=zones_of(phone, unit.zone, at),
+        )

@@ -1,0 +1,96 @@
+"""What people do with tasks: make one, do it, put it off, call it off."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from services.pipeline.domain.decisions import Act
+from services.pipeline.domain.facts import Draft, given
+from services.pipeline.domain.follow_up import (
+    FIRST_RESPONSE,
+    Cause,
+    Following,
+    Task,
+    cancelled,
+    done,
+    over,
+    scheduled,
+)
+from services.pipeline.domain.refusals import Refused, illegal
+from services.pipeline.domain.state import LeadState
+
+BY_HAND = "by hand"
+
+
+def decide_add(state: LeadState, act: Act, task: Task, *, note: str | None) -> list[Draft]:
+    """Makes a task of a person's own; it belongs to whoever has the lead where nobody is named."""
+    if (reason := over(state)) is not None:
+        raise illegal("Adding a task", reason, "Reopen or release the lead first, or work on its opportunity.")
+    if task.due_at <= act.occurred_at:
+        raise _not_later("due_at")
+    owner = task.owner or (state.assigned.owner if state.assigned is not None else None)
+    return [scheduled(_cause(act), task._replace(owner=owner))._replace(event_id=act.act_id, aside=given(note=note))]
+
+
+def decide_complete(
+    task: Task, following: Following, act: Act, *, outcome: str | None, note: str | None
+) -> list[Draft]:
+    """The task is done; of a cadence the next step is due. That somebody answered is not said but done."""
+    if task.kind == FIRST_RESPONSE:
+        raise Refused(
+            "A first response is an attempt to reach the lead, not a task to tick off.",
+            kind="conflict",
+            code="needs-contact",
+            fix="Record the attempt: POST /v1/leads/{lead_id}:record-contact.",
+        )
+    cause = _cause(act)
+    return [
+        done(cause, task, outcome)._replace(aside=given(note=note)),
+        *following.next_step(task, outcome, cause),
+    ]
+
+
+def decide_snooze(task: Task, act: Act, *, until: datetime) -> list[Draft]:
+    """The task begins later and is due as much later. A promise to answer is not put off."""
+    _refuse_promise(task, "Putting off")
+    if until <= act.occurred_at:
+        raise _not_later("until")
+    window = max(task.due_at - task.starts_at, timedelta(minutes=1))
+    return [scheduled(_cause(act), task._replace(starts_at=until, due_at=until + window))]
+
+
+def decide_cancel(task: Task, act: Act, *, note: str | None) -> list[Draft]:
+    """The task need not be done; of a cadence nothing follows."""
+    _refuse_promise(task, "Calling off")
+    return [cancelled(_cause(act), task, BY_HAND)._replace(aside=given(note=note))]
+
+
+def refuse_closed(status: str) -> Refused:
+    """The task is not open any more."""
+    return Refused(
+        f"The task is {status}.",
+        kind="conflict",
+        code="task-closed",
+        fix="Look at the lead's open tasks: GET /v1/tasks?lead_id=.",
+        state=status,
+    )
+
+
+def _refuse_promise(task: Task, command: str) -> None:
+    if task.kind == FIRST_RESPONSE:
+        raise Refused(
+            f"{command} a first response is not possible: it is what the policy promises the lead.",
+            kind="conflict",
+            code="promised",
+            fix="Record an attempt to reach the lead, or put the lead aside.",
+        )
+
+
+def _cause(act: Act) -> Cause:
+    return Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
+
+
+def _not_later(field: str) -> Refused:
+    return Refused(
+        f"{field} has passed.", kind="invalid", code="not-later", field=field, fix="Send a time that is still to come."
+    )

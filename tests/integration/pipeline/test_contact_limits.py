@@ -1,0 +1,86 @@
+"""Nobody is contacted more often, at other hours or with less permission than the policy says; what was done is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared.contracts.policy import Policy
+from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.test_commands import do
+from tests.integration.pipeline.test_routing import with_sections
+from tests.integration.pipeline.test_timers import Work
+from tests.integration.pipeline.test_work_api import app, http, look, work  # noqa: F401
+from tests.unit.pipeline.builders import a_lead, at
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return with_sections(
+        contact={
+            "limits": [{"at_most": 2, "within_hours": 24}],
+            "quiet_hours": {"start": "21:00", "end": "08:00"},
+            "consent": {"email": "newsletter"},
+        }
+    )
+
+
+async def counted(http: httpx.AsyncClient, reason: str, outcome: str) -> float:  # noqa: F811
+    text = (await http.get("/metrics")).text
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "leadflow_pipeline_contacts_against_rules_total"
+        and sample.labels == {"reason": reason, "outcome": outcome}
+    )
+
+
+async def test_a_contact_over_the_limit_is_refused_with_when_it_is_allowed_and_counted(
+    pipeline: Pipeline, work: Work, http: httpx.AsyncClient  # noqa: F811
+) -> None:  # fmt: skip
+    lead = a_lead("ann@x.example", phone="+31612345678")
+    await pipeline.take(lead)
+    path = f"/v1/leads/{lead.lead_id}"
+    work.after(1)
+    await do(http, f"{path}:record-contact", {"kind": "phone"})
+    work.after(60)
+    await do(http, f"{path}:record-contact", {"kind": "chat", "human": False})
+    no = await do(http, f"{path}:record-contact", {"kind": "phone"}, status=409)
+    assert (no["type"], no["reason"]) == ("urn:leadflow:problem:contact-limit", "limit")
+    assert no["allowed_at"] == at(24 * 60 + 1).isoformat()
+    assert await look(http, f"{path}/contact-allowance", channel="phone") == {
+        "lead_id": str(lead.lead_id), "channel": "phone", "allowed": False, "reason": "limit",
+        "words": "2 attempts on all channels within 24 hours; 2 are allowed.", "allowed_at": no["allowed_at"],
+    }  # fmt: skip
+    await do(http, f"{path}:record-contact", {"kind": "phone", "outbound": False})
+    assert await counted(http, "limit", "refused") == 1
+    shown = await do(http, f"{path}:record-contact", {"kind": "phone", "made": True})
+    events = (await look(http, f"{path}/history"))["events"]
+    assert (events[-1]["event"], events[-1]["against"]) == ("ContactAttempted", "limit")
+    assert (shown["version"], await counted(http, "limit", "made")) == (5, 1)
+
+
+async def test_consent_and_the_clock_where_the_lead_is_are_asked(
+    pipeline: Pipeline, work: Work, http: httpx.AsyncClient  # noqa: F811
+) -> None:  # fmt: skip
+    lead = a_lead("ann@x.example", phone="+12125550100")
+    await pipeline.take(lead)
+    path = f"/v1/leads/{lead.lead_id}"
+    early = await do(http, f"{path}:record-contact", {"kind": "phone"}, status=409)
+    assert (early["reason"], early["allowed_at"]) == ("quiet_hours", "2026-03-02T13:00:00+00:00")
+    assert (await do(http, f"{path}:record-contact", {"kind": "email"}, status=409))["reason"] == "consent"
+    await do(http, f"{path}:record-consent", {"purpose": "newsletter", "granted": True})
+    await do(http, f"{path}:record-contact", {"kind": "email"})
+    await do(http, f"{path}:record-consent", {"purpose": "newsletter", "granted": False})
+    work.after(1)
+    assert (await do(http, f"{path}:record-contact", {"kind": "email"}, status=409))["reason"] == "consent"
+
+
+def test_the_app_is_made_with_the_policy_of_this_file(app: FastAPI) -> None:  # noqa: F811
+    parts: Any = app.state.pipeline
+    assert parts.policy.defaults.contact.consent == {"email": "newsletter"}
