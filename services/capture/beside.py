@@ -79,7 +79,7 @@ def stand_beside(
         KeyCommands(database, ring, clock, secrets.token_bytes),
         DoorCounts(books.sums("door_counts", storage.add_door_counts)),
         consumer,
-        None if database is None else Reconciliation(database, consumer),
+        None if database is None else Reconciliation(database, consumer if settings.receipts else None),
         parts,
     )
 
@@ -107,8 +107,9 @@ def _database(settings: CaptureSettings, clock: Clock) -> Database | None:
 def _consumer(
     settings: CaptureSettings, database: Database | None, registry: CollectorRegistry, topics: Mapping[str, Any]
 ) -> Consumer | None:
-    """What reads the topic back; None where nothing is kept, or another process is to do it."""
-    if database is None or not topics or not settings.receipts:
+    """What reads orders of erasure, and events back unless another process is to do that; None where nothing is kept."""
+    topics = {name: parse for name, parse in topics.items() if settings.receipts or name != CAPTURE_LEADS.name}
+    if database is None or not topics:
         return None
     return Consumer(
         settings,

@@ -11,7 +11,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from shared.cli.http import CommandFailed
 from shared.cli.settings import servers
@@ -66,6 +66,8 @@ async def _look(
 ) -> list[Remainder]:
     await reader.topics()
     numbers = sorted(reader.partitions_for_topic(CAPTURE_LEADS.name) or ())
+    if not numbers:  # no leader yet, or no topic
+        raise UnknownTopicOrPartitionError
     places = {TopicPartition(CAPTURE_LEADS.name, partition_of(one.encode(), numbers, numbers)) for one in lead_ids}
     if not places:
         return []
