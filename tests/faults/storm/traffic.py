@@ -26,6 +26,7 @@ LEAD_COMMANDS: dict[str, dict[str, Any]] = {
     "archive": {"reason": "no need"},
     "reopen": {},
     "unmerge": {},
+    "merge": {},
 }
 DEAL_COMMANDS: dict[str, dict[str, Any]] = {
     "move": {"stage": "proposal"},
@@ -136,6 +137,9 @@ class Clerk:
             return await self._post(
                 lead and f"/v1/leads/{lead}/opportunities", {"opportunity_id": name, "amount": "3", **when}
             )
+        if what == "merge":
+            other = await self._one_of("SELECT lead_id AS id FROM pipeline.leads ORDER BY 1")
+            when = {"other_lead_id": other or str(lead), **when}
         return await self._post(lead and f"/v1/leads/{lead}:{what}", {**LEAD_COMMANDS[what], **when})
 
     async def _post(self, path: str | None, body: dict[str, Any]) -> httpx.Response | None:

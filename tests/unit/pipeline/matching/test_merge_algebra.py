@@ -237,5 +237,6 @@ def test_in_whichever_order_they_are_merged_they_are_the_same_person(order: tupl
     merge_by_judgement(ledger, ids[order[1]], ids[order[2]], Act(an_id(), at(9), "kim"))
     assert {lead.root_id for lead in ledger} == {ids[0]}
     assert _what_it_is(ledger[ids[0]].state)[:3] == _what_it_is(fold(ledger.facts(ids[0])))[:3]
-    assert ledger[ids[0]].state.first_touch is not None
-    assert ledger[ids[0]].state.first_touch.channel == "c0"
+    first = ledger[ids[0]].state.first_touch
+    assert first is not None
+    assert first.channel == "c0"
