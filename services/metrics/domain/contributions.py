@@ -30,14 +30,6 @@ class FirstTouch(NamedTuple):
     campaign: str | None
 
 
-class Told(NamedTuple):
-    """A score, and beside it a model's probability where one spoke."""
-
-    at: datetime
-    score: int
-    probability: float | None
-
-
 class Moment(NamedTuple):
     """Something that happened to the lead, and what held then."""
 
@@ -91,30 +83,29 @@ class _Lead:
         self.failed: Moment | None = None
         self.opportunities: dict[str, Opportunity] = {}
         self.changed: set[str] = set()
-        self.told: list[Told] = []
+        self.told: list[Fact] = []
 
     def entries(self) -> tuple[Entry, ...]:
         """Everything that held at some moment. That a lead was told a score is known of it from the beginning, as who it
         is: it is asked for only when the lead is old."""
         entries = self.ledger.entries()
-        first = self._first_told()
+        first = self._first_told() if self.told else None
         if first is None:
             return entries
-        score, probability = first.score, first.probability
-        return tuple(
-            one._replace(score=score, probability=probability) if one.measure in RANKED else one for one in entries
-        )
+        told = first.data["score"], first.data.get("probability")
+        return tuple([Entry(*one[:-2], *told) if one.measure in RANKED else one for one in entries])
 
-    def _first_told(self) -> Told | None:
+    def _first_told(self) -> Fact | None:
         """The first score, where it came within a day of the lead and before its first opportunity. What was imported was
         told to nobody."""
-        if not self.told or self.created is None:
-            return None
+        assert self.created is not None
         created = self.created.at
-        first = next((one for one in self.told if one.at >= created), None)
-        if first is None or first.at > created + TOLD_WITHIN:
-            return None
-        return None if self.converted is not None and self.converted.opened_at <= first.at else first
+        for first in self.told:
+            at = first.occurred_at
+            if at >= created:
+                late = at - created > TOLD_WITHIN or (self.converted is not None and self.converted.opened_at <= at)
+                return None if late else first
+        return None
 
     def live(self, at: datetime, instant: list[Fact]) -> None:
         """One moment: attributes first, since those given at a moment hold at it, then what happened."""
@@ -152,8 +143,8 @@ class _Lead:
                 self.held = self.held._replace(product=data["product"])
         elif fact.event == "LeadGraded":
             # The canonical id's grade counts everything known of the person; a merged id's, only a part.
-            if not data.get("historical"):
-                self.told.append(Told(fact.occurred_at, data["score"], data.get("probability")))
+            if "historical" not in data:
+                self.told.append(fact)
             whole = fact.lead_id == self.root_id
             if whole or not self.graded_as_a_whole:
                 self.held = self.held._replace(grade=data["grade"])
