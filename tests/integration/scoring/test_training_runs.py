@@ -160,7 +160,7 @@ async def test_the_schedule_asks_once_there_is_something_to_learn_and_then_when_
 
 
 @pytest.mark.logs_errors
-async def test_after_a_failure_the_schedule_asks_again_within_hours(scoring: Scoring) -> None:
+async def test_after_a_failure_the_schedule_asks_again_an_hour_later(scoring: Scoring) -> None:
     learns = training(scoring, a_program("raise SystemExit(3)"))
     await reached(scoring, 55)
     assert await learns.ask_on_schedule()
