@@ -1,0 +1,47 @@
+"""From leads and how they ended to the next lead's probability: learned, activated, told, audited and watched, in one piece."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from services.scoring.domain.model import EVERY_UNIT
+from services.scoring.domain.model.additive import PROBABILITY_DIGITS
+from tests.integration.scoring.conftest import Scoring
+from tests.integration.scoring.test_training import LEARNED, UNTIL, WHOLE, live, train
+from tests.integration.scoring.test_watching import watching
+from tests.unit.scoring.builders import NOON, captured, days, interacted
+
+
+async def test_what_was_learned_is_told_of_the_next_lead_and_can_be_made_again(scoring: Scoring) -> None:
+    scoring.use(LEARNED)
+    await live(scoring, 600)
+    learned = (await train(scoring))[WHOLE]
+    scoring.clock.advance(UNTIL - NOON)
+    today = days(400)
+    [likely] = await scoring.take(
+        captured("likely", "c1", today, channel="referral"), *(interacted("likely", n, today) for n in range(4))
+    )
+    [seldom] = await scoring.take(captured("seldom", "c2", today, channel="event"))
+    assert likely.model_version == seldom.model_version == learned.version
+    assert likely.probability is not None
+    assert seldom.probability is not None
+    assert likely.probability > seldom.probability + 0.2
+    for event in (likely, seldom):
+        log_odds = math.fsum(one.log_odds for one in event.contributions or ())
+        assert round(1 / (1 + math.exp(-log_odds)), PROBABILITY_DIGITS) == event.probability
+    words = [one.words for one in likely.contributions or ()]
+    assert "came by referral: more likely" in words
+    audit = await scoring.audit()
+    assert (audit.differences, audit.unverifiable) == ([], 0)
+
+    seen = (await watching(scoring).once())[EVERY_UNIT]
+    assert seen.recent == 2
+    drifted = scoring.registry.get_sample_value(
+        "leadflow_scoring_model_drift", {"business_unit": "every unit", "feature": "channel"}
+    )
+    assert drifted is not None
+    scoring.clock.advance(timedelta(days=120))
+    quality = (await watching(scoring).once())[EVERY_UNIT].quality
+    assert quality is not None
+    assert (quality.leads, quality.positives) == (8, 0)
