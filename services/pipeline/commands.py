@@ -23,11 +23,11 @@ from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
 from services.pipeline.domain.tasks import refuse_closed
 from services.pipeline.instruments import PipelineInstruments
-from services.pipeline.storage import erasures, loading, matches, queries, saving, tasks
+from services.pipeline.storage import erasures, loading, matches, named_commands, queries, saving, tasks
 from shared.contracts.identity import event_id_from
 from shared.contracts.lifecycle_events import LeadQualified, LeadReopened
 from shared.contracts.policy import Policy, UnitPolicy
-from shared.kit.database import Database, RacedWrite, Transaction
+from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
 from shared.kit.ids import new_id
 
@@ -135,6 +135,8 @@ class Commands:
                 for member in ledger.group(lead_id):
                     ledger.record(member.lead_id, draft)
             await self._follow(transaction, ledger, lead_id, (), act)
+            if was_held_out and unit.matching.enabled:
+                await matches.enqueue(transaction, [member.lead_id for member in ledger.group(lead_id)])
             if was_held_out:
                 qualified = decide_qualification(
                     lead.state,
@@ -241,13 +243,13 @@ class Commands:
 
         async def once(transaction: Transaction) -> Done:
             if key:
-                await _hold(transaction, command_id)
-                before = await _before(transaction, command_id, fingerprint)
+                await named_commands.hold(transaction, command_id)
+                before = await named_commands.before(transaction, command_id, fingerprint)
                 if before is not None:
                     return await _answer(transaction, *before, repeated=True)
             lead_id, opportunity_id = await work(transaction, command_id)
             if key:
-                await _remember(transaction, command_id, fingerprint, lead_id, opportunity_id)
+                await named_commands.remember(transaction, command_id, fingerprint, lead_id, opportunity_id)
             return await _answer(transaction, lead_id, opportunity_id, repeated=False)
 
         try:
@@ -373,39 +375,3 @@ async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str |
     if opportunity_id is not None:
         deal = next(one for one in lead["opportunities"] if one["opportunity_id"] == opportunity_id)
     return Done(lead, deal, repeated)
-
-
-async def _hold(transaction: Transaction, command_id: UUID) -> None:
-    """Of two at once with one key, the second waits until the first is done and then finds its answer."""
-    await transaction.rows("SELECT pg_advisory_xact_lock(hashtextextended(:id, 1))", id=str(command_id))
-
-
-async def _before(transaction: Transaction, command_id: UUID, fingerprint: str) -> tuple[UUID, str | None] | None:
-    rows = await transaction.rows("SELECT * FROM pipeline.commands WHERE command_id = :id", id=command_id)
-    if not rows:
-        return None
-    if rows[0].fingerprint != fingerprint:
-        raise Rejected(
-            "This Idempotency-Key was used for another command.",
-            status=409,
-            code="idempotency-key-reused",
-            field="Idempotency-Key",
-            fix="Send a key of its own with each command.",
-        )
-    return rows[0].lead_id, rows[0].opportunity_id
-
-
-async def _remember(
-    transaction: Transaction, command_id: UUID, fingerprint: str, lead_id: UUID, opportunity_id: str | None
-) -> None:
-    rows = await transaction.set_wise(
-        """
-        INSERT INTO pipeline.commands (command_id, fingerprint, lead_id, opportunity_id, recorded_at)
-        SELECT command_id, fingerprint, lead_id, opportunity_id, :now
-        FROM json_to_recordset(CAST(:rows AS json)) AS r(command_id uuid, fingerprint text, lead_id uuid, opportunity_id text)
-        ON CONFLICT DO NOTHING RETURNING command_id""",
-        [{"command_id": command_id, "fingerprint": fingerprint, "lead_id": lead_id, "opportunity_id": opportunity_id}],
-        now=transaction.now,
-    )
-    if not rows:
-        raise RacedWrite()

@@ -84,10 +84,12 @@ class Finding:
             return
         begun = await matches.units_begun(tx)
         for unit in sorted({*await erasures.units(tx), *begun}):
-            enabled = self._policy.unit(unit).matching.enabled
-            if enabled and unit not in begun:
+            rules = self._policy.unit(unit).matching
+            if rules.enabled and unit not in begun:
                 await matches.begin_unit(tx, unit)
-            elif not enabled and unit in begun:
+            elif rules.enabled:
+                await matches.follow(tx, unit, rules)
+            elif unit in begun:
                 await matches.end_unit(tx, unit)
 
     async def _look(self, tx: Transaction) -> int:

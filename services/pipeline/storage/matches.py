@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import Row
 
 from services.pipeline.domain.matching.proposals import Proposal
+from shared.contracts.policy import Matching
 from shared.kit.database import Database, Transaction, as_array
 
 Source = Database | Transaction
@@ -54,6 +55,24 @@ async def begin_unit(transaction: Transaction, business_unit: str) -> None:
     await transaction.execute(
         "INSERT INTO pipeline.match_queue (lead_id) SELECT lead_id FROM pipeline.leads WHERE business_unit = :unit",
         {"unit": business_unit},
+    )
+
+
+async def follow(transaction: Transaction, business_unit: str, rules: Matching) -> None:
+    """Holds what is open against the rules of now: what is not sure enough any more is dropped, what need not be asked about
+    is not."""
+    await transaction.execute(
+        """
+        DELETE FROM pipeline.merge_candidates
+        WHERE business_unit = :unit AND status = 'open' AND confidence < :review_from""",
+        {"unit": business_unit, "review_from": rules.review_from},
+    )
+    await transaction.execute(
+        """
+        UPDATE pipeline.merge_candidates SET automatic = NOT automatic
+        WHERE business_unit = :unit AND status = 'open'
+            AND automatic <> (:automatic AND NOT contradicted AND confidence >= :merge_from)""",
+        {"unit": business_unit, "automatic": rules.automatic, "merge_from": rules.merge_from},
     )
 
 
@@ -197,10 +216,10 @@ async def candidates(
     source: Source, *, business_unit: str | None, status: str, after: tuple[float, UUID] | None, limit: int
 ) -> Sequence[Row[Any]]:
     """A page of candidates, best first, under the canonical ids of now. An open one whose leads were joined otherwise
-    meanwhile is none any more."""
+    meanwhile, or of which one is held out, is not shown."""
     conditions, parameters = ["c.status = :status"], dict[str, Any](status=status, limit=limit)
     if status == "open":
-        conditions.append("one.root_id <> other.root_id")
+        conditions += ["one.root_id <> other.root_id", "root.mark IS NULL", "other_root.mark IS NULL"]
     if business_unit is not None:
         conditions.append("c.business_unit = :unit")
         parameters["unit"] = business_unit

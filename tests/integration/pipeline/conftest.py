@@ -18,6 +18,7 @@ from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.settings import PipelineSettings
 from shared.contracts.envelope import Event, LifecycleEvent
 from shared.contracts.erasure_events import ErasureOrdered
+from shared.contracts.policy import Policy
 from shared.contracts.topics import PIPELINE_ERASURES, PIPELINE_LIFECYCLE, TOPICS
 from shared.kit.database import Database, Transaction
 from shared.kit.frames import unpack
@@ -102,9 +103,15 @@ async def pipeline(migrated_database: Callable[..., str], registry: CollectorReg
 
 
 @pytest.fixture
-def app(pipeline: Pipeline, tmp_path: Any) -> FastAPI:
+def rules() -> Policy:
+    """The policy that the application is put together with."""
+    return POLICY
+
+
+@pytest.fixture
+def app(pipeline: Pipeline, rules: Policy, tmp_path: Any) -> FastAPI:
     policy = tmp_path / "policy.yaml"
-    policy.write_text(POLICY.model_dump_json(exclude_none=True))
+    policy.write_text(rules.model_dump_json(exclude_none=True))
     settings = PipelineSettings(
         database_url=pipeline.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
         api_token=TOKEN,

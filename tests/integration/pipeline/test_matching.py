@@ -41,6 +41,11 @@ def known_by(pipeline: Pipeline, matching: dict[str, Any]) -> Finding:
 
 
 @pytest.fixture
+def rules() -> Policy:
+    return policy(ASKING)
+
+
+@pytest.fixture
 def asking(pipeline: Pipeline) -> Finding:
     return known_by(pipeline, ASKING)
 
@@ -211,6 +216,37 @@ async def test_role_addresses_shared_numbers_other_units_and_marked_leads_match_
     )
     await asking.look()
     assert await queue(http) == []
+
+
+async def test_who_is_held_out_is_asked_about_once_released(
+    pipeline: Pipeline, http: httpx.AsyncClient, asking: Finding
+) -> None:
+    one, other = jane(), jane_again(mark="test", mark_reasons=("test:emails",))
+    await pipeline.take(one, other)
+    await asking.look()
+    assert await queue(http) == []
+    await do(http, f"/v1/leads/{other.lead_id}:release")
+    assert await asking.look() == 1
+    assert len(await queue(http)) == 1
+    await do(http, f"/v1/leads/{one.lead_id}:mark", {"mark": "spam"})
+    assert await queue(http) == []
+
+
+async def test_what_is_open_follows_the_policy_from_the_next_start_on(
+    pipeline: Pipeline, http: httpx.AsyncClient, asking: Finding
+) -> None:
+    await pipeline.take(jane(), jane_again(), jane("jd@z.example", occurred_at=at(3)))
+    await asking.begin()
+    await asking.look()
+    assert sorted(found["confidence"] >= 0.999 for found in await queue(http)) == [False, False, True]
+    stricter = known_by(pipeline, {**ASKING, "review_from": 0.999})
+    await stricter.begin()
+    (found,) = await queue(http)
+    merging = known_by(pipeline, {**MERGING, "review_from": 0.999, "merge_from": found["confidence"]})
+    await merging.begin()
+    await merging.look()
+    assert await queue(http) == []
+    assert len(await queue(http, status="merged")) == 1
 
 
 async def test_leads_of_another_unit_and_of_nobody_are_not_merged(pipeline: Pipeline, http: httpx.AsyncClient) -> None:

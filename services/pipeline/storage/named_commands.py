@@ -1,0 +1,46 @@
+"""Commands that their senders named, so that sending one again does nothing twice."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from shared.kit.database import RacedWrite, Transaction
+from shared.kit.errors import Rejected
+
+
+async def hold(transaction: Transaction, command_id: UUID) -> None:
+    """Of two at once with one key, the second waits until the first is done and then finds its answer."""
+    await transaction.rows("SELECT pg_advisory_xact_lock(hashtextextended(:id, 1))", id=str(command_id))
+
+
+async def before(transaction: Transaction, command_id: UUID, fingerprint: str) -> tuple[UUID, str | None] | None:
+    """What a command of this id was about, None where it was not done. Raises `Rejected` where it said something else."""
+    rows = await transaction.rows("SELECT * FROM pipeline.commands WHERE command_id = :id", id=command_id)
+    if not rows:
+        return None
+    if rows[0].fingerprint != fingerprint:
+        raise Rejected(
+            "This Idempotency-Key was used for another command.",
+            status=409,
+            code="idempotency-key-reused",
+            field="Idempotency-Key",
+            fix="Send a key of its own with each command.",
+        )
+    return rows[0].lead_id, rows[0].opportunity_id
+
+
+async def remember(
+    transaction: Transaction, command_id: UUID, fingerprint: str, lead_id: UUID, opportunity_id: str | None
+) -> None:
+    """Notes that a command is done, and about what."""
+    rows = await transaction.set_wise(
+        """
+        INSERT INTO pipeline.commands (command_id, fingerprint, lead_id, opportunity_id, recorded_at)
+        SELECT command_id, fingerprint, lead_id, opportunity_id, :now
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(command_id uuid, fingerprint text, lead_id uuid, opportunity_id text)
+        ON CONFLICT DO NOTHING RETURNING command_id""",
+        [{"command_id": command_id, "fingerprint": fingerprint, "lead_id": lead_id, "opportunity_id": opportunity_id}],
+        now=transaction.now,
+    )
+    if not rows:
+        raise RacedWrite()
