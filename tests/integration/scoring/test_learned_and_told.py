@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import Any
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.scoring import storage
+from services.scoring.domain import Case
 from services.scoring.domain.model import EVERY_UNIT
 from services.scoring.domain.model.additive import PROBABILITY_DIGITS
 from tests.integration.scoring.conftest import Scoring
+from tests.integration.scoring.test_any_order import EXAMPLES, as_events, leads_of, stories
 from tests.integration.scoring.test_training import LEARNED, UNTIL, WHOLE, live, train
 from tests.integration.scoring.test_watching import watching
-from tests.unit.scoring.builders import NOON, captured, days, interacted
+from tests.unit.scoring.builders import NOON, POLICY, captured, days, interacted
+from tests.unit.scoring.model.test_assessor import EXPERT
 
 
 async def test_what_was_learned_is_told_of_the_next_lead_and_can_be_made_again(scoring: Scoring) -> None:
@@ -45,3 +53,30 @@ async def test_what_was_learned_is_told_of_the_next_lead_and_can_be_made_again(s
     quality = (await watching(scoring).once())[EVERY_UNIT].quality
     assert quality is not None
     assert (quality.leads, quality.positives) == (8, 0)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=stories(), data=st.data())
+async def test_in_any_order_and_however_often_it_arrives_a_model_says_the_same(
+    scoring: Scoring, story: list[Any], data: st.DataObject
+) -> None:
+    """The same story twice, of different leads, in two orders: asked at one moment, the model says the same of the people."""
+    scoring.use(POLICY, EXPERT)
+    said = []
+    for _ in range(2):
+        events = as_events(story, ("said", next(EXAMPLES)))
+        indexes = st.permutations([*range(len(events)), *data.draw(st.lists(st.sampled_from(range(len(events)))))])
+        for index in data.draw(indexes):
+            await scoring.take(events[index])
+        leads = leads_of(events)
+        rows = await scoring.database.rows(
+            "SELECT lead_id FROM scoring.leads WHERE root_id = lead_id AND lead_id = ANY(CAST(:ids AS uuid[]))",
+            ids=[str(one) for one in leads],
+        )
+        people = await scoring.database.run(lambda tx, rows=rows: storage.groups(tx, [row.lead_id for row in rows]))  # type: ignore[misc]
+        moment = NOON + timedelta(days=3)
+        known = [person for person in people if person.known]
+        verdicts = scoring.handlers.judge.verdicts([Case("default", one.counting, moment) for one in known])
+        said.append(sorted(repr((one.judgement.score, one.assessment, one.silence)) for one in verdicts))
+    assert said[0] == said[1]
+    assert (await scoring.audit()).differences == []
