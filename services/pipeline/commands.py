@@ -135,9 +135,8 @@ class Commands:
                 for member in ledger.group(lead_id):
                     ledger.record(member.lead_id, draft)
             await self._follow(transaction, ledger, lead_id, (), act)
-            if was_held_out and unit.matching.enabled:
-                await matches.enqueue(transaction, [member.lead_id for member in ledger.group(lead_id)])
             if was_held_out:
+                await self._look_again(transaction, ledger)
                 qualified = decide_qualification(
                     lead.state,
                     unit.qualification,
@@ -168,6 +167,7 @@ class Commands:
             ledger.part(lead_id)
             for draft in drafts:
                 ledger.record(lead_id, draft)
+            await self._look_again(transaction, ledger)
             await saving.save(transaction, ledger)
             return lead_id, None
 
@@ -187,6 +187,7 @@ class Commands:
             act = self._act(transaction, asked, command_id, ledger.root(lead_id).state)
             gone = await erasures.erased(transaction, [str(lead.lead_id) for lead in ledger])
             merge_by_judgement(ledger, lead_id, other_id, act, gone)
+            await self._look_again(transaction, ledger)
             await saving.save(transaction, ledger)
             if candidate_id is not None:
                 await matches.decide(transaction, candidate_id, "merged", asked.actor)
@@ -262,6 +263,11 @@ class Commands:
             raise
         self._instruments.commands.labels(asked.name, "repeated" if done.repeated else "done").inc()
         return done
+
+    async def _look_again(self, transaction: Transaction, ledger: Ledger) -> None:
+        """Who these people are probably one with has changed, where their units ask for it."""
+        asked = [lead.lead_id for lead in ledger if self._policy.unit(lead.business_unit).matching.enabled]
+        await matches.enqueue(transaction, asked)
 
     async def _follow(
         self, transaction: Transaction, ledger: Ledger, lead_id: UUID, drafts: Sequence[Draft], act: Act

@@ -178,6 +178,7 @@ class Finding:
             data={"matched_on": "similarity", "actor": ACTOR},
         )
         await saving.save(tx, ledger)
+        await matches.enqueue(tx, [lead.lead_id for lead in ledger])
         await matches.decide(tx, row.candidate_id, "merged", ACTOR)
         self._instruments.merge_candidates.labels("merged_by_policy").inc()
 

@@ -232,6 +232,20 @@ async def test_who_is_held_out_is_asked_about_once_released(
     assert await queue(http) == []
 
 
+async def test_who_was_parted_is_looked_at_alone(pipeline: Pipeline, http: httpx.AsyncClient, asking: Finding) -> None:
+    one, other, third = a_lead("k@z.example", name="Kim Lee", country="NL"), jane_again(), jane(occurred_at=at(9))
+    await pipeline.take(one, other)
+    await do(http, f"/v1/leads/{one.lead_id}:merge", {"other_lead_id": str(other.lead_id)})
+    await pipeline.take(third)
+    await asking.look()
+    (found,) = await queue(http)
+    assert {lead["lead_id"] for lead in found["leads"]} == {str(one.lead_id), str(third.lead_id)}
+    await do(http, f"/v1/leads/{other.lead_id}:unmerge")
+    await asking.look()
+    (found,) = await queue(http)
+    assert {lead["lead_id"] for lead in found["leads"]} == {str(other.lead_id), str(third.lead_id)}
+
+
 async def test_what_is_open_follows_the_policy_from_the_next_start_on(
     pipeline: Pipeline, http: httpx.AsyncClient, asking: Finding
 ) -> None:
