@@ -40,8 +40,8 @@ async def the_queue(
     """What is late first, then what is due within the hour; among equals the best score first."""
     database = parts_of(request).database
     now = database.clock.now()
-    found, rows = await queue.candidates(database, owner, business_unit)
-    places = in_turn(found, now)
+    places = in_turn(await queue.candidates(database, owner, business_unit, now, limit + 1), now)
+    rows, due = await queue.details(database, owner, [place.candidate.lead_id for place in places[:limit]])
     return JSONAnswer(
         {
             "owner": owner,
@@ -60,7 +60,7 @@ async def the_queue(
                     "tasks": [
                         {"task_id": task.task_id, "kind": task.kind, "name": task.name, "channel": task.channel,
                          "starts_at": task.starts_at, "due_at": task.due_at, "missed": task.missed}
-                        for task in one.tasks
+                        for task in due[one.lead_id]
                     ],
                     "personal": rows[one.lead_id].personal,
                 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,9 @@ import pytest
 from fastapi import FastAPI
 
 from services.pipeline.app import create_app
+from services.pipeline.domain.queue import in_turn
 from services.pipeline.settings import PipelineSettings
+from services.pipeline.storage import queue
 from shared.contracts.policy import Policy
 from tests.integration.pipeline.conftest import TOKEN, Pipeline
 from tests.integration.pipeline.test_commands import do
@@ -205,3 +208,30 @@ async def test_tasks_are_listed_page_by_page(work: Work, http: httpx.AsyncClient
     assert len(seen) == len(set(seen)) == 10
     assert (await http.get("/v1/tasks", params={"cursor": "x"})).status_code == 422
     assert (await http.get(f"/v1/tasks/{uuid4()}")).status_code == 404
+
+
+async def test_the_database_puts_a_queue_in_the_order_of_the_domain(work: Work) -> None:
+    leads = [a_lead(f"{place}@x.example", country="NL") for place in range(12)]
+    scores = [
+        a_score(one.lead_id, 60 + place % 3, grade="A", probability=(0.1, 0.5, None)[place % 3 - place % 2])
+        for place, one in enumerate(leads)
+    ]
+    await work.pipeline.take(*leads, *scores)
+    database = work.pipeline.database
+    tasks = await database.rows("SELECT task_id FROM pipeline.tasks ORDER BY task_id")
+    for place, row in enumerate(tasks):
+        start, due = at(place * 7 % 80 - 30), at(place * 13 % 300 - 40)
+        async with database.transaction() as tx:
+            await tx.execute(
+                "UPDATE pipeline.tasks SET starts_at = :start, due_at = :due, fires_at = :due WHERE task_id = :id",
+                {"start": min(start, due), "due": due, "id": row.task_id},
+            )
+    for now in (at(0), at(30), at(200)):
+        found = await queue.candidates(database, "dirk", None, now, 100)
+        assert len(found) == 12
+        assert [one.candidate for one in in_turn(found, now)] == found
+        _, due_tasks = await queue.details(database, "dirk", [one.lead_id for one in found])
+        whole = [replace(one, tasks=due_tasks[one.lead_id]) for one in found]
+        assert [one.candidate.lead_id for one in in_turn(whole, now)] == [one.lead_id for one in found]
+        assert await queue.candidates(database, "dirk", "default", now, 5) == found[:5]
+    assert await queue.candidates(database, "dirk", "elsewhere", at(0), 5) == []
