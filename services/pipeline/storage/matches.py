@@ -239,10 +239,11 @@ async def candidates(
 
 
 async def candidates_of(source: Source, lead_ids: Collection[UUID]) -> Sequence[Row[Any]]:
-    """All that was found about these leads."""
+    """All that was found about these leads, without the other lead, which may be somebody else."""
     return await source.rows(
         """
-        SELECT * FROM pipeline.merge_candidates
+        SELECT CASE WHEN lead_id = ANY(CAST(:ids AS uuid[])) THEN lead_id ELSE other_id END AS lead_id, business_unit,
+            status, confidence, parts, found_at, decided_at, actor FROM pipeline.merge_candidates
         WHERE lead_id = ANY(CAST(:ids AS uuid[])) OR other_id = ANY(CAST(:ids AS uuid[])) ORDER BY found_at, candidate_id""",
         ids=as_array(lead_ids),
     )

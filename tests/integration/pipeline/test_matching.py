@@ -302,6 +302,11 @@ async def test_an_erasure_reaches_keys_and_candidates_and_nobody_comes_back(
     for table in ("match_keys", "merge_candidates", "match_queue"):
         assert table not in await tables_saying(pipeline.database, "pipeline", said)
     await pipeline.take(jane_again(**just_now(), occurred_at=at(7)))
+    exported = await http.post(
+        "/v1/people:export", json={"lead_id": str(other.lead_id)}, headers={"Leadflow-Actor": "kim"}
+    )
+    assert [found["lead_id"] for found in exported.json()["merge_candidates"]] == [str(other.lead_id)]
+    assert str(one.lead_id) not in exported.text
     await erase(http, lead_id=str(other.lead_id))
     assert await asking.look() == 1
     assert await queue(http) == []
