@@ -98,7 +98,6 @@ class Handlers:
 
     async def _handle(self, tx: Transaction, records: Sequence[Record]) -> None:
         await storage.stand_beside(tx)
-        await self._look_at_models(tx)
         touches = await self._touches(tx, records)
         attachments = _attachments(records)
         named = _named(records)
@@ -125,9 +124,9 @@ class Handlers:
 
     async def pass_time(self, tx: Transaction, *, limit: int) -> int:
         """Tells what time has changed since the last look, of at most so many leads. Answers with how many were due."""
-        await self._look_at_models(tx)
         due = await storage.due_leads(tx, limit)
         if due:
+            await self._look_at_models(tx)
             self._instruments.sweep_late.set((tx.now - due[0].due_at).total_seconds())
             await self._pass_time(tx, [row.lead_id for row in due])
         return len(due)
@@ -279,6 +278,8 @@ class Handlers:
             Case(stir.root.business_unit, person.counting, scored_moment(stir, person.touches))
             for stir, person in zip(stirred, people, strict=True)
         ]
+        if cases:
+            await self._look_at_models(tx)
         version = self.judge.policy.version
         for stir, person, case, verdict in zip(stirred, people, cases, self.judge.verdicts(cases), strict=True):
             event = score_event(stir, verdict, case.as_of, policy_version=version, recorded_at=tx.now)

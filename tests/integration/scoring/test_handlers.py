@@ -205,6 +205,9 @@ async def test_text_that_postgresql_cannot_hold_is_the_records_fault(scoring: Sc
 
 
 async def test_a_batch_takes_a_handful_of_statements_however_long_it_is(scoring: Scoring) -> None:
+    """Beside those of a look at the registry of models, of which there is one every few seconds."""
+    scoring.models._interval_seconds = 60
+    await scoring.take(captured("the first", "the first"))
     statements = statements_of(scoring)
     new = [captured(number, ("c", number)) for number in range(200)]
     await scoring.take(*new)
@@ -212,11 +215,11 @@ async def test_a_batch_takes_a_handful_of_statements_however_long_it_is(scoring:
     statements.clear()
     again = [event for n in range(200) for event in (interacted(n, ("v", n)), merged(n, (n + 1) % 7, 2))]
     await scoring.take(*again)
-    assert len(statements) <= 8
+    assert len(statements) <= 10
     statements.clear()
     strays = [interacted(("visitor", n), ("stray", n)) for n in range(200)]
     await scoring.take(*(event for stray in strays for event in (stray, touched(stray, 3))))
-    assert len(statements) <= 8
+    assert len(statements) <= 10
 
 
 def statements_of(scoring: Scoring) -> list[str]:
