@@ -11,6 +11,7 @@ _POST_PROBLEMS = {
     401: "not proven to be from the sender, or no API key",
     403: "the key lacks a scope, or a form stands on a site that is not listed",
     408: "the body did not arrive in time",
+    409: "this id stands for another content already; `differs` names the fields",
     413: "too large, or too many fields",
     415: "another media type, or compressed",
     422: "it is from the sender and cannot be read, or nothing in it can be taken: what needs mending, all at once",
