@@ -5,26 +5,28 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from services.pipeline.domain.state import LeadState
-
 
 class Held(NamedTuple):
-    """An open lead as the worklist has it. `owner` is None for a qualified lead that waits for one."""
+    """An open lead as the worklist has it. `owner` is None for a qualified lead that waits for one; its score is of no use yet."""
 
     owner: str | None
     score: int | None
     since: datetime
 
 
-def held(state: LeadState, *, merged: bool) -> Held | None:
+def held(
+    status: str,
+    *,
+    counts: bool,
+    owner: str | None,
+    score: int | None,
+    assigned_at: datetime | None,
+    qualified_at: datetime | None,
+) -> Held | None:
     """Whether a lead is open work: worked or qualified, with somebody or waiting for somebody. A converted one is worked by its
-    deals."""
-    if merged or state.mark is not None:
+    deals; one that was merged or is held out does not count."""
+    if status not in ("qualified", "working") or not counts:
         return None
-    status = state.status
-    score = state.graded.score if state.graded is not None else None
-    if state.assigned is not None and status in ("working", "qualified"):
-        return Held(state.assigned.owner, score, state.assigned.key.occurred_at)
-    if status == "qualified" and state.qualified_at is not None:
-        return Held(None, score, state.qualified_at)
-    return None
+    if owner is not None and assigned_at is not None:
+        return Held(owner, score, assigned_at)
+    return Held(None, None, qualified_at) if status == "qualified" and qualified_at is not None else None

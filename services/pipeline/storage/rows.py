@@ -12,7 +12,7 @@ from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.facts import Fact, Key
 from services.pipeline.domain.ledger import Entry, Lead
 from services.pipeline.domain.state import Archived, Assigned, FirstTouch, Graded, LeadState
-from services.pipeline.domain.worklist import held
+from services.pipeline.domain.worklist import Held, held
 from shared.contracts.marks import UNMARKED, Marking
 
 LEAD_COLUMNS = {
@@ -51,6 +51,12 @@ LEAD_COLUMNS = {
 }
 
 
+_ID, _ROOT, _STATUS, _MARK, _OWNER, _SCORE, _ASSIGNED, _QUALIFIED = (
+    list(LEAD_COLUMNS).index(name)
+    for name in ("lead_id", "root_id", "status", "mark", "owner", "score", "assigned_at", "qualified_at")
+)
+
+
 def lead_of(row: Any) -> Lead:
     """A lead as its row has it: enough to go on with touches, scores and automatic qualification; anything else needs
     its history. Registers hold place 0 of their time, before every version: what the row knows arrived earlier."""
@@ -87,7 +93,14 @@ def lead_of(row: Any) -> Lead:
         row.personal_at,
         row.conflicts,
         stored=True,
-        held=held(state, merged=row.root_id != lead_id),
+        held=held(
+            row.status,
+            counts=row.root_id == lead_id and row.mark is None,
+            owner=row.owner,
+            score=row.score,
+            assigned_at=row.assigned_at,
+            qualified_at=row.qualified_at,
+        ),
     )
 
 
@@ -127,9 +140,21 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
     )
 
 
-def changes(lead: Lead) -> dict[str, Any]:
+def held_in(values: tuple[Any, ...]) -> Held | None:
+    """What the worklist has of a lead that has this row."""
+    return held(
+        values[_STATUS],
+        counts=values[_ROOT] == values[_ID] and values[_MARK] is None,
+        owner=values[_OWNER],
+        score=values[_SCORE],
+        assigned_at=values[_ASSIGNED],
+        qualified_at=values[_QUALIFIED],
+    )
+
+
+def changes(lead: Lead, values: tuple[Any, ...]) -> dict[str, Any]:
     """A lead's row as a document, for an update."""
-    row = dict(zip(LEAD_COLUMNS, lead_row(lead), strict=True))
+    row = dict(zip(LEAD_COLUMNS, values, strict=True))
     row["personal"] = lead.personal
     return row
 

@@ -11,7 +11,7 @@ import orjson
 
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.storage import tasks, worklist
-from services.pipeline.storage.rows import LEAD_COLUMNS, changes, deal_row, history_row, lead_row, published
+from services.pipeline.storage.rows import LEAD_COLUMNS, changes, deal_row, held_in, history_row, lead_row, published
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from shared.kit.database import RacedWrite, Transaction
 from shared.kit.records import Record
@@ -80,7 +80,8 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     """
     now = transaction.now
     changed = [ledger[lead_id] for lead_id in sorted(ledger.changed)]
-    new = [(*lead_row(lead), now) for lead in changed if not lead.stored]
+    leads = [(lead, lead_row(lead)) for lead in changed]
+    new = [(*row, now) for lead, row in leads if not lead.stored]
     await transaction.copy("pipeline.leads", (*LEAD_COLUMNS, "updated_at"), new)
     entries = [(entry, orjson.dumps(entry.fact.data)) for entry in ledger.entries]
     await transaction.copy(
@@ -90,9 +91,9 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
         (e.lead.lead_id, e.fact.event_id, orjson.dumps(e.draft.aside).decode()) for e, _ in entries if e.draft.aside
     ]
     await transaction.copy("pipeline.asides", ("lead_id", "event_id", "said"), asides)
-    known = [changes(lead) for lead in changed if lead.stored]
+    known = [changes(lead, row) for lead, row in leads if lead.stored]
     await transaction.set_wise(UPDATE_LEADS, known, now=now)
-    await worklist.keep(transaction, changed)
+    await worklist.keep(transaction, [(lead, held_in(row)) for lead, row in leads])
     await tasks.keep(transaction, ledger.entries)
     deals = _deals(ledger, changed)
     held = [lead.lead_id for lead in ledger] if deals else []

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.pipeline.domain.ledger import Lead
 from services.pipeline.domain.routing import Absence, Office, Router, Track
-from services.pipeline.domain.worklist import held
+from services.pipeline.domain.worklist import Held
 from shared.kit.database import Database, Transaction
 
 KEEP = """
@@ -32,13 +32,13 @@ COUNT = """
     ON CONFLICT (business_unit, owner) DO UPDATE SET leads = o.leads + excluded.leads"""
 
 
-async def keep(transaction: Transaction, changed: Iterable[Lead]) -> None:
-    """Brings the worklist up to the leads that changed, and counts what that is for their owners."""
+async def keep(transaction: Transaction, changed: Iterable[tuple[Lead, Held | None]]) -> None:
+    """Brings the worklist up to leads that changed, given with what it is to have of them, and counts that for their owners."""
     kept: list[dict[str, Any]] = []
     dropped: list[dict[str, Any]] = []
     loads: Counter[tuple[str, str]] = Counter()
-    for lead in changed:
-        before, after = lead.held, held(lead.state, merged=lead.is_merged)
+    for lead, after in changed:
+        before = lead.held
         if before == after:
             continue
         if after is not None:
