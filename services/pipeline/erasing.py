@@ -144,9 +144,10 @@ class Erasing:
 
 
 async def found(source: erasures.Source, names: Collection[str]) -> Found:
-    """Everybody who is one person with these names, and all their names."""
+    """Everybody who is one person with these names, and all their names: also those of visits that nobody was known by."""
     lead_ids = await erasures.groups(source, await erasures.owners(source, names))
-    return Found(frozenset(lead_ids), frozenset({*names, *await erasures.names_of(source, lead_ids)}))
+    known = {*names, *await erasures.names_of(source, lead_ids)}
+    return Found(frozenset(lead_ids), frozenset(known | await erasures.unjoined(source, known)))
 
 
 async def take_order(tx: Transaction, order: ErasureOrdered, fingerprint: Fingerprint) -> bool:

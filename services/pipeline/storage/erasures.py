@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from services.pipeline.domain.erasure import Erased, Extension
 from shared.contracts.erasure_events import ErasureOrdered
-from shared.contracts.identity import derived_event_id
+from shared.contracts.identity import derived_event_id, lead_id_text
 from shared.contracts.personal import without_person
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES
 from shared.kit.database import Database, Transaction, as_array, as_json
@@ -107,6 +107,22 @@ async def names_of(source: Source, lead_ids: Collection[UUID]) -> set[str]:
         ids=as_array(lead_ids),
     )
     return {str(lead_id) for lead_id in lead_ids} | {row.name for row in rows}
+
+
+async def unjoined(source: Source, names: Collection[str]) -> set[str]:
+    """Lead ids under which interactions of these names are recorded, or may be, though nobody is known by them: a visitor
+    who never became a lead is known to others by such an id alone."""
+    made = [lead_id_text(name) for name in names if len(name) != 36]
+    rows = await source.rows(
+        """
+        SELECT CAST(lead_id AS text) AS name FROM (
+            SELECT unnest(CAST(:made AS uuid[])) AS lead_id
+            UNION SELECT lead_id FROM pipeline.waiting_identities WHERE token = ANY(CAST(:names AS text[]))
+        ) visits WHERE NOT EXISTS (SELECT FROM pipeline.leads l WHERE l.lead_id = visits.lead_id)""",
+        made=made,
+        names=list(names),
+    )
+    return {row.name for row in rows}
 
 
 async def forget_asides(transaction: Transaction, lead_ids: Collection[UUID]) -> int:

@@ -141,6 +141,35 @@ async def test_somebody_whom_nobody_knows_yet_is_erased_before_they_arrive(
     await says_nothing(pipeline)
 
 
+@pytest.mark.parametrize("who", [{"email": "ann@x.example"}, {"visitor_id": "v1"}], ids=["e-mail", "visitor"])
+async def test_who_only_ever_visited_is_erased_under_the_id_of_the_visit(
+    pipeline: Pipeline, http: httpx.AsyncClient, who: dict[str, str]
+) -> None:
+    """No lead, so nothing but the order tells scoring under which id it keeps what they did."""
+    visit = an_interaction("ann@x.example", visitor="v1", **just_now())
+    await pipeline.take(visit)
+    done = await erase(http, **who)
+    assert (done["lead_ids"], str(visit.lead_id) in done["names"]["lead_ids"]) == ([], True)
+    (order,) = await pipeline.ordered()
+    assert visit.lead_id in order.lead_ids
+    await pipeline.take(order)
+    assert len(await pipeline.ordered()) == 1
+
+
+async def test_an_id_that_is_somebody_elses_by_now_is_not_erased_with_the_number_it_was_made_of(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    number = a_lead(phone="+31612345678", name="Bob", **just_now())
+    both = a_lead("ann@x.example", phone="+31612345678", **ANN, **just_now())
+    await pipeline.take(both)
+    await pipeline.take(number)
+    (merge,) = [event for event in await pipeline.published() if isinstance(event, LeadMerged)]
+    await do(http, f"/v1/leads/{merge.lead_id}:unmerge", {})
+    done = await erase(http, lead_id=str(both.lead_id))
+    assert str(number.lead_id) not in done["names"]["lead_ids"]
+    assert (await person(pipeline, number))["name"] == "Bob"
+
+
 async def test_more_names_of_an_erased_person_are_erased_as_they_become_known(
     pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:
