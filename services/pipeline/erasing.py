@@ -12,8 +12,9 @@ from uuid import UUID
 import phonenumbers
 
 from services.pipeline.domain.erasure import Erased, check_reason, forgotten
+from services.pipeline.domain.follow_up import ERASED, Cause, cancelled
 from services.pipeline.domain.refusals import Refused
-from services.pipeline.storage import erasures, loading, matches, saving
+from services.pipeline.storage import erasures, loading, matches, saving, tasks
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.identity import Tokens, email_identity, event_id_from, external_identity, phone_identity
 from shared.contracts.personal import REDACTED
@@ -185,6 +186,9 @@ async def apply(tx: Transaction, order: ErasureOrdered, person: Found, fingerpri
         ledger.changed.add(lead.lead_id)
         if all(fact.event_id != draft.event_id for fact in lead.facts or ()):
             ledger.record(lead.lead_id, draft)
+    gone = Cause(order.erasure_id, order.erasure_id, order.until)
+    for task in await tasks.open_tasks(tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh]):
+        ledger.record(ledger.root(task.lead_id).lead_id, cancelled(gone, task, ERASED))
     await saving.save(tx, ledger)
     counts["notes_and_proofs"] = await erasures.forget_asides(
         tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh]

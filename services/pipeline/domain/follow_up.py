@@ -27,6 +27,9 @@ Kind = Literal["first_response", "step", "escalation", "task"]
 
 FIRST_RESPONSE: Kind = "first_response"
 
+ERASED = "erased"
+"""Why nothing is due any more for somebody whom nobody can reach."""
+
 
 class Task(NamedTuple):
     """Something that is due for a lead. A `first_response` is met by any attempt to reach it, a `step` is one of a cadence, an

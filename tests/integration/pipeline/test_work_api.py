@@ -235,3 +235,20 @@ async def test_the_database_puts_a_queue_in_the_order_of_the_domain(work: Work) 
         assert [one.candidate.lead_id for one in in_turn(whole, now)] == [one.lead_id for one in found]
         assert await queue.candidates(database, "dirk", "default", now, 5) == found[:5]
     assert await queue.candidates(database, "dirk", "elsewhere", at(0), 5) == []
+
+
+async def test_whoever_is_erased_is_gone_after_no_more_and_no_note_of_them_is_left(
+    work: Work, http: httpx.AsyncClient
+) -> None:
+    (lead_id,) = await work.leads(1)
+    said = {"due_at": at(60 * 24).isoformat(), "note": "bring Ann's drawings"}
+    await do(http, f"/v1/leads/{lead_id}/tasks", said, status=201)
+    for _ in range(2):
+        await do(http, "/v1/people:erase", {"lead_id": str(lead_id), "reason": "case 7"}, Leadflow_Actor="kim")
+    assert await the_tasks(http, lead_id) == {}
+    called_off = await the_tasks(http, lead_id, status="cancelled")
+    assert {one["outcome"] for one in called_off.values()} == {"erased"}
+    assert set(called_off) == {"first_response", "call", "task"}
+    assert (await work.pipeline.one("SELECT count(*) AS n FROM pipeline.asides")).n == 0
+    work.after(600)
+    assert await work.timers.once() == 0
