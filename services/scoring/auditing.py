@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.scoring import storage
 from services.scoring.domain import Assessor, Comparison, Person, compare
@@ -26,7 +28,7 @@ SLICE = 100
 @dataclass(slots=True)
 class Audit:
     """What a page of an audit found. `stale` were made by another policy than the present one, and checked against that
-    one; `unverifiable` by one that nobody remembers, beside a model that nobody has any more, or from what was erased since.
+    one; `unverifiable` by one that nobody remembers, beside a model that nobody has any more, from what was erased since, or not at all.
     `next` is where the next page begins."""
 
     checked: int = 0
@@ -62,17 +64,46 @@ class Auditor:
         async def look(tx: Transaction) -> Audit:
             await storage.in_snapshot(tx)
             audit = Audit()
-            people, audit.next = await storage.people(tx, after, limit)
+            roots, audit.next = await storage.roots_after(tx, after, limit)
+            people = await self._read(tx, roots, audit)
             erased = await storage.scored_before_erasure(tx, [person.root.lead_id for person in people])
             audit.unverifiable += len(erased)
             people = [person for person in people if person.root.lead_id not in erased]
             for start in range(0, len(people), SLICE):
                 for person in people[start : start + SLICE]:
-                    self._add(audit, person, await self._compare(tx, person, audit))
+                    try:
+                        found = await self._compare(tx, person, audit)
+                    except Exception as error:
+                        self._pass_over(audit, person.root.lead_id, error)
+                    else:
+                        self._add(audit, person, found)
                 await asyncio.sleep(0)
             return audit
 
         return await self._database.run(look, deadline_seconds=20)
+
+    async def _read(self, tx: Transaction, roots: Sequence[UUID], audit: Audit) -> list[Person]:
+        """The people of a page; where one of them cannot be read, all the others."""
+        try:
+            return await storage.groups(tx, roots)
+        except Exception as error:
+            if _is_of_database(error):
+                raise
+        found: list[Person] = []
+        for root in roots:
+            try:
+                found += await storage.groups(tx, [root])
+            except Exception as error:
+                self._pass_over(audit, root, error)
+        return found
+
+    def _pass_over(self, audit: Audit, lead_id: UUID, error: Exception) -> None:
+        """A lead whose score cannot be made again at all: one of them must not keep the others from being looked at."""
+        if _is_of_database(error):
+            raise error
+        audit.unverifiable += 1
+        self._instruments.audited.labels("failed").inc()
+        log().error("score_not_audited", lead_id=str(lead_id), error_type=type(error).__name__)
 
     async def _compare(self, tx: Transaction, person: Person, audit: Audit) -> Comparison | None:
         """None where nobody remembers the policy that scored this lead."""
@@ -132,3 +163,8 @@ class Auditor:
             except Exception as error:
                 if not is_transient(error):
                     log().error("audit_failed", error_type=type(error).__name__)
+
+
+def _is_of_database(error: Exception) -> bool:
+    """Whether nothing more can be asked in this transaction."""
+    return isinstance(error, SQLAlchemyError) or is_transient(error)

@@ -77,10 +77,18 @@ class Watching:
                 expert = self._models.experts.expert(history.business_unit)
                 for watch in watches.values():
                     if isinstance(expert, Expert) and watch.expert is expert:
-                        watch.see([history])
+                        self._show(watch, history)
             if after is None:
                 return
             await asyncio.sleep(0.05)
+
+    def _show(self, watch: Watch, history: History) -> None:
+        """One that a model fails at is passed over, and counted as where it is scored."""
+        try:
+            watch.see([history])
+        except Exception as error:
+            self._instruments.failed.inc()
+            log().error("lead_not_watched", lead_id=str(history.root_id), error_type=type(error).__name__)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

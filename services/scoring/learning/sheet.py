@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.scoring.domain.model import Cell, as_level, as_number
+from services.scoring.domain.model import Cell, as_known_number, as_level
 
 PLACEHOLDERS = frozenset({"select", "n/a", "na", "none", "null", "-", "--", "?", "not specified", "not provided"})
 """What forms and exports write where nothing was answered. A policy names its own."""
@@ -80,7 +80,7 @@ def sheet_of(
 def _column(name: str, raw: Sequence[Cell], placeholders: frozenset[str]) -> Column:
     levels = [as_level(value, placeholders) for value in raw]
     known = [level for level in levels if level is not None]
-    numbers = [None if level is None else as_number(level) for level in levels]
+    numbers = [as_known_number(value, placeholders) for value in raw]
     spelled = sum(number is not None for number in numbers)
     if known and spelled >= NUMBERS_SHARE * len(known):
         return Column(name, True, numbers)

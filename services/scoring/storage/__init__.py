@@ -22,6 +22,7 @@ from services.scoring.storage.leads import (
     people,
     postpone,
     root_of,
+    roots_after,
     save_leads,
 )
 from services.scoring.storage.ledger import add_attachments, add_touches, ledgers
@@ -115,6 +116,7 @@ __all__ = [
     "remember",
     "rescores",
     "root_of",
+    "roots_after",
     "running_rescore",
     "save_leads",
     "scored_before_erasure",

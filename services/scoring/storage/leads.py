@@ -78,6 +78,12 @@ async def in_snapshot(tx: Transaction) -> None:
 async def people(tx: Transaction, after: UUID | None, limit: int) -> tuple[list[Person], UUID | None]:
     """A page of all leads that are nobody else's, with their groups and ledgers, unlocked; and where the next page begins,
     None after the last. To be read in a snapshot."""
+    roots, following = await roots_after(tx, after, limit)
+    return await groups(tx, roots), following
+
+
+async def roots_after(tx: Transaction, after: UUID | None, limit: int) -> tuple[list[UUID], UUID | None]:
+    """The ids of such a page, and where the next begins."""
     rows = await tx.rows(
         """
         SELECT lead_id FROM scoring.leads WHERE root_id = lead_id AND (:after IS NULL OR lead_id > :after)
@@ -87,7 +93,7 @@ async def people(tx: Transaction, after: UUID | None, limit: int) -> tuple[list[
         limit=limit,
     )
     roots = [row.lead_id for row in rows]
-    return await groups(tx, roots), roots[-1] if len(roots) == limit else None
+    return roots, roots[-1] if len(roots) == limit else None
 
 
 async def groups(tx: Transaction, roots: Collection[UUID]) -> list[Person]:
@@ -116,17 +122,20 @@ async def due_leads(tx: Transaction, limit: int) -> list[Row[Any]]:
     if not mine.locked:
         return []
     return await tx.rows(
-        "SELECT lead_id, due_at FROM scoring.leads WHERE due_at <= :now ORDER BY due_at, lead_id LIMIT :limit",
+        """
+        SELECT lead_id, due_at FROM scoring.leads
+        WHERE due_at <= :now AND (postponed_until IS NULL OR postponed_until <= :now) ORDER BY due_at, lead_id LIMIT :limit
+        """,
         now=tx.now,
         limit=limit,
     )
 
 
 async def postpone(tx: Transaction, lead_id: UUID) -> None:
-    """Lets a lead wait for another day."""
+    """Lets a lead wait for another day. When it was due stays as it is: that belongs to its score."""
     await tx.execute(
-        "UPDATE scoring.leads SET due_at = :due_at WHERE lead_id = :lead_id",
-        {"lead_id": lead_id, "due_at": tx.now + timedelta(days=1)},
+        "UPDATE scoring.leads SET postponed_until = :until WHERE lead_id = :lead_id",
+        {"lead_id": lead_id, "until": tx.now + timedelta(days=1)},
     )
 
 
@@ -137,7 +146,7 @@ async def save_leads(tx: Transaction, leads: Sequence[Lead]) -> None:
     await tx.copy("scoring.leads", ("lead_id", "business_unit", *LEAD_COLUMNS), new)
     await tx.set_wise(
         f"""
-        UPDATE scoring.leads SET {", ".join(f"{name} = changed.{name}" for name in LEAD_COLUMNS)}
+        UPDATE scoring.leads SET {", ".join(f"{name} = changed.{name}" for name in LEAD_COLUMNS)}, postponed_until = NULL
         FROM json_to_recordset(CAST(:rows AS json)) AS changed (lead_id uuid, {LEAD_FIELDS})
         WHERE leads.lead_id = changed.lead_id
         """,

@@ -66,7 +66,8 @@ class AttachmentRow(ScoringTable, table=True):
 
 
 class LeadRow(ScoringTable, table=True):
-    """One lead id: the group it belongs to and the last score published under it."""
+    """One lead id: the group it belongs to and the last score published under it. Where time could not be let pass for it,
+    that is tried again at `postponed_until`."""
 
     __tablename__ = "leads"
     __table_args__ = (
@@ -98,6 +99,7 @@ class LeadRow(ScoringTable, table=True):
     due_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     word: str | None = Field(sa_column=Column(Text))
     word_version: int | None = Field(sa_column=Column(BigInteger))
+    postponed_until: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
 
 
 class OutcomeRow(ScoringTable, table=True):

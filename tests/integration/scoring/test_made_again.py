@@ -98,6 +98,28 @@ async def test_an_audit_goes_page_by_page(scoring: Scoring) -> None:
     assert sum(page.checked + page.unverifiable for page in pages) == 4
 
 
+@pytest.mark.logs_errors
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE scoring.leads SET reasons = '[{}]'",
+        "UPDATE scoring.policies SET document = '{}'; UPDATE scoring.leads SET policy_version = 'test-0'",
+    ],
+)
+async def test_a_lead_that_cannot_be_audited_keeps_no_other_from_it(scoring: Scoring, harm: str) -> None:
+    await scoring.policies.remember()
+    await scoring.take(*(captured(lead, ("c", lead)) for lead in range(5)))
+    async with scoring.database.transaction() as tx:
+        await tx.execute("UPDATE scoring.policies SET version = 'test-0'")
+        for statement in harm.split("; "):
+            one = f"{statement} WHERE lead_id = :id" if "leads" in statement else statement
+            await tx.execute(one, {"id": an_id(3)} if "leads" in statement else {})
+    audit = await scoring.audit()
+    assert (audit.checked, audit.unverifiable, audit.differences, audit.next) == (4, 1, [], None)
+    told = scoring.registry.get_sample_value("leadflow_scoring_scores_audited_total", {"outcome": "failed"})
+    assert told == 1
+
+
 class Opinion:
     """A model with one opinion."""
 

@@ -176,12 +176,15 @@ async def test_a_lead_that_cannot_be_judged_waits_a_day_and_keeps_nobody(fading:
     assert await sweep.until_done() == 3
     waiting = await due(fading)
     assert waiting == {
-        an_id("bad"): fading.clock.now() + timedelta(days=1),
+        an_id("bad"): TO_B,
         an_id("good"): TO_C,
         an_id("fine"): TO_C,
     }
     assert fading.registry.get_sample_value("leadflow_scoring_leads_swept_total", {"outcome": "failed"}) == 1
     model.stumbles = False
+    audit = await fading.audit()
+    assert (audit.checked, audit.differences) == (3, [])
+    assert await fading.sweep() == []
     fading.clock.advance(timedelta(days=1))
     [event] = await fading.sweep()
     assert (event.lead_id, event.grade) == (an_id("bad"), "B")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from services.scoring import storage
+from services.scoring.domain import Case
 from services.scoring.domain.model import EVERY_UNIT, checksum
+from services.scoring.domain.model.assessor import Expert
 from services.scoring.instruments import ModelInstruments
 from services.scoring.watching import Watching
 from tests.integration.scoring.conftest import Scoring
 from tests.integration.scoring.test_models_at_work import TEXT
 from tests.integration.scoring.test_registry import a_model, activate, do
-from tests.unit.scoring.builders import NOON, at, captured, days, marked, opened
+from tests.unit.scoring.builders import NOON, an_id, at, captured, days, marked, opened
 
 PROFILE = {"features": {"channel": {"0": 50, "1": 50}}, "probability": {"1": 100}}
 
@@ -70,3 +74,24 @@ async def test_a_share_of_the_people_is_enough(scoring: Scoring) -> None:
     some = Watching(scoring.database, scoring.models, scoring.models._instruments, interval_seconds=1, people=100)
     seen = (await some.once())[EVERY_UNIT]
     assert 50 < seen.recent < 150
+
+
+@pytest.mark.logs_errors
+async def test_somebody_the_model_fails_at_keeps_no_other_from_being_watched(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields: dict[str, Any] = {"artefact": TEXT, "checksum": checksum(TEXT), "data_to": at(0), "profile": PROFILE}
+    assert await do(scoring, lambda tx: storage.add_model(tx, a_model("one", **fields)))
+    await activate(scoring, "one")
+    await scoring.take(*(captured(number, ("c", number), 5) for number in range(5)))
+    scoring.clock.advance(timedelta(hours=1))
+    cells = Expert.cells
+
+    def fail_at_one(expert: Expert, case: Case) -> tuple[int, ...] | None:
+        if any(one.lead_id == an_id(3) for one in case.touches):
+            raise ValueError("not this one")
+        return cells(expert, case)
+
+    monkeypatch.setattr(Expert, "cells", fail_at_one)
+    assert (await watching(scoring).once())[EVERY_UNIT].recent == 4
+    assert scoring.registry.get_sample_value("leadflow_scoring_model_failures_total") == 1

@@ -17,7 +17,7 @@ from services.scoring.domain.model.artefact import (
 from services.scoring.domain.model.examples import Example, Leak, examples, refuse_leak
 from services.scoring.domain.model.features import FEATURES_VERSION, FeatureReader, LateTouch
 from services.scoring.domain.model.history import History, Member, history_of
-from services.scoring.domain.model.values import Cell, as_level, as_number
+from services.scoring.domain.model.values import Cell, as_known_number, as_level, as_number
 
 __all__ = [
     "CUSTOMER",
@@ -40,6 +40,7 @@ __all__ = [
     "Table",
     "UnusableArtefact",
     "Verdict",
+    "as_known_number",
     "as_level",
     "as_number",
     "checksum",

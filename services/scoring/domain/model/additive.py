@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.scoring.domain.model.values import Cell, as_level, as_number
+from services.scoring.domain.model.values import Cell, as_known_number, as_level
 
 UNITS_PER_LOG_ODD = 10_000
 
@@ -45,7 +45,7 @@ class Table:
         if value is None:
             return len(self.units) - 1
         if self.levels is None:
-            number = as_number(value)
+            number = as_known_number(value, placeholders)
             return len(self.units) - 1 if number is None else bisect_right(self.edges, number)
         level = as_level(value, placeholders)
         return len(self.units) - 1 if level is None else self.levels.get(level, len(self.units) - 2)

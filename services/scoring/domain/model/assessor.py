@@ -11,7 +11,7 @@ from services.scoring.domain.assessment import Assessment, Case, contribution
 from services.scoring.domain.model.additive import UNITS_PER_LOG_ODD, AdditiveModel, Table
 from services.scoring.domain.model.artefact import EVERY_UNIT
 from services.scoring.domain.model.features import FeatureReader, LateTouch
-from services.scoring.domain.model.values import Cell
+from services.scoring.domain.model.values import Cell, as_number
 from services.scoring.domain.model.words import BASE, REST, feature_words, likelier
 from services.scoring.domain.touches import known_at
 from shared.contracts.scoring_events import Contribution, Silence
@@ -32,7 +32,8 @@ class Lookup:
         self._table = table
         self._placeholders = placeholders
         self._cells: dict[str, int] = {}
-        self._edges = table.edges if table.levels is None else None
+        spelled = any(as_number(one) is not None for one in placeholders)
+        self._edges = table.edges if table.levels is None and not spelled else None
 
     def cell(self, value: Cell) -> int:
         """The same as the table's own, quicker."""

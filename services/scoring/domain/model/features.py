@@ -6,6 +6,7 @@ Days are whole and in UTC, as they are for rules. What never happened is absent,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -136,4 +137,4 @@ def _fields_known(captures: Sequence[Touch]) -> int:
 
 
 def _seconds(did: Iterable[Sequence[Touch]]) -> float:
-    return sum(one.duration_seconds or 0.0 for of_kind in did for one in of_kind)
+    return math.fsum(one.duration_seconds or 0.0 for of_kind in did for one in of_kind)

@@ -44,3 +44,9 @@ def as_number(value: Cell) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def as_known_number(value: Cell, placeholders: Collection[str]) -> float | None:
+    """The number a value of a column of numbers is. Like `as_level` it takes a placeholder for silence, be it spelled as a
+    number (-1), and true and false for no numbers."""
+    return None if isinstance(value, bool) or as_level(value, placeholders) is None else as_number(value)

@@ -57,7 +57,7 @@ def test_a_level_falls_into_its_cell_a_rare_one_into_that_of_the_rest(value: Cel
         ("", 3),
         (math.inf, 3),
         (None, 3),
-        (True, 0),
+        (True, 3),
     ],
 )
 def test_a_number_falls_between_its_edges_and_what_is_none_is_unknown(value: Cell, cell: int) -> None:

@@ -13,6 +13,7 @@ from services.scoring.domain import Assessment, Case, Touch
 from services.scoring.domain.model import UNITS_PER_LOG_ODD, AdditiveModel, Cell, Pair, Table
 from services.scoring.domain.model.assessor import Expert, Experts, Lookup
 from services.scoring.domain.model.words import feature_words, likelier
+from services.scoring.learning.sheet import sheet
 from tests.unit.scoring.builders import a_touch, a_visit, at, days
 from tests.unit.scoring.test_score_properties import ledgers, the_day
 
@@ -83,6 +84,16 @@ def test_a_value_is_looked_up_as_its_table_says_however_often(asked: list[tuple[
     for table, value in asked:
         for _ in range(2):
             assert lookups[table.name].cell(value) == table.cell(value, frozenset({"n/a"}))
+
+
+@pytest.mark.parametrize("value", [-1, -1.0, "-1", " -1 ", True, False, None])
+def test_a_number_that_stands_for_silence_is_as_unknown_at_work_as_it_was_at_learning(value: Cell) -> None:
+    silence = frozenset({"-1", "n/a"})
+    table = Table("attributes.employees", (-1_000, 4_000, 50), edges=(200.0,))
+    [column] = sheet([{table.name: one} for one in (value, "7", *range(300))], placeholders=silence).columns
+    assert (column.numeric, column.cells[0]) == (True, None)
+    assert (table.cell(value, silence), Lookup(table, silence).cell(value)) == (table.unknown, table.unknown)
+    assert Lookup(table, silence).cell(300) == table.cell(300, silence) == 1
 
 
 @settings(deadline=None, max_examples=60)

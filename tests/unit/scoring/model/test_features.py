@@ -93,3 +93,9 @@ def test_every_feature_has_a_name_that_a_reader_can_be_asked_for(touches: list[T
     found = READER.read("europe", touches, at(days(10)) + later)
     assert all(name in ALWAYS or name.startswith(("attributes.", "consent.", "did.")) for name in found)
     assert all(found.get(name, 0) >= 0 for name in COUNTS)  # type: ignore[operator]
+
+
+@given(st.permutations([49.9, 17.5, 9.4, 22.2]))
+def test_minutes_are_the_same_in_any_order(seconds: list[float]) -> None:
+    visits = [a_visit(str(one), duration_seconds=one) for one in seconds]
+    assert FeatureReader(["minutes"]).read("default", [a_touch(), *visits], at(60))["minutes"] == 1.6
