@@ -105,9 +105,9 @@ async def test_a_list_comes_as_json_or_as_csv(tmp_path: Path, log: FakeLog) -> N
         headers = {**KEY, "Content-Type": "text/csv; charset=utf-8"}
         as_csv = await client.post("/v1/channels/default/fair", content=table.encode(), headers=headers)
         assert (as_json.json()["accepted"], as_csv.json()["accepted"]) == (2, 2), as_csv.text
-        for broken, status in ((b"\xff\xfe", 422), (b"\n", 400), (b'a,b\n"x', 422)):
+        for broken in (b"\xff\xfe", b"\n", b'a,b\n"x'):
             refused = await client.post("/v1/channels/default/fair", content=broken, headers=headers)
-            problem(refused, status, "not-csv")
+            problem(refused, 422, "not-csv")
     events = log.events()
     assert len({event.event_id for event in events}) == 2, "the same ticket is the same record, however it is sent"
     assert {event.source for event in events} == {"fair"}
