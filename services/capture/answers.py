@@ -15,7 +15,8 @@ def unavailable(error: Retryable) -> Answer:
         "title": error.title,
         "status": error.status,
         "detail": str(error),
-        "fix": "Send this item again; with an id of its own (record_id or Idempotency-Key) it is counted once.",
+        "fix": "Send this item again, alone or with the others, to the same address: under its record_id, or the same "
+        "Idempotency-Key, it is counted once.",
     }
 
 

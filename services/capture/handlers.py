@@ -18,6 +18,7 @@ from prometheus_client import Counter as Counting
 from services.capture.answers import Answer, accepted_item, refused_item, told, unavailable
 from services.capture.domain import IntakeRules, Kind, Refused, Submission, Taken
 from services.capture.domain.channels import Draft
+from services.capture.domain.naming import ItemNames
 from services.capture.domain.reconciliation import Outcome as Ending
 from services.capture.door_counts import DoorCounts
 from services.capture.instruments import CaptureInstruments
@@ -239,12 +240,14 @@ class Intake:
         """Many payloads, each decided alone and published in order."""
         submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
         batch, ready = Batch(), _Slice()
+        names = None if key is None else ItemNames(key)
         since = perf_counter()
         for place, body in enumerate(bodies):
-            name = None if key is None else f"{key}:{place}"
             if isinstance(body, Unreadable):
+                name = None if names is None else names.name(body.raw)
                 batch.items.append(refused_item(place, self.unreadable(kind, body.raw, caller, name, body.error)))
                 continue
+            name = None if names is None else names.name(body)
             decision = self._rules.decide(kind, body, submission, name)
             sent = Sent(kind, body, submission, name)
             if isinstance(decision, Refused):

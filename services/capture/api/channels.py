@@ -4,6 +4,7 @@ sender wants to be answered."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from time import monotonic
 from typing import Any, cast
 
@@ -25,7 +26,8 @@ from services.capture.api.forms import (
 )
 from services.capture.api.script import serve_script
 from services.capture.deliveries import Deliveries
-from services.capture.domain.channels import VERIFICATIONS, Address, Addresses, Delivery, Forged, Ignored
+from services.capture.domain.channels import VERIFICATIONS, Address, Addresses, Delivery, Draft, Forged, Ignored
+from services.capture.domain.naming import delivery_names
 from services.capture.handlers import Batch, Caller
 from shared.kit.clock import Clock
 from shared.kit.errors import Rejected, Retryable
@@ -86,6 +88,7 @@ class ChannelDoor:
             raise self._deliveries.refused(address, delivery, key, error) from None
         if isinstance(drafts, Ignored):
             return drafts
+        drafts = _named(drafts, delivery.body, address)
         caller = Caller(address.name, may_backdate=False)
         return await self._door.intake.take_drafts(drafts, caller, address.endpoint.country)
 
@@ -182,6 +185,15 @@ class ChannelDoor:
 
     def _live(self, name: str | None) -> tuple[str, ...]:
         return () if name is None else self._secrets.get(name, ())
+
+
+def _named(drafts: list[Draft], body: bytes, address: Address) -> list[Draft]:
+    """The drafts, those that nobody named by what was delivered: a sender that is told to deliver again is counted once. Two
+    people may send the same form."""
+    if address.is_form or all(draft.key is not None for draft in drafts):
+        return drafts
+    names = delivery_names(body)
+    return [draft if draft.key is not None else replace(draft, key=names(place)) for place, draft in enumerate(drafts)]
 
 
 def _no_such_method(address: Address, why: str) -> Rejected:

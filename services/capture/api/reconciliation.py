@@ -44,7 +44,7 @@ class Counted(BaseModel):
     record_ids: list[str | int] = Field(
         default_factory=list,
         max_length=MAX_IDS,
-        description="Your ids: `record_id`, or the Idempotency-Key (of a batch with `:` and the item's place, from 0).",
+        description="Your ids: `record_id`, or the Idempotency-Key of a request; for items of a batch send `event_ids`.",
     )
     event_ids: list[UUID] = Field(default_factory=list, max_length=MAX_IDS, description="The ids you were answered.")
 

@@ -156,7 +156,7 @@ IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "your id of this request: sent twice, counted once (in a batch with each item's place)",
+    "description": "your id of this request: sent twice, counted once (in a batch with what each item says)",
 }
 
 

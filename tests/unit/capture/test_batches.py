@@ -46,11 +46,38 @@ async def test_a_batch_taken_wholly_is_202_and_one_refused_wholly_is_422(client:
     assert (await client.post("/v1/interactions:batch", json=[{}, {}])).status_code == 422
 
 
-async def test_the_key_of_a_batch_names_each_item_by_its_place(client: httpx.AsyncClient, log: FakeLog) -> None:
-    items = [{}, {"record_id": "own"}, {}]
-    answers = [await client.post("/v1/leads:batch", json=items, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+KEY = {"Idempotency-Key": "k"}
+
+
+async def test_the_key_of_a_batch_names_each_item_by_what_it_says(client: httpx.AsyncClient, log: FakeLog) -> None:
+    items = [{}, {"record_id": "own"}, {}, {"record_id": " "}, {"record_id": True}]
+    answers = [await client.post("/v1/leads:batch", json=items, headers=KEY) for _ in range(2)]
     assert answers[0].content == answers[1].content
-    assert len({event.event_id for event in log.events()}) == len(log.records) == 3
+    assert len({event.event_id for event in log.events()}) == len(log.records) == answers[0].json()["accepted"]
+    own = await client.post("/v1/leads:batch", json=[{"record_id": "own"}])
+    assert own.json()["items"][0]["event_id"] == answers[0].json()["items"][1]["event_id"]
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_what_a_batch_has_left_is_sent_again_alone_under_its_key_and_counted_once(remembers: bool) -> None:
+    log = FakeLog()
+    a, b, c = ({"name": name, "email": f"{name}@example.com"} for name in "abc")
+    async with a_client(the_app(log, memory_bytes=1_000_000 if remembers else 0)) as client:
+        log.fails_after = 2
+        first = await client.post("/v1/leads:batch", json=[a, b, c], headers=KEY)
+        assert [item["status"] for item in first.json()["items"]] == [202, 202, 503]
+        assert "again" in first.json()["items"][2]["problem"]["fix"]
+        log.fails_after = None
+        for left, headers, content in (
+            ([c], JSON, orjson.dumps([c])),
+            ([c, a], NDJSON, orjson.dumps(dict(reversed(c.items()))) + b"\n" + orjson.dumps(a)),
+            ([a, b, c], JSON, orjson.dumps([a, b, c])),
+        ):
+            again = await client.post("/v1/leads:batch", content=content, headers=KEY | headers)
+            assert (again.status_code, again.json()["accepted"]) == (202, len(left))
+    assert {event.personal.name for event in log.events() if event.personal} == {"a", "b", "c"}
+    assert len({event.event_id for event in log.events()}) == 3
+    assert len(log.records) == (3 if remembers else 8)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ SECONDS = "leadflow_seconds"
 SUBMISSION = "leadflow_submission"
 """The script's own field: one id a submission, so that a double click is one lead."""
 
-_NOT_FOR_VISITORS = frozenset({"historical", "lead_id", "occurred_at", "record_id", "test"})
+_NOT_FOR_VISITORS = frozenset(
+    {"historical", "lead_id", "occurred_at", "record_id", "retracts", "retracts_event_id", "test"}
+)
 """What is for senders to say, not for whoever fills a form."""
 
 _OURS = (LEAD_TEXTS.keys() | INTERACTION_TEXTS.keys() | {"kind"}) - {"business_unit"}

@@ -150,6 +150,30 @@ async def test_503_asks_for_all_of_it_again(tmp_path: Path, log: FakeLog) -> Non
     assert int(answer.headers["retry-after"]) >= 1
 
 
+async def test_what_was_taken_of_a_delivery_without_ids_is_known_when_it_comes_again(
+    tmp_path: Path, log: FakeLog
+) -> None:
+    same = {"contact": {"mail": "ada@example.com"}}
+    delivered = [same, same, {"contact": {"mail": "bob@example.com"}, "record_id": "own"}]
+    log.fails_after = 2
+    # A process that remembers nothing, as another one or the same after a restart.
+    async with a_door(tmp_path, ENDPOINTS, log=log, memory_bytes=0) as client:
+        problem(await client.post("/v1/channels/default/crm", json=delivered, headers=KEY), 503, "unavailable")
+        log.fails_after = None
+        for _ in range(2):
+            assert (await client.post("/v1/channels/default/crm", json=delivered, headers=KEY)).status_code == 200
+    assert len(log.records) == 8
+    assert len({event.event_id for event in log.events()}) == 3
+
+
+async def test_the_same_form_sent_by_two_people_is_two_leads(tmp_path: Path, log: FakeLog) -> None:
+    endpoints = {"contact": {"adapter": "form", "channel": "web_form", "allowed_origins": ["https://www.example.com"]}}
+    async with a_door(tmp_path, endpoints, log=log) as client:
+        for _ in range(2):
+            assert (await client.post("/v1/channels/default/contact", json={"message": "Hello"})).status_code == 200
+    assert len({event.event_id for event in log.events()}) == 2
+
+
 @pytest.mark.parametrize(
     ("endpoint", "message"),
     [

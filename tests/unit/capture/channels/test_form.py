@@ -58,7 +58,9 @@ def test_a_file_is_named_and_flagged() -> None:
     assert (draft.body, draft.flags) == ({"cv": "ada.pdf"}, ("file_not_kept",))
 
 
-@pytest.mark.parametrize("name", ["historical", "lead_id", "occurred_at", "record_id", "test"])
+@pytest.mark.parametrize(
+    "name", ["historical", "lead_id", "occurred_at", "record_id", "retracts", "retracts_event_id", "test"]
+)
 def test_what_only_senders_may_say_a_visitor_says_in_vain(name: str) -> None:
     assert submitted((name, "x")).body == {f"attributes.{name}": "x"}
 
