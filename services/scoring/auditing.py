@@ -28,7 +28,8 @@ SLICE = 100
 @dataclass(slots=True)
 class Audit:
     """What a page of an audit found. `stale` were made by another policy than the present one, and checked against that
-    one; `unverifiable` by one that nobody remembers, beside a model that nobody has any more, from what was erased since, or not at all.
+    one; `unverifiable` by one that nobody remembers, beside a model that nobody has any more, from what was erased since
+    and cannot be made again without it, or not at all.
     `next` is where the next page begins."""
 
     checked: int = 0
@@ -67,8 +68,6 @@ class Auditor:
             roots, audit.next = await storage.roots_after(tx, after, limit)
             people = await self._read(tx, roots, audit)
             erased = await storage.scored_before_erasure(tx, [person.root.lead_id for person in people])
-            audit.unverifiable += len(erased)
-            people = [person for person in people if person.root.lead_id not in erased]
             for start in range(0, len(people), SLICE):
                 for person in people[start : start + SLICE]:
                     try:
@@ -76,6 +75,8 @@ class Auditor:
                     except Exception as error:
                         self._pass_over(audit, person.root.lead_id, error)
                     else:
+                        if found is not None and found.finding == "different" and person.root.lead_id in erased:
+                            found = None
                         self._add(audit, person, found)
                 await asyncio.sleep(0)
             return audit

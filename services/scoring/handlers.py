@@ -15,6 +15,7 @@ from services.scoring.domain import (
     Attachment,
     Case,
     Judge,
+    Keepings,
     Lead,
     Outcome,
     Person,
@@ -22,7 +23,6 @@ from services.scoring.domain import (
     Touch,
     Work,
     attachment,
-    keeping,
     learned_at,
     outcome,
     pass_time,
@@ -76,7 +76,7 @@ class Handlers:
         self._models = models
         self._instruments = instruments
         self._routes = dict(routes)
-        self._keeping = keeping(policy)
+        self._keepings = Keepings(policy)
 
     async def handle(self, tx: Transaction, records: Sequence[Record]) -> None:
         """One batch in a fixed handful of statements, however many records it has. Who is erased is known before anything
@@ -88,10 +88,12 @@ class Handlers:
 
     async def on_erasure_ordered(self, tx: Transaction, record: Record) -> None:
         """Somebody is to be forgotten: what they did stays, under an id that tells nobody who they are. Their score stays as
-        it is until something new happens or time changes it."""
+        it is, without what a model had to say for it, until something new happens or time changes it."""
         order: ErasureOrdered = record.event
         await storage.stand_alone(tx)
-        if not await storage.erase(tx, order):
+        if await storage.erase(tx, order):
+            await storage.forget_reasons(tx, order.lead_ids)
+        else:
             tx.mark_duplicate(record)
         await storage.strip(tx, order.lead_ids, order.until)
         await redact_naming(tx, [*map(str, order.lead_ids), *order.tokens], order.until, REDACTED)
@@ -252,7 +254,7 @@ class Handlers:
         for record in records:
             if isinstance(record.event, LeadCaptured | InteractionRecorded):
                 captured.setdefault((record.event.lead_id, record.event.event_id), record.event)
-        touches = {place: touch(event, self._keeping) for place, event in captured.items()}
+        touches = {place: touch(event, self._keepings.of(event.business_unit)) for place, event in captured.items()}
         latest = await storage.latest(tx) if captured else None
         before = [place for place, event in captured.items() if latest is not None and event.recorded_at <= latest]
         erased = await storage.erased(tx, {lead_id for lead_id, _ in before}) if before else {}

@@ -33,12 +33,19 @@ class Names(BaseModel):
 
 @router.post("/people:held", summary="How much of a person is kept here, and, if asked for, what")
 async def held(database: Stored, names: Names) -> JSONAnswer:
-    """A score is no personal data by itself: it is shown, and stays."""
+    """A score is no personal data by itself: it is shown, and stays. `reasons` are leads of which a model's reasons for their
+    probability are kept, which name what they said."""
     touches = await storage.touches_held(database, names.lead_ids, names.until)
     everything = {*map(str, names.lead_ids), *names.tokens}
     letters = await letters_naming(database, everything, REDACTED)
     letters = [one for one in letters if names.until is None or recorded_at(one) <= names.until]
-    answer: dict[str, Any] = {"held": {"touches": len(touches), "dead_letters": len(letters)}}
+    answer: dict[str, Any] = {
+        "held": {
+            "touches": len(touches),
+            "reasons": await storage.reasons_held(database, names.lead_ids, names.until),
+            "dead_letters": len(letters),
+        }
+    }
     if names.until is not None:
         answer["ordered"] = await storage.is_erased(database, everything, names.until)
     if names.whole:

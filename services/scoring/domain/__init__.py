@@ -24,7 +24,7 @@ from services.scoring.domain.outcomes import OUTCOME_EVENTS, Outcome, learned_at
 from services.scoring.domain.passing import Person, pass_time, score_anew
 from services.scoring.domain.rulebook import Rulebook, score
 from services.scoring.domain.scores import Judgement, Score, reason
-from services.scoring.domain.touches import Touch, keeping, known_at, stored_attributes, touch, without_person
+from services.scoring.domain.touches import Keepings, Touch, known_at, stored_attributes, touch, without_person
 
 __all__ = [
     "OUTCOME_EVENTS",
@@ -37,6 +37,7 @@ __all__ = [
     "Judge",
     "Judgement",
     "Keeping",
+    "Keepings",
     "Lead",
     "NoModel",
     "Outcome",
@@ -56,7 +57,6 @@ __all__ = [
     "contribution",
     "counting",
     "explain",
-    "keeping",
     "known_at",
     "learned_at",
     "marking_of",

@@ -12,6 +12,7 @@ from services.scoring.domain.outcomes import learned_at
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.marks import Mark
 from shared.contracts.policy import Policy
+from shared.contracts.policy.learning import Learning
 
 LONGEST_TEXT = 200
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,16 +62,31 @@ def stored_attributes(policy: Policy) -> frozenset[str]:
     return frozenset[str]().union(*(unit.scoring.stored_attributes() for unit in units))
 
 
-def keeping(policy: Policy) -> Keeping:
-    """What enters the ledger: what rules name, what models may learn from."""
-    learning = [unit.scoring.model for unit in (policy.defaults, *policy.business_units.values())]
-    named = {name for one in learning if one.attributes != "all" for name in one.attributes}
-    others = any(one.enabled and one.attributes == "all" for one in learning)
-    return Keeping(stored_attributes(policy) | named, others=others)
+class Keepings:
+    """What enters the ledger, by business unit: what rules of any unit name, since leads of different units may be one
+    person's, and what the unit's own model may learn from."""
+
+    def __init__(self, policy: Policy) -> None:
+        named = stored_attributes(policy)
+        self._units = {name: _keeping(named, unit.scoring.model) for name, unit in policy.business_units.items()}
+        self._others = _keeping(named, policy.defaults.scoring.model)
+
+    def of(self, business_unit: str) -> Keeping:
+        """What is kept of the leads of a unit."""
+        return self._units.get(business_unit, self._others)
+
+
+def _keeping(named: frozenset[str], learning: Learning) -> Keeping:
+    if not learning.enabled:
+        return Keeping(named)
+    if isinstance(learning.attributes, str):
+        return Keeping(named, others=learning.attributes)
+    return Keeping(named.union(learning.attributes))
 
 
 def touch(event: LeadCaptured | InteractionRecorded, keeping: Keeping) -> Touch:
-    """A captured event as the ledger keeps it, with the attributes that are kept and without personal data."""
+    """A captured event as the ledger keeps it, with the attributes that are kept and without personal data. Models look at
+    no attribute of an interaction, so of those only what rules name is kept."""
     if isinstance(event, InteractionRecorded):
         return Touch(
             event.lead_id,
@@ -81,7 +97,7 @@ def touch(event: LeadCaptured | InteractionRecorded, keeping: Keeping) -> Touch:
             source=_short(event.source),
             product=_short(event.product),
             campaign=_short(event.campaign),
-            attributes=keeping.kept(event.attributes) if event.attributes else None,
+            attributes=keeping.named(event.attributes) if event.attributes else None,
             value=_place(event.value),
             direction=_short(event.direction),
             outcome=_short(event.outcome),

@@ -17,7 +17,7 @@ Labels = NDArray[np.float64]
 MOST_CUTS = 63
 LEAST_IN_A_CUT = 10
 LEAST_OF_A_LEVEL = 5
-"""A level seen less often has no cell of its own: too little to learn from, and perhaps somebody's own words."""
+"""A level of fewer people has no cell of its own: too little to learn from, and perhaps somebody's own words."""
 
 MOST_LEVELS = 40
 """A column of more levels than this is read by its history: how often the outcome followed, shrunk towards the average."""
@@ -62,12 +62,14 @@ class Grid:
         return np.array([unknown if cell is None else get(str(cell), rest) for cell in column.cells], dtype=np.int64)
 
 
-def grid(column: Column, labels: Labels) -> Grid:
-    """The cells of a column, from the rows to learn from."""
+def grid(column: Column, labels: Labels, groups: Sequence[int] | None = None) -> Grid:
+    """The cells of a column, from the rows to learn from. Rows of one group are about one person."""
     if column.numeric:
         edges = _edges([cell for cell in column.cells if isinstance(cell, float)])
         return Grid(column.name, len(edges) + 2, True, edges)
-    counts = Counter(str(cell) for cell in column.cells if cell is not None)
+    persons = range(len(column.cells)) if groups is None else groups
+    said = {(str(cell), person) for cell, person in zip(column.cells, persons, strict=True) if cell is not None}
+    counts = Counter(level for level, _ in said)
     frequent = sorted(level for level, count in counts.items() if count >= LEAST_OF_A_LEVEL)
     if len(frequent) <= MOST_LEVELS:
         return Grid(column.name, len(frequent) + 2, False, levels={level: cell for cell, level in enumerate(frequent)})

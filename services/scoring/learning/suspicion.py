@@ -23,7 +23,7 @@ def suspicious(
     fold = folds(outcome, 0, groups)
     found = {}
     for column in given.columns:
-        cut = grid(column, outcome)
+        cut = grid(column, outcome, groups)
         codes = learning_codes(column, outcome, cut, fold)
         said = np.empty(len(outcome))
         for number in range(FOLDS):

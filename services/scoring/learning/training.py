@@ -55,7 +55,7 @@ def train(
 def _train(given: Sheet, labels: Sequence[bool], recipe: Recipe, seed: int, groups: Sequence[int] | None) -> Trained:
     outcome = np.array(labels, dtype=np.float64)
     fold = folds(outcome, seed, groups)
-    grids, codes = cells(given, outcome, fold)
+    grids, codes = cells(given, outcome, fold, groups)
     unseen, rounds, loss = _tried(codes, outcome, fold, grids, recipe, (), seed)
     pairs: list[tuple[int, int]] = []
     if recipe.pairs and min(len(outcome) // 10, int(outcome.sum()), int((1 - outcome).sum())) >= LEAST_FOR_PAIRS:
@@ -76,10 +76,10 @@ def _train(given: Sheet, labels: Sequence[bool], recipe: Recipe, seed: int, grou
     return Trained(model, 1 / (1 + np.exp(-(slope * unseen + shift))), rounds, len(kept.double))
 
 
-def cells(given: Sheet, outcome: Labels, fold: Codes) -> tuple[list[Grid], Codes]:
+def cells(given: Sheet, outcome: Labels, fold: Codes, groups: Sequence[int] | None = None) -> tuple[list[Grid], Codes]:
     """The columns as cells to learn from. Unordered ones come first: scikit-learn moves them there by itself, and then
     reads which features may act together by the places they had before."""
-    cut = [(grid(column, outcome), column) for column in given.columns]
+    cut = [(grid(column, outcome, groups), column) for column in given.columns]
     cut.sort(key=lambda one: one[0].ordered)
     codes = [learning_codes(column, outcome, made, fold) for made, column in cut]
     return [made for made, _ in cut], np.column_stack(codes)

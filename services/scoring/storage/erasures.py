@@ -71,6 +71,43 @@ async def strip(tx: Transaction, lead_ids: Collection[UUID], until: datetime) ->
     return len(rows)
 
 
+OWN_OR_ROOTS = """
+    (lead_id = ANY(CAST(:ids AS uuid[])) OR lead_id IN (
+        SELECT root_id FROM scoring.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))))"""
+"""Leads, and those they were merged into."""
+
+
+async def forget_reasons(tx: Transaction, lead_ids: Collection[UUID]) -> int:
+    """Takes from leads what speaks for them; how many there were. How likely a model says they are stays, until it is asked
+    again."""
+    ids = as_array(lead_ids)
+    # Whoever scores one of them just now is waited for, and whoever does so later reads what is left.
+    await tx.rows(f"SELECT 1 FROM scoring.leads WHERE {OWN_OR_ROOTS} ORDER BY lead_id FOR UPDATE", ids=ids)
+    rows = await tx.rows(
+        f"""
+        UPDATE scoring.leads SET contributions = '[]'
+        WHERE {OWN_OR_ROOTS} AND jsonb_array_length(contributions) > 0 RETURNING 1""",
+        ids=ids,
+    )
+    return len(rows)
+
+
+async def reasons_held(database: Database, lead_ids: Collection[UUID], until: datetime | None) -> int:
+    """Of how many of these leads, or of those they were merged into, it is kept what speaks for them. Where a moment is given
+    that they were erased up to, what was said since then does not count."""
+    (row,) = await database.rows(
+        f"""
+        SELECT count(*) AS held FROM scoring.leads WHERE {OWN_OR_ROOTS}
+            AND jsonb_array_length(contributions) > 0 AND NOT EXISTS (
+                SELECT FROM scoring.erased e WHERE e.name = CAST(lead_id AS text)
+                    AND e.until >= CAST(:until AS timestamptz) AND scored_at >= e.erased_at)""",
+        ids=as_array(lead_ids),
+        until=until,
+    )
+    held: int = row.held
+    return held
+
+
 async def touches_held(database: Database, lead_ids: Collection[UUID], until: datetime | None) -> Sequence[Row[Any]]:
     """The touches of leads that say more than what happened, known up to a moment where one is given."""
     return await database.rows(

@@ -11,17 +11,17 @@ from shared.contracts.policy.section import Section
 
 
 class Learning(Section):
-    """How a unit's model is learned. `attributes` are those kept for it beside what rules look at: those named, or all that
-    are plain values and tell nobody's name. Of the features `leave_out` names those that may not be used, because they
+    """How a unit's model is learned. `attributes` are those kept for it beside what rules look at: those named; those
+    with a `plain` name, as `industry` or `employees`; or `all` whose name or value does not look like somebody's own. Of the features `leave_out` names those that may not be used, because they
     are filled in later or should not decide, and `trusted` those that may although they foretell the outcome suspiciously
     well. A value of `missing` says nothing. A model is activated by itself where it is better, or `by_hand`."""
 
     enabled: bool = True
-    attributes: Literal["all"] | tuple[Name, ...] = "all"
+    attributes: Literal["plain", "all"] | tuple[Name, ...] = "plain"
     leave_out: tuple[Name, ...] = ()
     trusted: tuple[Name, ...] = ()
     missing: tuple[str, ...] = ("select", "n/a", "na", "none", "null", "-", "--", "?", "not specified", "not provided")
-    imported_history: bool = True
+    imported_history: bool = False
     history_days: Annotated[int, Field(ge=30, le=3650)] = 730
     customer_horizon_days: Annotated[int, Field(ge=1, le=3650)] = 180
     least_to_learn: Annotated[int, Field(ge=20)] = 200

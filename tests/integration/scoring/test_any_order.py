@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.scoring.domain import Score, Touch, keeping, resolved_roots, score, touch
+from services.scoring.domain import Keepings, Score, Touch, resolved_roots, score, touch
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadTouched, LeadUnmerged
@@ -98,7 +98,7 @@ def expected(events: list[Event], scoring: Scored = SCORING, as_of: datetime | N
         merged_into.setdefault(event.lead_id, None)
         if isinstance(event, LeadCaptured | InteractionRecorded):
             owner = belongs.get((event.lead_id, event.event_id), event.lead_id)
-            ledger[owner].append(touch(event, keeping(POLICY)))
+            ledger[owner].append(touch(event, Keepings(POLICY).of("default")))
             if isinstance(event, LeadCaptured):
                 known.add(event.lead_id)
         elif isinstance(event, LeadMerged | LeadUnmerged):

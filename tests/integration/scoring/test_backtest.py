@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from services.scoring.domain import keeping, score, touch
+from services.scoring.domain import Keepings, score, touch
 from shared.contracts.capture_events import CaptureEvent, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
@@ -79,7 +79,7 @@ def by_hand(events: list[Event], roots: dict[UUID, UUID], rules: Policy, as_of: 
             continue
         came = min(captures)
         moment = came + timedelta(days=after_days)
-        known = [touch(one, keeping(rules)) for one in touches if one.occurred_at <= moment]  # type: ignore[arg-type]
+        known = [touch(one, Keepings(rules).of("default")) for one in touches if one.occurred_at <= moment]  # type: ignore[arg-type]
         found = score(known, rules.defaults.scoring, moment)
         local = came.astimezone(ZoneInfo("Pacific/Auckland")).date()
         monday = (local - timedelta(days=local.isoweekday() - 1)).isoformat()

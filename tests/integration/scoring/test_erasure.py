@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,11 +12,13 @@ import pytest
 from fastapi import FastAPI
 
 from services.scoring.api import people_router
+from services.scoring.domain import Assessment, Case
 from shared.contracts.erasure_events import ErasureOrdered
+from shared.contracts.scoring_events import Contribution, Silence
 from shared.kit import problems
 from tests.integration.scoring.conftest import Scoring
 from tests.support.tables import tables_saying
-from tests.unit.scoring.builders import an_id, at, captured, interacted, touched
+from tests.unit.scoring.builders import POLICY, an_id, at, captured, interacted, merged, touched
 
 TOKEN = "a token only for tests"
 SECRETS = ("director of tea", "her answer")
@@ -61,7 +63,10 @@ async def test_what_somebody_did_stays_and_no_longer_says_who_did_it(
     await scoring.take(captured(job_title="Director of tea"), interacted(value="her answer", minutes=1))
     asked: dict[str, Any] = {"lead_ids": [str(an_id("lead"))], "tokens": []}
     shown = (await client.post("/v1/people:held", json={**asked, "whole": True})).json()
-    assert (shown["held"], shown["touches"][0]["job_title"]) == ({"touches": 2, "dead_letters": 0}, "Director of tea")
+    assert (shown["held"], shown["touches"][0]["job_title"]) == (
+        {"touches": 2, "reasons": 0, "dead_letters": 0},
+        "Director of tea",
+    )
     before = await scoring.database.rows("SELECT * FROM scoring.leads")
     published = len(scoring.published)
     assert await scoring.take(order(at(5))) == []
@@ -69,7 +74,11 @@ async def test_what_somebody_did_stays_and_no_longer_says_who_did_it(
     assert len(scoring.published) == published
     assert await touches(scoring) == [(None, None)] * 2
     assert await tables_saying(scoring.database, "scoring", SECRETS) == {}
-    assert (await client.post("/v1/people:held", json=asked)).json()["held"] == {"touches": 0, "dead_letters": 0}
+    assert (await client.post("/v1/people:held", json=asked)).json()["held"] == {
+        "touches": 0,
+        "reasons": 0,
+        "dead_letters": 0,
+    }
     audit = await scoring.audit()
     assert (audit.differences, audit.unverifiable) == ([], 1), "a score cannot be made again from what is erased"
 
@@ -94,6 +103,48 @@ async def test_the_visits_that_turned_out_to_be_somebodys_are_theirs(scoring: Sc
     await scoring.take(captured(), visit, touched(visit))
     await scoring.take(order(at(5)))
     assert await tables_saying(scoring.database, "scoring", SECRETS) == {}
+
+
+class Quoting:
+    """Says for whom it speaks by what they said."""
+
+    def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
+        found = []
+        for case in cases:
+            titles = [one.job_title for one in case.touches if one.job_title] or ["nothing"]
+            reason = Contribution(feature="job_title", words=f"works as {titles[0]}", log_odds=0.5)
+            found.append(Assessment(0.5, (reason,), "quoting-1"))
+        return found
+
+
+async def test_what_speaks_for_somebody_is_forgotten_with_them_under_whatever_id_they_are_scored(
+    scoring: Scoring, client: httpx.AsyncClient
+) -> None:
+    scoring.use(POLICY, Quoting())
+    await scoring.take(captured(job_title="Director of tea"), captured("other", "c2", job_title="Somebody else"))
+    await scoring.take(captured("older", "c3", minutes=1), merged("lead", "older", 1, minutes=2))
+    asked: dict[str, Any] = {"lead_ids": [str(an_id("lead"))], "tokens": []}
+    assert (await client.post("/v1/people:held", json=asked)).json()["held"]["reasons"] == 2
+    await scoring.take(order(at(5)))
+    assert (await tables_saying(scoring.database, "scoring", SECRETS)).keys() == {"outbox"}, "goes out, and is empty"
+    until = {**asked, "until": at(5).isoformat()}
+    assert (await client.post("/v1/people:held", json=until)).json()["held"]["reasons"] == 0
+    assert "leads" in await tables_saying(scoring.database, "scoring", ["somebody else"])
+    scoring.clock.advance(timedelta(hours=1))
+    [event] = await scoring.take(captured("older", "back", job_title="Clerk", minutes=60))
+    assert [one.words for one in event.contributions or ()] == ["works as Clerk"]
+    assert (await client.post("/v1/people:held", json=asked)).json()["held"]["reasons"] == 1
+    assert (await client.post("/v1/people:held", json=until)).json()["held"]["reasons"] == 0
+
+
+async def test_an_erased_score_that_what_is_left_makes_again_is_verified(scoring: Scoring) -> None:
+    await scoring.take(captured(job_title="Director of tea"))
+    await scoring.take(order(at(5)))
+    assert (await scoring.audit()).unverifiable == 1
+    scoring.clock.advance(timedelta(hours=1))
+    assert await scoring.take(captured(event="again", job_title="Director of tea", minutes=60)) == []
+    audit = await scoring.audit()
+    assert (audit.unverifiable, audit.checked, audit.differences) == (0, 1, [])
 
 
 async def test_the_token_for_personal_data_is_asked_for(client: httpx.AsyncClient) -> None:

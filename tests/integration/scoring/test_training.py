@@ -61,7 +61,7 @@ def a_life(number: int, chance: random.Random, unit: str = "default") -> Iterato
         yield interacted(number, ("v", number, visit), begun + days(0.1 * visit), **known)
     if chance.random() < {"referral": 0.7, "web_form": 0.35, "event": 0.1}[channel] + 0.05 * visits:
         when = begun + days(chance.uniform(1, 60))
-        yield captured(number, ("told", number), when, attributes={"tag": "will buy"}, **known)
+        yield captured(number, ("told", number), when, attributes={"stage": "will buy"}, **known)
         yield opened(number, when + 1, f"deal {number}", **known)
         if chance.random() < 0.4:
             yield won(number, when + days(20), f"deal {number}", **known)
@@ -110,37 +110,39 @@ async def _ledger(scoring: Scoring, number: int) -> Sequence[Any]:
 
 
 async def test_what_is_written_down_when_it_is_decided_is_not_seen_before(scoring: Scoring) -> None:
-    """Each lead that becomes an opportunity gets a tag a minute before: at no moment it was known of."""
+    """Each lead that becomes an opportunity gets a stage a minute before: at no moment it was known of."""
     await live(scoring, 600)
     found = (await train(scoring))[WHOLE]
     row = await scoring.database.run(lambda tx: storage.model(tx, found.version or ""))
     assert row is not None
-    assert "attributes.tag" not in [one["name"] for one in row.features]
+    assert "attributes.stage" not in [one["name"] for one in row.features]
     assert row.metrics["auc"] < 0.9
 
 
-async def test_imported_history_that_was_filled_in_later_is_found_out_and_left_out(scoring: Scoring) -> None:
-    """An export has the tags of the day it was made, and says they were there from the first."""
+async def test_imported_history_teaches_only_where_asked_for_and_what_was_filled_in_later_is_found_out(
+    scoring: Scoring,
+) -> None:
+    """An export has the stages of the day it was made, and says they were there from the first."""
     chance = random.Random(1)
     events: list[Event] = []
     for number in range(600):
         begun = days(number % 250)
         source = chance.choice(["ads", "fair"])
         bought = chance.random() < (0.6 if source == "fair" else 0.2)
-        attributes = {"tag": "bought" if bought else "no", "size": number % 7}
+        attributes = {"stage": "bought" if bought else "no", "size": number % 7}
         late: dict[str, Any] = {"recorded_at": at(days(390)), "historical": True}
         events.append(captured(number, ("c", number), begun, source=source, attributes=attributes, **late))
         if bought:
             events.append(opened(number, begun + days(3), **late))
     await take(scoring, events)
-    found = (await train(scoring))[WHOLE]
-    assert found.numbers["suspicious"].keys() == {"attributes.tag"}
-    assert found.numbers["suspicious"]["attributes.tag"] > 0.95
+    found = (await train(scoring, with_learning(imported_history=True)))[WHOLE]
+    assert found.numbers["suspicious"].keys() == {"attributes.stage"}
+    assert found.numbers["suspicious"]["attributes.stage"] > 0.95
     row = await scoring.database.run(lambda tx: storage.model(tx, found.version or ""))
     assert row is not None
-    assert "left out as suspicious: attributes.tag" in row.verdict
+    assert "left out as suspicious: attributes.stage" in row.verdict
     assert "source" in [one["name"] for one in row.features]
-    without = (await train(scoring, with_learning(imported_history=False)))[WHOLE]
+    without = (await train(scoring))[WHOLE]
     assert (without.found, without.numbers["imported_left_out"]) == ("too_little", 600)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.scoring.domain import Keeping, keeping, score, stored_attributes, touch
+from services.scoring.domain import Keeping, Keepings, score, stored_attributes, touch
 from shared.contracts.capture_events import Consent, Identity, Personal
 from shared.contracts.policy import Policy, Scoring
 from tests.unit.scoring.builders import POLICY, SCORING, a_touch, a_visit, captured, interacted
@@ -139,7 +139,7 @@ def test_the_ledger_keeps_that_an_address_is_known_and_never_which() -> None:
         consents=(Consent(purpose="email"), Consent(purpose="sms", granted=False)),
         attributes={"employees": "250", "nickname": "Countess", "list": [1]},
     )
-    kept = touch(event, keeping(POLICY))
+    kept = touch(event, Keepings(POLICY).of("default"))
     assert (kept.email, kept.phone, kept.company, kept.job_title) == (True, True, True, "Owner")
     assert kept.consents == {"email": True, "sms": False}
     assert kept.attributes == {"employees": "250"}

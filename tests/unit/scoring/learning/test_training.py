@@ -51,6 +51,20 @@ def test_the_model_at_work_says_what_was_learned_but_for_its_rounding() -> None:
     assert [trained.model.judge(row).total for row in rows] == by_hand.astype(int).tolist()
 
 
+def test_what_fewer_than_five_people_said_stands_in_no_model_however_often_they_said_it() -> None:
+    rows, labels = world(1_200)
+    people = [number // 4 for number in range(len(rows))]
+    said = {0: "dr jane doe, sole owner", 1: "dr jane doe, sole owner", **dict.fromkeys(range(2, 7), "head of sales")}
+    told = [{**row, "title": said.get(person, "owner")} for row, person in zip(rows, people, strict=True)]
+    given = sheet(told)
+    [title] = [column for column in given.columns if column.name == "title"]
+    cut = grid(title, np.array(labels, dtype=np.float64), people)
+    assert cut.levels is not None
+    assert set(cut.levels) == {"head of sales", "owner"}
+    written = write_artefact(Artefact(train(given, labels, QUICK, groups=people).model, "opportunity", 90))
+    assert "jane" not in written
+
+
 def test_a_worlds_truth_is_found() -> None:
     rows, labels = world(3_000)
     model = train(sheet(rows), labels, QUICK).model
