@@ -148,7 +148,10 @@ class Handlers:
                 arrival = Arrival(_without_person(arrival.record), fingerprint=fingerprint)
             _wait(work, arrival, event.lead_id, event.event_id, tokens)
             return
-        work.ledger.record(lead_id, capture_intake.touched(event, lead_id, fingerprint))
+        touch = capture_intake.touched(event, lead_id, fingerprint)
+        if touch.aside is not None and work.erased_by(event) is not None:
+            touch = touch._replace(aside=None)
+        work.ledger.record(lead_id, touch)
         work.remember(event.event_id, lead_id, fingerprint)
 
     def on_lead_scored(self, work: Work, event: LeadScored, arrival: Arrival, _: UUID | None = None) -> None:

@@ -31,7 +31,8 @@ class LeadCreated(LifecycleEvent):
 
 class LeadTouched(LifecycleEvent):
     """A known lead was captured again (`kind` is `captured`) or interacted (`kind` names how). `recorded_under` is the
-    id that the interaction was recorded under where it is not this lead's: that of a visitor, not known at the time."""
+    id that the interaction was recorded under where it is not this lead's: that of a visitor, not known at the time. What an
+    interaction was about does not travel: it is the sender's text. Older events may have it, as `value`."""
 
     event: Literal["LeadTouched"] = "LeadTouched"
     kind: Name
@@ -42,7 +43,6 @@ class LeadTouched(LifecycleEvent):
     medium: str | None = None
     campaign: str | None = None
     product: str | None = None
-    value: str | None = None
     flags: tuple[str, ...] = ()
     mark: Mark | None = None
     mark_reasons: tuple[str, ...] = ()

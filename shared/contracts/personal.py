@@ -12,7 +12,7 @@ from shared.contracts.topics import CAPTURE_LEADS
 _KEPT = (
     "event", "event_id", "lead_id", "business_unit", "occurred_at", "recorded_at", "correlation_id", "causation_id",
     "schema_version", "historical", "sender", "channel", "source", "medium", "campaign", "product", "mark", "kind",
-    "direction", "outcome", "duration_seconds", "retracts", "value",
+    "direction", "outcome", "duration_seconds", "retracts",
 )  # fmt: skip
 """What says what happened and not who did it. Everything else goes, also what no version of an event has."""
 

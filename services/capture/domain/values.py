@@ -27,7 +27,7 @@ MAX_DURATION_SECONDS = 366 * 24 * 3600.0
 
 _YES = frozenset({"true", "yes", "y", "1", "on"})
 _NO = frozenset({"false", "no", "n", "0", "off"})
-_PLAIN_NAME = re.compile(r"[^\W\d][\w .-]{0,59}")
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,59}")
 
 
 def moment(name: str, value: object, zone: tzinfo, faults: list[Fault]) -> datetime | None:

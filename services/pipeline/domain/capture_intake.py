@@ -34,7 +34,8 @@ def created(event: LeadCaptured, fingerprint: str) -> Draft:
 
 
 def touched(event: LeadCaptured | InteractionRecorded, lead_id: UUID, fingerprint: str) -> Draft:
-    """One more touch of a known lead, whichever id it was recorded under."""
+    """One more touch of a known lead, whichever id it was recorded under. What it was about is the sender's text: it may name
+    somebody, so it stays beside the story."""
     data = given(
         kind=_kind(event),
         recorded_under=str(event.lead_id) if event.lead_id != lead_id else None,
@@ -44,7 +45,6 @@ def touched(event: LeadCaptured | InteractionRecorded, lead_id: UUID, fingerprin
         medium=event.medium,
         campaign=event.campaign,
         product=event.product,
-        value=event.value if isinstance(event, InteractionRecorded) else None,
         flags=event.flags,
         mark=event.mark,
         mark_reasons=event.mark_reasons,
@@ -52,7 +52,8 @@ def touched(event: LeadCaptured | InteractionRecorded, lead_id: UUID, fingerprin
     )
     cause = event.event_id
     event_id = derived_event_id(cause, "LeadTouched")
-    return Draft(LeadTouched, event_id, event.occurred_at, event.correlation_id, cause, data, fingerprint)
+    about = {"value": event.value} if isinstance(event, InteractionRecorded) and event.value is not None else None
+    return Draft(LeadTouched, event_id, event.occurred_at, event.correlation_id, cause, data, fingerprint, about)
 
 
 def _kind(event: LeadCaptured | InteractionRecorded) -> str:

@@ -61,7 +61,8 @@ def record_row(ledger: Ledger, lead_id: UUID, row: HistoryRow, *, sender: str, u
 def _draft(row: HistoryRow, sender: str, unit: UnitPolicy) -> Draft:
     kind, data = _event(row, sender, unit)
     data = given(**data, historical=True)
-    return Draft(kind, row.event_id, row.occurred_at, row.event_id, None, data, row.fingerprint)
+    about = (_some(row, "value") or None) if row.event == "interaction" else None
+    return Draft(kind, row.event_id, row.occurred_at, row.event_id, None, data, row.fingerprint, about)
 
 
 def _event(row: HistoryRow, sender: str, unit: UnitPolicy) -> tuple[type[LifecycleEvent], dict[str, Any]]:
@@ -73,7 +74,7 @@ def _event(row: HistoryRow, sender: str, unit: UnitPolicy) -> tuple[type[Lifecyc
         case "interaction":
             kind = values.get("kind", "interaction")
             kind = kind if kind != CAPTURED else "interaction"
-            return LeadTouched, {"kind": kind, "sender": sender, **_some(row, *_TOUCH, "value")}
+            return LeadTouched, {"kind": kind, "sender": sender, **_some(row, *_TOUCH)}
         case "assigned":
             return LeadAssigned, _some(row, "owner", "team")
         case "qualified":

@@ -156,6 +156,26 @@ async def test_who_only_ever_visited_is_erased_under_the_id_of_the_visit(
     assert len(await pipeline.ordered()) == 1
 
 
+async def test_what_an_interaction_was_about_stands_on_the_page_and_never_travels(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    """It is the sender's text, and on the log of what happened nothing can be erased."""
+    lead = a_lead("ann@x.example", **just_now())
+    said, late = [an_interaction("ann@x.example", value="likes tea", **just_now()) for _ in range(2)]
+    await pipeline.take(lead, said)
+    row = {"external_id": "c1", "event": "interaction", "occurred_at": "2026-01-01", "value": "likes tea"}
+    answer = await http.post("/v1/history:batch", json={"sender": "import", "rows": [row]})
+    assert answer.status_code == 200, answer.text
+    assert not any(b"likes tea" in event.to_json() for event in await pipeline.published())
+    shown = (await http.get(f"/v1/leads/{lead.lead_id}/history")).json()
+    assert [fact["value"] for fact in shown["events"] if "value" in fact] == ["likes tea"]
+    done = await erase(http, email="ann@x.example")
+    assert done["erased"]["notes_and_proofs"] == 1
+    await pipeline.take(late)
+    await erase(http, external_id="c1")
+    await says_nothing(pipeline)
+
+
 async def test_an_id_that_is_somebody_elses_by_now_is_not_erased_with_the_number_it_was_made_of(
     pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:

@@ -73,7 +73,7 @@ def test_what_is_left_of_an_event_is_an_event_and_says_nobody() -> None:
         flags=("unknown_field",),
         historical=True,
     )
-    visit = an_interaction("ann@x.example", value="ann@x.example", personal=Personal(message="call Ann"))
+    visit = an_interaction("ann@x.example", value="Ann Queen", personal=Personal(message="call Ann"))
     for event in (lead, visit):
         left = without_person(event.to_json())
         assert left is not None
