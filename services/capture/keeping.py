@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 from services.capture.instruments import QuarantineInstruments
 from services.capture.quarantine import Quarantine
 from services.capture.storage import quarantine as storage
+from shared.kit.background import again_and_again
 from shared.kit.database import Database
-from shared.kit.errors import Retryable
-from shared.kit.logs import log
-from shared.kit.transient import is_transient
 
 EVERY_SECONDS = 30.0
 AT_ONCE = 500
@@ -29,20 +26,10 @@ class Keeping:
         self._quarantine = quarantine
         self._instruments = instruments
         self._keep = keep
-        self._told = False
 
     async def run(self) -> None:
         """Goes on until it is cancelled. While the database is away, nothing is due."""
-        while True:
-            try:
-                await self.once()
-                self._told = False
-            except Exception as error:
-                if not self._told:
-                    self._told = True
-                    away = isinstance(error, Retryable) or is_transient(error)
-                    (log().warning if away else log().error)("quarantine_not_kept", error_type=type(error).__name__)
-            await asyncio.sleep(EVERY_SECONDS)
+        await again_and_again(self.once, EVERY_SECONDS, "quarantine_not_kept")
 
     async def once(self) -> None:
         """Everything that is due now."""

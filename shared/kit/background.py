@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+
+from shared.kit.errors import Retryable
+from shared.kit.logs import log
+from shared.kit.transient import is_transient
 
 
 @asynccontextmanager
@@ -17,3 +21,19 @@ async def running(work: Coroutine[None, None, None], name: str) -> AsyncIterator
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def again_and_again(once: Callable[[], Awaitable[None]], every_seconds: float, complaint: str) -> None:
+    """Does something now and then until it is cancelled. A failure is told as `complaint` when it begins, a warning where
+    waiting helps, and what was due waits for the next time."""
+    told = False
+    while True:
+        try:
+            await once()
+            told = False
+        except Exception as error:
+            if not told:
+                told = True
+                away = isinstance(error, Retryable) or is_transient(error)
+                (log().warning if away else log().error)(complaint, error_type=type(error).__name__)
+        await asyncio.sleep(every_seconds)

@@ -8,10 +8,8 @@ from datetime import timedelta
 from services.capture.instruments import UploadInstruments
 from services.capture.storage import uploads as storage
 from services.capture.uploads.files import UploadDirectory
+from shared.kit.background import again_and_again
 from shared.kit.database import Database
-from shared.kit.errors import Retryable
-from shared.kit.logs import log
-from shared.kit.transient import is_transient
 
 SWEEP_SECONDS = 30.0
 LEFT_BEHIND = timedelta(days=1)
@@ -32,20 +30,10 @@ class Sweeper:
         self._directory = directory
         self._instruments = instruments
         self._keep_file = keep_file
-        self._told = False
 
     async def run(self) -> None:
         """Goes on until it is cancelled. While the database is away, nothing is due."""
-        while True:
-            try:
-                await self.once()
-                self._told = False
-            except Exception as error:
-                if not self._told:
-                    self._told = True
-                    away = isinstance(error, Retryable) or is_transient(error)
-                    (log().warning if away else log().error)("uploads_not_swept", error_type=type(error).__name__)
-            await asyncio.sleep(SWEEP_SECONDS)
+        await again_and_again(self.once, SWEEP_SECONDS, "uploads_not_swept")
 
     async def once(self) -> None:
         """Everything that is due now."""
