@@ -62,10 +62,10 @@ class ModelInstruments:
         self._drift = self._gauge(
             "drift",
             "How far recent leads are from those the active model was learned from: the population stability index of a "
-            "feature, and of its probabilities. More than 0.25 is another population.",
+            "feature, and of its probabilities, less what chance makes of it. More than 0.25 is another population.",
             "feature",
         )
-        self._recent = self._gauge("drift_leads", "Looks at recent leads that its drift was worked out from.")
+        self._recent = self._gauge("drift_leads", "Recent leads that its drift was worked out from.")
         self._expected = self._gauge(
             "expected_share", "Of leads after those it was learned from, the share that was to become an opportunity."
         )
@@ -85,7 +85,7 @@ class ModelInstruments:
         for gauge in gauges:
             gauge.clear()
         for whose, (watch, drift) in found.items():
-            self._recent.labels(whose).set(watch.recent)
+            self._recent.labels(whose).set(watch.recent_people)
             self._matured.labels(whose).set(len(watch.followed))
             for feature, index in drift.items():
                 self._drift.labels(whose, feature).set(index)

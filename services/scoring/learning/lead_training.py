@@ -208,7 +208,8 @@ def _profile(given: Examples, model: AdditiveModel) -> tuple[dict[str, Any], lis
         for table, counts in zip(model.tables, cells, strict=True)
     }
     strengths = [round(sum_of / len(given) / UNITS_PER_LOG_ODD, 4) for sum_of in says]
-    return {"features": features, "probability": {str(part): count for part, count in sorted(told.items())}}, strengths
+    ranges = {str(part): count for part, count in sorted(told.items())}
+    return {"features": features, "probability": ranges, "people": len(set(given.people))}, strengths
 
 
 def _counts(followed: Mapping[int, int], people: Sequence[int] | set[int]) -> Counts:

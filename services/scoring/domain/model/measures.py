@@ -118,6 +118,14 @@ def stability(before: Mapping[str, float], now: Mapping[str, float]) -> float:
     return index
 
 
+def drift(before: Mapping[str, float], now: Mapping[str, float], people_before: int, people_now: int) -> float:
+    """The stability index without what chance alone makes of it where so many people stand behind either side, which is
+    what it comes to on average where nothing changed; 0 where no more than that is found."""
+    cells = len({*before, *now})
+    by_chance = (cells - 1) * (1 / max(people_before, 1) + 1 / max(people_now, 1))
+    return max(0.0, stability(before, now) - by_chance)
+
+
 def _surprise(told: float, was: bool) -> float:
     held = min(max(told, SURELY), 1 - SURELY)
     return -math.log(held if was else 1 - held)

@@ -10,16 +10,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.scoring.domain.assessment import Case
+from services.scoring.domain.model.additive import Table
 from services.scoring.domain.model.artefact import OPPORTUNITY
 from services.scoring.domain.model.assessor import Expert
-from services.scoring.domain.model.examples import examples
+from services.scoring.domain.model.examples import MOMENTS_DAYS, examples
 from services.scoring.domain.model.history import History
-from services.scoring.domain.model.measures import Quality, quality, stability
+from services.scoring.domain.model.measures import Quality, drift, quality
 
 RECENT = timedelta(days=30)
 """Leads of so many days are compared with those that the model was learned from."""
 
 PROBABILITY_RANGES = 10
+
+MOST_COMPARED = 10
+"""So many parts of a feature are compared at most: the more there are, the farther apart they are by chance."""
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ class Watch:
     looks: list[Counter[int]] = field(init=False)
     ranges: Counter[int] = field(default_factory=Counter)
     recent: int = 0
+    recent_people: int = 0
     probabilities: list[float] = field(default_factory=list)
     followed: list[bool] = field(default_factory=list)
 
@@ -43,6 +48,7 @@ class Watch:
     def see(self, histories: Iterable[History]) -> None:
         """More people."""
         for history in histories:
+            looks = self.recent
             for one in examples(history, OPPORTUNITY, timedelta(0), self.now, read=_nothing):
                 if one.moment > self.now - RECENT and (cells := self._cells(history, one.moment)) is not None:
                     self.recent += 1
@@ -50,6 +56,7 @@ class Watch:
                         counts[cell] += 1
                     told = self.expert.model.verdict(cells).probability
                     self.ranges[min(int(told * PROBABILITY_RANGES), PROBABILITY_RANGES - 1)] += 1
+            self.recent_people += self.recent > looks
             for one in examples(history, OPPORTUNITY, self.horizon, self.now, read=_nothing):
                 if one.moment > self.learned_until and (cells := self._cells(history, one.moment)) is not None:
                     self.probabilities.append(self.expert.model.verdict(cells).probability)
@@ -57,16 +64,24 @@ class Watch:
 
     def drift(self, profile: Mapping[str, Any]) -> dict[str, float]:
         """How far recent leads are from those the model was learned from, for each feature and for `probability`: the
-        population stability index."""
+        population stability index of at most ten parts, less what chance makes of it on so few people."""
         if not self.recent or not profile:
             return {}
-        names = [table.name for table in self.expert.model.tables]
-        now: dict[str, Counter[int]] = dict(zip(names, self.looks, strict=True))
         before: Mapping[str, Mapping[str, float]] = profile.get("features", {})
-        found = {name: stability(before[name], _named(now[name])) for name in names if name in before}
+        found = {}
+        for table, looks in zip(self.expert.model.tables, self.looks, strict=True):
+            if table.name in before:
+                parts = parts_of(table, before[table.name])
+                found[table.name] = self._drift(
+                    profile, _together(before[table.name], parts), _together(_named(looks), parts)
+                )
         if profile.get("probability"):
-            found["probability"] = stability(profile["probability"], _named(self.ranges))
+            found["probability"] = self._drift(profile, profile["probability"], _named(self.ranges))
         return found
+
+    def _drift(self, profile: Mapping[str, Any], before: Mapping[str, float], now: Mapping[str, float]) -> float:
+        at_least = round(sum(before.values()) / len(MOMENTS_DAYS))
+        return drift(before, now, profile.get("people", at_least), self.recent_people)
 
     @property
     def quality(self) -> Quality | None:
@@ -83,3 +98,29 @@ def _nothing(_: History, __: datetime) -> Mapping[str, Any]:
 
 def _named(counts: Mapping[int, int]) -> dict[str, float]:
     return {str(cell): float(count) for cell, count in counts.items()}
+
+
+def parts_of(table: Table, before: Mapping[str, float]) -> dict[str, str]:
+    """Which cells of a feature are compared as one: neighbours on a scale, so that about as many leads were in each part;
+    of levels the rarest. The cell of the unknown stays alone."""
+    unknown = str(table.unknown)
+    cells = [str(cell) for cell in range(table.unknown)]
+    if table.levels is not None:
+        frequent = sorted(cells, key=lambda cell: -before.get(cell, 0.0))
+        return {cell: cell if place < MOST_COMPARED - 2 else "others" for place, cell in enumerate(frequent)} | {
+            unknown: unknown
+        }
+    share = sum(before.get(cell, 0.0) for cell in cells) / (MOST_COMPARED - 1)
+    parts, below = {unknown: unknown}, 0.0
+    for cell in cells:
+        parts[cell] = f"part {min(int(below / share) if share else 0, MOST_COMPARED - 2)}"
+        below += before.get(cell, 0.0)
+    return parts
+
+
+def _together(counts: Mapping[str, float], parts: Mapping[str, str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for cell, count in counts.items():
+        part = parts.get(cell, cell)
+        found[part] = found.get(part, 0.0) + count
+    return found

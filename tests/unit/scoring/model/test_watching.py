@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from services.scoring.domain import Case, Outcome
-from services.scoring.domain.model import History
+from services.scoring.domain.model import AdditiveModel, History, Table
+from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.examples import MOMENTS_DAYS
 from services.scoring.domain.model.watching import Watch
 from tests.unit.scoring.builders import a_touch, an_id, at, days
@@ -72,7 +73,44 @@ def test_drift_is_the_stability_index_of_recent_leads() -> None:
     before = {"0": 10.0, "1": 90.0}
     drift = seen.drift({"features": {"channel": before, "no longer a feature": {"0": 1.0}}, "probability": {}})
     shares = [(10 / 100, looks[0] / 80), (90 / 100, looks[1] / 80)]
-    assert drift == {"channel": pytest.approx(sum((now - was) * math.log(now / was) for was, now in shares))}
+    by_chance = 1 / 25 + 1 / 40  # a hundred looks were those of 25 people at least
+    index = sum((now - was) * math.log(now / was) for was, now in shares)
+    assert drift == {"channel": pytest.approx(index - by_chance)}
+    of_people = seen.drift({"features": {"channel": before}, "people": 50})
+    assert of_people == {"channel": pytest.approx(index - 1 / 50 - 1 / 40)}
+
+
+def a_wide_watch(shares: list[float], people: int, chance: Random, *, levels: bool) -> tuple[Watch, dict[str, Any]]:
+    """What 300 people look like to a model whose feature has many cells, and what those did that it was learned from."""
+    cells = len(shares)
+    named = {str(cell): cell for cell in range(cells - 2)} if levels else None
+    table = Table("wide", (0,) * cells, () if levels else tuple(float(cell) for cell in range(cells - 2)), named)
+    seen = Watch(Expert("wide", AdditiveModel(0, (table,))), HORIZON, at(0), at(1))
+    before = Counter(chance.choices(range(cells), k=4_000))
+    for cell in chance.choices(range(cells), shares, k=people):
+        seen.looks[0][cell] += 1
+        seen.recent += 1
+        seen.recent_people += 1
+    return seen, {"features": {"wide": {str(cell): count for cell, count in before.items()}}, "people": 4_000}
+
+
+@pytest.mark.parametrize("levels", [True, False])
+@pytest.mark.parametrize("cells", [4, 24, 42, 64])
+def test_of_people_who_look_the_same_hardly_any_feature_drifts_by_chance(cells: int, levels: bool) -> None:
+    found = []
+    for seed in range(60):
+        seen, profile = a_wide_watch([1.0] * cells, 300, Random(seed), levels=levels)
+        found.append(seen.drift(profile)["wide"])
+    assert max(found) < 0.1
+    assert sorted(found)[30] < 0.01
+
+
+@pytest.mark.parametrize("levels", [True, False])
+def test_other_people_are_seen_in_a_feature_of_many_cells_too(levels: bool) -> None:
+    shares = [5.0 if cell < 8 else 1.0 for cell in range(42)]
+    seen, profile = a_wide_watch(shares, 300, Random(1), levels=levels)
+    profile["features"]["wide"] |= {str(cell): 110 for cell in range(8)}
+    assert seen.drift(profile)["wide"] > 0.25
 
 
 def test_leads_that_look_the_same_have_not_drifted() -> None:
