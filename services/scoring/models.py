@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from services.scoring import storage
 from services.scoring.domain import Assessment, Case, NoModel
-from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, UnusableArtefact, read_artefact
+from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, UnusableArtefact, read_kept
 from services.scoring.domain.model.assessor import Expert, Experts
 from services.scoring.instruments import ModelInstruments
 from shared.contracts.scoring_events import Silence
@@ -132,7 +132,8 @@ class Models:
         if row is None:
             return "it is not in the registry"
         try:
-            return Expert(version, read_artefact(row.artefact, row.checksum).model)
+            kept = read_kept(row.artefact, row.checksum, row.outcome, row.horizon_days)
+            return Expert(version, kept.model)
         except UnusableArtefact as fault:
             return str(fault)
 

@@ -22,4 +22,5 @@ class ScoringSettings(ServiceSettings):
     audit_interval_seconds: float = Field(10.0, gt=0)
     audit_batch: int = Field(100, ge=1, le=5_000)
     train_every_hours: float = Field(24.0, ge=0, le=8_760)
+    train_most_minutes: float = Field(120.0, gt=0, le=10_080)
     train_memory_megabytes: int = Field(2_048, ge=512, le=262_144)

@@ -49,6 +49,7 @@ class Training:
         self._instruments = instruments
         self._program = program
         self._environment = _environment(settings)
+        self._most_minutes = settings.train_most_minutes
         self._every = timedelta(hours=settings.train_every_hours)
         rules = policy.defaults.scoring.model
         self._scheduled = rules.enabled and settings.train_every_hours > 0
@@ -100,7 +101,11 @@ class Training:
         )
         seeing = asyncio.create_task(self._see(run, learner.kill))
         try:
-            printed, complained = await learner.communicate()
+            async with asyncio.timeout(self._most_minutes * 60):
+                printed, complained = await learner.communicate()
+        except TimeoutError:
+            words = f"the learner was stopped after {self._most_minutes:g} minutes: raise SCORING_TRAIN_MOST_MINUTES"
+            return "failed", words, None
         finally:
             seeing.cancel()
             if learner.returncode is None:

@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from services.scoring import storage
 from services.scoring.api.parts import Stored
-from services.scoring.domain.model import UnusableArtefact, read_artefact
+from services.scoring.domain.model import UnusableArtefact, read_kept
+from services.scoring.domain.model.decisions import spoke_before
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 
@@ -128,13 +129,14 @@ async def activate(version: str, decision: Decision, database: Stored) -> WholeM
 
 @router.post("/models/rollback")
 async def roll_back(decision: PlaceDecision, database: Stored) -> ShownDecision:
-    """The model that spoke before speaks again; where there was none, rules alone do."""
+    """The model that spoke before speaks again; where there was none, rules alone do. Until somebody activates one here,
+    no training does."""
 
     async def work(tx: Transaction) -> ShownDecision:
         now = await storage.speaks(tx, decision.outcome, decision.business_unit)
         if now is None:
             raise _nothing_speaks(decision)
-        before = await storage.spoke_before(tx, now)
+        before = spoke_before(await storage.decisions(tx, decision.outcome, decision.business_unit))
         if before is not None:
             _refuse_unusable(await _whole(tx, before))
         return await _decided(tx, before, decision, "rolled_back")
@@ -144,7 +146,8 @@ async def roll_back(decision: PlaceDecision, database: Stored) -> ShownDecision:
 
 @router.post("/models/silence")
 async def silence(decision: PlaceDecision, database: Stored) -> ShownDecision:
-    """No model speaks here any more: for a unit that of every unit does again, for every unit rules alone."""
+    """No model speaks here any more: for a unit that of every unit does again, for every unit rules alone. Until somebody
+    activates one here, no training does."""
 
     async def work(tx: Transaction) -> ShownDecision:
         if await storage.speaks(tx, decision.outcome, decision.business_unit) is None:
@@ -174,7 +177,7 @@ async def _whole(tx: Transaction, version: str) -> WholeModel:
         )
     why_not = None
     try:
-        read_artefact(row.artefact, row.checksum)
+        read_kept(row.artefact, row.checksum, row.outcome, row.horizon_days)
     except UnusableArtefact as error:
         why_not = str(error)
     decisions = [dict(one._mapping) for one in await storage.activations(tx, version)]

@@ -17,8 +17,9 @@ from services.scoring.domain.model import (
     AdditiveModel,
     Leak,
     UnusableArtefact,
-    read_artefact,
+    read_kept,
 )
+from services.scoring.domain.model.decisions import is_held
 from services.scoring.learning.boosting import Recipe
 from services.scoring.learning.gathering import Wanted, gather
 from services.scoring.learning.lead_training import Champion, Learned, Task, TooLittle, learn_of_leads
@@ -26,6 +27,8 @@ from shared.contracts.policy import Policy
 from shared.kit.database import Database, Transaction
 
 CHALLENGERS_KEPT = timedelta(days=90)
+
+HELD = "not activated: the model here was taken back by hand, and until somebody activates one no training does"
 
 Found = Literal["activated", "challenger", "unchanged", "too_little", "refused", "off"]
 
@@ -121,7 +124,7 @@ def _usable(row: Row[Any] | None) -> Champion | None:
 
 
 def _model(row: Row[Any]) -> AdditiveModel:
-    return read_artefact(row.artefact, row.checksum).model
+    return read_kept(row.artefact, row.checksum, row.outcome, row.horizon_days).model
 
 
 async def _keep(
@@ -147,11 +150,15 @@ async def _keep(
         await storage.speaks(tx, outcome, unit)
         now = await storage.active_model(tx, outcome, unit)
         if not await storage.add_model(tx, {**row, "trained_by": order.by}):
-            return result("unchanged", "the same model as before: nothing was learned that it did not know")
+            known = await storage.model(tx, version)
+            if known is None or known.status != "challenger":
+                return result("unchanged", "the same model as before: nothing was learned that it did not know")
         if not learned.verdict.better:
             return result("challenger", row["verdict"])
         if (now.version if now else None) != (champion.version if champion else None):
             return result("challenger", f"{row['verdict']}; not activated: another model was activated meanwhile")
+        if is_held(await storage.decisions(tx, outcome, unit)):
+            return result("challenger", f"{row['verdict']}; {HELD}")
         if by_hand:
             return result("challenger", f"{row['verdict']}; waits to be activated by hand")
         await storage.let_speak(tx, version, outcome, unit, by=order.by, reason=row["verdict"])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from sqlalchemy import Row
 
 from services.scoring.domain.model import EVERY_UNIT
+from services.scoring.domain.model.decisions import Decision, DecisionKind, is_held
 from shared.kit.database import Transaction
 
-ActivationKind = Literal["activated", "rolled_back"]
+ActivationKind = DecisionKind
 
 ABOUT = (
     "version, outcome, business_unit, status, verdict, checksum, format_version, horizon_days, data_from, data_to, "
@@ -132,9 +133,9 @@ async def let_speak(
     reason: str,
     kind: ActivationKind = "activated",
 ) -> bool:
-    """From here on this model speaks, or none. False where that was so already."""
+    """From here on this model speaks, or none. False where that was so already, and nothing kept trainings from deciding."""
     before = await speaks(tx, outcome, business_unit)
-    if before == version:
+    if before == version and (version is None or not is_held(await decisions(tx, outcome, business_unit))):
         return False
     await tx.execute("UPDATE scoring.models SET status = 'retired' WHERE version = :version", {"version": before})
     await tx.execute("UPDATE scoring.models SET status = 'active' WHERE version = :version", {"version": version})
@@ -157,16 +158,17 @@ async def let_speak(
     return True
 
 
-async def spoke_before(tx: Transaction, version: str) -> str | None:
-    """The model that this one took the place of when it was activated, None where there was none."""
+async def decisions(tx: Transaction, outcome: str, business_unit: str) -> list[Decision]:
+    """Every decision about a place, the first first."""
     rows = await tx.rows(
         """
-        SELECT replaced FROM scoring.model_activations WHERE version = :version AND kind = 'activated'
-        ORDER BY id DESC LIMIT 1
+        SELECT kind, version FROM scoring.model_activations
+        WHERE outcome = :outcome AND business_unit = :unit ORDER BY id
         """,
-        version=version,
+        outcome=outcome,
+        unit=business_unit,
     )
-    return rows[0].replaced if rows else None
+    return [Decision(row.kind, row.version) for row in rows]
 
 
 async def note_training(

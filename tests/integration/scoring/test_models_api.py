@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import httpx
 
+from services.scoring import storage
+from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY
+from services.scoring.domain.model.decisions import is_held
 from tests.integration.scoring.conftest import Scoring
 from tests.integration.scoring.test_api import client
-from tests.integration.scoring.test_registry import activate, keep, speaks_for
+from tests.integration.scoring.test_registry import activate, do, keep, speaks_for
 
 __all__ = ["client"]
 
@@ -46,6 +51,29 @@ async def test_a_rollback_goes_back_step_by_step_to_rules_alone(scoring: Scoring
     assert await speaks_for(scoring, "europe") is None
     refused = await client.post("/v1/models/rollback", json={})
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:leadflow:problem:no-active-model")
+
+
+async def test_going_back_and_forth_is_taken_back_step_by_step_and_never_in_a_circle(
+    scoring: Scoring, client: httpx.AsyncClient
+) -> None:
+    await keep(scoring, "one", "two")
+    for version in ("one", "two", "one"):
+        await client.post(f"/v1/models/{version}/activate", json={})
+    told = [(await client.post("/v1/models/rollback", json={})).json()["version"] for _ in range(3)]
+    assert told == ["two", "one", None]
+
+
+async def test_who_agrees_with_what_speaks_after_a_rollback_lets_trainings_decide_again(
+    scoring: Scoring, client: httpx.AsyncClient
+) -> None:
+    await keep(scoring, "one", "two")
+    for path in ("one/activate", "two/activate", "rollback"):
+        await client.post(f"/v1/models/{path}", json={})
+    decided = partial(storage.decisions, outcome=OPPORTUNITY, business_unit=EVERY_UNIT)
+    assert is_held(await do(scoring, decided))
+    await client.post("/v1/models/one/activate", json={})
+    assert not is_held(await do(scoring, decided))
+    assert await speaks_for(scoring, "europe") == "one"
 
 
 async def test_a_unit_is_silenced_and_has_the_model_of_all_again(scoring: Scoring, client: httpx.AsyncClient) -> None:

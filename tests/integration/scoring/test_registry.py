@@ -9,6 +9,7 @@ from typing import Any
 
 from services.scoring import storage
 from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, Artefact, checksum, read_artefact, write_artefact
+from services.scoring.domain.model.decisions import Decision
 from shared.kit.database import Transaction
 from tests.integration.scoring.conftest import Scoring
 from tests.unit.scoring.builders import at
@@ -93,7 +94,9 @@ async def test_one_model_speaks_at_a_time_and_each_decision_is_kept(scoring: Sco
     assert (last.version, last.replaced, last.by, first.version, first.replaced) == ("two", "one", "ada", "one", None)
     [speaking] = await do(scoring, storage.active_models)
     assert (speaking.version, speaking.checksum) == ("two", checksum(TEXT))
-    assert await do(scoring, lambda tx: storage.spoke_before(tx, "two")) == "one"
+    kept = await do(scoring, lambda tx: storage.decisions(tx, OPPORTUNITY, EVERY_UNIT))
+    assert kept == [Decision("activated", "one"), Decision("activated", "two")]
+    assert await do(scoring, lambda tx: storage.decisions(tx, OPPORTUNITY, "europe")) == []
 
 
 async def test_none_may_speak(scoring: Scoring) -> None:

@@ -12,7 +12,7 @@ import pytest
 from services.scoring import storage
 from services.scoring.domain.model import CUSTOMER, EVERY_UNIT, OPPORTUNITY, FeatureReader, read_artefact
 from services.scoring.learning.boosting import Recipe
-from services.scoring.learning.runs import Order, Result, train_models
+from services.scoring.learning.runs import HELD, Order, Result, train_models
 from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
 from tests.integration.scoring.conftest import Scoring
@@ -163,6 +163,34 @@ async def test_learning_again_from_the_same_changes_nothing(scoring: Scoring) ->
     again = (await train(scoring))[WHOLE]
     assert (again.found, again.version) == ("unchanged", first.version)
     assert await scoring.database.run(storage.activations) == decided
+
+
+async def decide(scoring: Scoring, version: str | None, *, back: bool = False) -> None:
+    kind: Any = "rolled_back" if back else "activated"
+    await scoring.database.run(
+        lambda tx: storage.let_speak(tx, version, OPPORTUNITY, EVERY_UNIT, by="ben", reason="so be it", kind=kind)
+    )
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_what_somebody_took_back_is_not_undone_by_a_training(scoring: Scoring, back: bool) -> None:
+    await live(scoring, 600)
+    first = (await train(scoring))[WHOLE]
+    await decide(scoring, None, back=back)
+    again = (await train(scoring, seed=1))[WHOLE]
+    assert again.version != first.version
+    assert (again.found, HELD in again.words) == ("challenger", True)
+    assert await scoring.database.run(storage.active_models) == []
+    await decide(scoring, first.version)
+    other = (await train(scoring, seed=2))[WHOLE]
+    assert HELD not in other.words
+
+
+async def test_a_model_that_only_waited_speaks_once_it_may(scoring: Scoring) -> None:
+    await live(scoring, 600)
+    waited = (await train(scoring, with_learning(activate="by_hand")))[WHOLE]
+    found = (await train(scoring))[WHOLE]
+    assert (waited.found, found.found, found.version) == ("challenger", "activated", waited.version)
 
 
 async def test_a_dry_run_keeps_nothing(scoring: Scoring) -> None:

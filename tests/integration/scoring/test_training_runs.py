@@ -94,6 +94,17 @@ async def test_a_learner_that_ends_badly_is_told_and_quotes_no_data(scoring: Sco
     assert "ada@" not in row.words
 
 
+@pytest.mark.logs_errors
+async def test_a_learner_that_comes_to_no_end_is_stopped(scoring: Scoring) -> None:
+    learns = training(scoring, a_program("import time; time.sleep(600)"), train_most_minutes=0.01)
+    await learns.ask(None, dry_run=False, by="ada")
+    row = await ran(learns)
+    assert (row.status, row.words) == (
+        "failed",
+        "the learner was stopped after 0.01 minutes: raise SCORING_TRAIN_MOST_MINUTES",
+    )
+
+
 async def test_asking_twice_before_it_began_is_one_training(scoring: Scoring) -> None:
     learns = training(scoring)
     asked = [(await learns.ask("default", dry_run=False, by=who)).id for who in ("ada", "ben")]

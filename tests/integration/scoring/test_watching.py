@@ -9,7 +9,7 @@ import pytest
 
 from services.scoring import storage
 from services.scoring.domain import Case
-from services.scoring.domain.model import EVERY_UNIT, checksum
+from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, Artefact, checksum, write_artefact
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.instruments import ModelInstruments
 from services.scoring.watching import Watching
@@ -17,7 +17,9 @@ from tests.integration.scoring.conftest import Scoring
 from tests.integration.scoring.test_models_at_work import TEXT
 from tests.integration.scoring.test_registry import a_model, activate, do
 from tests.unit.scoring.builders import NOON, an_id, at, captured, days, marked, opened
+from tests.unit.scoring.model.test_assessor import MODEL
 
+TWENTY_DAYS = write_artefact(Artefact(MODEL, OPPORTUNITY, 20))
 PROFILE = {"features": {"channel": {"0": 50, "1": 50}}, "probability": {"1": 100}}
 
 
@@ -28,8 +30,8 @@ def watching(scoring: Scoring) -> Watching:
 
 async def test_drift_and_calibration_are_told_of_each_model(scoring: Scoring) -> None:
     fields: dict[str, Any] = {
-        "artefact": TEXT,
-        "checksum": checksum(TEXT),
+        "artefact": TWENTY_DAYS,
+        "checksum": checksum(TWENTY_DAYS),
         "horizon_days": 20,
         "data_to": at(days(2)),
         "profile": PROFILE,

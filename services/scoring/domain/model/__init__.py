@@ -12,6 +12,7 @@ from services.scoring.domain.model.artefact import (
     UnusableArtefact,
     checksum,
     read_artefact,
+    read_kept,
     write_artefact,
 )
 from services.scoring.domain.model.examples import Example, Leak, examples, refuse_leak
@@ -47,6 +48,7 @@ __all__ = [
     "examples",
     "history_of",
     "read_artefact",
+    "read_kept",
     "refuse_leak",
     "write_artefact",
 ]

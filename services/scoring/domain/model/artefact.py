@@ -84,6 +84,15 @@ def read_artefact(text: str, expected_checksum: str | None = None) -> Artefact:
         raise UnusableArtefact("its tables do not fit together") from None
 
 
+def read_kept(text: str, expected_checksum: str, outcome: str, horizon_days: int) -> Artefact:
+    """The same of one in the registry, whose row says what it foretells. Raises `UnusableArtefact` also where it is a model
+    of something else."""
+    found = read_artefact(text, expected_checksum)
+    if (found.outcome, found.horizon_days) != (outcome, horizon_days):
+        raise UnusableArtefact("it foretells something else than the registry says of it")
+    return found
+
+
 def _read(document: dict[str, Any]) -> Artefact:
     tables = tuple(_table(one) for one in _bounded(document["tables"], MOST_TABLES))
     if len({table.name for table in tables}) != len(tables):

@@ -18,6 +18,7 @@ from services.scoring.domain.model import (
     UnusableArtefact,
     checksum,
     read_artefact,
+    read_kept,
     write_artefact,
 )
 from tests.unit.scoring.model.test_additive import MODEL
@@ -119,3 +120,11 @@ def test_any_changed_character_is_noticed(place: int, letter: str) -> None:
     if text != WRITTEN:
         with pytest.raises(UnusableArtefact):
             read_artefact(text, checksum(WRITTEN))
+
+
+@pytest.mark.parametrize(("outcome", "days"), [("customer", 90), ("opportunity", 30)])
+def test_a_model_of_something_else_than_its_row_says_is_refused(outcome: str, days: int) -> None:
+    text = write_artefact(Artefact(MODEL, "opportunity", 90))
+    assert read_kept(text, checksum(text), "opportunity", 90).model == MODEL
+    with pytest.raises(UnusableArtefact, match="foretells something else"):
+        read_kept(text, checksum(text), outcome, days)
