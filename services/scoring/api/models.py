@@ -19,7 +19,7 @@ router = APIRouter()
 
 class ShownModel(BaseModel):
     """A model: `active` ones speak, a `challenger` never did, a `retired` one does no more. `verdict` is why it was
-    activated or not when it was learned. An empty business unit stands for every unit that has none of its own."""
+    activated or not when it was learned. Of customers an active one is the best so far, and nothing asks it. An empty business unit stands for every unit that has none of its own."""
 
     version: str
     outcome: str

@@ -14,6 +14,11 @@ DRAWS = 1_000
 SURE = 0.95
 """A challenger is better where it is in so many of the draws."""
 
+SURE_TO_REPLACE = 0.99
+LEAST_GAIN = 0.005
+"""To take the place of a model it has to be surer, and its log-loss smaller by such a share: it is tried every day, on
+people who are mostly the same, so what is as good would win by chance sooner or later."""
+
 CALIBRATION_DRAWS = 60
 SURELY = 1e-6
 
@@ -47,10 +52,11 @@ def decide(
     beside: str,
     most_calibration_error: float,
     seed: int = 0,
+    replaces: bool = False,
 ) -> Verdict:
     """The challenger is better where its log-loss is the smaller one in nearly all draws of the people there are, its
     Brier score is not worse, and what it foretells is what happens, but for a limit and for what chance alone explains
-    where the later leads are few. Raises `ValueError` for no leads."""
+    where the later leads are few. One that `replaces` another has more to prove. Raises `ValueError` for no leads."""
     ours, theirs = quality(challenger, followed), quality(champion, followed)
     if ours is None or theirs is None:
         raise ValueError("there are no later leads to judge on")
@@ -58,9 +64,15 @@ def decide(
     sure = _share_of_draws(gain, people, seed)
     mean = float(gain.mean())
     faults = []
-    if sure < SURE:
+    needed = SURE_TO_REPLACE if replaces else SURE
+    if sure < needed:
         faults.append(
-            f"it is better than {beside} in {sure:.0%} of {DRAWS:,} draws of the later leads, and {SURE:.0%} are needed"
+            f"it is better than {beside} in {sure:.0%} of {DRAWS:,} draws of the later leads, and {needed:.0%} are needed"
+        )
+    elif replaces and mean < LEAST_GAIN * theirs.log_loss:
+        faults.append(
+            f"its log-loss {ours.log_loss:.4f} is hardly smaller than the {theirs.log_loss:.4f} of {beside}, and "
+            f"{LEAST_GAIN:.1%} are needed"
         )
     if ours.brier > theirs.brier:
         faults.append(f"its Brier score {ours.brier:.4f} is worse than the {theirs.brier:.4f} of {beside}")

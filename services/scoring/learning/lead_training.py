@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.scoring.domain.model import (
@@ -33,6 +33,8 @@ LEAST_KNOWN = 20
 
 PROBABILITY_RANGES = 10
 
+NO_GAP = "; the data is too short for a gap: it was taught outcomes of the days in which those who judge came in, too"
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -50,6 +52,7 @@ class Parted:
     judge: list[int]
     to_learn: Counts
     to_judge: Counts
+    border: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,42 +86,43 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """What speaks now."""
+    """What speaks now. It learned from people who were first known before `learned_until`."""
 
     version: str
     model: AdditiveModel
+    learned_until: datetime | None = None
 
 
-def parted(given: Examples) -> Parted:
-    """In time order: whoever was first known before the border teaches, who came later judges."""
+def parted(given: Examples, gap: timedelta = timedelta(0), not_before: datetime | None = None) -> Parted:
+    """In time order: whoever was first known before the border teaches, who came later judges. With a gap only moments
+    teach whose outcome was known that long before. The border is not before that of what speaks now, whose teachers
+    would judge otherwise."""
     first: dict[int, datetime] = {}
-    followed: Counter[int] = Counter()
-    for person, moment, came in zip(given.people, given.moments, given.followed, strict=True):
+    for person, moment in zip(given.people, given.moments, strict=True):
         first[person] = min(moment, first.get(person, moment))
-        followed[person] += came
     ordered = sorted(first.values())
     border = ordered[int(len(ordered) * EARLIER_SHARE)] if ordered else None
-    early = {person for person, moment in first.items() if border is None or moment < border}
-    indexes = range(len(given))
-    return Parted(
-        [
-            index
-            for index in indexes
-            if given.people[index] in early and (border is None or given.moments[index] < border)
-        ],
-        [index for index in indexes if given.people[index] not in early],
-        _counts(followed, early),
-        _counts(followed, first.keys() - early),
-    )
+    if border is not None and not_before is not None:
+        border = max(border, not_before)
+    teach: list[int] = []
+    judge: list[int] = []
+    for index, (person, moment) in enumerate(zip(given.people, given.moments, strict=True)):
+        if border is not None and first[person] >= border:
+            judge.append(index)
+        elif border is None or (moment < border and moment + gap <= border):
+            teach.append(index)
+    return Parted(teach, judge, _counts(given, teach), _counts(given, judge), border)
 
 
 def learn_of_leads(given: Examples, task: Task, champion: Champion | None) -> Learned | TooLittle:
     """A model learned from the earlier people and judged on the later, beside what speaks now."""
-    parts = parted(given)
+    parts, gap_days = _parted(given, task, champion)
     numbers: dict[str, Any] = {
         "to_learn": {"followed": parts.to_learn.followed, "not_followed": parts.to_learn.not_followed},
         "to_judge": {"followed": parts.to_judge.followed, "not_followed": parts.to_judge.not_followed},
         "needed": {"to_learn": task.learning.least_to_learn, "to_judge": task.learning.least_to_judge},
+        "gap_days": gap_days,
+        "border": None if parts.border is None else parts.border.isoformat(),
     }
     if _too_few(parts.to_learn, task.learning.least_to_learn) or _too_few(parts.to_judge, task.learning.least_to_judge):
         return TooLittle(_too_little_words(parts, task), numbers)
@@ -150,9 +154,19 @@ def learn_of_leads(given: Examples, task: Task, champion: Champion | None) -> Le
         beside=f"{champion.version}, which speaks now" if champion else "the average of earlier leads",
         most_calibration_error=task.learning.most_calibration_error,
         seed=task.seed,
+        replaces=champion is not None,
     )
     numbers |= {"suspicious": {name: round(found, 4) for name, found in suspects.items()}}
     return Learned(_row(given, task, model, verdict, numbers, sorted(suspects)), verdict, numbers)
+
+
+def _parted(given: Examples, task: Task, champion: Champion | None) -> tuple[Parted, int]:
+    """With a gap of the horizon between those who teach and those who judge, or, where so too few would teach, with none."""
+    not_before = champion.learned_until if champion else None
+    parts = parted(given, timedelta(days=task.horizon_days), not_before)
+    if not _too_few(parts.to_learn, task.learning.least_to_learn):
+        return parts, task.horizon_days
+    return parted(given, not_before=not_before), 0
 
 
 def _row(
@@ -168,7 +182,8 @@ def _row(
     data_to = max(given.moments)
     unit = "".join(one if one.isalnum() else "-" for one in task.business_unit.casefold()) or "all"
     mark = checksum(f"{task.business_unit}\n{text}")[:10]
-    doubt = f"; left out as suspicious: {', '.join(suspects)}" if suspects else ""
+    doubt = "" if numbers["gap_days"] else NO_GAP
+    doubt += f"; left out as suspicious: {', '.join(suspects)}" if suspects else ""
     return {
         "version": f"{task.outcome}-{unit}-{data_to:%Y%m%d}-{mark}",
         "outcome": task.outcome,
@@ -212,8 +227,9 @@ def _profile(given: Examples, model: AdditiveModel) -> tuple[dict[str, Any], lis
     return {"features": features, "probability": ranges, "people": len(set(given.people))}, strengths
 
 
-def _counts(followed: Mapping[int, int], people: Sequence[int] | set[int]) -> Counts:
-    won = sum(followed[person] > 0 for person in people)
+def _counts(given: Examples, indexes: Sequence[int]) -> Counts:
+    people = {given.people[index] for index in indexes}
+    won = len({given.people[index] for index in indexes if given.followed[index]})
     return Counts(won, len(people) - won)
 
 

@@ -103,7 +103,7 @@ async def _train_unit(
         progress(f"{unit or 'all units'}, {outcome}: learning from {len(gathered.examples[outcome]):,} examples")
         task = Task(outcome, unit, days, learning, order.seed, order.recipe or Recipe())
         champion = await database.run(partial(storage.active_model, outcome=outcome, business_unit=unit))
-        learned = learn_of_leads(gathered.examples[outcome], task, _usable(champion))
+        learned = learn_of_leads(gathered.examples[outcome], task, _usable(champion, days))
         if isinstance(learned, TooLittle):
             result = Result(outcome, unit, "too_little", learned.words, {**people, **learned.numbers})
             await _note(database, order, result)
@@ -114,11 +114,13 @@ async def _train_unit(
     return results
 
 
-def _usable(row: Row[Any] | None) -> Champion | None:
-    if row is None:
+def _usable(row: Row[Any] | None, horizon_days: int) -> Champion | None:
+    """What speaks now, as far as the new one can be held against it: within other days is another question."""
+    if row is None or row.horizon_days != horizon_days:
         return None
     try:
-        return Champion(row.version, _model(row))
+        border = row.metrics.get("counts", {}).get("border")
+        return Champion(row.version, _model(row), datetime.fromisoformat(border) if border else None)
     except UnusableArtefact:
         return None
 

@@ -57,7 +57,7 @@ async def test_drift_and_calibration_are_told_of_each_model(scoring: Scoring) ->
     assert told("matured_leads") == 17
     assert told("observed_share") == 3 / 17
     assert told("expected_share") == sum(seen.probabilities) / 17
-    assert told("drift_leads") == seen.recent_people == 11
+    assert told("drift_leads") == seen.recent_people == 10
     assert seen.recent > 17
     drift = told("drift", feature="channel")
     assert drift is not None

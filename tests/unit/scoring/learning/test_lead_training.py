@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, Cell, Example, read_artefact
 from services.scoring.learning.boosting import Recipe
-from services.scoring.learning.contest import decide
+from services.scoring.learning.contest import Verdict, decide
 from services.scoring.learning.gathering import MOST_FEATURES, Examples
 from services.scoring.learning.lead_training import Champion, Learned, Task, TooLittle, learn_of_leads, parted
 from services.scoring.learning.sheet import sheet
@@ -67,6 +68,34 @@ def test_nobody_is_on_both_sides_and_whoever_judges_came_later() -> None:
     assert max(given.moments[index] for index in parts.teach) < min(given.moments[index] for index in parts.judge)
     assert (len(teachers), len(judges)) == (300, 100)
     assert parts.to_learn.followed + parts.to_learn.not_followed == 300
+
+
+def test_with_a_gap_no_outcome_was_learned_after_the_first_who_judge_came_in() -> None:
+    given = gathered(400, moments=3)
+    gap = timedelta(days=90)
+    parts = parted(given, gap)
+    begins = min(given.moments[index] for index in parts.judge)
+    assert max(given.moments[index] for index in parts.teach) + gap <= begins == parts.border
+    assert (parts.to_learn.followed + parts.to_learn.not_followed, len(parts.judge)) == (211, 300)
+
+
+def test_where_there_is_too_little_for_a_gap_it_is_learned_without_and_said() -> None:
+    short, long = learned(gathered(280)), learned(gathered(1_200))
+    assert (short.numbers["gap_days"], long.numbers["gap_days"]) == (0, 90)
+    assert ("too short for a gap" in short.row["verdict"], "too short for a gap" in long.row["verdict"]) == (
+        True,
+        False,
+    )
+
+
+def test_nobody_judges_whom_the_model_that_speaks_has_learned_from() -> None:
+    given = gathered(1_200)
+    later = at(days(1_000))
+    model = read_artefact(learned(given).row["artefact"]).model
+    found = learned(given, champion=Champion("of-the-whole", model, later))
+    assert found.numbers["border"] == later.isoformat()
+    assert found.verdict.challenger.leads == 200
+    assert parted(given, not_before=at(0)) == parted(given)
 
 
 def test_all_moments_of_a_person_are_in_one_fold() -> None:
@@ -192,3 +221,41 @@ def test_many_moments_of_few_people_are_no_proof() -> None:
     alone = decide(ours, [0.66] * 300, followed, range(300), beside="it", most_calibration_error=0.5)
     assert (found.better, alone.better) == (False, True)
     assert found.sure < 0.95 < alone.sure
+
+
+def test_one_that_is_only_as_good_hardly_ever_takes_the_place_of_what_speaks() -> None:
+    """Each is as far from what is right as the other, by chance, as models are that learned from nearly the same."""
+    replaced = 0
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        right = chance.uniform(0.05, 0.6, 600)
+        ours, theirs = (np.clip(right + chance.normal(0, 0.05, 600), 0.01, 0.99).tolist() for _ in range(2))
+        followed = (chance.random(600) < right).tolist()
+        found = decide(ours, theirs, followed, range(600), beside="it", most_calibration_error=0.5, replaces=True)
+        replaced += found.better
+    assert replaced <= 1
+
+
+def test_one_that_is_better_takes_the_place_of_what_speaks_and_by_a_hair_does_not() -> None:
+    chance = np.random.default_rng(1)
+    right = chance.uniform(0.05, 0.6, 4_000)
+    followed = (chance.random(4_000) < right).tolist()
+
+    def found(error: float) -> Verdict:
+        theirs = np.clip(right + error, 0.01, 0.99).tolist()
+        return decide(
+            right.tolist(), theirs, followed, range(4_000), beside="it", most_calibration_error=0.5, replaces=True
+        )
+
+    assert found(0.15).better
+    by_a_hair = decide(
+        [0.9 if was else 0.1 for was in followed],
+        [0.8999 if was else 0.1001 for was in followed],
+        followed,
+        range(4_000),
+        beside="it",
+        most_calibration_error=0.5,
+        replaces=True,
+    )
+    assert (by_a_hair.sure, by_a_hair.better) == (1.0, False)
+    assert "is hardly smaller than" in by_a_hair.words
