@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -16,6 +17,9 @@ from starlette.routing import Match
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.logs import log
 from shared.kit.transient import is_transient
+
+_NO_TEXT_STATES = (None, "22021", "22P05")
+"""How PostgreSQL or its driver, which then gives no state, refuses a value for its text alone."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -69,6 +73,14 @@ def _matches(app: FastAPI, scope: dict[str, Any]) -> bool:
     return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
 
 
+def _no_text() -> Rejected:
+    return Rejected(
+        "A text of the request holds a character that no database keeps.",
+        code="invalid",
+        fix="Leave out the NUL character (U+0000) and halves of surrogate pairs.",
+    )
+
+
 def install(app: FastAPI) -> None:
     """Makes the application answer every error as a problem document."""
 
@@ -94,6 +106,18 @@ def install(app: FastAPI) -> None:
                 extra={"errors": faults},
             )
         )
+
+    @app.exception_handler(DataError)
+    async def _refused_by_database(_: Request, error: DataError) -> Response:
+        if getattr(error.orig, "sqlstate", None) not in _NO_TEXT_STATES:
+            raise error
+        return problem_answer(_no_text())
+
+    @app.exception_handler(UnicodeEncodeError)
+    async def _no_utf8(_: Request, error: UnicodeEncodeError) -> Response:
+        if error.encoding.lower() not in ("utf-8", "utf8"):
+            raise error
+        return problem_answer(_no_text())
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
