@@ -40,6 +40,9 @@ K = TypeVar("K", bound=Hashable)
 EVERY_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 MAX_AT_ONCE = 1_000
+MAX_BYTES_AT_ONCE = 1024 * 1024
+"""What one statement carries is put into words in one go, while which nobody is answered."""
+
 WRITE_DEADLINE_SECONDS = 2.0
 
 Write = Callable[[Transaction, Sequence[E]], Awaitable[None]]
@@ -151,8 +154,12 @@ class Book(Pending[E]):
         return len(self._entries)
 
     def take(self, limit: int) -> list[tuple[E, int]]:
-        taken = [self._entries.popleft() for _ in range(min(limit, len(self._entries)))]
-        self._bytes -= sum(size for _, size in taken)
+        taken: list[tuple[E, int]] = []
+        size = 0
+        while self._entries and len(taken) < limit and (not taken or size + self._entries[0][1] <= MAX_BYTES_AT_ONCE):
+            taken.append(self._entries.popleft())
+            size += taken[-1][1]
+        self._bytes -= size
         return taken
 
     def put_back(self, entries: Sequence[tuple[E, int]]) -> None:

@@ -50,10 +50,11 @@ class Unreadable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sends, and what else they may do."""
+    """Whoever sends, and what else they may do. `is_anybody` where nothing proves who it is."""
 
     sender: str
     may_backdate: bool
+    is_anybody: bool = False
 
 
 @dataclass(slots=True)
@@ -276,7 +277,7 @@ class Intake:
         for place, draft in enumerate(drafts):
             submission = submitted(draft, caller, received_at, country)
             decision = self._rules.decide(draft.kind, draft.body, submission, draft.key)
-            sent = Sent(draft.kind, draft.body, submission, draft.key)
+            sent = Sent(draft.kind, draft.body, submission, draft.key, caller.is_anybody)
             if isinstance(decision, Refused):
                 batch.items.append(refused_item(place, self._refuse(sent, decision)))
             else:

@@ -26,6 +26,7 @@ Shown = dict[str, Any]
 Action = Literal["revealed", "mended", "released", "dropped"]
 
 MAX_NOTE = 500
+_MAY_BE_RELEASED = ("open", "dropped", "expired")
 _KNOWN = frozenset(field.name for field in fields(Submission))
 
 
@@ -108,7 +109,9 @@ class Desk:
         event_id = UUID(str(answer["event_id"]))
 
         async def work(tx: Transaction) -> None:
-            if (now := await storage.locked_entry(tx, entry_id)) is not None and now.status == "open":
+            now = await storage.locked_entry(tx, entry_id)
+            # The log has it by now, whatever was decided meanwhile; of whoever was erased nothing is noted.
+            if now is not None and now.status in _MAY_BE_RELEASED:
                 await storage.settle_entry(tx, entry_id, "released", event_id)
                 await self._record(tx, entry_id, actor, "released")
 

@@ -26,6 +26,10 @@ from shared.kit.errors import Rejected
 MAX_PAYLOAD_BYTES = 256 * 1024
 """Beyond, only the beginning is kept: enough to see what it was, too little to release it."""
 
+MAX_ANYBODYS_BYTES = 8 * 1024
+"""What anybody can send, such as a public form, is kept up to this size, and only while a tenth of the room is not taken: else
+a stranger could fill it, and what senders send would find none."""
+
 DELIVERY = "delivery"
 """The kind of an entry that is a whole delivery; the others are leads and interactions."""
 
@@ -38,12 +42,14 @@ _NOT_SUBMITTED = ("sender", "received_at")
 
 
 class Sent(NamedTuple):
-    """A payload and the way it came: a JSON value, or the bytes that are none, and what the sender calls it."""
+    """A payload and the way it came: a JSON value, or the bytes that are none, what the sender calls it, and whether anybody
+    could have sent it."""
 
     kind: Kind
     payload: object
     submission: Submission
     key: str | None
+    from_anybody: bool = False
 
 
 class Whole(NamedTuple):
@@ -91,6 +97,9 @@ class Quarantine:
         submission, payload = sent.submission, sent.payload
         written = payload if isinstance(payload, bytes) else encoded(payload)
         kept = (written or b"")[:MAX_PAYLOAD_BYTES]
+        if sent.from_anybody and not self._keeps_of_anybody(len(written or b"")):
+            self._instruments.not_kept.labels(reason).inc()
+            return error
         key = _storable(sent.key)
         named = key is not None or (isinstance(payload, Mapping) and payload.get("record_id") is not None)
         name = entry_id(submission.sender, sent.kind, key or "", kept) if named else self._new_id()
@@ -136,6 +145,9 @@ class Quarantine:
     async def written(self, within_seconds: float) -> bool:
         """Whether what was kept until now is in the database by then."""
         return await self._book.written(within_seconds)
+
+    def _keeps_of_anybody(self, size: int) -> bool:
+        return size <= MAX_ANYBODYS_BYTES and self._room - size >= self.max_bytes - self.max_bytes // 10
 
     def _note(self, entry: Quarantined, error: Rejected) -> Rejected:
         size = len(entry.payload)

@@ -37,7 +37,7 @@ class Door:
         self.intake = intake
         self.instruments = instruments
         self.keys = keys
-        self._rates = RateLimit(settings.rate_per_second, settings.rate_burst_seconds)
+        self.rates = RateLimit(settings.rate_per_second, settings.rate_burst_seconds)
         self.inflight = InFlight(settings.max_inflight_requests, settings.max_inflight_bytes, instruments)
 
     def endpoint(self, kind: Kind, *, many: bool) -> Endpoint:
@@ -67,7 +67,7 @@ class Door:
         key = self.keys.owner(headers)
         caller = self.keys.caller(key, headers)
         try:
-            limits.update(self._rates.admit(key, monotonic()))
+            limits.update(self.rates.admit(key, monotonic()))
             lines = is_ndjson(headers, many=many)
             named = headers.get(b"idempotency-key")
             name = None if named is None else header_text("Idempotency-Key", named, MAX_IDEMPOTENCY_KEY)
@@ -80,7 +80,7 @@ class Door:
             raise
         try:
             if not many:
-                limits.update(self._rates.charge(key, 1))
+                limits.update(self.rates.charge(key, 1))
                 content = parse(body)
             elif lines:
                 count, items = parse_lines(
@@ -93,7 +93,7 @@ class Door:
             raise self.intake.unreadable(kind, body, caller, name, error) from None
         if not many:
             return _json(await self.intake.take(kind, content, caller, name), 202)
-        limits.update(self._rates.charge(key, count))
+        limits.update(self.rates.charge(key, count))
         return _batch_answer(await self.intake.take_many(kind, items, caller, name))
 
 

@@ -27,6 +27,7 @@ from services.capture.api.forms import (
 from services.capture.api.script import serve_script
 from services.capture.deliveries import Deliveries
 from services.capture.domain.channels import VERIFICATIONS, Address, Addresses, Delivery, Draft, Forged, Ignored
+from services.capture.domain.keys import ApiKey
 from services.capture.domain.naming import delivery_names
 from services.capture.handlers import Batch, Caller
 from shared.kit.clock import Clock
@@ -58,13 +59,16 @@ class ChannelDoor:
     async def post(self, request: Request) -> Response:
         """Takes one delivery in."""
         address = None
+        limits: dict[str, str] = {}
         try:
             with self._door.inflight.one() as claim:
                 address = self._address(request)
-                taken = await self._take(request, claim, address)
+                taken = await self._take(request, claim, address, limits)
             response, outcome = await self._answer(request, address, taken)
         except (Rejected, Retryable) as error:
             response, outcome = await self._failed(request, address, error), _outcome(error)
+        for name, value in limits.items():
+            response.headers.setdefault(name, value)
         adapter = "unknown"
         if address is not None:
             adapter = address.endpoint.adapter
@@ -74,12 +78,12 @@ class ChannelDoor:
         self._door.instruments.requests.labels("channels", str(response.status_code)).inc()
         return response
 
-    async def _take(self, request: Request, claim: Claim, address: Address) -> Batch | Ignored:
+    async def _take(self, request: Request, claim: Claim, address: Address, limits: dict[str, str]) -> Batch | Ignored:
         if address.is_form:
             refuse_strange_origin(request, address.endpoint)
             self._rates.admit(address, request.client.host if request.client else None, monotonic())
         settings = self._door.settings
-        delivery = await receive(request, claim, address, settings, self._verify)
+        delivery, sent_with = await receive(request, claim, address, settings, self._verify)
         given = delivery.headers.get("idempotency-key")
         key = None if given is None else header_text("Idempotency-Key", given.encode("latin-1"), MAX_IDEMPOTENCY_KEY)
         try:
@@ -88,8 +92,10 @@ class ChannelDoor:
             raise self._deliveries.refused(address, delivery, key, error) from None
         if isinstance(drafts, Ignored):
             return drafts
+        if sent_with is not None:
+            limits.update(self._door.rates.charge(sent_with, len(drafts)))
         drafts = _named(drafts, delivery.body, address)
-        caller = Caller(address.name, may_backdate=False)
+        caller = Caller(address.name, may_backdate=False, is_anybody=address.is_form)
         return await self._door.intake.take_drafts(drafts, caller, address.endpoint.country)
 
     async def _answer(self, request: Request, address: Address, batch: Batch | Ignored) -> tuple[Response, str]:
@@ -169,19 +175,23 @@ class ChannelDoor:
             )
         return address
 
-    def _verify(self, address: Address, delivery: Delivery, headers: Mapping[bytes, bytes]) -> None:
-        """Raises `Rejected` with 401 or 403. A key of ours proves a sender as well as its own signature does."""
+    def _verify(self, address: Address, delivery: Delivery, headers: Mapping[bytes, bytes]) -> ApiKey | None:
+        """Raises `Rejected` with 401 or 403, or with 429 for a key that sends too much. A key of ours proves a sender as well
+        as its own signature does."""
         if address.verification == "open":
-            return
+            return None
         verify = VERIFICATIONS.get(address.verification)
         if verify is None or b"x-api-key" in headers:
-            self._door.keys.caller(self._door.keys.owner(headers), headers)
-            return
+            key = self._door.keys.owner(headers)
+            self._door.keys.caller(key, headers)
+            self._door.rates.admit(key, monotonic())
+            return key
         outcome = verify(delivery, self._live(address.endpoint.secret), address.endpoint, self._clock.now())
         if isinstance(outcome, Forged):
             raise _forged(address, outcome)
         age = "newest" if outcome.secret == 0 else "older"
         self._door.instruments.deliveries_proven.labels(address.endpoint.secret, age).inc()
+        return None
 
     def _live(self, name: str | None) -> tuple[str, ...]:
         return () if name is None else self._secrets.get(name, ())

@@ -14,11 +14,14 @@ from services.capture.api.tables import parse_table
 from services.capture.domain import Refused
 from services.capture.domain.channels import Address, Content, Delivery, Draft, Ignored, addressed
 from services.capture.domain.faults import Fault, describe
+from services.capture.domain.keys import ApiKey
 from services.capture.handlers import refusal
 from services.capture.settings import CaptureSettings
 from shared.kit.errors import Rejected
 
-Verify = Callable[[Address, Delivery, Mapping[bytes, bytes]], None]
+Verify = Callable[[Address, Delivery, Mapping[bytes, bytes]], ApiKey | None]
+"""Raises for what is not from its sender; the key of ours that proved it, where one did."""
+
 _TABLE_TYPES = (b"text/csv", b"text/tab-separated-values")
 _FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
@@ -30,9 +33,8 @@ def bare(request: Request, body: bytes = b"", content: object = None) -> Deliver
 
 async def receive(
     request: Request, claim: Claim, address: Address, settings: CaptureSettings, verify: Verify
-) -> Delivery:
-    """What was sent, of a form its fields, else its bytes. Nothing is read before `verify`, which raises for what is not
-    from its sender."""
+) -> tuple[Delivery, ApiKey | None]:
+    """What was sent, of a form its fields, else its bytes, and what `verify` answered. Nothing is read before that."""
     headers: dict[bytes, bytes] = dict(request.scope["headers"])
     refuse_compressed(headers)
     content_type = headers.get(b"content-type", b"")
@@ -43,17 +45,16 @@ async def receive(
         reader = FormReader(content_type.decode("latin-1"), max_field_bytes=limit)
         most = max(limit, settings.max_batch_bytes)
         await feed_body(request, headers, reader.write, limit=most, timeout_seconds=seconds)
-        return bare(request, content=reader.fields())
+        return bare(request, content=reader.fields()), None
     if address.adapter.head_bytes is not None:
-        verify(address, bare(request), headers)
+        key = verify(address, bare(request), headers)
         claim.hold(address.adapter.head_bytes)
         head = Head(address.adapter.head_bytes)
         await feed_body(request, headers, head.take, limit=settings.max_email_bytes, timeout_seconds=seconds)
-        return bare(request, head.content())
+        return bare(request, head.content()), key
     body = await read_body(request, headers, claim, limit=limit, timeout_seconds=seconds)
     delivery = bare(request, body)
-    verify(address, delivery, headers)
-    return delivery
+    return delivery, verify(address, delivery, headers)
 
 
 def read_drafts(address: Address, delivery: Delivery, *, key: str | None, limit: int) -> list[Draft] | Ignored:

@@ -29,11 +29,13 @@ class ItemNames:
     def __init__(self, key: str) -> None:
         self._key = key
         self._said: Counter[str] = Counter()
+        self._place = -1
 
     def name(self, item: object) -> str:
-        """The next item's name; a `record_id` of its own goes before it, so then it need not be told from others."""
+        """The next item's name; where a `record_id` of its own goes before it, only its place."""
+        self._place += 1
         if isinstance(item, dict) and _is_named(item.get("record_id")):
-            return self._key
+            return f"{self._key}:{self._place}"
         said = digest(item if isinstance(item, bytes) else _written(item))
         earlier = self._said[said]
         self._said[said] += 1

@@ -85,10 +85,21 @@ class Quarantined(NamedTuple):
 
 
 _AGAIN = ", ".join(
-    f"{name} = CASE WHEN known.status IN ('expired', 'erased') THEN excluded.{name} ELSE known.{name} END"
-    for name in ("received_at", "faults", "submission", "key", "payload", "identities", "status")
+    f"{name} = CASE WHEN known.status IN ('expired', 'erased', 'dropped') THEN excluded.{name} ELSE known.{name} END"
+    for name in (
+        "received_at",
+        "faults",
+        "submission",
+        "key",
+        "payload",
+        "mended",
+        "identities",
+        "status",
+        "settled_at",
+    )
 )
-# The same sent again, as senders do that hope for another answer, is one entry; where it was emptied, it begins anew.
+# The same sent again, as senders do that hope for another answer, is one entry; where it was given up, it begins anew. What was
+# released is on the log: there is nothing to keep of it.
 ADD = f"""
     INSERT INTO capture.quarantine AS known (
         id, received_at, last_received_at, times, sender, business_unit, channel, kind, reason, faults, submission,

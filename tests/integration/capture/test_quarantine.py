@@ -9,6 +9,7 @@ import orjson
 import psycopg
 import pytest
 
+from services.capture.domain.naming import ItemNames
 from services.capture.quarantine import MAX_PAYLOAD_BYTES
 from tests.integration.capture.quarantine_door import BROKEN, JSON, OPERATOR, Door
 from tests.support.patience import eventually
@@ -63,7 +64,9 @@ async def test_each_refused_item_of_a_batch_is_an_entry_and_its_answer_names_it(
         7,
         {"record_id": "a", "name": "Eve"},
     ]
-    assert [one["key"] for one in shown] == ["b:1", "b:2", "b:3", "b:4"]
+    names = ItemNames("b")
+    named = [names.name(one) for one in ({"record_id": "a", "name": "Ada"}, {"name": ["x"]}, lines[2], 7)]
+    assert [one["key"] for one in shown] == [*named[1:], "b:4"]
 
 
 @pytest.mark.parametrize("path", ["/v1/leads", "/v1/leads:batch", "/v1/interactions"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -43,6 +44,48 @@ async def test_what_was_kept_long_enough_is_emptied_and_later_forgotten(door: Do
     assert [entry["status"] for entry in (await door.ask(status="expired"))["items"]] == ["expired"]
     assert (await door.client.get(f"/v1/quarantine/{old}", headers=OPERATOR)).status_code == 404
     assert door.rows("SELECT count(*) FROM capture.quarantine_actions") == [(0,)]
+
+
+async def test_what_was_dropped_and_comes_again_begins_anew(door: Door) -> None:
+    named = {"Idempotency-Key": "k"}
+    entry = await door.refused(BROKEN, named)
+    await door.do(entry, "fix", {"patch": {"name": "Somebody else", "channel": "fair"}})
+    await door.do(entry, "drop")
+    door.clock.advance(KEEP + timedelta(days=1))
+    keeping, _ = a_keeping(door)
+    await keeping.once()
+    assert (await door.ask(f"/{entry}"))["payload"] is None
+    assert await door.refused(BROKEN, named) == entry
+
+    async def begun_anew() -> bool:
+        return bool((await door.ask(f"/{entry}"))["status"] == "open")
+
+    await eventually(begun_anew)
+    shown = await door.ask(f"/{entry}")
+    assert (shown["payload"] is not None, shown["mended"], shown["settled_at"]) == (True, None, None)
+    await door.do(entry, "fix", {"patch": {"name": "Ada"}})
+    await door.do(entry, "release")
+    assert [event.channel for event in door.log.events()] == ["web_form"]
+
+
+async def test_an_entry_that_is_dropped_while_it_is_released_is_released(door: Door) -> None:
+    entry = await door.refused({**BROKEN, "name": []})
+    await door.do(entry, "fix", {"patch": {"name": "Ada"}})
+    door.log.gate = asyncio.Event()
+    calls = door.log.calls
+    releasing = asyncio.create_task(door.do(entry, "release"))
+
+    async def is_under_way() -> bool:
+        return door.log.calls > calls
+
+    await eventually(is_under_way)
+    await door.do(entry, "drop")
+    door.log.gate.set()
+    released = await releasing
+    shown = await door.ask(f"/{entry}")
+    assert (released["status"], shown["status"], shown["event_id"]) == ("released", "released", released["event_id"])
+    assert len(door.log.records) == 1
+    assert [one["action"] for one in shown["actions"]] == ["mended", "dropped", "released"]
 
 
 async def test_whoever_is_erased_is_emptied_wherever_an_entry_stands_and_nobody_else(door: Door) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from services.capture.domain.channels import ADAPTERS
 from shared.contracts.policy.channels import AdapterName
+from shared.kit.clock import FakeClock
 from shared.kit.documents import InvalidDocument
 from tests.unit.capture.channels.support import SECRETS, a_door
 from tests.unit.capture.fakes import NOW, PLAIN_KEY, READ_KEY, FakeLog, problem
@@ -164,6 +165,28 @@ async def test_what_was_taken_of_a_delivery_without_ids_is_known_when_it_comes_a
             assert (await client.post("/v1/channels/default/crm", json=delivered, headers=KEY)).status_code == 200
     assert len(log.records) == 8
     assert len({event.event_id for event in log.events()}) == 3
+
+
+async def test_a_key_sends_no_more_through_a_channel_than_it_may(tmp_path: Path, log: FakeLog) -> None:
+    clock = FakeClock(NOW)
+    limits = {"rate_per_second": 1.0, "rate_burst_seconds": 5.0}
+    async with a_door(tmp_path, ENDPOINTS, log=log, clock=clock, **limits) as client:
+        path = "/v1/channels/default/crm"
+        taken = await client.post(path, json=[{"name": f"{n}"} for n in range(10)], headers=KEY)
+        assert (taken.status_code, taken.headers["ratelimit-limit"], taken.headers["ratelimit-remaining"]) == (
+            200,
+            "5",
+            "0",
+        )
+        limited = await client.post(path, json={"name": "a"}, headers=KEY)
+        problem(limited, 429, "rate-limited")
+        assert (limited.headers["ratelimit-remaining"], int(limited.headers["retry-after"]) >= 5) == ("0", True)
+        problem(await client.post("/v1/leads", json={"name": "a"}, headers=KEY), 429, "rate-limited")
+        # A sender that signs has no key, and so no rate of one.
+        assert (
+            await client.post("/v1/channels/default/hooks", content=b"{}", headers=signed(b"{}"))
+        ).status_code == 200
+    assert len(log.records) == 11
 
 
 async def test_the_same_form_sent_by_two_people_is_two_leads(tmp_path: Path, log: FakeLog) -> None:
