@@ -3,7 +3,7 @@ erased once more wherever the order is read, as after a restored database."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,8 +71,7 @@ class Erasing:
     async def find(self, person: Person) -> Found:
         """All that is one person with who is asked for, by merges in either direction and by visits. Somebody whom nobody
         knows has the names all the same: what is under way may be of them."""
-        units = [person.business_unit] if person.business_unit else await self._units()
-        return await found(self._database, self._names(person, units))
+        return await found(self._database, self._names(person, await self._units_of(person)))
 
     async def held(self, names: Collection[str], until: datetime | None = None) -> dict[str, int]:
         """How much of somebody is kept here now; with a moment, of what was recorded up to it. Of a lead that was erased
@@ -91,14 +90,18 @@ class Erasing:
         return [bytes(letter.value).decode("utf-8", "backslashreplace") for letter in letters]
 
     async def erase(self, person: Person, *, reason: str, actor: str, key: str | None) -> UUID:
-        """Forgets a person. Sent again under its key it is the same erasure. Raises `Refused`."""
+        """Forgets a person. Sent again under its key it is the same erasure. Raises `Refused`, also where the key was used for
+        somebody else: they would be thought erased."""
         check_reason(reason)
-        known = await self.find(person)
+        asked = self._names(person, await self._units_of(person))
+        known = await found(self._database, asked)
         erasure_id = event_id_from("pipeline-erasures", key) if key else new_id()
 
         async def work(tx: Transaction) -> None:
             await erasures.stand_alone(tx)
-            if await erasures.erasures(tx, erasure_id=erasure_id):
+            if before := await erasures.erasures(tx, erasure_id=erasure_id):
+                if not _is_of(before[0], asked, known, await erasures.erased(tx, asked)):
+                    raise _used_for_another()
                 return
             order = ErasureOrdered(
                 event_id=erasure_id,
@@ -120,7 +123,9 @@ class Erasing:
         await self._database.run(work)
         return erasure_id
 
-    async def _units(self) -> list[str]:
+    async def _units_of(self, person: Person) -> list[str]:
+        if person.business_unit:
+            return [person.business_unit]
         named = ["default", *self._policy.business_units]
         return list(dict.fromkeys([*named, *await erasures.units(self._database)]))
 
@@ -206,6 +211,25 @@ def stripped(row: Any, fingerprint: Fingerprint) -> tuple[UUID, UUID, bytes, str
     """What waits, as it is to be kept: by the hash of all that it said."""
     value = bytes(row.value)
     return row.lead_id, row.event_id, value, fingerprint(CAPTURE_LEADS.parse(value))
+
+
+def _is_of(before: Any, asked: Collection[str], known: Found, erased: Mapping[str, Erased]) -> bool:
+    """Whether an erasure on record is that of whoever is asked for: it reached all these names, whichever erasure has
+    reached them since."""
+    if any(name not in erased or erased[name].until < before.until for name in asked):
+        return False
+    by_it = any(one.erasure_id == before.erasure_id for one in erased.values())
+    return by_it or not known.lead_ids.isdisjoint(before.lead_ids)
+
+
+def _used_for_another() -> Refused:
+    return Refused(
+        "This Idempotency-Key was used for the erasure of somebody else, and nobody was erased now.",
+        kind="conflict",
+        code="idempotency-key-reused",
+        field="Idempotency-Key",
+        fix="Send this one under a key of its own.",
+    )
 
 
 def _international(text: str) -> str:

@@ -305,6 +305,29 @@ async def test_sent_again_under_its_key_it_is_one_erasure(pipeline: Pipeline, ht
     assert [item["erasure_id"] for item in listed] == [one["erasure_id"]]
 
 
+async def test_a_key_that_was_used_for_somebody_else_erases_nobody_and_says_so(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    bob = a_lead("bob@y.example", name="Bob", **just_now())
+    await pipeline.take(a_lead("ann@x.example", phone="+31612345678", **ANN, **just_now()), bob)
+    headers = {"Leadflow-Actor": "kim", "Idempotency-Key": "17"}
+
+    async def again(**who: str) -> httpx.Response:
+        return await http.post("/v1/people:erase", json={"reason": "request 17", **who}, headers=headers)
+
+    first = await again(email="ann@x.example")
+    refused = await again(email="bob@y.example")
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (409, "idempotency-key-reused")
+    assert "bob" not in refused.text
+    assert (await person(pipeline, bob))["name"] == "Bob"
+    same = await again(phone="+31612345678")
+    assert (same.status_code, same.json()["erasure_id"]) == (200, first.json()["erasure_id"])
+    await erase(http, email="ann@x.example")
+    assert (await again(email="ann@x.example")).status_code == 200, "erased once more since, it is still their erasure"
+    await erase(http, email="bob@y.example")
+    assert (await again(email="bob@y.example")).status_code == 409
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "code"),
     [
