@@ -7,7 +7,6 @@ from datetime import timedelta
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.capture.addresses import read_email, read_phone
 from services.capture.alike import most_alike
 from services.capture.api import Door, ShortWay, intake_router
 from services.capture.api.admission import Keys
@@ -42,6 +41,7 @@ from services.capture.receipts import OnEvent, Receipts
 from services.capture.settings import CaptureSettings
 from services.capture.spool import Segments, Spool, SpoolingLog
 from services.capture.uploads import Pace, Preview, Publisher, Sweeper, UploadDirectory, UploadJobs, UploadWorker
+from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered

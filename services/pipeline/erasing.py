@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from unicodedata import normalize
 from uuid import UUID
-
-import phonenumbers
 
 from services.pipeline.domain.erasure import Erased, check_reason, forgotten
 from services.pipeline.domain.follow_up import ERASED, Cause, cancelled
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.storage import erasures, loading, matches, saving, tasks
+from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.identity import Tokens, email_identity, event_id_from, external_identity, phone_identity
 from shared.contracts.personal import REDACTED
@@ -134,18 +134,21 @@ class Erasing:
         if person.lead_id is not None:
             names.add(str(person.lead_id))
         if person.email is not None:
-            if (address := email_identity(person.email)) is None:
-                raise _recognises_nobody("email", "Send a personal address such as name@example.com.")
+            if (address := email_identity(read_email(person.email) or "")) is None:
+                raise _recognises_nobody("email", "Send a personal address alone, such as name@example.com.")
             names |= {self._tokens.token(unit, "email", address) for unit in units}
         if person.phone is not None:
-            if (number := phone_identity(_international(person.phone))) is None:
+            read = read_phone(person.phone, None)
+            if read is None or (number := phone_identity(read[0])) is None:
                 raise _recognises_nobody("phone", "Send the number in international form, such as +31612345678.")
             names |= {self._tokens.token(unit, "phone", number) for unit in units}
         if person.external_id is not None:
-            value = external_identity(person.sender, person.external_id)
+            value = external_identity(person.sender, normalize("NFC", person.external_id))
             names |= {self._tokens.token(unit, "external", value) for unit in units}
         if person.visitor_id is not None:
-            names |= {self._tokens.token(unit, "visitor", person.visitor_id.strip()) for unit in units}
+            names |= {
+                self._tokens.token(unit, "visitor", normalize("NFC", person.visitor_id).strip()) for unit in units
+            }
         return names
 
 
@@ -230,13 +233,6 @@ def _used_for_another() -> Refused:
         field="Idempotency-Key",
         fix="Send this one under a key of its own.",
     )
-
-
-def _international(text: str) -> str:
-    try:
-        return phonenumbers.format_number(phonenumbers.parse(text), phonenumbers.PhoneNumberFormat.E164)
-    except phonenumbers.NumberParseException:
-        return ""
 
 
 def _recognises_nobody(field: str, fix: str) -> Refused:

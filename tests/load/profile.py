@@ -28,7 +28,7 @@ AREAS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("log client, protocol", ("aiokafka",)),
     ("delivery", ("shared/kit/processing", "shared/kit/positions", "shared/kit/dead_letters")),
     ("events written", ("shared/contracts", "to_json")),
-    ("rules", ("/domain/", "services/capture/addresses", "phonenumbers", "email_validator")),
+    ("rules", ("/domain/", "contracts/addresses", "phonenumbers", "email_validator")),
     ("rows", ("/storage",)),
     ("handlers", ("/handlers.py", "/commands.py")),
     ("HTTP", ("uvicorn", "starlette", "fastapi", "httptools", "/api", "prometheus_client", "shared/kit")),

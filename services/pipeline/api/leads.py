@@ -17,6 +17,7 @@ from services.pipeline.domain import decisions
 from services.pipeline.domain.consents import decide_consent
 from services.pipeline.domain.state import Status
 from services.pipeline.storage import queries
+from shared.contracts.addresses import read_email
 from shared.contracts.identity import email_identity, external_identity, identity
 from shared.contracts.marks import Mark
 from shared.kit.errors import Rejected
@@ -95,7 +96,7 @@ async def listing(
     if email is not None or external_id is not None:
         unit = business_unit or "default"
         if email is not None:
-            address = email_identity(email)
+            address = email_identity(read_email(email) or "")
             if address is None:
                 raise Rejected(
                     "email is no address that recognises a person.",

@@ -92,6 +92,18 @@ async def test_whatever_recognises_a_person_finds_all_of_them(
     await says_nothing(pipeline)
 
 
+@pytest.mark.parametrize("spelled", ["ann@xn--mnchen-3ya.de", "Ann+news@MÜNCHEN.de", "ann@mu\u0308nchen.de"])
+async def test_an_address_is_read_as_it_was_when_it_came_in(
+    pipeline: Pipeline, http: httpx.AsyncClient, spelled: str
+) -> None:
+    lead = a_lead("ann@münchen.de", **ANN, **just_now())
+    await pipeline.take(lead)
+    found = (await http.post("/v1/people:find", json={"email": spelled})).json()
+    assert found["lead_ids"] == [str(lead.lead_id)]
+    listed = await http.get("/v1/leads", params={"email": spelled})
+    assert [one["lead_id"] for one in listed.json()["items"]] == [str(lead.lead_id)]
+
+
 @pytest.mark.parametrize("merged", [True, False], ids=["the winner", "the loser"])
 async def test_either_id_of_a_merge_finds_the_person(pipeline: Pipeline, http: httpx.AsyncClient, merged: bool) -> None:
     one = a_lead(phone="+31612345678", **ANN, **just_now())
@@ -333,6 +345,10 @@ async def test_a_key_that_was_used_for_somebody_else_erases_nobody_and_says_so(
     [
         ({"email": "info@x.example", "reason": "r"}, 422, "no-identity"),
         ({"phone": "12", "reason": "r"}, 422, "no-identity"),
+        ({"phone": "+31 612 345 678 901", "reason": "r"}, 422, "no-identity"),
+        ({"email": "ann@x.example.", "reason": "r"}, 422, "no-identity"),
+        ({"email": "<ann@x.example>", "reason": "r"}, 422, "no-identity"),
+        ({"email": "mailto:ann@x.example", "reason": "r"}, 422, "no-identity"),
         ({"email": "ann@x.example", "reason": "asked by ann@x.example"}, 422, "personal-reason"),
         ({"email": "ann@x.example", "reason": "called from 0612 345 678"}, 422, "personal-reason"),
         ({"email": "ann@x.example", "phone": "+31612345678", "reason": "r"}, 422, None),

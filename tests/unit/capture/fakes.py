@@ -14,13 +14,13 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from services.capture.addresses import read_email, read_phone
 from services.capture.alike import most_alike
 from services.capture.app import create_app
 from services.capture.browsers import read_browser
 from services.capture.domain import IntakeRules, Kind, Readers, Refused, Submission, Taken
 from services.capture.handlers import message
 from services.capture.settings import CaptureSettings
+from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.topics import CAPTURE_LEADS

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.capture.addresses import read_email, read_phone
 from services.capture.alike import most_alike
 from services.capture.domain import IntakeRules, Kind, Readers, Submission, Taken
 from services.capture.handlers import message
+from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.policy import MarkLists, Marks, Policy, SpamSigns, UnitPolicy
 from shared.contracts.topics import CAPTURE_LEADS

@@ -2,7 +2,7 @@
 
 The short ways answer only where the library would answer the same; tests hold them to that. No DNS is asked.
 A number counts when its length is possible in its country: that rule is stable, so ids made from numbers stay what
-they are when numbering plans are updated.
+they are when numbering plans are updated. Whoever looks for a person by an address reads it here too, or would look for somebody else.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneMetadata
 
-from services.capture import addresses
-from services.capture.addresses import library_email, library_phone, read_email, read_phone
+from shared.contracts import addresses
+from shared.contracts.addresses import library_email, library_phone, read_email, read_phone
 
 
 @pytest.mark.parametrize(
