@@ -127,7 +127,9 @@ async def test_what_speaks_for_somebody_is_forgotten_with_them_under_whatever_id
     assert (await client.post("/v1/people:held", json=asked)).json()["held"]["reasons"] == 2
     await scoring.take(order(at(5)))
     assert (await tables_saying(scoring.database, "scoring", SECRETS)).keys() == {"outbox"}, "goes out, and is empty"
-    until = {**asked, "until": at(5).isoformat()}
+    both = an_id("lead"), an_id("older")
+    await scoring.take(order(at(6), *both))
+    until = {"lead_ids": [str(one) for one in both], "tokens": [], "until": at(6).isoformat()}
     assert (await client.post("/v1/people:held", json=until)).json()["held"]["reasons"] == 0
     assert "leads" in await tables_saying(scoring.database, "scoring", ["somebody else"])
     scoring.clock.advance(timedelta(hours=1))
