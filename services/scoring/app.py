@@ -68,7 +68,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     instruments = ScoringInstruments(registry)
     model_instruments = ModelInstruments(registry)
-    models = Models(model_instruments, interval_seconds=settings.model_poll_seconds)
+    models = Models(model_instruments, interval_seconds=settings.model_poll_seconds, policy=policy)
     watching = Watching(
         database,
         models,

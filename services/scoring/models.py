@@ -12,6 +12,7 @@ from services.scoring.domain import Assessment, Case, NoModel
 from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, UnusableArtefact, read_kept
 from services.scoring.domain.model.assessor import Expert, Experts
 from services.scoring.instruments import ModelInstruments
+from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import Silence
 from shared.kit.database import Transaction
 from shared.kit.logs import log
@@ -42,8 +43,10 @@ class Models:
         *,
         interval_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
+        policy: Policy | None = None,
     ) -> None:
         self.experts = Experts()
+        self.policy = policy
         self.states: tuple[ModelState, ...] = ()
         self._instruments = instruments
         self._interval_seconds = interval_seconds
@@ -84,8 +87,12 @@ class Models:
         }
         self._tell(tuple(states))
         self._loaded = loaded
-        self.experts = Experts(speaking, silent)
+        self.experts = Experts(speaking, silent, self._is_off)
         self._looked_at = now
+
+    def _is_off(self, business_unit: str) -> bool:
+        """Whether the policy lets rules alone speak for a unit."""
+        return self.policy is not None and not self.policy.unit(business_unit).scoring.model.enabled
 
     def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
         """One answer for each case. A model that fails at a lead says nothing of that lead."""

@@ -21,7 +21,7 @@ class Reason(BaseModel):
 
 
 Silence = Literal["none_active", "too_little_data", "unusable", "nothing_known", "failed"]
-"""Why a score has no probability: no model was activated; there is too little data to learn one; the active one cannot be
+"""Why a score has no probability: no model was activated, or none may speak for the unit; there is too little data to learn one; the active one cannot be
 used; nothing is known of the lead, as of one that is held out; the model failed at this lead."""
 
 

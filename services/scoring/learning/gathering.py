@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,12 +11,19 @@ from uuid import UUID
 
 from services.scoring import storage
 from services.scoring.domain.model import Cell, Example, History, examples, refuse_leak
+from services.scoring.domain.model.features import ALWAYS, DID
+from shared.contracts.policy.learning import Learning
 from shared.kit.database import Database, Transaction
 
 MOST_PEOPLE = 30_000
 """From more a fair share is taken: more of them teach next to nothing, and memory ends."""
 
 MOST_FEATURES = 300
+"""What every lead has, what was done, and of the rest what is known of most: a model has no more features than these."""
+
+MOST_COLUMNS = 400
+"""So many names are held while it is not known yet which of them are frequent."""
+
 PAGE = 500
 GUARDED_EVERY = 20
 """Every so many people are looked at by the guard against leaks, the first among them."""
@@ -30,6 +38,8 @@ class Examples:
     moments: list[datetime] = field(default_factory=list)
     people: list[int] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    _known: Counter[str] = field(default_factory=Counter)
+    _since: dict[str, int] = field(default_factory=dict)
     _roots: dict[UUID, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -41,18 +51,33 @@ class Examples:
         for name, value in example.features.items():
             column = self.columns.get(name)
             if column is None:
-                if len(self.columns) >= MOST_FEATURES:
-                    self.refused.add(name)
+                if name in self.refused:
                     continue
+                if len(self.columns) >= MOST_COLUMNS:
+                    self._thin()
                 column = self.columns[sys.intern(name)] = []
+                self._since[name] = size
+            self._known[name] += 1
             column.extend([None] * (size - len(column)))
             column.append(sys.intern(value) if isinstance(value, str) else value)
         self.followed.append(example.followed)
         self.moments.append(example.moment)
         self.people.append(self._roots.setdefault(example.root_id, len(self._roots)))
 
+    def _thin(self, *, closing: bool = False) -> None:
+        """Refuses for good the seldom ones of those that not every lead has: seldom since they came, or, at the end, at all."""
+
+        def rank(name: str) -> tuple[bool, bool, float, str]:
+            seen = len(self.followed) + 1 - self._since[name]
+            return name not in ALWAYS, not name.startswith(DID), -self._known[name] / (1 if closing else seen), name
+
+        for name in sorted(self.columns, key=rank)[MOST_FEATURES:]:
+            del self.columns[name], self._known[name], self._since[name]
+            self.refused.add(name)
+
     def close(self) -> None:
-        """Every column as long as there are examples."""
+        """The most frequent columns, each as long as there are examples."""
+        self._thin(closing=True)
         for column in self.columns.values():
             column.extend([None] * (len(self.followed) - len(column)))
 
@@ -68,12 +93,14 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to gather: for which unit, None for all; until when; how old at most; whether imported leads teach."""
+    """What to gather: for which unit, None for all; until when; how old at most; whether imported leads teach. A lead teaches
+    only what the rules `of` its own unit let it teach as well."""
 
     business_unit: str | None
     until: datetime
     history_days: int
     imported: bool
+    of: Callable[[str], Learning] = lambda _: Learning(imported_history=True)
 
 
 @dataclass(slots=True)
@@ -86,6 +113,7 @@ class Gathered:
     held_out: int = 0
     unknown_since: int = 0
     imported: int = 0
+    turned_off: int = 0
 
 
 async def gather(database: Database, wanted: Wanted, horizons: dict[str, timedelta]) -> Gathered:
@@ -119,10 +147,14 @@ def _take(history: History, wanted: Wanted, horizons: dict[str, timedelta], foun
     if history.mark is not None:
         found.held_out += 1
         return
+    own = wanted.of(history.business_unit)
+    if not own.enabled:
+        found.turned_off += 1
+        return
     if not history.teaches:
         found.unknown_since += 1
         return
-    if history.imported and not wanted.imported:
+    if history.imported and not (wanted.imported and own.imported_history):
         found.imported += 1
         return
     oldest = wanted.until - timedelta(days=wanted.history_days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -24,6 +24,7 @@ from services.scoring.learning.boosting import Recipe
 from services.scoring.learning.gathering import Wanted, gather
 from services.scoring.learning.lead_training import Champion, Learned, Task, TooLittle, learn_of_leads
 from shared.contracts.policy import Policy
+from shared.contracts.policy.learning import Learning
 from shared.kit.database import Database, Transaction
 
 CHALLENGERS_KEPT = timedelta(days=90)
@@ -78,12 +79,12 @@ async def _train_unit(
     database: Database, policy: Policy, order: Order, unit: str, progress: Callable[[str], None]
 ) -> list[Result]:
     rules = policy.defaults if unit == EVERY_UNIT else policy.unit(unit)
-    learning = rules.scoring.model
+    learning = rules.scoring.model if unit != EVERY_UNIT else for_every_unit(policy)
     horizons = {OPPORTUNITY: rules.horizon_days, CUSTOMER: learning.customer_horizon_days}
     if not learning.enabled:
         return [Result(outcome, unit, "off", "rules alone speak: learning is turned off", {}) for outcome in horizons]
     progress(f"{unit or 'all units'}: reading")
-    wanted = Wanted(unit or None, order.until, learning.history_days, learning.imported_history)
+    wanted = Wanted(unit or None, order.until, learning.history_days, learning.imported_history, _learning_of(policy))
     try:
         gathered = await gather(database, wanted, {outcome: timedelta(days=days) for outcome, days in horizons.items()})
     except Leak as leak:
@@ -97,32 +98,50 @@ async def _train_unit(
         "held_out": gathered.held_out,
         "unknown_since": gathered.unknown_since,
         "imported_left_out": gathered.imported,
+        "turned_off": gathered.turned_off,
     }
     results = []
     for outcome, days in horizons.items():
         progress(f"{unit or 'all units'}, {outcome}: learning from {len(gathered.examples[outcome]):,} examples")
+        counted = {**people, "features_left_out": len(gathered.examples[outcome].refused)}
         task = Task(outcome, unit, days, learning, order.seed, order.recipe or Recipe())
         champion = await database.run(partial(storage.active_model, outcome=outcome, business_unit=unit))
-        learned = learn_of_leads(gathered.examples[outcome], task, _usable(champion, days))
+        learned = learn_of_leads(gathered.examples[outcome], task, _usable(champion, days, learning.leave_out))
         if isinstance(learned, TooLittle):
-            result = Result(outcome, unit, "too_little", learned.words, {**people, **learned.numbers})
+            result = Result(outcome, unit, "too_little", learned.words, {**counted, **learned.numbers})
             await _note(database, order, result)
         else:
             by_hand = learning.activate == "by_hand"
-            result = await _keep(database, order, learned, champion, people, by_hand=by_hand)
+            result = await _keep(database, order, learned, champion, counted, by_hand=by_hand)
         results.append(result)
     return results
 
 
-def _usable(row: Row[Any] | None, horizon_days: int) -> Champion | None:
-    """What speaks now, as far as the new one can be held against it: within other days is another question."""
+def _learning_of(policy: Policy) -> Callable[[str], Learning]:
+    """How each unit learns."""
+    return lambda business_unit: policy.unit(business_unit).scoring.model
+
+
+def for_every_unit(policy: Policy) -> Learning:
+    """How the model of the whole is learned: by the section of `defaults`, without what any unit leaves out that it may speak
+    for."""
+    own = policy.defaults.scoring.model
+    units = [unit.scoring.model for unit in policy.business_units.values()]
+    left_out = {name for one in (own, *units) if one.enabled for name in one.leave_out}
+    return own.model_copy(update={"leave_out": tuple(sorted(left_out))})
+
+
+def _usable(row: Row[Any] | None, horizon_days: int, left_out: Collection[str]) -> Champion | None:
+    """What speaks now, as far as the new one can be held against it: within other days is another question, and what looks
+    at what may no longer be looked at is to go."""
     if row is None or row.horizon_days != horizon_days:
         return None
     try:
         border = row.metrics.get("counts", {}).get("border")
-        return Champion(row.version, _model(row), datetime.fromisoformat(border) if border else None)
+        champion = Champion(row.version, _model(row), datetime.fromisoformat(border) if border else None)
     except UnusableArtefact:
         return None
+    return None if any(table.name in left_out for table in champion.model.tables) else champion
 
 
 def _model(row: Row[Any]) -> AdditiveModel:

@@ -19,7 +19,7 @@ from shared.cli.http import ServiceClient, explained
 from shared.cli.settings import cli_settings
 
 WITHOUT_MODEL = {
-    "none_active": "no model was activated",
+    "none_active": "no model was activated, or the unit has learning turned off",
     "too_little_data": "there is too little data to learn a model from",
     "unusable": "the active model cannot be used; see scoring's /readyz",
     "nothing_known": "nothing counts that is known of this lead",

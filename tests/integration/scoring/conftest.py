@@ -48,6 +48,7 @@ class Scoring:
 
     def use(self, policy: Policy, assessor: Assessor | None = None) -> None:
         """Goes on with another policy, as after a restart."""
+        self.models.policy = policy
         routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
         self.handlers = Handlers(policy, self.instruments, routes, assessor, None if assessor else self.models)
         self.policies = Policies(self.database, self.handlers.judge)

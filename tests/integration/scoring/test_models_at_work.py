@@ -13,11 +13,12 @@ from services.scoring import storage
 from services.scoring.domain import Assessment, Case
 from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, Artefact, checksum, write_artefact
 from services.scoring.domain.model.assessor import Experts
+from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import Silence
 from tests.integration.scoring.conftest import Scoring
 from tests.integration.scoring.test_api import client
 from tests.integration.scoring.test_registry import a_model, activate, do
-from tests.unit.scoring.builders import an_id, captured, interacted, marked, merged
+from tests.unit.scoring.builders import POLICY, an_id, captured, interacted, marked, merged
 from tests.unit.scoring.model.test_assessor import EXPERT, MODEL
 
 __all__ = ["client"]
@@ -55,6 +56,17 @@ async def test_a_unit_with_a_model_of_its_own_has_that_one(scoring: Scoring) -> 
     await learned(scoring, "its own", SECOND, "europe")
     told = await scoring.take(captured("a", "c1"), captured("b", "c2", business_unit="europe"))
     assert {event.business_unit: event.model_version for event in told} == {"default": "all", "europe": "its own"}
+
+
+async def test_for_a_unit_whose_learning_is_turned_off_rules_alone_speak(scoring: Scoring) -> None:
+    own = {"business_units": {"europe": {"scoring": {"model": {"enabled": False}}}}}
+    scoring.use(Policy.model_validate(POLICY.model_dump(mode="json", exclude_unset=True) | own))
+    await learned(scoring, "all")
+    told = await scoring.take(captured("a", "c1"), captured("b", "c2", business_unit="europe"))
+    assert {event.business_unit: (event.model_version, event.without_model) for event in told} == {
+        "default": ("all", None),
+        "europe": (None, "none_active"),
+    }
 
 
 async def test_another_model_is_taken_over_and_taken_back_without_a_restart(scoring: Scoring) -> None:

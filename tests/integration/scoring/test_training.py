@@ -12,7 +12,7 @@ import pytest
 from services.scoring import storage
 from services.scoring.domain.model import CUSTOMER, EVERY_UNIT, OPPORTUNITY, FeatureReader, read_artefact
 from services.scoring.learning.boosting import Recipe
-from services.scoring.learning.runs import HELD, Order, Result, train_models
+from services.scoring.learning.runs import HELD, Order, Result, for_every_unit, train_models
 from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
 from tests.integration.scoring.conftest import Scoring
@@ -219,6 +219,28 @@ async def test_a_unit_whose_leads_are_like_all_others_keeps_the_model_of_the_who
     assert f"{found[WHOLE].version}, which speaks now" in found[OPPORTUNITY, "europe"].words
     with pytest.raises(ValueError, match="no business unit 'asia'; there are europe, tehran"):
         await train(scoring, LEARNED, "asia")
+
+
+async def test_leads_of_a_unit_that_learning_is_turned_off_for_teach_nobody(scoring: Scoring) -> None:
+    await live(scoring, 20, unit="europe")
+    await live(scoring, 20, unit="tehran", first=1_000)
+    own = {"business_units": {"europe": {"scoring": {"model": {"enabled": False}}}}}
+    policy = Policy.model_validate(LEARNED.model_dump(mode="json", exclude_unset=True) | own)
+    found = await train(scoring, policy)
+    assert (found[WHOLE].numbers["people"], found[WHOLE].numbers["turned_off"]) == (40, 20)
+    assert found[OPPORTUNITY, "europe"].found == "off"
+    taught = found[WHOLE].numbers
+    assert sum(sum(taught[part].values()) for part in ("to_learn", "to_judge")) <= 20
+
+
+def test_what_one_unit_leaves_out_no_model_that_may_speak_for_it_looks_at() -> None:
+    units = {
+        "europe": {"scoring": {"model": {"leave_out": ["country"]}}},
+        "tehran": {"scoring": {"model": {"leave_out": ["source"], "enabled": False}}},
+    }
+    defaults = {"scoring": {"model": {"leave_out": ["language"]}}}
+    policy = Policy.model_validate({"version": "1", "defaults": defaults, "business_units": units})
+    assert for_every_unit(policy).leave_out == ("country", "language")
 
 
 async def test_tests_spam_and_censored_leads_teach_nothing(scoring: Scoring) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -116,13 +116,16 @@ class Expert:
 
 class Experts(NamedTuple):
     """The models that speak, by business unit: its own, else that for every unit. Where there is none, or one that cannot
-    be used, `silent` says why, and rules alone speak."""
+    be used, `silent` says why, and rules alone speak, as they do for units whose policy has learning `off`."""
 
     speaking: Mapping[str, Expert] = {}
     silent: Mapping[str, Silence] = {}
+    off: Callable[[str], bool] = lambda _: False
 
     def expert(self, business_unit: str) -> Expert | Silence:
         """The model of a unit, or why there is none. A unit whose own model cannot be used is not given another's."""
+        if self.off(business_unit):
+            return "none_active"
         for unit in (business_unit, EVERY_UNIT):
             if unit in self.speaking:
                 return self.speaking[unit]

@@ -12,7 +12,7 @@ import pytest
 from services.scoring.domain.model import EVERY_UNIT, OPPORTUNITY, Cell, Example, read_artefact
 from services.scoring.learning.boosting import Recipe
 from services.scoring.learning.contest import Verdict, decide
-from services.scoring.learning.gathering import MOST_FEATURES, Examples
+from services.scoring.learning.gathering import MOST_COLUMNS, MOST_FEATURES, Examples
 from services.scoring.learning.lead_training import Champion, Learned, Task, TooLittle, learn_of_leads, parted
 from services.scoring.learning.sheet import sheet
 from services.scoring.learning.suspicion import suspicious
@@ -57,7 +57,23 @@ def test_examples_of_different_features_are_columns_of_one_length() -> None:
 def test_a_flood_of_features_is_bounded() -> None:
     found = Examples()
     found.add(Example(an_id(1), at(0), {f"attributes.{number}": 1 for number in range(MOST_FEATURES + 7)}, True))
+    found.close()
     assert (len(found.columns), len(found.refused)) == (MOST_FEATURES, 7)
+
+
+def test_in_a_flood_what_every_lead_has_and_what_is_frequent_is_learned_from_whenever_it_comes() -> None:
+    found = Examples()
+    for number in range(50):
+        seldom: dict[str, Cell] = {f"attributes.{number} {turn}": 1 for turn in range(40)}
+        late: dict[str, Cell] = {"did.meeting": 1, "source": "ads", "attributes.size": number} if number > 20 else {}
+        found.add(Example(an_id(number), at(number), {**seldom, **late}, True))
+        assert len(found.columns) <= MOST_COLUMNS
+    found.close()
+    assert len(found.columns) == MOST_FEATURES
+    assert {"did.meeting", "source", "attributes.size"} <= found.columns.keys()
+    assert all(len(column) == 50 for column in found.columns.values())
+    assert found.columns["attributes.size"][20:23] == [None, 21, 22]
+    assert len(found.refused) == 50 * 40 + 3 - MOST_FEATURES
 
 
 def test_nobody_is_on_both_sides_and_whoever_judges_came_later() -> None:

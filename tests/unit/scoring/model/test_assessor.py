@@ -118,6 +118,8 @@ def test_of_nobody_known_nothing_is_said() -> None:
     ("experts", "unit", "speaks"),
     [
         (Experts(), "europe", "none_active"),
+        (Experts({"": EXPERT, "europe": EXPERT}, {}, lambda unit: unit == "europe"), "europe", "none_active"),
+        (Experts({"": EXPERT}, {}, lambda unit: unit == "europe"), "tehran", EXPERT),
         (Experts({"": EXPERT}), "europe", EXPERT),
         (Experts({"": EXPERT, "europe": EXPERT}), "europe", EXPERT),
         (Experts({"europe": EXPERT}), "tehran", "none_active"),
