@@ -236,10 +236,16 @@ class Intake:
         return kept
 
     async def take_many(
-        self, kind: Kind, bodies: Iterable[object | Unreadable], caller: Caller, key: str | None
+        self,
+        kind: Kind,
+        bodies: Iterable[object | Unreadable],
+        caller: Caller,
+        key: str | None,
+        received_at: datetime | None = None,
     ) -> Batch:
-        """Many payloads, each decided alone and published in order."""
-        submission = Submission(caller.sender, caller.may_backdate, self._clock.now())
+        """Many payloads, each decided alone and published in order. What was received before, as in a file, is recorded as
+        of then: who was erased since stays erased."""
+        submission = Submission(caller.sender, caller.may_backdate, received_at or self._clock.now())
         batch, ready = Batch(), _Slice()
         names = None if key is None else ItemNames(key)
         since = perf_counter()

@@ -65,7 +65,7 @@ class Publisher:
         due, began, measured = monotonic(), monotonic(), None
         while (stretch := await asyncio.to_thread(reader.next, max_rows)) is not None:
             await self._give_way()
-            await self._take(job.upload_id, caller, stretch, worker, measured)
+            await self._take(job, caller, stretch, worker, measured)
             due = max(due, monotonic() - 1.0) + stretch.rows / rate
             await asyncio.sleep(max(due - monotonic(), 0.0))
             now = stretch.rows / max(monotonic() - began, 0.001)
@@ -79,14 +79,15 @@ class Publisher:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _take(
-        self, upload_id: UUID, caller: Caller, stretch: Stretch, worker: UUID, rows_per_second: float | None
+        self, job: Record[Any], caller: Caller, stretch: Stretch, worker: UUID, rows_per_second: float | None
     ) -> None:
         """Notes a stretch, publishes it, counts it. Raises `NotOurs`."""
+        upload_id = job.upload_id
         ids = [row_event_id(body, caller.sender) for body in stretch.bodies]
         met = [(one, line) for one, line in zip(ids, stretch.lines, strict=True) if one is not None]
         known = await self._database.run(lambda tx: upload_rows.meet(tx, upload_id, met), deadline_seconds=30.0)
         failpoints.reach("upload-noted")
-        problems = await self._send(upload_id, caller, stretch)
+        problems = await self._send(job, caller, stretch)
         failpoints.reach("upload-published")
         counts: Counter[str] = Counter()
         faults = list(stretch.faults)
@@ -121,7 +122,7 @@ class Publisher:
         for outcome in ("accepted", "duplicate", "rejected"):
             self._instruments.rows.labels(outcome).inc(counts[outcome])
 
-    async def _send(self, upload_id: UUID, caller: Caller, stretch: Stretch) -> list[dict[str, Any] | None]:
+    async def _send(self, job: Record[Any], caller: Caller, stretch: Stretch) -> list[dict[str, Any] | None]:
         """What was wrong with each lead, None where it is on the log. What the log cannot take now is tried until it can."""
         problems: list[dict[str, Any] | None] = [None] * len(stretch.bodies)
         left = list(range(len(stretch.bodies)))
@@ -130,7 +131,7 @@ class Publisher:
             bodies = [stretch.bodies[place] for place in left]
             try:
                 with self._pace.room(stretch.bytes):
-                    batch = await self._intake.take_many("lead", bodies, caller, None)
+                    batch = await self._intake.take_many("lead", bodies, caller, None, job.created_at)
             except Retryable:
                 await asyncio.sleep(pause)  # no room among the requests in flight
                 continue
@@ -138,7 +139,7 @@ class Publisher:
             if left:
                 if not told:
                     told = True
-                    await self._note(upload_id, batch)
+                    await self._note(job.upload_id, batch)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         return problems
