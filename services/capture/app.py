@@ -203,7 +203,9 @@ def _importing(
     if database is None or directory is None:
         return ()
     instruments = UploadInstruments(registry)
-    pace = Pace(settings.upload_rows_per_second, door.inflight.room, lambda: door.inflight.is_busy)
+    pace = Pace(
+        settings.upload_rows_per_second, door.inflight.room, lambda: door.inflight.is_busy, settings.max_inflight_bytes
+    )
     worker = UploadWorker(
         database=database,
         directory=directory,

@@ -19,7 +19,7 @@ from services.capture.instruments import UploadInstruments
 from services.capture.storage import upload_rows
 from services.capture.storage import uploads as storage
 from services.capture.storage.upload_rows import Step
-from services.capture.uploads.stretches import FileReader, Stretch, fault_of
+from services.capture.uploads.stretches import STRETCH_BYTES, FileReader, Stretch, fault_of
 from shared.kit import failpoints
 from shared.kit.database import Database
 from shared.kit.errors import Retryable
@@ -41,11 +41,13 @@ class NotOurs(Exception):
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast rows go, and when they give way. `room` is a place among the requests in flight for so many bytes, as whoever
-    posts needs one too; `busy` says that so much is being worked on that what can wait should."""
+    posts needs one too; for more than `room_bytes` at once there never is one. `busy` says that so much is being worked on that
+    what can wait should."""
 
     rows_per_second: float
     room: Callable[[int], AbstractContextManager[None]]
     busy: Callable[[], bool]
+    room_bytes: int = 2 * STRETCH_BYTES
 
 
 class Publisher:
@@ -62,8 +64,9 @@ class Publisher:
         caller = Caller(job.sender, job.may_backdate)
         rate = min(self._pace.rows_per_second, job.rows_per_second_allowed or self._pace.rows_per_second)
         max_rows = max(1, min(MAX_STRETCH_ROWS, int(rate / STRETCHES_A_SECOND)))
+        max_bytes = min(STRETCH_BYTES, self._pace.room_bytes // 2)
         due, began, measured = monotonic(), monotonic(), None
-        while (stretch := await asyncio.to_thread(reader.next, max_rows)) is not None:
+        while (stretch := await asyncio.to_thread(reader.next, max_rows, max_bytes)) is not None:
             await self._give_way()
             await self._take(job, caller, stretch, worker, measured)
             due = max(due, monotonic() - 1.0) + stretch.rows / rate
@@ -130,7 +133,7 @@ class Publisher:
         while left:
             bodies = [stretch.bodies[place] for place in left]
             try:
-                with self._pace.room(stretch.bytes):
+                with self._pace.room(min(stretch.bytes, self._pace.room_bytes)):
                     batch = await self._intake.take_many("lead", bodies, caller, None, job.created_at)
             except Retryable:
                 await asyncio.sleep(pause)  # no room among the requests in flight

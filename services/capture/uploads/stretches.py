@@ -62,7 +62,7 @@ class FileReader:
         self._place = position
         self._rows = self._source.rows(position if position.byte else None)
 
-    def next(self, max_rows: int) -> Stretch | None:
+    def next(self, max_rows: int, max_bytes: int = STRETCH_BYTES) -> Stretch | None:
         """The next rows, None where there are no more. Raises `Unreadable` for a file that is damaged further down."""
         stretch = Stretch(self._place, self._place)
         for row in self._rows:
@@ -76,7 +76,7 @@ class FileReader:
                     stretch.lines.append(row.line)
             stretch.after = row.after
             stretch.bytes = stretch.after.byte - stretch.before.byte
-            if stretch.rows >= max_rows or stretch.bytes > STRETCH_BYTES:
+            if stretch.rows >= max_rows or stretch.bytes > max_bytes:
                 break
         self._place = stretch.after
         return stretch if stretch.rows else None

@@ -6,63 +6,17 @@ import asyncio
 import gzip
 import zipfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from prometheus_client import CollectorRegistry
-from pydantic import SecretStr
 
-from services.capture import storage
-from services.capture.instruments import UploadInstruments
-from services.capture.uploads import Sweeper, UploadDirectory
-from shared.kit.clock import FakeClock
-from shared.kit.database import Database
-from tests.faults.harness.postgres import FaultyPostgres
-from tests.integration.capture.uploading import OPERATOR, Uploads, people, table
+from tests.integration.capture.uploading import MAX_BYTES, OPERATOR, Place, Uploads, people, table
 from tests.support.patience import eventually
 from tests.support.workbooks import Cell, write_workbook
-from tests.unit.capture.fakes import FULL_KEY, NOW, PLAIN_KEY, FakeLog, a_client, problem, the_app
-
-MAX_BYTES = 100_000
-POLICY_MAPPING = """\
-version: test
-mappings:
-  crm: |
-    - name: {columns: [First, Last]}
-      email: Mail
-      channel: {constant: web_form}
-"""
-
-
-class Place:
-    """What several processes of capture may share."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url = url
-        self.directory = folder / "uploads"
-        self.log = FakeLog()
-        self.clock = FakeClock(NOW)
-        policy = folder / "policy.yaml"
-        policy.write_text(POLICY_MAPPING)
-        self.settings: dict[str, Any] = {
-            "policy_file": policy,
-            "database_url": SecretStr(url),
-            "upload_max_bytes": MAX_BYTES,
-            "upload_rows_per_second": 100_000,
-        }
-
-    @asynccontextmanager
-    async def capture(self, **settings: Any) -> AsyncIterator[Uploads]:
-        """A process of it."""
-        given = {"upload_dir": self.directory, **self.settings, **settings}
-        app = the_app(self.log, self.clock, **given)
-        async with app.router.lifespan_context(app), a_client(app) as client:
-            yield Uploads(client, self.log, self.clock, self.directory, self.url)
+from tests.unit.capture.fakes import FULL_KEY, PLAIN_KEY, problem
 
 
 @pytest.fixture
@@ -299,131 +253,3 @@ async def test_a_key_that_may_not_backdate_is_told_before_any_row(place: Place) 
         assert "lacks the scope backdate" in refused["detail"]
         assert (await uploads.imported(text, live="true"))["leads"]["accepted"] == 1
         assert not uploads.log.events()[0].historical
-
-
-async def test_while_the_log_is_away_a_job_waits_and_says_so(uploads: Uploads) -> None:
-    uploads.log.away = True
-    job = await uploads.send(people(700))
-
-    async def waits() -> Any:
-        shown = await uploads.show(job["upload_id"])
-        return shown if shown["last_error"] else None
-
-    waiting = await eventually(waits)
-    assert waiting["status"] == "running"
-    assert "goes on by itself" in waiting["last_error"]["fix"]
-    assert waiting["leads"]["accepted"] == 0
-    uploads.log.away = False
-    done = await uploads.ended(job["upload_id"])
-    assert done["leads"] == {"accepted": 700, "duplicate": 0, "rejected": 0, "quarantined": 0}
-    assert set(uploads.times().values()) == {1}
-
-
-async def test_two_processes_share_the_jobs_of_a_disk_and_never_work_on_the_same(place: Place) -> None:
-    async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(place.capture(upload_rows_per_second=3_000))
-        await stack.enter_async_context(place.capture(upload_rows_per_second=3_000))
-        jobs = [await first.send(people(1_000, start=1_000 * n)) for n in range(4)]
-        done = [await first.ended(job["upload_id"]) for job in jobs]
-    assert [job["leads"]["accepted"] for job in done] == [1_000] * 4
-    times = [event.event_id for event in place.log.events()]
-    assert len(times) == len(set(times)) == 4_000
-    with psycopg.connect(place.url) as connection:
-        (workers,) = connection.execute("SELECT count(*) FROM capture.uploads WHERE worker IS NOT NULL").fetchone() or (
-            9,
-        )
-    assert workers == 0
-
-
-async def test_files_of_another_disk_are_left_to_whoever_has_it(place: Place, tmp_path: Path) -> None:
-    async with place.capture(upload_rows_per_second=1) as first:
-        job = await first.send(people(30))
-    async with place.capture(upload_dir=tmp_path / "elsewhere") as other:
-        assert (await other.imported(people(5)))["status"] == "done"
-        assert (await other.show(job["upload_id"]))["status"] in ("waiting", "running")
-    async with place.capture() as again:
-        assert (await again.ended(job["upload_id"]))["leads"]["accepted"] == 30
-
-
-async def test_files_go_after_their_time_and_until_then_it_is_known_which_hold_data(uploads: Uploads) -> None:
-    job = await uploads.imported(people(3))
-    clock = FakeClock(NOW)
-    database = Database(uploads.url, schema="capture", clock=clock, outbox=False)
-    keep = timedelta(hours=72)
-    try:
-        (held,) = await storage.held_files(database, keep)
-        assert (str(held.upload_id), held.sender) == (job["upload_id"], "dev")
-        assert held.deleted_at == datetime.fromisoformat(job["ended_at"]) + keep
-        asked = {"lead_ids": [], "tokens": [], "until": "2027-01-01T00:00:00Z"}
-        told = await uploads.client.post("/v1/people:held", json=asked, headers=OPERATOR)
-        assert [one["upload_id"] for one in told.json()["uploads"]] == [job["upload_id"]]
-        before = {**asked, "until": "2026-01-01T00:00:00Z"}
-        assert (await uploads.client.post("/v1/people:held", json=before, headers=OPERATOR)).json()["uploads"] == []
-        registry = CollectorRegistry()
-        sweeper = Sweeper(database, UploadDirectory(uploads.directory), UploadInstruments(registry), keep)
-        folder = uploads.directory / "files" / job["upload_id"]
-        await sweeper.once()
-        assert folder.exists()
-        assert registry.get_sample_value("leadflow_capture_uploads_kept_bytes") == len(people(3))
-        assert registry.get_sample_value("leadflow_capture_uploads_moved_timestamp_seconds") == 0
-        clock.advance(keep + timedelta(seconds=1))
-        await sweeper.once()
-        assert not folder.exists()
-        assert await storage.held_files(database, keep) == []
-        assert (await uploads.show(job["upload_id"]))["file_deleted_at"] is not None
-        gone = await database.run(lambda tx: storage.delete_met_rows(tx, clock.now(), 2_000))
-        assert gone == 3
-        assert await database.run(lambda tx: storage.delete_uploads(tx, clock.now() + keep, 2_000)) == 1
-    finally:
-        await database.close()
-    problem(await uploads.client.get(f"/v1/uploads/{job['upload_id']}"), 404, "not-found")
-
-
-async def test_a_cancelled_job_whose_file_is_gone_goes_on_when_the_file_comes_again(place: Place) -> None:
-    place.settings["upload_file_hours"] = 0
-    async with place.capture(upload_rows_per_second=100) as uploads:
-        job = await uploads.send(people(300))
-        await uploads.command(job["upload_id"], "cancel")
-    async with place.capture() as uploads:
-
-        async def gone() -> bool:
-            return (await uploads.show(job["upload_id"]))["file_deleted_at"] is not None
-
-        await eventually(gone)
-        assert "deleted" in (await uploads.command(job["upload_id"], "resume", status=409))["detail"]
-        again = await uploads.send(people(300))
-        assert again["upload_id"] == job["upload_id"]
-        done = await uploads.ended(job["upload_id"])
-        assert (done["status"], done["leads"]["accepted"]) == ("done", 300)
-        assert len(uploads.times()) == 300
-
-
-async def test_without_a_directory_or_a_database_uploads_are_told_to_be_off(place: Place) -> None:
-    async with place.capture(upload_dir=None) as uploads:
-        problem(await uploads.client.post("/v1/uploads", content=b"x"), 409, "no-uploads")
-    async with place.capture(database_url=SecretStr("")) as uploads:
-        problem(await uploads.client.get("/v1/uploads"), 409, "no-database")
-
-
-async def test_while_the_database_is_away_a_job_pauses_and_intake_goes_on(
-    postgres: FaultyPostgres, tmp_path: Path
-) -> None:
-    place = Place(postgres.url, tmp_path)
-    async with place.capture(upload_rows_per_second=400) as uploads:
-        job = await uploads.send(people(1_000))
-
-        async def begun() -> bool:
-            return bool((await uploads.show(job["upload_id"]))["rows"]["read"])
-
-        await eventually(begun)
-        postgres.stop_immediately()
-        published = len(place.log.records)
-        live = await uploads.client.post("/v1/leads", json={"email": "live@example.com"})
-        assert live.status_code == 202
-        assert (await uploads.client.get(f"/v1/uploads/{job['upload_id']}")).status_code == 503
-        assert (await uploads.client.post("/v1/uploads", content=people(5))).status_code == 503
-        assert len(place.log.records) <= published + 1 + 500
-        postgres.start()
-        done = await uploads.ended(job["upload_id"], within_seconds=60)
-        assert done["leads"] == {"accepted": 1_000, "duplicate": 0, "rejected": 0, "quarantined": 0}
-        assert len(uploads.times()) == 1_001

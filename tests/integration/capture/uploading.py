@@ -5,16 +5,28 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from shared.kit.clock import FakeClock
 from tests.support.patience import eventually
-from tests.unit.capture.fakes import FakeLog
+from tests.unit.capture.fakes import NOW, FakeLog, a_client, the_app
+
+MAX_BYTES = 100_000
+POLICY_MAPPING = """\
+version: test
+mappings:
+  crm: |
+    - name: {columns: [First, Last]}
+      email: Mail
+      channel: {constant: web_form}
+"""
 
 ENDED = frozenset({"done", "failed", "cancelled"})
 OPERATOR = {"Authorization": f"Bearer {'t' * 16}"}
@@ -100,3 +112,29 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     return text.getvalue()
+
+
+class Place:
+    """What several processes of capture may share."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.directory = folder / "uploads"
+        self.log = FakeLog()
+        self.clock = FakeClock(NOW)
+        policy = folder / "policy.yaml"
+        policy.write_text(POLICY_MAPPING)
+        self.settings: dict[str, Any] = {
+            "policy_file": policy,
+            "database_url": SecretStr(url),
+            "upload_max_bytes": MAX_BYTES,
+            "upload_rows_per_second": 100_000,
+        }
+
+    @asynccontextmanager
+    async def capture(self, **settings: Any) -> AsyncIterator[Uploads]:
+        """A process of it."""
+        given = {"upload_dir": self.directory, **self.settings, **settings}
+        app = the_app(self.log, self.clock, **given)
+        async with app.router.lifespan_context(app), a_client(app) as client:
+            yield Uploads(client, self.log, self.clock, self.directory, self.url)
