@@ -83,7 +83,7 @@ def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
         if lead in seen:
             continue
         seen |= group
-        reasons = {marks[one][0] for one in group if told_anything(facts, one)}
+        reasons = {marks[one][0] for one in group if told_anything(own[one])}
         mark = None if None in reasons or not reasons else "test" if "test" in reasons else "spam"
         story = [
             fact
@@ -99,9 +99,9 @@ def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
     return found
 
 
-def told_anything(facts: list[Fact], lead: UUID) -> bool:
-    """Whether an id is more than the other end of a merge."""
-    return any(fact.lead_id == lead and not fact.event.endswith("erged") for fact in facts)
+def told_anything(facts: list[Fact]) -> bool:
+    """Whether an id of which this is told is more than the other end of a merge."""
+    return any(not fact.event.endswith("erged") for fact in facts)
 
 
 def _mark(facts: list[Fact]) -> tuple[str | None, bool]:
