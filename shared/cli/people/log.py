@@ -50,8 +50,8 @@ async def remainders(
     try:
         async with asyncio.timeout(60 if not search else None):
             await reader.start()
-            keeps = await _kept_for(address)
-            return await _look(reader, set(lead_ids), set(tokens), until, keeps, search=search)
+            numbers, keeps = await _topic(address)
+            return await _look(reader, numbers, set(lead_ids), set(tokens), until, keeps, search=search)
     except (KafkaError, OSError, TimeoutError) as error:
         raise CommandFailed(
             f"The log at {address} cannot be looked at ({type(error).__name__}).",
@@ -62,12 +62,15 @@ async def remainders(
 
 
 async def _look(
-    reader: AIOKafkaConsumer, lead_ids: set[str], tokens: set[str], until: datetime, keeps: timedelta, *, search: bool
+    reader: AIOKafkaConsumer,
+    numbers: list[int],
+    lead_ids: set[str],
+    tokens: set[str],
+    until: datetime,
+    keeps: timedelta,
+    *,
+    search: bool,
 ) -> list[Remainder]:
-    await reader.topics()
-    numbers = sorted(reader.partitions_for_topic(CAPTURE_LEADS.name) or ())
-    if not numbers:  # no leader yet, or no topic
-        raise UnknownTopicOrPartitionError
     places = {TopicPartition(CAPTURE_LEADS.name, partition_of(one.encode(), numbers, numbers)) for one in lead_ids}
     if not places:
         return []
@@ -113,11 +116,15 @@ def _says_who(value: bytes, until: datetime) -> bool:
         return True
 
 
-async def _kept_for(address: str) -> timedelta:
-    """How long a record may stay: the topic's retention, and the time that its segment stays open."""
+async def _topic(address: str) -> tuple[list[int], timedelta]:
+    """The topic's partitions, and how long a record may stay: its retention, and the time that a segment stays open."""
     admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=10_000)
     await admin.start()
     try:
+        (described,) = await admin.describe_topics([CAPTURE_LEADS.name])
+        numbers = sorted(one["partition"] for one in described["partitions"])
+        if not numbers:
+            raise UnknownTopicOrPartitionError
         answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, CAPTURE_LEADS.name)])
         said = {setting[0]: setting[1] for answer in answers for entry in answer.resources for setting in entry[4]}
     finally:
@@ -129,4 +136,5 @@ async def _kept_for(address: str) -> timedelta:
             "Set retention.ms on it; `leadflow doctor` says to what.",
         )
     segment = said.get("segment.ms")
-    return timedelta(milliseconds=retention) + (timedelta(milliseconds=int(segment)) if segment else A_WEEK)
+    keeps = timedelta(milliseconds=retention) + (timedelta(milliseconds=int(segment)) if segment else A_WEEK)
+    return numbers, keeps
