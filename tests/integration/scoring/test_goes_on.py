@@ -164,14 +164,14 @@ async def test_one_lead_that_cannot_be_judged_costs_nobody_else_anything(broken_
     service, kind = broken_off
     service.use(FADING, Poisoned())
     await work(service, kind)()
-    rows = await service.database.rows("SELECT lead_id, policy_version, due_at FROM scoring.leads")
+    rows = await service.database.rows("SELECT lead_id, policy_version, postponed_until FROM scoring.leads")
     bad = an_id(LEADS[50])
     assert {row.policy_version for row in rows if row.lead_id != bad} == {FADING.version}
     if kind == "rescore":
         [done] = await service.rescoring.found()
         assert (done.status, done.done, done.changed, done.failed) == ("finished", len(LEADS), len(LEADS) - 1, 1)
     else:
-        [waiting] = [row.due_at for row in rows if row.due_at is not None]
+        [waiting] = [row.postponed_until for row in rows if row.postponed_until is not None]
         assert waiting == service.clock.now() + timedelta(days=1)
     service.use(FADING)
     if kind == "rescore":
