@@ -22,7 +22,7 @@ from shared.contracts.policy import Policy
 from shared.contracts.topics import CAPTURE_LEADS
 from shared.kit.database import Database, Transaction
 from shared.kit.ids import new_id
-from shared.kit.redaction import letters_naming, recorded_at, redact_naming
+from shared.kit.redaction import letters_naming, redact_naming
 
 Fingerprint = Callable[[Any], str]
 """What a captured event said, keyed and hashed."""
@@ -77,11 +77,11 @@ class Erasing:
         """How much of somebody is kept here now; with a moment, of what was recorded up to it. Of a lead that was erased
         since, what is known was said after that."""
         waiting = await erasures.waiting_of(self._database, names, until)
-        letters = await letters_naming(self._database, names, REDACTED)
+        letters = await letters_naming(self._database, names, REDACTED, until)
         return {
             **await erasures.held(self._database, names, until),
             "waiting": len(waiting),
-            "dead_letters": sum(until is None or recorded_at(letter) <= until for letter in letters),
+            "dead_letters": len(letters),
         }
 
     async def letters(self, names: Collection[str]) -> list[str]:

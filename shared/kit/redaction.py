@@ -28,8 +28,11 @@ _NAMES = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-f-]
 _COLUMNS = "id, topic, record_timestamp, key, value, status"
 
 
-async def letters_naming(source: Database | Transaction, names: Collection[str], redacted: Redacted) -> list[Row[Any]]:
-    """The dead letters whose bytes have one of these names in them, and that still say more than may be kept."""
+async def letters_naming(
+    source: Database | Transaction, names: Collection[str], redacted: Redacted, until: datetime | None = None
+) -> list[Row[Any]]:
+    """The dead letters whose bytes have one of these names in them, that still say more than may be kept, and that were
+    recorded up to a moment."""
     if not names:
         return []
     rows = await source.rows(
@@ -42,16 +45,19 @@ async def letters_naming(source: Database | Transaction, names: Collection[str],
         topics=list(redacted),
         names=list(names),
     )
-    return [row for row in rows if redacted[row.topic](bytes(row.value)) != bytes(row.value)]
+    return [
+        row
+        for row in rows
+        if redacted[row.topic](bytes(row.value)) != bytes(row.value) and (until is None or _recorded_at(row) <= until)
+    ]
 
 
 async def redact_naming(tx: Transaction, names: Collection[str], until: datetime, redacted: Redacted) -> int:
-    """Leaves of these dead letters what may be kept, where they were recorded up to a moment; how many there were."""
-    found = [row for row in await letters_naming(tx, names, redacted) if recorded_at(row) <= until]
-    return await _redact(tx, found, redacted)
+    """Leaves of these dead letters what may be kept; how many there were."""
+    return await _redact(tx, await letters_naming(tx, names, redacted, until), redacted)
 
 
-def recorded_at(row: Row[Any]) -> datetime:
+def _recorded_at(row: Row[Any]) -> datetime:
     """When a record says that it was recorded; where that is not to be read, when the log got it."""
     try:
         said = datetime.fromisoformat(content_of(row.value)["recorded_at"])
@@ -149,7 +155,7 @@ class Redaction:
             )
             until = {row.name: row.until for row in erased}
             due = [
-                row for row in rows if any(name in until and recorded_at(row) <= until[name] for name in named[row.id])
+                row for row in rows if any(name in until and _recorded_at(row) <= until[name] for name in named[row.id])
             ]
             return await _redact(tx, due, self._redacted)
 

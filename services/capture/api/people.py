@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.capture.answers import needs_database
 from services.capture.storage import held_files, is_erased
@@ -15,19 +13,9 @@ from services.capture.storage.quarantine import quarantined_of
 from shared.contracts.personal import REDACTED
 from shared.kit.auth import require_privacy_token
 from shared.kit.database import Database
+from shared.kit.people import Names
 from shared.kit.problems import JSONAnswer
-from shared.kit.redaction import letters_naming, recorded_at
-
-
-class Names(BaseModel):
-    """A person's names. `until`, the moment of an erasure, leaves out what was received after it; `whole` shows what there is."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    lead_ids: Annotated[list[UUID], Field(max_length=10_000)]
-    tokens: Annotated[list[str], Field(max_length=10_000)]
-    until: AwareDatetime | None = None
-    whole: bool = False
+from shared.kit.redaction import letters_naming
 
 
 def people_router(database: Database | None, keep_file: timedelta) -> APIRouter:
@@ -41,9 +29,8 @@ def people_router(database: Database | None, keep_file: timedelta) -> APIRouter:
         if database is None:
             raise needs_database("quarantine")
         entries = await quarantined_of(database, names.tokens, names.until)
-        everything = {*map(str, names.lead_ids), *names.tokens}
-        letters = await letters_naming(database, everything, REDACTED)
-        letters = [one for one in letters if names.until is None or recorded_at(one) <= names.until]
+        everything = names.everything()
+        letters = await letters_naming(database, everything, REDACTED, names.until)
         answer: dict[str, Any] = {"held": {"quarantine": len(entries), "dead_letters": len(letters)}}
         files = await held_files(database, keep_file)
         answer["uploads"] = [

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
 from services.scoring import storage
 from services.scoring.api.parts import Stored
 from shared.contracts.personal import REDACTED
 from shared.kit.auth import require_privacy_token
+from shared.kit.people import Names
 from shared.kit.problems import JSONAnswer
-from shared.kit.redaction import letters_naming, recorded_at
+from shared.kit.redaction import letters_naming
 
 router = APIRouter(prefix="/v1", tags=["people"], dependencies=[Depends(require_privacy_token)])
-
-
-class Names(BaseModel):
-    """A person's names. `until`, the moment of an erasure, leaves out what was recorded after it; `whole` shows what there is."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    lead_ids: Annotated[list[UUID], Field(max_length=10_000)]
-    tokens: Annotated[list[str], Field(max_length=10_000)]
-    until: AwareDatetime | None = None
-    whole: bool = False
 
 
 @router.post("/people:held", summary="How much of a person is kept here, and, if asked for, what")
@@ -36,9 +24,8 @@ async def held(database: Stored, names: Names) -> JSONAnswer:
     """A score is no personal data by itself: it is shown, and stays. `reasons` are leads of which a model's reasons for their
     probability are kept, which name what they said."""
     touches = await storage.touches_held(database, names.lead_ids, names.until)
-    everything = {*map(str, names.lead_ids), *names.tokens}
-    letters = await letters_naming(database, everything, REDACTED)
-    letters = [one for one in letters if names.until is None or recorded_at(one) <= names.until]
+    everything = names.everything()
+    letters = await letters_naming(database, everything, REDACTED, names.until)
     answer: dict[str, Any] = {
         "held": {
             "touches": len(touches),
