@@ -102,7 +102,7 @@ class Handlers:
         await storage.stand_beside(tx)
         touches = await self._touches(tx, records)
         attachments = _attachments(records)
-        named = _named(records)
+        named = _named(records, attachments)
         leads = await storage.locked_groups(tx, named)
         attached = await storage.add_attachments(tx, attachments)
         doubtful = [place for place in touches if place[0] in leads or place in attachments]
@@ -299,7 +299,7 @@ OnEvent = Callable[..., Any]
 """A method of `Handlers` for one kind of event."""
 
 
-def _named(records: Iterable[Record]) -> set[UUID]:
+def _named(records: Iterable[Record], attachments: Mapping[Place, Attachment]) -> set[UUID]:
     """Every lead id that the batch's events speak of."""
     named: set[UUID] = set()
     for record in records:
@@ -308,7 +308,7 @@ def _named(records: Iterable[Record]) -> set[UUID]:
             named.add(event.lead_id)
         if isinstance(event, LeadMerged):
             named.add(event.into_lead_id)
-    for (recorded_under, _), owner in _attachments(records).items():
+    for (recorded_under, _), owner in attachments.items():
         named |= {recorded_under, owner.lead_id}
     return named
 
