@@ -20,6 +20,11 @@ from shared.kit.logs import log
 MOST_RECALLED = 8
 
 
+def whose(business_unit: str) -> str:
+    """Whose model it is, in words."""
+    return "every unit" if business_unit == EVERY_UNIT else business_unit
+
+
 class ModelState(NamedTuple):
     """A model that was activated, for a business unit or for every one; `fault` says why it cannot be used."""
 
@@ -30,7 +35,7 @@ class ModelState(NamedTuple):
     @property
     def whose(self) -> str:
         """Whose model it is, in words."""
-        return "every unit" if self.business_unit == EVERY_UNIT else self.business_unit
+        return whose(self.business_unit)
 
 
 class Models:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from services.scoring import storage
-from services.scoring.domain.model import EVERY_UNIT, History
+from services.scoring.domain.model import History
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.watching import Watch
 from services.scoring.instruments import ModelInstruments
-from services.scoring.models import Models
+from services.scoring.models import Models, whose
 from shared.kit.background import running
 from shared.kit.database import Database, Transaction
 from shared.kit.logs import log
@@ -43,26 +44,22 @@ class Watching:
     async def once(self) -> dict[str, Watch]:
         """Looks at every model that speaks. Answers with what was seen, by business unit."""
         await self._database.run(self._models.refresh)
-        speaking = dict(self._models.experts.speaking)
         watches: dict[str, Watch] = {}
         profiles = {}
-        for unit, expert in speaking.items():
-            row = await self._database.run(lambda tx, expert=expert: storage.model(tx, expert.version))  # type: ignore[misc]
+        for unit, expert in self._models.experts.speaking.items():
+            row = await self._database.run(partial(storage.model, version=expert.version))
             if row is not None:
                 horizon = timedelta(days=row.horizon_days)
                 watches[unit] = Watch(expert, horizon, row.data_to, self._database.clock.now())
                 profiles[unit] = row.profile
         if watches:
-            await self._see(watches)
+            await self._see({watch.expert: watch for watch in watches.values()})
         self._instruments.watched(
-            {
-                "every unit" if unit == EVERY_UNIT else unit: (watch, watch.drift(profiles[unit]))
-                for unit, watch in watches.items()
-            }
+            {whose(unit): (watch, watch.drift(profiles[unit])) for unit, watch in watches.items()}
         )
         return watches
 
-    async def _see(self, watches: dict[str, Watch]) -> None:
+    async def _see(self, watches: Mapping[Expert, Watch]) -> None:
         everybody = await self._database.run(storage.people_count)
         one_in = max(1, -(-everybody // self._people))
         after: UUID | None = None
@@ -75,9 +72,8 @@ class Watching:
             page, after = await self._database.run(read, deadline_seconds=20)
             for history in page:
                 expert = self._models.experts.expert(history.business_unit)
-                for watch in watches.values():
-                    if isinstance(expert, Expert) and watch.expert is expert:
-                        self._show(watch, history)
+                if isinstance(expert, Expert) and expert in watches:
+                    self._show(watches[expert], history)
             if after is None:
                 return
             await asyncio.sleep(0.05)
