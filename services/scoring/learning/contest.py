@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.domain.model.measures import Quality, quality
+from services.scoring.domain.model.measures import SURELY, Quality, quality
 
 DRAWS = 1_000
 SURE = 0.95
@@ -20,7 +20,6 @@ LEAST_GAIN = 0.005
 people who are mostly the same, so what is as good would win by chance sooner or later."""
 
 CALIBRATION_DRAWS = 60
-SURELY = 1e-6
 
 
 class Verdict(NamedTuple):
@@ -36,8 +35,8 @@ class Verdict(NamedTuple):
     def document(self) -> dict[str, Any]:
         """As the registry keeps it."""
         return {
-            **_plain(self.challenger),
-            "beside": _plain(self.champion),
+            **self.challenger.document(),
+            "beside": self.champion.document(),
             "gain": round(self.gain, 6),
             "sure": round(self.sure, 4),
         }
@@ -116,7 +115,3 @@ def _by_chance(told: Sequence[float], people: Sequence[int], seed: int) -> float
         drawn = quality(told, (chance.random(len(own))[of_row] < right).tolist())
         errors.append(0.0 if drawn is None else drawn.ece)
     return float(np.quantile(errors, SURE))
-
-
-def _plain(one: Quality) -> dict[str, Any]:
-    return {**one._asdict(), "deciles": [decile._asdict() for decile in one.deciles]}

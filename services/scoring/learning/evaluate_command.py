@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.scoring.domain.model.measures import Quality
 from services.scoring.learning.evaluation import Evaluation, Options, evaluate, told_of
 from services.scoring.learning.files import check_columns, read_rows
 from services.scoring.learning.sheet import PLACEHOLDERS
@@ -107,7 +106,7 @@ def _write_scores(path: Path, told: Sequence[float]) -> None:
 def document(found: Evaluation) -> dict[str, Any]:
     """An evaluation as JSON has it."""
     means = {method: {name: found.mean(method, name) for name, _ in MEASURES} for method in ("model", "naive_bayes")}
-    seeds = {method: [_plain(one) for one in getattr(found, method)] for method in ("model", "naive_bayes")}
+    seeds = {method: [one.document() for one in getattr(found, method)] for method in ("model", "naive_bayes")}
     return {
         "how": found.how,
         "rows": found.rows,
@@ -138,10 +137,6 @@ def show(found: Evaluation, console: Console) -> None:
             str(number), str(one.leads), f"{one.expected:.3f}", f"{one.observed:.3f}", _figure(one.lift, digits=2)
         )
     console.print(deciles)
-
-
-def _plain(one: Quality) -> dict[str, Any]:
-    return {**one._asdict(), "deciles": [decile._asdict() for decile in one.deciles]}
 
 
 def _figure(value: float | None, digits: int = 4) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.scoring.domain.model import (
     checksum,
     write_artefact,
 )
+from services.scoring.domain.model.measures import range_of
 from services.scoring.learning.boosting import Recipe
 from services.scoring.learning.contest import Verdict, decide
 from services.scoring.learning.gathering import Examples
@@ -30,8 +31,6 @@ EARLIER_SHARE = 0.75
 
 LEAST_KNOWN = 20
 """A feature that is known of fewer examples says nothing that will hold."""
-
-PROBABILITY_RANGES = 10
 
 NO_GAP = "; the data is too short for a gap: it was taught outcomes of the days in which those who judge came in, too"
 
@@ -136,12 +135,7 @@ def learn_of_leads(given: Examples, task: Task, champion: Champion | None) -> Le
     suspects = {
         name: found for name, found in suspicious(before, labels, people).items() if name not in task.learning.trusted
     }
-    own = sheet_of(
-        given.some(parts.teach),
-        len(parts.teach),
-        leave_out=leave_out | seldom | suspects.keys(),
-        placeholders=placeholders,
-    )
+    own = replace(before, columns=tuple(column for column in before.columns if column.name not in suspects))
     model = train(own, labels, task.recipe, task.seed, people).model
     judged = [given.row(index) for index in parts.judge]
     verdict = decide(
@@ -214,7 +208,7 @@ def _profile(given: Examples, model: AdditiveModel) -> tuple[dict[str, Any], lis
     says = [0] * len(model.tables)
     for index in range(len(given)):
         verdict = model.judge(given.row(index))
-        told[min(int(verdict.probability * PROBABILITY_RANGES), PROBABILITY_RANGES - 1)] += 1
+        told[range_of(verdict.probability)] += 1
         for place, (cell, units) in enumerate(zip(verdict.cells, verdict.units, strict=True)):
             cells[place][cell] += 1
             says[place] += abs(units)

@@ -54,7 +54,7 @@ class Order(NamedTuple):
     by: str
     dry_run: bool = False
     seed: int = 0
-    recipe: Recipe | None = None
+    recipe: Recipe = Recipe()
 
 
 async def train_models(
@@ -104,7 +104,7 @@ async def _train_unit(
     for outcome, days in horizons.items():
         progress(f"{unit or 'all units'}, {outcome}: learning from {len(gathered.examples[outcome]):,} examples")
         counted = {**people, "features_left_out": len(gathered.examples[outcome].refused)}
-        task = Task(outcome, unit, days, learning, order.seed, order.recipe or Recipe())
+        task = Task(outcome, unit, days, learning, order.seed, order.recipe)
         champion = await database.run(partial(storage.active_model, outcome=outcome, business_unit=unit))
         learned = learn_of_leads(gathered.examples[outcome], task, _usable(champion, days, learning.leave_out))
         if isinstance(learned, TooLittle):

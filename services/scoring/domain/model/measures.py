@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from shared.contracts import ranking
 
 BINS = 10
 
@@ -40,6 +41,10 @@ class Quality(NamedTuple):
     lift: float | None
     deciles: tuple[Decile, ...]
 
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**self._asdict(), "deciles": [decile._asdict() for decile in self.deciles]}
+
 
 def quality(probabilities: Sequence[float], outcomes: Sequence[bool]) -> Quality | None:
     """How good the probabilities were; None where there are none."""
@@ -62,36 +67,30 @@ def quality(probabilities: Sequence[float], outcomes: Sequence[bool]) -> Quality
 
 def auc(scores: Sequence[float], outcomes: Sequence[bool]) -> float | None:
     """How often a lead with the outcome has the higher score than one without it, ties counting half."""
-    positives = sum(outcomes)
-    negatives = len(outcomes) - positives
-    if not positives or not negatives:
-        return None
-    ranks = won = 0.0
-    counts: Counter[float] = Counter(scores)
-    of_positives: Counter[float] = Counter(score for score, was in zip(scores, outcomes, strict=True) if was)
-    for score in sorted(counts):
-        won += of_positives[score] * (ranks + (counts[score] + 1) / 2)
-        ranks += counts[score]
-    return (won - positives * (positives + 1) / 2) / (positives * negatives)
+    return ranking.auc(ranking.tally(zip(scores, outcomes, strict=True)))
+
+
+def range_of(probability: float) -> int:
+    """Which of ten equally wide ranges a probability lies in."""
+    return min(int(probability * BINS), BINS - 1)
 
 
 def by_decile(probabilities: Sequence[float], outcomes: Sequence[bool]) -> tuple[Decile, ...]:
     """The leads in ten parts, as equal as their number allows, best first; fewer where there are fewer leads. Leads that
     were told the same are shared out evenly between the parts they fall into, in whatever order they are given."""
     leads, positives = len(outcomes), sum(outcomes)
-    counts: Counter[float] = Counter(probabilities)
-    won: Counter[float] = Counter(told for told, was in zip(probabilities, outcomes, strict=True) if was)
+    ended = ranking.tally(zip(probabilities, outcomes, strict=True))
     parts = min(BINS, leads)
     sizes = [leads // parts + (part < leads % parts) for part in range(parts)]
     deciles: list[Decile] = []
-    values = iter(sorted(counts, reverse=True))
+    values = iter(sorted(ended, reverse=True))
     value, left, share = 0.0, 0.0, 0.0
     for size in sizes:
         wanted, expected, observed = float(size), 0.0, 0.0
         while wanted > 1e-9:
             if left <= 1e-9:
                 value = next(values)
-                left, share = float(counts[value]), won[value] / counts[value]
+                left, share = float(ended[value].leads), ended[value].followed / ended[value].leads
             taken = min(left, wanted)
             expected += taken * value
             observed += taken * share
@@ -134,7 +133,7 @@ def _surprise(told: float, was: bool) -> float:
 def _calibration_error(probabilities: Sequence[float], outcomes: Sequence[bool]) -> float:
     told, happened = [0.0] * BINS, [0.0] * BINS
     for probability, was in zip(probabilities, outcomes, strict=True):
-        part = min(int(probability * BINS), BINS - 1)
+        part = range_of(probability)
         told[part] += probability
         happened[part] += was
     return math.fsum(abs(one - other) for one, other in zip(told, happened, strict=True)) / len(outcomes)

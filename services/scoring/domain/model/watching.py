@@ -15,12 +15,10 @@ from services.scoring.domain.model.artefact import OPPORTUNITY
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.examples import MOMENTS_DAYS, examples
 from services.scoring.domain.model.history import History
-from services.scoring.domain.model.measures import Quality, drift, quality
+from services.scoring.domain.model.measures import Quality, drift, quality, range_of
 
 RECENT = timedelta(days=30)
 """Leads of so many days are compared with those that the model was learned from."""
-
-PROBABILITY_RANGES = 10
 
 MOST_COMPARED = 10
 """So many parts of a feature are compared at most: the more there are, the farther apart they are by chance."""
@@ -54,8 +52,7 @@ class Watch:
                     self.recent += 1
                     for counts, cell in zip(self.looks, cells, strict=True):
                         counts[cell] += 1
-                    told = self.expert.model.verdict(cells).probability
-                    self.ranges[min(int(told * PROBABILITY_RANGES), PROBABILITY_RANGES - 1)] += 1
+                    self.ranges[range_of(self.expert.model.verdict(cells).probability)] += 1
             self.recent_people += self.recent > looks
             for one in examples(history, OPPORTUNITY, self.horizon, self.now, read=_nothing):
                 if one.moment > self.learned_until and (cells := self._cells(history, one.moment)) is not None:
