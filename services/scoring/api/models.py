@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from services.scoring import storage
 from services.scoring.api.parts import Stored
 from services.scoring.domain.model import UnusableArtefact, read_kept
-from services.scoring.domain.model.decisions import spoke_before
+from services.scoring.domain.model.decisions import DecisionKind, spoke_before
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 
@@ -18,8 +18,9 @@ router = APIRouter()
 
 
 class ShownModel(BaseModel):
-    """A model: `active` ones speak, a `challenger` never did, a `retired` one does no more. `verdict` is why it was
-    activated or not when it was learned. Of customers an active one is the best so far, and nothing asks it. An empty business unit stands for every unit that has none of its own."""
+    """A model: an `active` one speaks, a `challenger` never did, a `retired` one does no more. `verdict` is why it was
+    activated or not when it was learned. Nothing asks a model of customers: an active one is the best so far. An empty
+    business unit stands for every unit that has none of its own."""
 
     version: str
     outcome: str
@@ -157,9 +158,7 @@ async def silence(decision: PlaceDecision, database: Stored) -> ShownDecision:
     return await database.run(work)
 
 
-async def _decided(
-    tx: Transaction, version: str | None, decision: PlaceDecision, kind: storage.ActivationKind
-) -> ShownDecision:
+async def _decided(tx: Transaction, version: str | None, decision: PlaceDecision, kind: DecisionKind) -> ShownDecision:
     place = decision.outcome, decision.business_unit
     await storage.let_speak(tx, version, *place, by=decision.by, reason=decision.reason, kind=kind)
     [last] = await storage.activations(tx, limit=1)

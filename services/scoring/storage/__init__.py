@@ -30,7 +30,6 @@ from services.scoring.storage.leads import (
 from services.scoring.storage.ledger import add_attachments, add_touches, ledgers
 from services.scoring.storage.model_tables import ModelActivationRow, ModelRow, TrainingRow, TrainingRunRow
 from services.scoring.storage.models import (
-    ActivationKind,
     activations,
     active_model,
     active_models,
@@ -67,7 +66,6 @@ from services.scoring.storage.training_runs import (
 )
 
 __all__ = [
-    "ActivationKind",
     "AttachmentRow",
     "ErasedRow",
     "GroupChanged",

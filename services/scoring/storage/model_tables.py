@@ -36,7 +36,7 @@ def _version() -> Any:
 class ModelRow(ScoringTable, table=True):
     """One model, for ever. It is `active`, or a `challenger` that never spoke, or `retired`; `verdict` says why it was
     activated or not when it was trained. An empty business unit stands for every unit that has no model of its own.
-    `profile` is what the leads it was judged on looked like: how many fell into each cell of each feature."""
+    `profile` is what the leads of its data looked like: how many fell into each cell of each feature."""
 
     __tablename__ = "models"
     __table_args__ = (

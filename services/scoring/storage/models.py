@@ -13,8 +13,6 @@ from services.scoring.domain.model import EVERY_UNIT
 from services.scoring.domain.model.decisions import Decision, DecisionKind, is_held
 from shared.kit.database import Transaction
 
-ActivationKind = DecisionKind
-
 ABOUT = (
     "version, outcome, business_unit, status, verdict, checksum, format_version, horizon_days, data_from, data_to, "
     "examples, positives, features, metrics, trained_at, trained_by"
@@ -131,7 +129,7 @@ async def let_speak(
     *,
     by: str,
     reason: str,
-    kind: ActivationKind = "activated",
+    kind: DecisionKind = "activated",
 ) -> bool:
     """From here on this model speaks, or none. False where that was so already, and nothing kept trainings from deciding."""
     before = await speaks(tx, outcome, business_unit)
