@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 
 from services.scoring import storage
-from services.scoring.api.parts import Stored
+from services.scoring.api.parts import Stored, not_there
 from services.scoring.domain.model import UnusableArtefact, read_kept
 from services.scoring.domain.model.decisions import DecisionKind, spoke_before
 from shared.kit.database import Transaction
@@ -168,12 +168,7 @@ async def _decided(tx: Transaction, version: str | None, decision: PlaceDecision
 async def _whole(tx: Transaction, version: str) -> WholeModel:
     row = await storage.model(tx, version)
     if row is None:
-        raise Rejected(
-            f"There is no model {version[:100]!r}.",
-            status=404,
-            code="model-not-found",
-            fix="List them: GET /v1/models.",
-        )
+        raise not_there("model", repr(version[:100]))
     why_not = None
     try:
         read_kept(row.artefact, row.checksum, row.outcome, row.horizon_days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -12,41 +12,28 @@ from services.scoring.policies import Policies
 from services.scoring.rescoring import Rescoring
 from services.scoring.training import Training
 from shared.kit.database import Database
+from shared.kit.errors import Rejected
 
 
-def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
+def _part(name: str) -> Any:
+    """A part of the application."""
+
+    def part(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(part)
 
 
-def _policies(request: Request) -> Policies:
-    policies: Policies = request.app.state.policies
-    return policies
+Stored = Annotated[Database, _part("database")]
+Known = Annotated[Policies, _part("policies")]
+AtWork = Annotated[Models, _part("models")]
+Audits = Annotated[Auditor, _part("auditor")]
+Rescores = Annotated[Rescoring, _part("rescoring")]
+Trainings = Annotated[Training, _part("training")]
 
 
-def _auditor(request: Request) -> Auditor:
-    auditor: Auditor = request.app.state.auditor
-    return auditor
-
-
-def _rescoring(request: Request) -> Rescoring:
-    rescoring: Rescoring = request.app.state.rescoring
-    return rescoring
-
-
-def _models(request: Request) -> Models:
-    models: Models = request.app.state.models
-    return models
-
-
-def _training(request: Request) -> Training:
-    training: Training = request.app.state.training
-    return training
-
-
-Stored = Annotated[Database, Depends(_database)]
-Known = Annotated[Policies, Depends(_policies)]
-AtWork = Annotated[Models, Depends(_models)]
-Audits = Annotated[Auditor, Depends(_auditor)]
-Rescores = Annotated[Rescoring, Depends(_rescoring)]
-Trainings = Annotated[Training, Depends(_training)]
+def not_there(what: str, name: object) -> Rejected:
+    """Nothing of its kind has this name."""
+    return Rejected(
+        f"There is no {what} {name}.", status=404, code=f"{what}-not-found", fix=f"List them: GET /v1/{what}s."
+    )

@@ -8,8 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel
 
-from services.scoring.api.parts import Rescores
-from shared.kit.errors import Rejected
+from services.scoring.api.parts import Rescores, not_there
 
 router = APIRouter()
 
@@ -50,10 +49,5 @@ async def read_rescore(rescore_id: UUID, rescoring: Rescores) -> Rescore:
     """How far one has come."""
     rows = await rescoring.found(rescore_id)
     if not rows:
-        raise Rejected(
-            f"There is no rescore {rescore_id}.",
-            status=404,
-            code="rescore-not-found",
-            fix="List them: GET /v1/rescores.",
-        )
+        raise not_there("rescore", rescore_id)
     return _shown(rows[0])

@@ -8,8 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 
-from services.scoring.api.parts import Trainings
-from shared.kit.errors import Rejected
+from services.scoring.api.parts import Trainings, not_there
 
 router = APIRouter()
 
@@ -59,10 +58,5 @@ async def read_training(training_id: UUID, training: Trainings) -> ShownTraining
     """How one goes, or ended."""
     rows = await training.found(training_id)
     if not rows:
-        raise Rejected(
-            f"There is no training {training_id}.",
-            status=404,
-            code="training-not-found",
-            fix="List them: GET /v1/trainings.",
-        )
+        raise not_there("training", training_id)
     return _shown(rows[0])
