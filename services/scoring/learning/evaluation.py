@@ -16,7 +16,7 @@ from services.scoring.learning.naive_bayes import NaiveBayes
 from services.scoring.learning.sheet import PLACEHOLDERS, Row, Sheet, sheet
 from services.scoring.learning.suspicion import suspicious
 from services.scoring.learning.times import moments
-from services.scoring.learning.training import train
+from services.scoring.learning.training import folds, train
 
 YES = frozenset({"1", "true", "yes", "y", "t", "won", "converted"})
 NO = frozenset({"0", "false", "no", "n", "f", "lost", ""})
@@ -156,13 +156,9 @@ def _split(learned_from: Collection[int], judged: Collection[int]) -> Split:
     return list(learned_from), list(judged)
 
 
-def _shuffled(labels: Sequence[bool], folds: int, seed: int) -> Iterator[Split]:
-    chance = np.random.default_rng(seed)
-    fold = np.empty(len(labels), dtype=np.int64)
-    for value in (False, True):
-        own = np.flatnonzero(np.array(labels) == value)
-        fold[chance.permutation(own)] = np.arange(len(own)) % folds
-    for number in range(folds):
+def _shuffled(labels: Sequence[bool], parts: int, seed: int) -> Iterator[Split]:
+    fold = folds(np.array(labels, dtype=np.float64), seed, parts=parts)
+    for number in range(parts):
         yield np.flatnonzero(fold != number).tolist(), np.flatnonzero(fold == number).tolist()
 
 

@@ -110,18 +110,18 @@ def _tried(
     return said[best], stages[best] + 1, float(losses[best])
 
 
-def folds(outcome: Labels, seed: int, groups: Sequence[int] | None = None) -> Codes:
+def folds(outcome: Labels, seed: int, groups: Sequence[int] | None = None, parts: int = FOLDS) -> Codes:
     """Which fold each row is in: each fold with its share of either outcome, and all rows of a group in one."""
     if groups is not None:
         own, of_row = np.unique(np.array(groups), return_inverse=True)
         reached = np.zeros(len(own))
         np.maximum.at(reached, of_row, outcome)
-        return folds(reached, seed)[of_row]
+        return folds(reached, seed, parts=parts)[of_row]
     fold = np.empty(len(outcome), dtype=np.int64)
     chance = np.random.default_rng(seed)
     for value in (0.0, 1.0):
         rows = np.flatnonzero(outcome == value)
-        fold[chance.permutation(rows)] = np.arange(len(rows)) % FOLDS
+        fold[chance.permutation(rows)] = np.arange(len(rows)) % parts
     return fold
 
 
