@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -72,15 +71,6 @@ def _read(path: Path) -> list[Row]:
 
     rows: list[Row] = read_table(path).to_pylist()
     return rows
-
-
-def write_csv(rows: list[Row], path: Path) -> Path:
-    """Rows as a file that the command reads."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
 
 
 XEDUCATION = RealSet("xeducation_leads", ("xeducation_leads/train.csv",), Limits(auc=0.875, ahead=0.03, ece=0.02))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import psycopg
 
-from shared.contracts.topics import CAPTURE_LEADS
 from tests.load import model
 from tests.load.findings import Finding
-from tests.load.parts.streams import LEADS, QUICK_LEADS, drained, length
+from tests.load.parts.streams import LEADS, QUICK_LEADS, captured, drained
 from tests.load.run import Run
 from tests.load.stage import running_stage
-from tests.load.traffic import Traffic
 
 FORGET = b"""
     TRUNCATE scoring.touches, scoring.attachments, scoring.leads, scoring.outcomes, scoring.outbox,
@@ -25,11 +21,7 @@ def models(run: Run) -> list[Finding]:
     leads = QUICK_LEADS if run.quick else LEADS
     with running_stage(run) as stage:
         services = stage.configured()
-        services.start("capture")
-        services.wait_until_ready("capture")
-        asyncio.run(Traffic(services).post_all(range(leads)))
-        services.stop("capture")
-        run.say(f"{length(stage, CAPTURE_LEADS.name):,} captured events lie in the log")
+        captured(stage, services, run, leads)
         without = drained(stage, services, "scoring", run)
         services.stop("scoring")
         with psycopg.connect(stage.database_url) as connection:

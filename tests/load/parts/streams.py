@@ -67,12 +67,7 @@ def streams(run: Run) -> list[Finding]:
     leads = QUICK_LEADS if run.quick else LEADS
     with running_stage(run) as stage:
         services = stage.configured()
-        services.start("capture")
-        services.wait_until_ready("capture")
-        asyncio.run(Traffic(services).post_all(range(leads)))
-        services.stop("capture")
-        events = length(stage, CAPTURE_LEADS.name)
-        run.say(f"{events:,} captured events lie in the log")
+        events = captured(stage, services, run, leads)
         scoring = drained(stage, services, "scoring", run)
         services.stop("scoring")
         reading = _limit_of_reading(stage, events)
@@ -116,6 +111,17 @@ def _scoring_lines(scoring: Drained, quix: float, reading: float) -> list[Findin
         Finding("streams", "scoring, PostgreSQL's time included", both, "events/s a core", quix, against),
         Finding("streams", "scoring, its own process", scoring.per_core, "events/s a core", reading, "reading and decoding alone (the limit)"),
     ]  # fmt: skip
+
+
+def captured(stage: Stage, services: RunningServices, run: Run, leads: int) -> int:
+    """Leads in the log, with nobody reading; how many events they are."""
+    services.start("capture")
+    services.wait_until_ready("capture")
+    asyncio.run(Traffic(services).post_all(range(leads)))
+    services.stop("capture")
+    events = length(stage, CAPTURE_LEADS.name)
+    run.say(f"{events:,} captured events lie in the log")
+    return events
 
 
 def length(stage: Stage, topic: str) -> int:
