@@ -68,28 +68,18 @@ class Models:
             return
         active = [row for row in await storage.active_models(tx) if row.outcome == OPPORTUNITY]
         loaded: dict[tuple[str, str], Expert] = {}
+        speaking: dict[str, Expert] = {}
         states = []
         for row in active:
             key = row.version, row.checksum
-            fault = None
-            if (known := self._loaded.get(key)) is not None:
-                loaded[key] = known
-            else:
-                found = await self._load(tx, row.version)
-                if isinstance(found, Expert):
-                    loaded[key] = found
-                else:
-                    fault = found
-            states.append(ModelState(row.business_unit, row.version, fault))
+            found = self._loaded.get(key) or await self._load(tx, row.version)
+            if isinstance(found, Expert):
+                loaded[key] = speaking[row.business_unit] = found
+            states.append(ModelState(row.business_unit, row.version, found if isinstance(found, str) else None))
         trainings = [row for row in await storage.trainings(tx) if row.outcome == OPPORTUNITY]
         too_little = [row.business_unit for row in trainings if row.result == "too_little"]
         silent: dict[str, Silence] = dict.fromkeys(too_little, "too_little_data")
         silent |= dict.fromkeys((one.business_unit for one in states if one.fault is not None), "unusable")
-        speaking = {
-            row.business_unit: expert
-            for row in active
-            if (expert := loaded.get((row.version, row.checksum))) is not None
-        }
         self._tell(tuple(states))
         self._loaded = loaded
         self.experts = Experts(speaking, silent, self._is_off)

@@ -100,7 +100,7 @@ class Wanted:
     until: datetime
     history_days: int
     imported: bool
-    of: Callable[[str], Learning] = lambda _: Learning(imported_history=True)
+    of: Callable[[str], Learning]
 
 
 @dataclass(slots=True)
