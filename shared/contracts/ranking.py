@@ -62,14 +62,3 @@ def lift(ended: Tally, share: float = TOP) -> float | None:
         if left <= 0:
             break
     return (found / wanted) / (followed / leads)
-
-
-def brier(ended: Tally) -> float | None:
-    """The mean squared distance of what was told, as a probability, from what happened: 0 is perfect. None for nobody."""
-    leads = sum(one.leads for one in ended.values())
-    if not leads:
-        return None
-    return (
-        sum(one.followed * (1 - number) ** 2 + (one.leads - one.followed) * number**2 for number, one in ended.items())
-        / leads
-    )

@@ -149,6 +149,7 @@ async def test_the_policy_that_knows_who_buys_has_the_greater_lift(scoring: Scor
                 ended[float(name)] = Ended(before.leads + leads, before.followed + followed)
         found.append((auc(ended) or 0.0, lift(ended) or 0.0))
     assert found[1][0] > found[0][0]
+    assert found[1][1] > found[0][1]
 
 
 async def test_a_lead_whose_horizon_is_not_over_is_held_against_nothing(

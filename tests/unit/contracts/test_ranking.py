@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.ranking import Ended, auc, brier, lift, tally
+from shared.contracts.ranking import Ended, auc, lift, tally
 
 TOLD = st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=40)
 
@@ -43,15 +43,6 @@ def test_lift_takes_those_told_the_same_in_part(told: list[tuple[int, bool]], sh
     whole = int(wanted)
     best = sum(slices[:whole]) + (slices[whole] * (wanted - whole) if whole < len(slices) else 0)
     assert found == pytest.approx(float((best / wanted) / (sum(slices) / len(slices))))
-
-
-@given(st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans()), max_size=30))
-def test_brier_is_the_mean_squared_distance(told: list[tuple[float, bool]]) -> None:
-    found = brier(tally(told))
-    if not told:
-        assert found is None
-    else:
-        assert found == pytest.approx(sum((one - followed) ** 2 for one, followed in told) / len(told))
 
 
 def test_counts_that_were_added_up_give_the_same() -> None:
