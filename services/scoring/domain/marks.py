@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from services.scoring.domain.groups import Lead
 from services.scoring.domain.touches import Touch
@@ -11,7 +11,11 @@ from shared.contracts.marks import Marking
 
 def marking_of(lead: Lead, touches: Sequence[Touch]) -> Marking:
     """What is known of a lead id's mark, from its captures and from what was said about it."""
-    marking = Marking(word=lead.word, word_version=lead.word_version)
+    return with_captures(Marking(word=lead.word, word_version=lead.word_version), touches)
+
+
+def with_captures(marking: Marking, touches: Iterable[Touch]) -> Marking:
+    """A marking with what captures show."""
     for one in touches:
         if one.kind is None:
             marking = marking.captured(one.mark)

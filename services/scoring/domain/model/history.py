@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.scoring.domain.marks import counting_under
+from services.scoring.domain.marks import counting_under, with_captures
 from services.scoring.domain.outcomes import Outcome
 from services.scoring.domain.touches import Touch
 from shared.contracts.marks import Mark, Marking, of_group
@@ -95,10 +95,7 @@ def _joined_at(member: Member, by_id: Mapping[UUID, Member]) -> datetime | None:
 
 
 def _marking(touches: Sequence[Touch], outcomes: Sequence[Outcome]) -> Marking:
-    marking = Marking()
-    for one in touches:
-        if one.kind is None:
-            marking = marking.captured(one.mark)
+    marking = with_captures(Marking(), touches)
     for said in outcomes:
         if said.kind == "marked":
             marking = marking.said(said.mark, said.version or 0)
