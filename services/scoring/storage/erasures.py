@@ -131,9 +131,14 @@ async def scored_before_erasure(tx: Transaction, roots: Collection[UUID]) -> set
     """Of these leads those whose score rests on what they, or who was merged into them, no longer say."""
     rows = await tx.rows(
         """
-        SELECT root.lead_id FROM scoring.leads root
-        WHERE root.lead_id = ANY(CAST(:ids AS uuid[])) AND EXISTS (
-            SELECT FROM scoring.erased e WHERE e.name = CAST(root.lead_id AS text) AND root.scored_at <= e.erased_at)""",
+        WITH member AS (
+            SELECT lead_id, root_id FROM scoring.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))
+            UNION ALL
+            SELECT lead_id, root_id FROM scoring.leads WHERE root_id = ANY(CAST(:ids AS uuid[])) AND root_id <> lead_id
+        )
+        SELECT DISTINCT root.lead_id FROM member
+        JOIN scoring.erased e ON e.name = CAST(member.lead_id AS text)
+        JOIN scoring.leads root ON root.lead_id = member.root_id AND root.scored_at <= e.erased_at""",
         ids=as_array(roots),
     )
     return {row.lead_id for row in rows}

@@ -149,6 +149,16 @@ async def test_an_erased_score_that_what_is_left_makes_again_is_verified(scoring
     assert (audit.unverifiable, audit.checked, audit.differences) == (0, 1, [])
 
 
+async def test_a_score_that_rests_on_what_somebody_erased_had_said_under_another_id_is_not_called_different(
+    scoring: Scoring,
+) -> None:
+    await scoring.take(captured(job_title="Director of tea"), captured("older", "c2", minutes=1))
+    await scoring.take(merged("lead", "older", 1, minutes=2))
+    await scoring.take(order(at(5)))
+    audit = await scoring.audit()
+    assert (audit.differences, audit.unverifiable) == ([], 1)
+
+
 async def test_the_token_for_personal_data_is_asked_for(client: httpx.AsyncClient) -> None:
     answer = await client.post(
         "/v1/people:held", json={"lead_ids": [], "tokens": []}, headers={"Authorization": f"Bearer {'t' * 16}"}
