@@ -18,8 +18,8 @@ from shared.contracts.lifecycle_events import LeadMerged
 from shared.contracts.policy import Policy
 from shared.kit.database import Transaction
 from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.erasing import erase, just_now
 from tests.integration.pipeline.test_commands import do
-from tests.integration.pipeline.test_erasure import erase, just_now
 from tests.support.tables import tables_saying
 from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, at
 
