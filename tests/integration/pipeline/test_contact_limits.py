@@ -14,12 +14,12 @@ from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
 from tests.integration.pipeline.test_routing import with_sections
 from tests.integration.pipeline.test_timers import Work
-from tests.integration.pipeline.test_work_api import app, http, look, work  # noqa: F401
+from tests.integration.pipeline.test_work_api import app, look, work  # noqa: F401
 from tests.unit.pipeline.builders import a_lead, at
 
 
 @pytest.fixture
-def policy() -> Policy:
+def rules() -> Policy:
     return with_sections(
         contact={
             "limits": [{"at_most": 2, "within_hours": 24}],
@@ -29,7 +29,7 @@ def policy() -> Policy:
     )
 
 
-async def counted(http: httpx.AsyncClient, reason: str, outcome: str) -> float:  # noqa: F811
+async def counted(http: httpx.AsyncClient, reason: str, outcome: str) -> float:
     text = (await http.get("/metrics")).text
     return sum(
         sample.value

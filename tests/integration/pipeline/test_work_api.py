@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,51 +10,31 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.pipeline.app import create_app
 from services.pipeline.domain.queue import in_turn
-from services.pipeline.settings import PipelineSettings
 from services.pipeline.storage import queue
 from shared.contracts.policy import Policy
-from tests.integration.pipeline.conftest import TOKEN, Pipeline
+from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
 from tests.integration.pipeline.test_routing import ROUTING, with_sections
 from tests.integration.pipeline.test_timers import FOLLOW_UP, Work
-from tests.unit.pipeline.builders import SECRET, a_lead, a_score, at
+from tests.unit.pipeline.builders import a_lead, a_score, at
 
 
 @pytest.fixture
-def policy() -> Policy:
+def rules() -> Policy:
     return with_sections(routing=ROUTING, follow_up=FOLLOW_UP)
 
 
 @pytest.fixture
-def work(pipeline: Pipeline, policy: Policy) -> Work:
-    return Work(pipeline, policy)
+def work(pipeline: Pipeline, rules: Policy) -> Work:
+    return Work(pipeline, rules)
 
 
 @pytest.fixture
-def app(pipeline: Pipeline, work: Work, policy: Policy, tmp_path: Any) -> FastAPI:
-    file = tmp_path / "policy.yaml"
-    file.write_text(policy.model_dump_json(exclude_none=True))
-    settings = PipelineSettings(
-        database_url=pipeline.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
-        api_token=TOKEN,
-        identity_secret=SECRET.decode(),
-        policy_file=file,
-    )
-    app = create_app(settings)
+def app(app: FastAPI, work: Work) -> FastAPI:
+    """With the time that the test moves."""
     app.state.database.clock = work.clock
     return app
-
-
-@pytest.fixture
-async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://pipeline", headers={"Authorization": f"Bearer {TOKEN}"}
-    ) as client:
-        yield client
-    await app.state.database.close()
 
 
 async def look(http: httpx.AsyncClient, path: str, **query: Any) -> Any:
