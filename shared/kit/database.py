@@ -32,8 +32,8 @@ def as_json(rows: object) -> str:
     return orjson.dumps(rows, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def as_array(ids: Iterable[UUID]) -> str:
-    """UUIDs as the text of a `uuid[]`, a tenth of what the driver needs for as many parameters."""
+def as_array(ids: Iterable[UUID | str]) -> str:
+    """UUIDs, also as text, as the text of a `uuid[]`, a tenth of what the driver needs for as many parameters."""
     return "{" + ",".join(map(str, ids)) + "}"
 
 

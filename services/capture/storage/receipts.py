@@ -13,7 +13,7 @@ from sqlmodel import Field
 from services.capture.domain.reconciliation import LogKey
 from services.capture.domain.terms import Kind
 from services.capture.storage.tables import CaptureTable, moment, number, text
-from shared.kit.database import Database, Transaction
+from shared.kit.database import Database, Transaction, as_array
 
 
 class ReceiptRow(CaptureTable, table=True):
@@ -51,7 +51,7 @@ async def known_digests(tx: Transaction, event_ids: Collection[str]) -> dict[str
         return {}
     rows = await tx.rows(
         "SELECT event_id, digest FROM capture.receipts WHERE event_id = ANY(CAST(:ids AS uuid[]))",
-        ids=_array(event_ids),
+        ids=as_array(event_ids),
     )
     return {str(row.event_id): row.digest for row in rows}
 
@@ -70,7 +70,7 @@ async def with_receipts(database: Database, event_ids: Collection[str], period: 
     rows = await database.rows(
         """SELECT event_id, quarter >= :start AND quarter < :end AS within FROM capture.receipts
            WHERE event_id = ANY(CAST(:ids AS uuid[]))""",
-        ids=_array(event_ids),
+        ids=as_array(event_ids),
         start=None if period is None else period.start,
         end=None if period is None else period.end,
     )
@@ -87,7 +87,7 @@ async def receipts_beside(
            WHERE quarter >= :start AND quarter < :end AND sender = :sender AND business_unit = :unit AND kind = :kind
                AND NOT EXISTS (SELECT 1 FROM unnest(CAST(:ids AS uuid[])) AS named (event_id) WHERE named.event_id = r.event_id)
            LIMIT :limit""",
-        ids=_array(event_ids),
+        ids=as_array(event_ids),
         start=period.start,
         end=period.end,
         sender=sender,
@@ -106,7 +106,3 @@ async def delete_receipts(tx: Transaction, before: datetime, limit: int) -> int:
         {"before": before, "limit": limit},
     )
     return done.rowcount
-
-
-def _array(event_ids: Collection[str]) -> str:
-    return "{" + ",".join(event_ids) + "}"

@@ -73,7 +73,7 @@ async def meet(tx: Transaction, upload_id: UUID, met: Sequence[tuple[str, int]])
         SELECT event_id, line, known FROM capture.upload_rows
         WHERE upload_id = :upload_id AND event_id = ANY(CAST(:ids AS uuid[]))""",
         upload_id=upload_id,
-        ids=as_array(UUID(event_id) for event_id, _ in met),
+        ids=as_array(event_id for event_id, _ in met),
     )
     return {str(row.event_id): (row.line, row.known) for row in rows}
 

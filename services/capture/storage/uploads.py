@@ -167,7 +167,7 @@ async def change_upload(
             "upload_id": upload_id,
             "sender": sender,
             "status": status,
-            "instead_of": "{" + ",".join(instead_of) + "}",
+            "instead_of": list(instead_of),
             "may_backdate": may_backdate,
             "allowed": allowed,
             "now": tx.now,
