@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.capture.domain import Taken
+from services.capture.domain import Refused, Taken
+from services.capture.domain.faults import listed
 from shared.kit.errors import Rejected, Retryable
 
 Answer = dict[str, object]
@@ -47,6 +48,21 @@ def accepted_item(place: int, taken: Taken) -> Answer:
 def refused_item(place: int, error: Rejected) -> Answer:
     """The answer to one of many that is not taken."""
     return {"index": place, "status": error.status, "problem": error.problem()}
+
+
+def refusal(refused: Refused) -> Rejected:
+    """Everything that is wrong with a payload, as one error."""
+    errors = listed(refused.faults)
+    first = refused.faults[0]
+    more = f" There are {len(errors)} faults; `errors` lists all." if len(errors) > 1 else ""
+    return Rejected(
+        f"{first.field} {first.fault}.{more}",
+        status=refused.status,
+        code="forbidden" if refused.status == 403 else "invalid-fields",
+        field=first.field,
+        fix=first.fix,
+        extra={"errors": errors},
+    )
 
 
 def needs_database(what: str, *, otherwise: str = "") -> Rejected:

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.capture.answers import Answer
+from services.capture.answers import Answer, refusal
 from services.capture.domain import IntakeRules, Reason, Refused
 from services.capture.domain.channels import Address, Addresses, Delivery, Draft, Ignored
+from services.capture.domain.faults import listed
 from services.capture.door_counts import DoorCounts
-from services.capture.handlers import Caller, Intake, refusal, submitted
-from services.capture.quarantine import Quarantine, Sent, Whole, encoded
+from services.capture.handlers import Caller, Intake, submitted
+from services.capture.quarantine import Quarantine, Sent, Whole, encoded, faults_of
 from shared.kit.clock import Clock
 from shared.kit.errors import LeadflowError, Rejected
 
@@ -83,12 +84,10 @@ class Deliveries:
             for sent in self._sent(way, body, key, received_at):
                 decision = self._rules.decide(sent.kind, sent.payload, sent.submission, sent.key)
                 if isinstance(decision, Refused):
-                    faults += [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in decision.faults]
+                    faults += listed(decision.faults)
                 tokens += decision.identities if isinstance(decision, Refused) else decision.tokens
         except Rejected as error:
-            listed = [dict(fault) for fault in error.extra.get("errors", ())]
-            alone = {"field": error.field or "body", "fault": error.detail, "fix": error.fix or ""}
-            faults += listed or [alone]
+            faults += faults_of(error)
         return Checked(faults, list(dict.fromkeys(tokens)))
 
     async def release(

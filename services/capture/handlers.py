@@ -15,7 +15,7 @@ from typing import NamedTuple
 import orjson
 from prometheus_client import Counter as Counting
 
-from services.capture.answers import Answer, accepted_item, refused_item, told, unavailable
+from services.capture.answers import Answer, accepted_item, refusal, refused_item, told, unavailable
 from services.capture.domain import IntakeRules, Kind, Refused, Submission, Taken
 from services.capture.domain.channels import Draft
 from services.capture.domain.naming import ItemNames
@@ -107,21 +107,6 @@ def submitted(draft: Draft, caller: Caller, received_at: datetime, country: str 
         draft.is_test,
         draft.hidden_field_filled,
         draft.filled_in_seconds,
-    )
-
-
-def refusal(refused: Refused) -> Rejected:
-    """Everything that is wrong with a payload, as one error."""
-    errors = [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in refused.faults]
-    first = refused.faults[0]
-    more = f" There are {len(errors)} faults; `errors` lists all." if len(errors) > 1 else ""
-    return Rejected(
-        f"{first.field} {first.fault}.{more}",
-        status=refused.status,
-        code="forbidden" if refused.status == 403 else "invalid-fields",
-        field=first.field,
-        fix=first.fix,
-        extra={"errors": errors},
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Row
 from services.capture.answers import needs_database
 from services.capture.deliveries import Deliveries, summary
 from services.capture.domain import IntakeRules, Refused, Submission, merge_patch, redacted
+from services.capture.domain.faults import listed
 from services.capture.domain.values import unknown_field_flag
 from services.capture.handlers import Intake
 from services.capture.quarantine import DELIVERY, MAX_PAYLOAD_BYTES, Sent, encoded
@@ -155,8 +156,7 @@ class Desk:
         decision = self._rules.decide(sent.kind, body, sent.submission, sent.key)
         if not isinstance(decision, Refused):
             return [], list(decision.tokens)
-        faults = [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in decision.faults]
-        return faults, list(decision.identities)
+        return listed(decision.faults), list(decision.identities)
 
     def _body(self, row: Row[Any]) -> object:
         """The payload as it stands, read. Raises `Rejected` where it cannot be used as it is."""

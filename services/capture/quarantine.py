@@ -111,7 +111,7 @@ class Quarantine:
             channel=understood.channel,
             kind=sent.kind,
             reason=reason,
-            faults=_faults(error),
+            faults=faults_of(error),
             submission={name: value for name, value in asdict(submission).items() if name not in _NOT_SUBMITTED},
             size_bytes=len(written or b""),
             whole=written is not None and len(written) == len(kept),
@@ -132,7 +132,7 @@ class Quarantine:
             channel=whole.channel,
             kind=DELIVERY,
             reason=reason,
-            faults=_faults(error),
+            faults=faults_of(error),
             submission=dict(whole.way),
             size_bytes=len(body),
             whole=len(body) == len(kept),
@@ -165,7 +165,8 @@ async def _add(tx: Transaction, entries: Sequence[Quarantined]) -> None:
     await storage.leave_out_erased(tx, [entry.id for entry in entries])
 
 
-def _faults(error: Rejected) -> list[dict[str, str]]:
+def faults_of(error: Rejected) -> list[dict[str, str]]:
+    """What was refused, one entry a field."""
     if listed := error.extra.get("errors"):
         return [dict(fault) for fault in listed]
     fix = error.fix or ""

@@ -33,7 +33,7 @@ def as_json(rows: object) -> str:
 
 
 def as_array(ids: Iterable[UUID | str]) -> str:
-    """UUIDs, also as text, as the text of a `uuid[]`, a tenth of what the driver needs for as many parameters."""
+    """UUIDs, or their texts, as the text of a `uuid[]`, a tenth of what the driver needs for as many parameters."""
     return "{" + ",".join(map(str, ids)) + "}"
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fastapi import Request
 
+from services.capture.answers import refusal
 from services.capture.api.admission import Claim
 from services.capture.api.bodies import Head, feed_body, parse, read_body, refuse_compressed
 from services.capture.api.parts import FormReader, parse_form
@@ -15,7 +16,6 @@ from services.capture.domain import Refused
 from services.capture.domain.channels import Address, Content, Delivery, Draft, Ignored, addressed
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.keys import ApiKey
-from services.capture.handlers import refusal
 from services.capture.settings import CaptureSettings
 from shared.kit.errors import Rejected
 

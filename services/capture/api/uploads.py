@@ -16,6 +16,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
+from services.capture.answers import refusal
 from services.capture.api import Door, RawRoute
 from services.capture.api.bodies import refuse_compressed
 from services.capture.api.upload_body import receive
@@ -23,7 +24,6 @@ from services.capture.api.uploads_schema import OPERATIONS, operation
 from services.capture.domain import Refused
 from services.capture.domain.keys import ApiKey
 from services.capture.domain.uploads import OPTIONS, STATUSES, Options, read_options
-from services.capture.handlers import refusal
 from services.capture.uploads.files import no_room
 from services.capture.uploads.jobs import Received, Sending, UploadJobs
 from services.capture.uploads.preview import Preview

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -12,6 +13,11 @@ class Fault:
     field: str
     fault: str
     fix: str
+
+
+def listed(faults: Iterable[Fault]) -> list[dict[str, str]]:
+    """Faults as answers and entries have them."""
+    return [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in faults]
 
 
 def describe(value: object) -> str:

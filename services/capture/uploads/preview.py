@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from services.capture.domain import IntakeRules, Refused, Submission
+from services.capture.domain.faults import listed
 from services.capture.domain.uploads import Options
 from services.capture.uploads.jobs import Sending, Shown
 from services.capture.uploads.stretches import FileReader
@@ -84,8 +85,7 @@ class Preview:
         submission = Submission(sending.sender, sending.may_backdate, self._clock.now())
         decision = self._rules.decide("lead", body, submission, None)
         if isinstance(decision, Refused):
-            faults = [{"field": one.field, "fault": one.fault, "fix": one.fix} for one in decision.faults]
-            return {"sent": body, "errors": faults}
+            return {"sent": body, "errors": listed(decision.faults)}
         understood: dict[str, Any] = {
             name: value for name, value in decision.event.items() if name not in _HIDDEN and value not in (None, [], {})
         }
