@@ -61,6 +61,17 @@ class Reconciliation:
     async def report(self, period: Period, scope: Scope, zone: str) -> Answer:
         """Counts by hour, sender and kind. Raises `Rejected` for more than an answer holds."""
         behind = await self.behind_records(wait_seconds=0)
+        hours = await self._hours(period, scope, zone)
+        return {
+            "from": period.start,
+            "to": period.end,
+            "time_zone": zone,
+            "totals": _totals(hours),
+            "hours": hours,
+            "log_behind_records": behind,
+        }
+
+    async def _hours(self, period: Period, scope: Scope, zone: str) -> list[Answer]:
         rows: dict[tuple[datetime, str, str], Answer] = {}
         logged = await storage.log_counts(
             self._database,
@@ -89,18 +100,10 @@ class Reconciliation:
                 field="from",
                 fix="Ask for a shorter period, or for one sender.",
             )
-        hours = [
+        return [
             {"hour": hour, "sender": sender, "kind": kind, **_received({**_no_row(), **rows[hour, sender, kind]})}
             for hour, sender, kind in sorted(rows)
         ]
-        return {
-            "from": period.start,
-            "to": period.end,
-            "time_zone": zone,
-            "totals": _totals(hours),
-            "hours": hours,
-            "log_behind_records": behind,
-        }
 
     async def compare(self, claim: Claim) -> Answer:
         """A sender's count against the log's. What was taken in a moment ago is waited for, briefly."""
@@ -135,8 +138,7 @@ class Reconciliation:
             answer["outside_of_period"] = elsewhere
             answer["not_named"] = {"event_ids": beside[:MAX_LISTED], "more": more}
         if claim.period is not None:
-            report = await self.report(claim.period, Scope(claim.sender, None, claim.kind), "UTC")
-            answer["totals"] = report["totals"]
+            answer["totals"] = _totals(await self._hours(claim.period, Scope(claim.sender, None, claim.kind), "UTC"))
         return answer
 
     async def behind_records(self, *, wait_seconds: float) -> int | None:
