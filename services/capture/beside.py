@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -71,7 +71,11 @@ def stand_beside(
     if database is not None:
         retention = Retention(database, clock, _rules(settings), RetentionInstruments(registry))
         letters = Redaction(database, REDACTED, keep=timedelta(days=settings.dead_letter_personal_days))
-        parts = (*parts, lambda: _forgetting(retention), lambda: running(letters.run(), "capture-letters"))
+        parts = (
+            *parts,
+            lambda: running(retention.run(), "capture-retention"),
+            lambda: running(letters.run(), "capture-letters"),
+        )
     return Beside(
         database,
         books,
@@ -130,9 +134,3 @@ def _rules(settings: CaptureSettings) -> tuple[Rule, ...]:
         Rule("uploads", timedelta(days=settings.upload_report_days), storage.delete_uploads),
         Rule("upload_rows", timedelta(0), storage.delete_met_rows),
     )
-
-
-@asynccontextmanager
-async def _forgetting(retention: Retention) -> AsyncIterator[None]:
-    async with running(retention.run(), "capture-retention"):
-        yield

@@ -32,7 +32,7 @@ from services.capture.instruments import BookInstruments
 from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
 from shared.kit.logs import log
-from shared.kit.transient import is_transient
+from shared.kit.transient import is_transient, name_of
 
 E = TypeVar("E")
 K = TypeVar("K", bound=Hashable)
@@ -317,7 +317,7 @@ class Books:
         if not self._told:
             self._told = True
             say = log().warning if is_transient(error) else log().error
-            say("books_wait", place=book.name, error_type=type(getattr(error, "orig", None) or error).__name__)
+            say("books_wait", place=book.name, error_type=name_of(error))
 
 
 def _is_about_entries(error: Exception) -> bool:

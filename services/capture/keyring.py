@@ -27,6 +27,7 @@ from shared.kit.background import running
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.logs import log
+from shared.kit.transient import name_of
 
 READ_ANYWAY_SECONDS = 60.0
 """How often keys are read although nothing says that they were changed; as often it is noted which were used."""
@@ -108,7 +109,7 @@ class KeyRing:
                 told = False
             except Exception as error:
                 if not told:
-                    log().warning("keys_not_read", error_type=type(getattr(error, "orig", None) or error).__name__)
+                    log().warning("keys_not_read", error_type=name_of(error))
                 told = True
             self._tried.set()
             if _now() - self._used_noted_at > READ_ANYWAY_SECONDS:

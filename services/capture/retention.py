@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.capture.instruments import RetentionInstruments
+from shared.kit.background import again_and_again
 from shared.kit.clock import Clock
 from shared.kit.database import Database, Transaction
-from shared.kit.logs import log
 
 LOOK_EVERY_SECONDS = 60.0
 STEP_ROWS = 2_000
@@ -42,12 +42,7 @@ class Retention:
     async def run(self) -> None:
         """Looks once a minute, until it is cancelled."""
         await asyncio.sleep(FIRST_LOOK_SECONDS)
-        while True:
-            try:
-                await self.apply()
-            except Exception as error:
-                log().warning("retention_waits", error_type=type(getattr(error, "orig", None) or error).__name__)
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+        await again_and_again(self.apply, LOOK_EVERY_SECONDS, "retention_waits")
 
     async def apply(self) -> None:
         """Forgets what is due, in short transactions with pauses between them. What is left waits for the next look."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from shared.kit.errors import Retryable
 from shared.kit.logs import log
-from shared.kit.transient import is_transient
+from shared.kit.transient import is_transient, name_of
 
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def running(work: Coroutine[None, None, None], name: str) -> AsyncIterator
             await task
 
 
-async def again_and_again(once: Callable[[], Awaitable[None]], every_seconds: float, complaint: str) -> None:
+async def again_and_again(once: Callable[[], Awaitable[object]], every_seconds: float, complaint: str) -> None:
     """Does something now and then until it is cancelled. A failure is told as `complaint` when it begins, a warning where
     waiting helps, and what was due waits for the next time."""
     told = False
@@ -35,5 +35,5 @@ async def again_and_again(once: Callable[[], Awaitable[None]], every_seconds: fl
             if not told:
                 told = True
                 away = isinstance(error, Retryable) or is_transient(error)
-                (log().warning if away else log().error)(complaint, error_type=type(error).__name__)
+                (log().warning if away else log().error)(complaint, error_type=name_of(error))
         await asyncio.sleep(every_seconds)

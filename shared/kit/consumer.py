@@ -30,7 +30,7 @@ from shared.kit.processing import BatchProcessor, Handle, Parse
 from shared.kit.reading import Reader
 from shared.kit.settings import ServiceSettings
 from shared.kit.subscription import Rebalances, subscribe
-from shared.kit.transient import is_transient
+from shared.kit.transient import is_transient, name_of
 
 GATHER_BELOW_RECORDS = 500
 GATHER_SECONDS = 0.02
@@ -207,7 +207,7 @@ class Consumer:
         self.tried_at = time.monotonic()
         self.waiting_since = self.waiting_since or time.monotonic()
         pause = min(0.1 * 2 ** min(self._attempt, 6), 5.0) * random.uniform(0.7, 1.3)
-        kind = type(getattr(error, "orig", None) or error).__name__
+        kind = name_of(error)
         self.instruments.retries.labels(reason=kind if is_transient(error) else "unexpected").inc()
         if self._attempt <= 3 or self._attempt % 20 == 0:
             reason, detail = describe(error)

@@ -3,7 +3,6 @@ left can still be tried again. `<schema>.erased` has the names, with a moment ea
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,10 +10,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from shared.kit.background import again_and_again
 from shared.kit.database import Database, Transaction
-from shared.kit.logs import log
 from shared.kit.records import content_of
-from shared.kit.transient import is_transient
 
 Redacted = Mapping[str, Callable[[bytes], bytes | None]]
 """By topic, what may be kept of a record's bytes, None where nothing can."""
@@ -99,13 +97,7 @@ class Redaction:
 
     async def run(self) -> None:
         """Goes on until it is cancelled. While the database is away, nothing is due."""
-        while True:
-            try:
-                await self.once()
-            except Exception as error:
-                away = is_transient(error)
-                (log().info if away else log().error)("letters_not_redacted", error_type=type(error).__name__)
-            await asyncio.sleep(EVERY_SECONDS)
+        await again_and_again(self.once, EVERY_SECONDS, "letters_not_redacted")
 
     async def once(self) -> int:
         """Everything that is due now; how many letters it left less of."""

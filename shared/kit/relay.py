@@ -24,6 +24,7 @@ from shared.kit.frames import Outgoing, unpack
 from shared.kit.instruments import OutboxInstruments
 from shared.kit.logs import log
 from shared.kit.producer import Producer
+from shared.kit.transient import name_of
 
 ROWS_AT_ONCE = 20
 
@@ -69,7 +70,7 @@ class Relay:
                 raise
             except Exception as error:
                 if not self.failing:
-                    log().warning("relay_postponed", error_type=type(getattr(error, "orig", None) or error).__name__)
+                    log().warning("relay_postponed", error_type=name_of(error))
                 self.failing = True
             finally:
                 self._instruments.leading.set(0)

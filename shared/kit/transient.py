@@ -40,3 +40,8 @@ def is_transient(error: BaseException) -> bool:
             error, aiokafka.errors.KafkaConnectionError | aiokafka.errors.KafkaTimeoutError
         )
     return False
+
+
+def name_of(error: BaseException) -> str:
+    """The kind of an error, for logs and labels: the driver's word where it was wrapped."""
+    return type(getattr(error, "orig", None) or error).__name__

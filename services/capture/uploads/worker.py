@@ -27,7 +27,7 @@ from services.capture.uploads.stretches import FileReader
 from shared.kit.database import Database
 from shared.kit.errors import Retryable
 from shared.kit.logs import log
-from shared.kit.transient import is_transient
+from shared.kit.transient import is_transient, name_of
 from shared.tabular.apart import prepare_apart
 from shared.tabular.errors import Unreadable
 from shared.tabular.preparing import MAX_UNPACKED_BYTES, Prepared
@@ -96,7 +96,7 @@ class UploadWorker:
 
     def _tell(self, error: Exception) -> None:
         if not isinstance(error, Retryable) and not is_transient(error):
-            log().error("upload_worker_failed", error_type=type(getattr(error, "orig", None) or error).__name__)
+            log().error("upload_worker_failed", error_type=name_of(error))
 
     async def _work(self) -> bool:
         """One job, as far as it goes; False where there is none."""
