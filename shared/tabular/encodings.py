@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from itertools import pairwise
 
+from shared.tabular.errors import Unreadable
+
 SAMPLE_BYTES = 1 << 20
 
 _MARKS = (
@@ -30,6 +32,14 @@ def known_encoding(name: str) -> str:
     if not found.startswith(_OF_FILES) or found == "utf-7":
         raise ValueError(f"{name[:40]!r} is no encoding of files; write one such as utf-8, windows-1256 or utf-16")
     return found
+
+
+def encoding_named(name: str) -> str:
+    """The same for whoever reads a file by it. Raises `Unreadable`."""
+    try:
+        return known_encoding(name)
+    except ValueError as error:
+        raise Unreadable(f"{error}.", "Name the encoding the file is in, or none, and it is found out.") from None
 
 
 def encoding_of(sample: bytes) -> str:

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from shared.tabular.encodings import SAMPLE_BYTES, encoding_of, known_encoding
+from shared.tabular.encodings import SAMPLE_BYTES, encoding_named, encoding_of
 from shared.tabular.errors import Unreadable
 from shared.tabular.preparing import Prepared, in_utf8, is_packed, is_workbook
 from shared.tabular.spreadsheet import check_archive
@@ -26,10 +26,7 @@ def beginning_of(path: Path, target: Path, *, encoding: str | None = None) -> Pr
             sample = (cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_packed(head) else raw).read(SAMPLE_BYTES)
         except (OSError, EOFError, zlib.error):
             raise Unreadable("The file is damaged: it does not unpack.", "Send it again.") from None
-    try:
-        found = encoding_of(sample) if encoding is None else known_encoding(encoding)
-    except ValueError as error:
-        raise Unreadable(f"{error}.", "Name the encoding the file is in, or none, and it is found out.") from None
+    found = encoding_of(sample) if encoding is None else encoding_named(encoding)
     text = b"".join(in_utf8(sample, found))
     if len(sample) == SAMPLE_BYTES:
         text = text[: text.rfind(b"\n") + 1] or text

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from shared.tabular.encodings import SAMPLE_BYTES, encoding_of, known_encoding
+from shared.tabular.encodings import SAMPLE_BYTES, encoding_named, encoding_of
 from shared.tabular.errors import Unreadable
 from shared.tabular.source import SourceFile
 
@@ -71,10 +71,7 @@ def prepare(
 ) -> Prepared:
     """Writes the file anew, as it can be read. Raises `Unreadable`, also where a text becomes more than `max_bytes`."""
     if encoding is not None:
-        try:
-            encoding = known_encoding(encoding)
-        except ValueError as error:
-            raise Unreadable(f"{error}.", "Name the encoding the file is in, or none, and it is found out.") from None
+        encoding = encoding_named(encoding)
     head = _head(path)
     if is_workbook(head):
         return Prepared(target, "spreadsheet", "utf-8", _from_spreadsheet(path, target, sheet))
