@@ -14,6 +14,7 @@ from shared.contracts.topics import CAPTURE_LEADS
 from shared.kit.clock import FakeClock
 from tests.faults.harness.postgres import FaultyPostgres, running_faulty_postgres
 from tests.integration.capture.quarantine_door import Door
+from tests.integration.capture.uploading import Place, Uploads
 from tests.support.brokers import fresh_broker
 from tests.support.choice import Server
 from tests.support.patience import eventually
@@ -65,3 +66,14 @@ async def door(migrated_database: Callable[..., str], log: FakeLog) -> AsyncIter
 @pytest.fixture
 def log() -> FakeLog:
     return FakeLog()
+
+
+@pytest.fixture
+def place(migrated_database: Callable[..., str], tmp_path: Path) -> Place:
+    return Place(migrated_database("capture"), tmp_path)
+
+
+@pytest.fixture
+async def uploads(place: Place) -> AsyncIterator[Uploads]:
+    async with place.capture() as capture:
+        yield capture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zipfile
-from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -17,17 +16,6 @@ from tests.integration.capture.uploading import MAX_BYTES, OPERATOR, Place, Uplo
 from tests.support.patience import eventually
 from tests.support.workbooks import Cell, write_workbook
 from tests.unit.capture.fakes import FULL_KEY, PLAIN_KEY, problem
-
-
-@pytest.fixture
-def place(migrated_database: Callable[..., str], tmp_path: Path) -> Place:
-    return Place(migrated_database("capture"), tmp_path)
-
-
-@pytest.fixture
-async def uploads(place: Place) -> AsyncIterator[Uploads]:
-    async with place.capture() as capture:
-        yield capture
 
 
 async def test_a_file_is_imported_behind_its_answer(uploads: Uploads) -> None:

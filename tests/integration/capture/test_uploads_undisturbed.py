@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -22,17 +20,6 @@ from tests.faults.harness.postgres import FaultyPostgres
 from tests.integration.capture.uploading import OPERATOR, Place, Uploads, people, table
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import NOW, problem
-
-
-@pytest.fixture
-def place(migrated_database: Callable[..., str], tmp_path: Path) -> Place:
-    return Place(migrated_database("capture"), tmp_path)
-
-
-@pytest.fixture
-async def uploads(place: Place) -> AsyncIterator[Uploads]:
-    async with place.capture() as capture:
-        yield capture
 
 
 async def test_a_stretch_finds_room_where_little_may_be_in_flight(place: Place) -> None:
