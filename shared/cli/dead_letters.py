@@ -15,13 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import CommandFailed, Refused, ServiceClient, explained
-from shared.cli.local.credentials import API_TOKEN
-from shared.cli.settings import cli_settings
+from shared.cli.operating import FAILED_EXIT_CODE, of_each, operator_client
 
 app = typer.Typer(help="Look at, mend and retry records that could not be processed.", no_args_is_help=True)
 
 PAGE = 500
-FAILED_EXIT_CODE = 1
 
 
 class Keeper(StrEnum):
@@ -45,29 +43,14 @@ OneService = Annotated[Keeper, typer.Option("--service", help="The service that 
 Letter = Annotated[int, typer.Argument(help="Its id, as `list` shows it.")]
 
 
-def client_of(service: Keeper) -> ServiceClient:
-    """A client for the service's API."""
-    settings = cli_settings()
-    return ServiceClient(
-        service.value, settings.url(service.value), settings.api_token, patience_seconds=5.0, credential=API_TOKEN
-    )
-
-
 async def letters(client: ServiceClient, status: Status = Status.OPEN) -> AsyncIterator[dict[str, Any]]:
-    """Every dead letter of a service, oldest first, page by page; none of a capture that reads nothing back."""
-    cursor = 0
-    while True:
-        try:
-            page = await client.get("/v1/dead-letters", status=status.value, cursor=cursor, limit=PAGE)
-        except Refused as refusal:
-            if refusal.status == 404:
-                return
-            raise
-        for letter in page["items"]:
+    """Every dead letter of a service, oldest first; none of a capture that reads nothing back."""
+    try:
+        async for letter in client.items("/v1/dead-letters", status=status.value, limit=PAGE):
             yield letter
-        if page.get("next_cursor") is None:
-            return
-        cursor = page["next_cursor"]
+    except Refused as refusal:
+        if refusal.status != 404:
+            raise
 
 
 @app.command("list")
@@ -86,7 +69,7 @@ async def _list(services: list[Keeper], status: Status, limit: int) -> None:
     more = []
     for service in services:
         shown = 0
-        async with client_of(service) as client:
+        async with operator_client(service.value) as client:
             async for letter in letters(client, status):
                 if shown == limit:
                     more.append(service.value)
@@ -113,7 +96,7 @@ def show(letter: Letter, service: OneService) -> None:
 
 
 async def _show(service: Keeper, letter: int) -> Any:
-    async with client_of(service) as client:
+    async with operator_client(service.value) as client:
         return await client.get(f"/v1/dead-letters/{letter}")
 
 
@@ -140,20 +123,14 @@ def redrive(
 
 
 async def _redrive(service: Keeper, wanted: list[int] | None, mended: str | None) -> int:
-    console, done, failed = Console(), 0, 0
-    async with client_of(service) as client:
+    async with operator_client(service.value) as client:
+
+        async def act(letter: int) -> str:
+            answer = await client.post(f"/v1/dead-letters/{letter}:redrive", {"value": mended} if mended else {})
+            return f"{answer.get('status')} ({answer.get('outcome')})"
+
         ids = wanted if wanted is not None else [letter["id"] async for letter in letters(client)]
-        for letter in ids:
-            try:
-                answer = await client.post(f"/v1/dead-letters/{letter}:redrive", {"value": mended} if mended else {})
-            except Refused as refusal:
-                failed += 1
-                console.print(f"[red]{letter}:[/] {escape(refusal.problem)}", soft_wrap=True)
-            else:
-                done += 1
-                console.print(f"{letter}: {escape(str(answer.get('status')))} ({escape(str(answer.get('outcome')))})")
-    console.print(f"{done} redriven, {failed} still dead.")
-    return failed
+        return await of_each(ids, act, done="redriven", left="still dead")
 
 
 @app.command()
@@ -164,7 +141,7 @@ def drop(service: OneService, letter: Annotated[list[int], typer.Argument(help="
 
 
 async def _drop(service: Keeper, ids: list[int]) -> None:
-    async with client_of(service) as client:
+    async with operator_client(service.value) as client:
         for letter in ids:
             await client.post(f"/v1/dead-letters/{letter}:drop", {})
             Console().print(f"{letter}: dropped")

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -137,6 +137,17 @@ class ServiceClient:
         """The JSON answer to a GET; parameters that are None are left out."""
         given = {name: value for name, value in params.items() if value is not None}
         return self._body(self._checked(await self.send("GET", path, params=given)))
+
+    async def items(self, path: str, *, cursor: str = "cursor", **params: Any) -> AsyncIterator[dict[str, Any]]:
+        """Everything that a list has, page by page. `cursor` is what the list calls the place where a page begins."""
+        place = None
+        while True:
+            page = await self.get(path, **{**params, cursor: place})
+            for item in page["items"]:
+                yield item
+            place = page[f"next_{cursor}"]
+            if place is None:
+                return
 
     async def post(self, path: str, document: Any, *, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer to a POST of a JSON document."""

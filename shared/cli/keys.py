@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.cli.http import CommandFailed, ServiceClient, explained
-from shared.cli.local.credentials import API_TOKEN
-from shared.cli.settings import cli_settings
+from shared.cli.http import CommandFailed, explained
+from shared.cli.operating import operator_client
 
 app = typer.Typer(help="Make, list, rotate and revoke the API keys of those who send.", no_args_is_help=True)
 
@@ -23,14 +22,6 @@ PAGE = 1_000
 
 Prefix = Annotated[str, typer.Argument(help="Its public beginning, as `list` shows it.")]
 Expires = Annotated[str | None, typer.Option("--expires", help="When it ends: 90d, 12h, or 2027-01-31T00:00:00Z.")]
-
-
-def operator_client() -> ServiceClient:
-    """A client of capture that comes as the operator, with the deployment's token."""
-    settings = cli_settings()
-    return ServiceClient(
-        "capture", settings.url("capture"), settings.api_token, patience_seconds=5.0, credential=API_TOKEN
-    )
 
 
 def duration(text: str, option: str) -> timedelta:
@@ -112,20 +103,13 @@ def listing(
 
 
 async def _post(path: str, document: dict[str, Any]) -> Any:
-    async with operator_client() as client:
+    async with operator_client("capture") as client:
         return await client.post(path, document)
 
 
 async def _list(sender: str | None) -> list[dict[str, Any]]:
-    keys: list[dict[str, Any]] = []
-    after: str | None = None
-    async with operator_client() as client:
-        while True:
-            page = await client.get("/v1/keys", sender=sender, after=after, limit=PAGE)
-            keys += page["items"]
-            after = page["next_after"]
-            if after is None:
-                return keys
+    async with operator_client("capture") as client:
+        return [key async for key in client.items("/v1/keys", cursor="after", sender=sender, limit=PAGE)]
 
 
 def _show(made: dict[str, Any]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -13,14 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.cli.http import CommandFailed, Refused, ServiceClient, explained
-from shared.cli.local.credentials import API_TOKEN
-from shared.cli.settings import cli_settings
+from shared.cli.http import CommandFailed, explained
+from shared.cli.operating import FAILED_EXIT_CODE, By, of_each, operator_client
 
 app = typer.Typer(help="Look at leads that are held out as tests or spam, and release them.", no_args_is_help=True)
 
+PATH = "/v1/leads"
 PAGE = 500
-FAILED_EXIT_CODE = 1
 
 
 class Mark(StrEnum):
@@ -34,31 +32,11 @@ Leads = Annotated[list[str], typer.Argument(help="Their ids.")]
 Unit = Annotated[str | None, typer.Option("--unit", help="Only those of this business unit.")]
 Only = Annotated[Mark | None, typer.Option("--mark", help="Only those held out as this.")]
 Note = Annotated[str | None, typer.Option(help="Why; put on record. No names, no addresses.")]
-By = Annotated[
-    str, typer.Option("--by", help="Who does this; put on record.", default_factory=lambda: getpass.getuser())
-]
 
 
-def client() -> ServiceClient:
-    """A client of pipeline, which keeps what people say of leads."""
-    settings = cli_settings()
-    return ServiceClient(
-        "pipeline", settings.url("pipeline"), settings.api_token, patience_seconds=5.0, credential=API_TOKEN
-    )
-
-
-async def marked(pipeline: ServiceClient, mark: Mark | None, unit: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Every lead that is held out, oldest first, page by page."""
-    cursor = None
-    while True:
-        page = await pipeline.get(
-            "/v1/leads", mark=mark.value if mark else "any", business_unit=unit, cursor=cursor, limit=PAGE
-        )
-        for lead in page["items"]:
-            yield lead
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return
+def asked(mark: Mark | None, unit: str | None) -> dict[str, Any]:
+    """Every lead that is held out, as this or at all, oldest first."""
+    return {"mark": mark.value if mark else "any", "business_unit": unit, "limit": PAGE}
 
 
 @app.command("list")
@@ -75,8 +53,8 @@ def listing(
 async def _list(mark: Mark | None, unit: str | None, limit: int) -> None:
     table = Table("lead", "unit", "mark", "channel", "source", "created")
     more = False
-    async with client() as pipeline:
-        async for lead in marked(pipeline, mark, unit):
+    async with operator_client("pipeline") as pipeline:
+        async for lead in pipeline.items(PATH, **asked(mark, unit)):
             if table.row_count == limit:
                 more = True
                 break
@@ -125,23 +103,17 @@ async def _release(
 ) -> int:
     ids = wanted
     if ids is None:
-        async with client() as pipeline:
-            ids = [one["lead_id"] async for one in marked(pipeline, mark, unit)]
+        async with operator_client("pipeline") as pipeline:
+            ids = [one["lead_id"] async for one in pipeline.items(PATH, **asked(mark, unit))]
     return await _say(ids, "release", said, by, "released")
 
 
 async def _say(leads: list[str], command: str, said: Mapping[str, str], by: str, outcome: str) -> int:
     """Says it of each; how many of them that was refused for."""
-    console, done, refused = Console(highlight=False), 0, 0
-    async with client() as pipeline:
-        for one in leads:
-            try:
-                await pipeline.post(f"/v1/leads/{one}:{command}", said, headers={"Leadflow-Actor": by})
-            except Refused as refusal:
-                refused += 1
-                console.print(f"[red]{escape(one)}:[/] {escape(refusal.problem)}", soft_wrap=True)
-            else:
-                done += 1
-                console.print(f"{escape(one)}: {outcome}", soft_wrap=True)
-    console.print(f"{done} {outcome}, {refused} left as they were.")
-    return refused
+    async with operator_client("pipeline") as pipeline:
+
+        async def act(lead: str) -> str:
+            await pipeline.post(f"{PATH}/{lead}:{command}", said, headers={"Leadflow-Actor": by})
+            return outcome
+
+        return await of_each(leads, act, done=outcome, left="left as they were")

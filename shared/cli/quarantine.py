@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-from collections.abc import AsyncIterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.cli.http import CommandFailed, Refused, ServiceClient, explained
-from shared.cli.keys import operator_client
+from shared.cli.http import CommandFailed, explained
+from shared.cli.operating import FAILED_EXIT_CODE, By, of_each, operator_client
 
 app = typer.Typer(help="Look at, mend and release what could not be taken in.", no_args_is_help=True)
 
+PATH = "/v1/quarantine"
 PAGE = 500
-FAILED_EXIT_CODE = 1
 
 
 class Status(StrEnum):
@@ -44,21 +42,6 @@ class Reason(StrEnum):
 
 Entry = Annotated[str, typer.Argument(help="Its id, as `list` shows it and the sender was told it.")]
 Entries = Annotated[list[str], typer.Argument(help="Their ids.")]
-By = Annotated[
-    str, typer.Option("--by", help="Who does this; put on record.", default_factory=lambda: getpass.getuser())
-]
-
-
-async def entries(client: ServiceClient, **asked: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Every entry that fits, oldest first, page by page."""
-    cursor = None
-    while True:
-        page = await client.get("/v1/quarantine", cursor=cursor, limit=PAGE, **asked)
-        for entry in page["items"]:
-            yield entry
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return
 
 
 @app.command("list")
@@ -76,8 +59,9 @@ def listing(
 async def _list(status: Status, reason: Reason | None, sender: str | None, limit: int) -> None:
     table = Table("id", "received", "times", "sender", "unit", "channel", "kind", "reason", "faults")
     more = False
-    async with operator_client() as client:
-        async for one in entries(client, status=status.value, reason=reason and reason.value, sender=sender):
+    async with operator_client("capture") as client:
+        asked: dict[str, Any] = {"status": status.value, "reason": reason and reason.value, "sender": sender}
+        async for one in client.items(PATH, limit=PAGE, **asked):
             if table.row_count == limit:
                 more = True
                 break
@@ -108,10 +92,10 @@ def show(
 
 
 async def _show(entry: str, by: str, reveal: bool) -> Any:
-    async with operator_client() as client:
+    async with operator_client("capture") as client:
         answer = await client.send(
             "GET",
-            f"/v1/quarantine/{entry}",
+            f"{PATH}/{entry}",
             params={"reveal": "true"} if reveal else None,
             headers={"Leadflow-Actor": by},
         )
@@ -170,22 +154,16 @@ def release(
 
 
 async def _release(wanted: list[str] | None, sender: str | None, by: str) -> int:
-    console, done, refused = Console(), 0, 0
-    async with operator_client() as client:
+    async with operator_client("capture") as client:
+
+        async def act(entry: str) -> str:
+            answer = await client.post(f"{PATH}/{entry}:release", {}, headers={"Leadflow-Actor": by})
+            return f"released as event {answer['event_id']}"
+
         ids = wanted
         if ids is None:
-            ids = [one["id"] async for one in entries(client, status="open", sender=sender)]
-        for one in ids:
-            try:
-                answer = await client.post(f"/v1/quarantine/{one}:release", {}, headers={"Leadflow-Actor": by})
-            except Refused as refusal:
-                refused += 1
-                console.print(f"[red]{escape(one)}:[/] {escape(refusal.problem)}", soft_wrap=True)
-            else:
-                done += 1
-                console.print(f"{escape(one)}: released as event {escape(str(answer['event_id']))}", soft_wrap=True)
-    console.print(f"{done} released, {refused} still in quarantine.")
-    return refused
+            ids = [one["id"] async for one in client.items(PATH, status="open", sender=sender, limit=PAGE)]
+        return await of_each(ids, act, done="released", left="still in quarantine")
 
 
 @app.command()
@@ -202,8 +180,8 @@ def drop(
 
 
 async def _command(entry: str, command: str, by: str, body: dict[str, Any]) -> Any:
-    async with operator_client() as client:
-        return await client.post(f"/v1/quarantine/{entry}:{command}", body, headers={"Leadflow-Actor": by})
+    async with operator_client("capture") as client:
+        return await client.post(f"{PATH}/{entry}:{command}", body, headers={"Leadflow-Actor": by})
 
 
 def assigned(assignments: list[str]) -> dict[str, Any]:

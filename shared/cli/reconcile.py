@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import CommandFailed, ServiceClient, explained
-from shared.cli.keys import operator_client
+from shared.cli.operating import operator_client
 from shared.cli.settings import cli_settings
 
 IDS_AT_ONCE = 50_000
@@ -78,7 +78,7 @@ def _client() -> ServiceClient:
     """The operator, who sees everybody, else the sender whose key is known."""
     settings = cli_settings()
     if settings.api_token:
-        return operator_client()
+        return operator_client("capture")
     return ServiceClient("capture", settings.url("capture"), settings.capture_key, patience_seconds=5.0)
 
 

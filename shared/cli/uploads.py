@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -181,23 +180,11 @@ async def _show(upload_id: str, operator: bool, *, wait: bool) -> None:
 async def _list(operator: bool, status: str | None, limit: int) -> list[dict[str, Any]]:
     async with client_of(operator=operator) as client:
         found = []
-        async for job in jobs(client, status=status):
+        async for job in client.items("/v1/uploads", cursor="before", status=status, limit=PAGE):
             found.append(job)
             if len(found) >= limit:
                 break
         return found
-
-
-async def jobs(client: ServiceClient, **asked: str | None) -> AsyncIterator[dict[str, Any]]:
-    """Every upload that fits, the newest first, page by page."""
-    before = None
-    while True:
-        page = await client.get("/v1/uploads", before=before, limit=PAGE, **asked)
-        for job in page["items"]:
-            yield job
-        before = page["next_before"]
-        if before is None:
-            return
 
 
 async def _command(upload_id: str, verb: str, operator: bool) -> None:

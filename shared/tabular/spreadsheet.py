@@ -94,7 +94,7 @@ def convert(source: Path, target: BinaryIO, sheet: str | None) -> dict[str, obje
 
 def check_archive(source: Path) -> None:
     """A workbook is a packed archive. Raises `Unreadable` for one that unpacks to more than anybody types, or that begins
-    like an archive and is none."""
+    like an archive and is none, is damaged, or asks for a version of the format that the library does not read."""
     with source.open("rb") as content:
         if not content.read(4).startswith(_ARCHIVE):
             return

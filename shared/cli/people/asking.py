@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -31,9 +30,6 @@ Sender = Annotated[
     str | None, typer.Option("--sender", help="PERSON is the id that this sender gave somebody.", show_default=False)
 ]
 Unit = Annotated[str | None, typer.Option("--business-unit", help="Look in this unit alone, instead of in all.")]
-By = Annotated[
-    str, typer.Option("--by", help="Who does this; put on record.", default_factory=lambda: getpass.getuser())
-]
 
 
 def person(who: str, sender: str | None, unit: str | None) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import CommandFailed, ServiceClient, explained
-from shared.cli.people.asking import By, Sender, Unit, Who, held_elsewhere, person, services
+from shared.cli.operating import By
+from shared.cli.people.asking import Sender, Unit, Who, held_elsewhere, person, services
 from shared.cli.people.log import Remainder, remainders
 
 app = typer.Typer(help="Who was erased, when and why, and what is left of it.", no_args_is_help=True)

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from shared.cli.http import CommandFailed, Refused, ServiceClient, explained
-from shared.cli.people.asking import By, Sender, Unit, Who, held_elsewhere, person, services
+from shared.cli.operating import By
+from shared.cli.people.asking import Sender, Unit, Who, held_elsewhere, person, services
 
 NOBODY_EXIT_CODE = 1
 ABOUT = {

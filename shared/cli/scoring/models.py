@@ -15,8 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import explained
+from shared.cli.operating import whoever
 from shared.cli.scoring.explaining import scoring_client
-from shared.cli.scoring.training import figure, whoever
+from shared.cli.scoring.training import figure
 
 app = typer.Typer(help="The models that were learned, and which of them speak.", no_args_is_help=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
 from typing import Annotated, Any
 
@@ -15,10 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import explained
+from shared.cli.operating import FAILED_EXIT_CODE, whoever
 from shared.cli.scoring.explaining import scoring_client
 
 LOOK_SECONDS = 1.0
-FAILED_EXIT_CODE = 1
 
 
 @explained
@@ -42,14 +41,6 @@ def train(
         console.print(f"Training {done['id']} is {done['status']}; see it: leadflow scoring models list")
     if done["status"] == "failed":
         raise typer.Exit(FAILED_EXIT_CODE)
-
-
-def whoever() -> str:
-    """Who runs this, as the registry will name them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "command line"
 
 
 async def _train(asked: dict[str, Any], wait: bool) -> dict[str, Any]:

@@ -56,3 +56,19 @@ def test_a_problem_names_its_field_once() -> None:
     )
     assert problem_text({"field": "phone", "detail": "phone is too long"}) == "phone is too long"
     assert problem_text({}) == "no reason was given"
+
+
+@pytest.mark.parametrize("cursor", ["cursor", "after"])
+async def test_a_list_is_read_page_by_page(cursor: str) -> None:
+    service = FakeService(
+        (200, {"items": [{"id": "1"}, {"id": "2"}], f"next_{cursor}": "c"}),
+        (200, {"items": [{"id": "3"}], f"next_{cursor}": None}),
+    )
+    async with service.client() as client:
+        asked = {"status": "open", "sender": None, "limit": 500}
+        found = [one["id"] async for one in client.items("/v1/quarantine", cursor=cursor, **asked)]
+    assert found == ["1", "2", "3"]
+    assert [dict(request.url.params) for request in service.requests] == [
+        {"status": "open", "limit": "500"},
+        {"status": "open", "limit": "500", cursor: "c"},
+    ]

@@ -1,4 +1,4 @@
-"""What the command line makes of `--set`, and what it asks capture for."""
+"""What the command line makes of `--set`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from shared.cli.http import CommandFailed
-from shared.cli.quarantine import assigned, entries
-from tests.unit.cli.fake_service import FakeService
+from shared.cli.quarantine import assigned
 
 
 @pytest.mark.parametrize(
@@ -31,17 +30,3 @@ def test_an_assignment_that_names_no_field_is_refused_with_a_fix(given: list[str
     with pytest.raises(CommandFailed) as refused:
         assigned(given)
     assert refused.value.fix
-
-
-async def test_entries_are_read_page_by_page() -> None:
-    service = FakeService(
-        (200, {"items": [{"id": "1"}, {"id": "2"}], "next_cursor": "c"}),
-        (200, {"items": [{"id": "3"}], "next_cursor": None}),
-    )
-    async with service.client() as client:
-        found = [one["id"] async for one in entries(client, status="open", sender=None)]
-    assert found == ["1", "2", "3"]
-    assert [dict(request.url.params) for request in service.requests] == [
-        {"status": "open", "limit": "500"},
-        {"status": "open", "limit": "500", "cursor": "c"},
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from shared.tabular.mapping_file import parse_mapping
 from shared.tabular.plain import Shape
 from shared.tabular.preparing import needs_preparing, prepare
 from shared.tabular.source import Row
+from shared.tabular.spreadsheet import check_archive
 from tests.support.workbooks import write_workbook
 
 PERSIAN = "نام,ایمیل\nعلی کریمی,ali@example.com\nزهرا گلچین,zahra@example.com\n"
@@ -200,3 +202,24 @@ def test_marked_and_unicode_files_come_out_as_they_were_written(
     folder = tmp_path_factory.mktemp("text")
     copy = prepare(written(folder / "a", text.encode(encoding)), folder / "b", encoding=encoding)
     assert copy.path.read_text("utf-8-sig") == text.removeprefix("\ufeff") or text.startswith("\ufeff")
+
+
+def asks_for_version(number: int) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    content = bytearray(packed.getvalue())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 6 : entry + 8] = number.to_bytes(2, "little")  # what it takes to unpack this, in tenths
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"PK\x03\x04 and no more", asks_for_version(990), asks_for_version(20)[:-30]],
+    ids=["not an archive", "of a later version", "cut short"],
+)
+def test_an_archive_that_cannot_be_opened_is_told_as_no_workbook(tmp_path: Path, content: bytes) -> None:
+    check_archive(written(tmp_path / "sound.xlsx", asks_for_version(20)))
+    with pytest.raises(Unreadable, match="workbook"):
+        check_archive(written(tmp_path / "people.xlsx", content))
