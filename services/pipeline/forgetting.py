@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,11 +9,9 @@ from datetime import timedelta
 from services.pipeline.erasing import Fingerprint, stripped
 from services.pipeline.storage import erasures
 from shared.contracts.personal import REDACTED
-from shared.kit.background import running
+from shared.kit.background import again_and_again, running
 from shared.kit.database import Database, Transaction
-from shared.kit.logs import log
 from shared.kit.redaction import Redaction
-from shared.kit.transient import is_transient
 
 EVERY_SECONDS = 60.0
 AT_ONCE = 500
@@ -32,7 +29,8 @@ class Forgetting:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Looks every minute until the context ends."""
-        async with running(self._run(), "pipeline-waiting"), running(self._letters.run(), "pipeline-letters"):
+        waiting = again_and_again(self.once, EVERY_SECONDS, "waiting_not_forgotten")
+        async with running(waiting, "pipeline-waiting"), running(self._letters.run(), "pipeline-letters"):
             yield
 
     async def once(self) -> int:
@@ -48,13 +46,3 @@ class Forgetting:
         rows = await erasures.waiting_since(tx, tx.now - self._waiting, AT_ONCE)
         await erasures.strip_waiting(tx, [stripped(row, self._fingerprint) for row in rows])
         return len(rows)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except Exception as error:
-                (log().info if is_transient(error) else log().error)(
-                    "waiting_not_forgotten", error_type=type(error).__name__
-                )
-            await asyncio.sleep(EVERY_SECONDS)

@@ -15,10 +15,9 @@ from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.watching import Watch
 from services.scoring.instruments import ModelInstruments
 from services.scoring.models import Models, whose
-from shared.kit.background import running
+from shared.kit.background import again_and_again, running
 from shared.kit.database import Database, Transaction
 from shared.kit.logs import log
-from shared.kit.transient import is_transient
 
 PAGE = 100
 
@@ -89,14 +88,6 @@ class Watching:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Looks until the context ends."""
-        async with running(self._look_often(), "scoring-watching"):
+        often = again_and_again(self.once, self._interval_seconds, "models_not_watched")
+        async with running(often, "scoring-watching"):
             yield
-
-    async def _look_often(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except Exception as error:
-                if not is_transient(error):
-                    log().error("models_not_watched", error_type=type(error).__name__)
-            await asyncio.sleep(self._interval_seconds)

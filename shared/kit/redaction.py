@@ -19,6 +19,7 @@ Redacted = Mapping[str, Callable[[bytes], bytes | None]]
 
 EVERY_SECONDS = 60.0
 AT_ONCE = 500
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 LOOK_BACK = timedelta(minutes=10)
 """Longer than a batch takes from its beginning to its commit."""
 
@@ -66,23 +67,21 @@ def _recorded_at(row: Row[Any]) -> datetime:
 
 
 async def _redact(tx: Transaction, rows: Collection[Row[Any]], redacted: Redacted) -> int:
-    done = 0
-    for row in rows:
-        kept = redacted[row.topic](bytes(row.value))
-        if kept == bytes(row.value):
-            continue
+    kept = {row.id: redacted[row.topic](bytes(row.value)) for row in rows}
+    changed = [row.id for row in rows if kept[row.id] != bytes(row.value)]
+    if changed:
         # Of what nobody can read nothing can be kept, and so nothing can be tried again.
         await tx.execute(
             f"""
-            UPDATE {tx.schema}.dead_letters SET value = :kept, headers = '[]',
-                key = CASE WHEN CAST(:kept AS bytea) IS NULL THEN NULL ELSE key END,
-                settled_at = CASE WHEN CAST(:kept AS bytea) IS NULL THEN coalesce(settled_at, :now) ELSE settled_at END,
-                status = CASE WHEN CAST(:kept AS bytea) IS NULL AND status = 'open' THEN 'dropped' ELSE status END
-            WHERE id = :id""",
-            {"id": row.id, "kept": kept, "now": tx.now},
+            UPDATE {tx.schema}.dead_letters AS letter SET value = left_of.value, headers = '[]',
+                key = CASE WHEN left_of.value IS NULL THEN NULL ELSE key END,
+                settled_at = CASE WHEN left_of.value IS NULL THEN coalesce(settled_at, :now) ELSE settled_at END,
+                status = CASE WHEN left_of.value IS NULL AND status = 'open' THEN 'dropped' ELSE status END
+            FROM unnest(CAST(:ids AS bigint[]), CAST(:kept AS bytea[])) AS left_of (id, value)
+            WHERE letter.id = left_of.id""",
+            {"ids": changed, "kept": [kept[one] for one in changed], "now": tx.now},
         )
-        done += 1
-    return done
+    return len(changed)
 
 
 class Redaction:
@@ -93,7 +92,8 @@ class Redaction:
         self._database = database
         self._redacted = redacted
         self._keep = keep
-        self._seen_until: datetime | None = None
+        self._seen_until = EVER
+        self._forgotten_before = EVER
 
     async def run(self) -> None:
         """Goes on until it is cancelled. While the database is away, nothing is due."""
@@ -102,21 +102,26 @@ class Redaction:
     async def once(self) -> int:
         """Everything that is due now; how many letters it left less of."""
         now = self._database.clock.now()
-        done = await self._old(now - self._keep)
-        done += await self._named(self._seen_until)
-        self._seen_until = now - LOOK_BACK
+        before = now - self._keep
+        done = await self._old(before)
+        done += await self._named()
+        self._seen_until, self._forgotten_before = now - LOOK_BACK, before
         return done
 
     async def _old(self, before: datetime) -> int:
+        """What has grown old since the last look, and what was old when it came."""
         done, after = 0, 0
         while True:
             rows = await self._database.rows(
                 f"""
                 SELECT id FROM {self._database.schema}.dead_letters
                 WHERE value IS NOT NULL AND topic = ANY(:topics) AND record_timestamp < :before AND id > :after
+                    AND (record_timestamp >= :done_before OR recorded_at >= :since)
                 ORDER BY id LIMIT :limit""",
                 topics=list(self._redacted),
                 before=before,
+                done_before=self._forgotten_before,
+                since=self._seen_until,
                 after=after,
                 limit=AT_ONCE,
             )
@@ -130,7 +135,7 @@ class Redaction:
 
             done += await self._database.run(work)
 
-    async def _named(self, since: datetime | None) -> int:
+    async def _named(self) -> int:
         async def work(tx: Transaction) -> int:
             rows = await tx.rows(
                 f"""
@@ -138,7 +143,7 @@ class Redaction:
                 WHERE value IS NOT NULL AND topic = ANY(:topics) AND recorded_at >= :since
                 ORDER BY id FOR UPDATE SKIP LOCKED""",
                 topics=list(self._redacted),
-                since=since or datetime(1970, 1, 1, tzinfo=UTC),
+                since=self._seen_until,
             )
             named = {row.id: {name.decode() for name in _NAMES.findall(bytes(row.value))} for row in rows}
             erased = await tx.rows(
