@@ -150,5 +150,5 @@ def _stores(
         for store, count in stores.items():
             before = [] if erased is None else [str(erased.get(store, "")) if service == "pipeline" else ""]
             table.add_row(service, store.replace("_", " "), *before, str(count))
-    table.add_row("metrics", "facts and numbers, which name nobody", *([] if erased is None else [""]), "0")
+    table.add_row("metrics", "facts and numbers, which name nobody", *([] if erased is None else [""]), "")
     return table
