@@ -128,7 +128,9 @@ def test_twenty_kills_of_every_service_lose_and_double_nothing(
         audit = services.cli("audit", "--wait-seconds", "240", timeout_seconds=600)
         drained = time.monotonic()
         print(f"answers {dict(senders.answers)}; storm {stormed - started:.0f} s, audit {drained - stormed:.0f} s")
-        print(audit.stdout)
+        print(audit.stdout, audit.stderr)
+        ended = {service: process.poll() for service, process in services.processes.items()}
+        assert set(ended.values()) == {None}, f"ended by itself: {ended}"
         assert len(senders.accepted) == LEADS
         counted = facts(url)
         lost = [event_id for event_id in senders.accepted.values() if counted[event_id] == 0]

@@ -10,6 +10,7 @@ import orjson
 from services.pipeline.forgetting import Forgetting
 from shared.contracts.capture_events import LeadCaptured, Personal
 from shared.contracts.personal import REDACTED
+from shared.kit.clock import FakeClock
 from shared.kit.database import Transaction
 from shared.kit.redaction import Redaction
 from tests.integration.pipeline.conftest import Pipeline
@@ -18,9 +19,9 @@ from tests.integration.pipeline.test_stream import names
 from tests.unit.pipeline.builders import a_lead, an_id, an_interaction, at
 
 
-async def put_dead(pipeline: Pipeline, values: list[bytes]) -> None:
+async def put_dead(pipeline: Pipeline, values: list[bytes], first: int = 0) -> None:
     async def work(tx: Transaction) -> None:
-        for place, value in enumerate(values):
+        for place, value in enumerate(values, first):
             await tx.execute(
                 """
                 INSERT INTO pipeline.dead_letters (topic, partition, record_offset, record_timestamp, key, value, headers,
@@ -92,4 +93,21 @@ async def test_a_dead_letter_that_comes_after_the_erasure_is_found_and_one_grown
     left = await pipeline.database.rows("SELECT value FROM pipeline.dead_letters ORDER BY id")
     assert [b"Ann Secret" in bytes(row.value) for row in left] == [False, True]
     assert await Redaction(pipeline.database, REDACTED, keep=-month).once() == 1
+    await says_nothing(pipeline)
+
+
+async def test_dead_letters_grow_old_between_two_looks_of_one_process(pipeline: Pipeline) -> None:
+    clock = FakeClock(datetime.now(UTC))
+    month, day = timedelta(days=30), timedelta(days=1)
+    pipeline.database.clock = clock
+    looks = Redaction(pipeline.database, REDACTED, keep=month)
+    await put_dead(pipeline, [a_lead("ann@x.example", name="Ann Secret").to_json()])
+    assert (await looks.once(), await looks.once()) == (0, 0)
+    clock.advance(month - day)
+    await put_dead(pipeline, [a_lead("bob@x.example", name="Ann Secret").to_json()], first=1)
+    assert await looks.once() == 0
+    clock.advance(2 * day)
+    assert (await looks.once(), await looks.once()) == (1, 0)
+    clock.advance(month)
+    assert await looks.once() == 1
     await says_nothing(pipeline)
