@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -54,24 +55,33 @@ class Transaction:
         self.announced: list[Outgoing] = []
         self.duplicates: list[Record] = []
         self.waiting: list[Record] = []
+        self.began_at = self.moved_at = time.monotonic()
 
     async def execute(
         self, statement: Executable | str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Runs a statement; a string is SQL with `:name` parameters."""
         executable = text(statement) if isinstance(statement, str) else statement
-        return await self.connection.execute(executable, parameters)
+        return await self._run(executable, parameters)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
         """The rows of one query; each column is an attribute."""
-        return list((await self.connection.execute(text(sql), parameters)).all())
+        return list((await self._run(text(sql), parameters)).all())
 
     async def set_wise(self, sql: str, rows: Sequence[Mapping[str, Any]], **parameters: Any) -> list[Row[Any]]:
         """One statement for many rows, bound as the single JSON parameter `:rows`; nothing runs for no rows."""
         if not rows:
             return []
-        result = await self.connection.execute(text(sql), {"rows": as_json(rows), **parameters})
+        result = await self._run(text(sql), {"rows": as_json(rows), **parameters})
         return list(result.all()) if result.returns_rows else []
+
+    async def _run(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    ) -> CursorResult[Any]:
+        self.moved_at = time.monotonic()
+        result = await self.connection.execute(statement, parameters)
+        self.moved_at = time.monotonic()
+        return result
 
     async def copy(self, table: str, columns: Iterable[str], rows: Sequence[Sequence[Any]]) -> None:
         """Adds rows of which none should be there yet, given in the order of the columns. Raises `RacedWrite` where one is."""
@@ -80,6 +90,7 @@ class Transaction:
         statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN ({OPTIONS})"
         driver = (await self.connection.get_raw_connection()).driver_connection
         assert driver is not None
+        self.moved_at = time.monotonic()
         try:
             async with driver.cursor() as cursor, cursor.copy(statement) as copy:
                 await copy.write(as_csv(rows))
@@ -140,7 +151,7 @@ class Database:
         *,
         schema: str,
         pool_size: int = 8,
-        statement_timeout_seconds: float = 30.0,
+        statement_timeout_seconds: float = 25.0,
         idle_in_transaction_timeout_seconds: float = 10.0,
         clock: Clock | None = None,
         outbox: bool = True,

@@ -38,6 +38,7 @@ class BatchProcessor:
         self._parse = parse
         self._handle = handle
         self._budget = budget
+        self.in_hand: Transaction | None = None
 
     async def process(self, batch: Sequence[Any]) -> tuple[positions.Claim[Any], dict[Place, positions.Tally]]:
         """Commits what of the batch is to do, all of it or nothing. Raises what `is_transient` knows, or `Stopped`."""
@@ -47,13 +48,16 @@ class BatchProcessor:
             if is_transient(error) or isinstance(error, Stopped):
                 raise
             log().warning("batch_refused", error_type=type(error).__name__, records=len(batch))
-        return await self._attempt(batch, None)
+            return await self._attempt(batch, None)
+        finally:
+            self.in_hand = None
 
     async def _attempt(
         self, batch: Sequence[Any], handle: Handle | None
     ) -> tuple[positions.Claim[Any], dict[Place, positions.Tally]]:
         """One transaction over the batch: through `handle` as a whole, or narrowing down where there is none."""
         async with self._database.transaction() as transaction:
+            self.in_hand = transaction
             claim = positions.enforce(batch, await positions.lock(transaction, batch, self._beginnings))
             records, letters = self._parsed(claim.take)
             if records and handle is not None:

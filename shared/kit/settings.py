@@ -57,7 +57,7 @@ class ServiceSettings(BaseSettings):
     port: int = Field(0, ge=0, le=65535)
     group_instance_id: str | None = None
     database_pool_size: int = Field(8, ge=2, le=100)
-    statement_timeout_seconds: float = Field(30.0, gt=0)
+    statement_timeout_seconds: float = Field(25.0, gt=0, description="Shorter than a stall: what ends is told why.")
     idle_in_transaction_timeout_seconds: float = Field(10.0, gt=0)
     batch_max_records: int = Field(1000, ge=1, le=10_000)
     session_timeout_seconds: float = Field(10.0, ge=1)

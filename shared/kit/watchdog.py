@@ -30,6 +30,9 @@ ASK_AFTER_SECONDS = 10.0
 ASK_SELDOM_SECONDS = 600.0
 """How long partitions of others may stand still before the group is asked to share out anew; longer after each time."""
 
+STALLS_A_BATCH = 10
+"""How many times the stall timeout a batch may take that goes from statement to statement all the while."""
+
 OUTCOMES = ("facts", "duplicates", "waiting", "dead_lettered")
 
 
@@ -177,7 +180,7 @@ class Watchdog:
         moving = any(stored.get(place) != self._last_seen.get(place) for place in mine)
         self._look_for_nobodys(lags, stored)
         self._last_seen = stored
-        excused = self._consumer.stopped is not None or self._is_trying()
+        excused = self._consumer.stopped is not None or self._is_trying() or self._is_working()
         if moving or excused or not any(lags.get(place, 0) > 0 for place in mine):
             self._standing_since = None
             self._consumer.instruments.progress.set_to_current_time()
@@ -196,6 +199,17 @@ class Watchdog:
         """Whether a batch is put back and tried again. One whose next try hangs is no longer excused."""
         trying = self._consumer.waiting_since is not None
         return trying and time.monotonic() - self._consumer.tried_at < self._stall_timeout_seconds
+
+    def _is_working(self) -> bool:
+        """Whether the batch in hand gets on, however slowly: whoever began it again on a starved machine would only take
+        as long. One that hangs in a statement, or between two, is no longer excused."""
+        in_hand = self._consumer.processor.in_hand
+        now = time.monotonic()
+        return (
+            in_hand is not None
+            and now - in_hand.moved_at < self._stall_timeout_seconds
+            and now - in_hand.began_at < self._stall_timeout_seconds * STALLS_A_BATCH
+        )
 
     def _look_for_nobodys(self, lags: Mapping[Place, int], stored: Mapping[Place, int]) -> None:
         """Asks for a new sharing-out where partitions of others have work and stand still: perhaps nobody has them. A static

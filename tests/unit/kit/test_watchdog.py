@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,6 +19,21 @@ MINE, OTHERS = ("topic", 0), ("topic", 1)
 
 
 @dataclass
+class InHand:
+    """A batch's transaction: when it began, and when its latest statement did or ended."""
+
+    began_at: float
+    moved_at: float
+
+
+@dataclass
+class Processing:
+    """What the consumer has in hand."""
+
+    in_hand: InHand | None = None
+
+
+@dataclass
 class Standing:
     """A consumer as far as the watchdog looks at it."""
 
@@ -30,6 +46,7 @@ class Standing:
     tried_at: float = 0.0
     instruments: ConsumerInstruments = field(default_factory=lambda: ConsumerInstruments(CollectorRegistry()))
     asked: int = 0
+    processor: Processing = field(default_factory=Processing)
 
     def ask_to_share_out(self) -> None:
         self.asked += 1
@@ -59,7 +76,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return clock
 
 
-def looks(consumer: Standing, time: Time, lags: dict[Place, int], stored: list[dict[Place, int]]) -> None:
+def looks(consumer: Standing, time: Time, lags: dict[Place, int], stored: Iterable[dict[Place, int]]) -> None:
     """One look every two seconds."""
     dog = Watchdog(cast(Any, consumer), cast(Any, None), "", stall_timeout_seconds=30)
     for positions in stored:
@@ -79,6 +96,31 @@ def test_a_batch_whose_next_try_hangs_is_excused_no_longer_than_a_stall_may_last
     looks(trying, time, {MINE: 5}, [{MINE: 7}] * 15)
     with pytest.raises(Ended):
         looks(trying, time, {MINE: 5}, [{MINE: 7}] * 20)
+
+
+def slowly(consumer: Standing, time: Time, looks_between_statements: int) -> Iterator[dict[Place, int]]:
+    """Offsets that stand still while a batch goes from statement to statement."""
+    batch = consumer.processor.in_hand = InHand(time.now, time.now)
+    for look in range(400):
+        if look % looks_between_statements == 0:
+            batch.moved_at = time.now
+        yield {MINE: 7}
+
+
+@pytest.mark.logs_errors
+def test_a_batch_that_gets_on_slowly_is_left_alone_for_five_minutes(time: Time) -> None:
+    consumer, began = Standing(), time.now
+    with pytest.raises(Ended):
+        looks(consumer, time, {MINE: 5}, slowly(consumer, time, looks_between_statements=10))
+    assert 300 < time.now - began < 340
+
+
+@pytest.mark.logs_errors
+def test_a_batch_that_hangs_in_one_statement_is_not(time: Time) -> None:
+    consumer, began = Standing(), time.now
+    with pytest.raises(Ended):
+        looks(consumer, time, {MINE: 5}, slowly(consumer, time, looks_between_statements=400))
+    assert 30 <= time.now - began < 70
 
 
 def test_a_consumer_that_moves_is_left_alone(time: Time) -> None:
