@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from services.pipeline.api import audit, history, leads, matches, opportunities, owners, people, tasks
+from services.pipeline.api import audit, history, leads, matches, opportunities, owners, people, search, tasks
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Commands
@@ -19,6 +19,7 @@ from services.pipeline.handlers import Handlers
 from services.pipeline.imports import HistoryImports
 from services.pipeline.instruments import PipelineInstruments, WorkInstruments
 from services.pipeline.matching.finding import Finding
+from services.pipeline.searching import Searching
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.stranded import Stranded
 from services.pipeline.timers import Timers
@@ -142,6 +143,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     assigning = Assigning(policy)
     timers = Timers(database, assigning, work_instruments, interval_seconds=settings.timer_interval_seconds)
     finding = Finding(database, policy, secret, instruments, interval_seconds=settings.matching_interval_seconds)
+    searching = Searching(database, policy, secret)
     app = build_app(
         name="pipeline",
         title="Leadflow pipeline",
@@ -152,7 +154,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         consumer=consumer,
         relay=True,
         before_scrape=Workload(database, policy, work_instruments).refresh,
-        parts=[stranded.running, forgetting.running, timers.running, finding.running],
+        parts=[stranded.running, forgetting.running, timers.running, finding.running, searching.running],
     )
     app.state.pipeline = Parts(
         database,
@@ -163,8 +165,9 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         Erasing(database, policy, secret, handlers.fingerprint),
         assigning,
         Contacting(database, policy, work_instruments),
+        searching,
     )
-    everybody = (leads, matches, tasks, owners, opportunities, history, audit)
+    everybody = (leads, search, matches, tasks, owners, opportunities, history, audit)
     for router in (part.router for part in everybody):
         app.include_router(router, dependencies=[Depends(require_token)])
     app.include_router(people.router, dependencies=[Depends(require_privacy_token)])

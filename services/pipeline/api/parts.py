@@ -16,6 +16,7 @@ from services.pipeline.contacting import Contacting
 from services.pipeline.domain.amounts import normal_amount
 from services.pipeline.erasing import Erasing
 from services.pipeline.imports import HistoryImports
+from services.pipeline.searching import Searching
 from services.pipeline.storage import queries
 from shared.contracts.envelope import Moment, Name
 from shared.contracts.policy import Policy
@@ -35,6 +36,7 @@ class Parts:
     erasing: Erasing
     assigning: Assigning
     contacting: Contacting
+    searching: Searching
 
 
 def parts_of(request: Request) -> Parts:

@@ -24,7 +24,7 @@ class Lead:
     """One lead id and its story. `state` is that of the whole group on a root and of no use on a merged id.
 
     `facts` is the own story, None where it was not loaded; `stored` says that the row exists already, `held` what the
-    worklist has of it.
+    worklist has of it, `worded` what of the person its words were made of.
     """
 
     lead_id: UUID
@@ -39,6 +39,7 @@ class Lead:
     stored: bool = False
     facts: list[Fact] | None = None
     held: Held | None = None
+    worded: dict[str, Any] | None = None
 
     @property
     def is_merged(self) -> bool:

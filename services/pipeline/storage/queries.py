@@ -184,7 +184,12 @@ async def leads(
         ORDER BY l.created_at, l.lead_id LIMIT :limit""",
         **parameters,
     )
-    return [{**_lead(row), "personal": row.personal} for row in rows]
+    return [shown(row) for row in rows]
+
+
+def shown(row: Any) -> dict[str, Any]:
+    """A lead as a listing shows it."""
+    return {**_lead(row), "personal": row.personal}
 
 
 async def story(database: Database, root_id: UUID) -> list[dict[str, Any]]:

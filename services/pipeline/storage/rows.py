@@ -11,6 +11,7 @@ import orjson
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.facts import Fact, Key
 from services.pipeline.domain.ledger import Entry, Lead
+from services.pipeline.domain.searching import vector
 from services.pipeline.domain.state import Archived, Assigned, FirstTouch, Graded, LeadState
 from services.pipeline.domain.worklist import Held, held
 from shared.contracts.marks import UNMARKED, Marking
@@ -61,6 +62,7 @@ def lead_of(row: Any) -> Lead:
     """A lead as its row has it: enough to go on with touches, scores and automatic qualification; anything else needs
     its history. Registers hold place 0 of their time, before every version: what the row knows arrived earlier."""
     lead_id: UUID = row.lead_id
+    personal = orjson.loads(row.personal)
 
     def key(at: datetime) -> Key:
         return Key(at, 0, lead_id)
@@ -89,7 +91,7 @@ def lead_of(row: Any) -> Lead:
         row.merged_into,
         row.version,
         state,
-        orjson.loads(row.personal),
+        personal,
         row.personal_at,
         row.conflicts,
         stored=True,
@@ -101,6 +103,7 @@ def lead_of(row: Any) -> Lead:
             assigned_at=row.assigned_at,
             qualified_at=row.qualified_at,
         ),
+        worded=personal,
     )
 
 
@@ -140,6 +143,11 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
     )
 
 
+def words_of(lead: Lead) -> str | None:
+    """By what a lead is found, None where nothing else is known of it than before."""
+    return vector(lead.business_unit, lead.personal) if lead.personal != lead.worded else None
+
+
 def held_in(values: tuple[Any, ...]) -> Held | None:
     """What the worklist has of a lead that has this row."""
     return held(
@@ -156,6 +164,7 @@ def changes(lead: Lead, values: tuple[Any, ...]) -> dict[str, Any]:
     """A lead's row as a document, for an update."""
     row = dict(zip(LEAD_COLUMNS, values, strict=True))
     row["personal"] = lead.personal
+    row["words"] = words_of(lead)
     return row
 
 

@@ -11,7 +11,16 @@ import orjson
 
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.storage import tasks, worklist
-from services.pipeline.storage.rows import LEAD_COLUMNS, changes, deal_row, held_in, history_row, lead_row, published
+from services.pipeline.storage.rows import (
+    LEAD_COLUMNS,
+    changes,
+    deal_row,
+    held_in,
+    history_row,
+    lead_row,
+    published,
+    words_of,
+)
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from shared.kit.database import RacedWrite, Transaction
 from shared.kit.records import Record
@@ -20,8 +29,9 @@ _TYPES = ", ".join(f"{name} {kind}" for name, kind in LEAD_COLUMNS.items())
 _CHANGES = ", ".join(f"{name} = r.{name}" for name in LEAD_COLUMNS if name not in ("lead_id", "business_unit"))
 
 UPDATE_LEADS = f"""
-    UPDATE pipeline.leads AS l SET {_CHANGES}, updated_at = :now
-    FROM json_to_recordset(CAST(:rows AS json)) AS r({_TYPES}) WHERE l.lead_id = r.lead_id"""
+    UPDATE pipeline.leads AS l SET {_CHANGES}, updated_at = :now,
+        words = coalesce(CAST(r.words AS tsvector), l.words)
+    FROM json_to_recordset(CAST(:rows AS json)) AS r({_TYPES}, words text) WHERE l.lead_id = r.lead_id"""
 
 HISTORY_COLUMNS = (
     "lead_id", "event_id", "version", "event", "occurred_at", "recorded_at", "correlation_id", "causation_id",
@@ -81,8 +91,8 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     now = transaction.now
     changed = [ledger[lead_id] for lead_id in sorted(ledger.changed)]
     leads = [(lead, lead_row(lead)) for lead in changed]
-    new = [(*row, now) for lead, row in leads if not lead.stored]
-    await transaction.copy("pipeline.leads", (*LEAD_COLUMNS, "updated_at"), new)
+    new = [(*row, now, words_of(lead) or "") for lead, row in leads if not lead.stored]
+    await transaction.copy("pipeline.leads", (*LEAD_COLUMNS, "updated_at", "words"), new)
     entries = [(entry, orjson.dumps(entry.fact.data)) for entry in ledger.entries]
     await transaction.copy(
         "pipeline.history", HISTORY_COLUMNS, [history_row(entry, now, data) for entry, data in entries]

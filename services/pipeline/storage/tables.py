@@ -20,7 +20,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -48,6 +48,8 @@ class Lead(PipelineTable, table=True):
         Index("leads_by_creation", "created_at", "lead_id"),
         Index("leads_marked", "mark", postgresql_where=text("mark IS NOT NULL")),
         Index("leads_contradicted", "root_id", postgresql_where=text("conflicts > 0")),
+        Index("leads_words", "words", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 256}),
+        Index("leads_unworded", "lead_id", postgresql_where=text("words IS NULL")),
     )
 
     lead_id: UUID = Field(primary_key=True)
@@ -80,6 +82,7 @@ class Lead(PipelineTable, table=True):
     conflicts: int = Field(sa_type=Integer)
     personal: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     personal_at: datetime | None = _time(nullable=True)
+    words: str | None = Field(default=None, sa_type=TSVECTOR)
     mark: str | None = _text(nullable=True)
     mark_version: int | None = Field(default=None, sa_type=Integer)
     updated_at: datetime = _time()
