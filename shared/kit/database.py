@@ -164,6 +164,7 @@ class Database:
         # A process that stands still in a transaction keeps its locks, its place in the log among them, from whoever has
         # taken over its partitions: this bounds for how long.
         idle_timeout = int(idle_in_transaction_timeout_seconds * 1000)
+        # A killed process leaves no statement behind that goes on for nobody, and holds what it has locked.
         # A generic plan made while a table was small stays a sequential scan when it is large; planning a batch's few
         # statements each time costs next to nothing.
         self.engine: AsyncEngine = create_async_engine(
@@ -178,7 +179,7 @@ class Database:
                 "prepare_threshold": 3,
                 "application_name": f"leadflow-{schema}",
                 "options": f"-c statement_timeout={statement_timeout} -c idle_in_transaction_session_timeout={idle_timeout}"
-                f" -c timezone=UTC -c jit=off -c plan_cache_mode=force_custom_plan",
+                f" -c client_connection_check_interval=1000 -c timezone=UTC -c jit=off -c plan_cache_mode=force_custom_plan",
             },
         )
 

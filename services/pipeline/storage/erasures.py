@@ -63,9 +63,9 @@ async def units(source: Source) -> list[str]:
     rows = await source.rows(
         """
         WITH RECURSIVE unit AS (
-            (SELECT business_unit AS name FROM pipeline.identities ORDER BY business_unit LIMIT 1)
+            (SELECT business_unit AS name FROM pipeline.leads ORDER BY business_unit LIMIT 1)
             UNION ALL
-            SELECT (SELECT business_unit FROM pipeline.identities i WHERE i.business_unit > unit.name
+            SELECT (SELECT business_unit FROM pipeline.leads l WHERE l.business_unit > unit.name
                 ORDER BY business_unit LIMIT 1) FROM unit WHERE unit.name IS NOT NULL
         )
         SELECT name FROM unit WHERE name IS NOT NULL"""
@@ -74,8 +74,7 @@ async def units(source: Source) -> list[str]:
 
 
 async def owners(source: Source, names: Collection[str]) -> set[UUID]:
-    """Which leads own identities of these tokens, or have one of these ids. Reads the identities without an index on
-    tokens alone, which intake need not keep up for this."""
+    """Which leads own identities of these tokens, or have one of these ids."""
     rows = await source.rows(
         """
         SELECT lead_id FROM pipeline.identities WHERE token = ANY(CAST(:names AS text[]))

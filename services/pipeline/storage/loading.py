@@ -162,15 +162,18 @@ async def waiting_for(transaction: Transaction, lead_ids: Collection[UUID], toke
 
 async def stranded(transaction: Transaction, *, within_seconds: float | None, limit: int = 500) -> list[Stored]:
     """What waits although its lead is known: it came while another process was making the lead."""
-    recent = "w.recorded_at > :now - make_interval(secs => :seconds) AND" if within_seconds is not None else ""
+    recent = "WHERE w.recorded_at > :now - make_interval(secs => :seconds)" if within_seconds is not None else ""
     parameters = {"now": transaction.now, "seconds": within_seconds} if within_seconds is not None else {}
     rows = await transaction.rows(
         f"""
+        WITH known AS (
+            SELECT w.lead_id, w.event_id FROM pipeline.waiting w JOIN pipeline.leads USING (lead_id) {recent}
+            UNION
+            SELECT w.lead_id, w.event_id FROM pipeline.waiting w JOIN pipeline.waiting_identities USING (lead_id, event_id)
+            JOIN pipeline.identities USING (token) {recent}
+        )
         SELECT w.lead_id, w.event_id, NULL AS token, w.topic, w.partition, w.record_offset, w.value, w.fingerprint
-        FROM pipeline.waiting w
-        WHERE {recent} (EXISTS (SELECT FROM pipeline.leads l WHERE l.lead_id = w.lead_id)
-            OR EXISTS (SELECT FROM pipeline.waiting_identities t JOIN pipeline.identities i ON i.token = t.token
-                WHERE t.lead_id = w.lead_id AND t.event_id = w.event_id))
+        FROM known JOIN pipeline.waiting w USING (lead_id, event_id)
         ORDER BY w.arrival LIMIT :limit""",
         limit=limit,
         **parameters,

@@ -46,6 +46,7 @@ class Lead(PipelineTable, table=True):
     __table_args__ = (
         Index("leads_root", "root_id", postgresql_where=text("root_id <> lead_id")),
         Index("leads_by_creation", "created_at", "lead_id"),
+        Index("leads_by_unit", "business_unit", "created_at", "lead_id"),
         Index("leads_marked", "mark", postgresql_where=text("mark IS NOT NULL")),
         Index("leads_contradicted", "root_id", postgresql_where=text("conflicts > 0")),
         Index("leads_words", "words", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 256}),
@@ -93,9 +94,9 @@ class LeadIdentity(PipelineTable, table=True):
 
     __tablename__ = "identities"
 
-    business_unit: str = _text(primary_key=True)
-    kind: str = _text(primary_key=True)
     token: str = _text(primary_key=True)
+    kind: str = _text(primary_key=True)
+    business_unit: str = _text(primary_key=True)
     lead_id: UUID
 
 
@@ -192,10 +193,11 @@ class WaitingIdentity(PipelineTable, table=True):
     """An identity under which something waits."""
 
     __tablename__ = "waiting_identities"
+    __table_args__ = (Index("waiting_identities_token", "token"),)
 
-    token: str = _text(primary_key=True)
     lead_id: UUID = Field(primary_key=True)
     event_id: UUID = Field(primary_key=True)
+    token: str = _text(primary_key=True)
 
 
 class Erasure(PipelineTable, table=True):

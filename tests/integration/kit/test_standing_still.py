@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 
@@ -48,6 +49,42 @@ async def test_the_locks_of_a_transaction_that_stands_still_are_let_go(toy: Toy)
     assert PATIENCE_SECONDS * 0.8 < waited < PATIENCE_SECONDS + 5
     assert is_transient(raised.value), "what was cut off is tried again"
     assert [row.text for row in kept] == ["by who took over"]
+
+
+KILLED_IN_A_STATEMENT = """
+import asyncio, sys
+from shared.kit.database import Database
+
+async def main():
+    async with Database(sys.argv[1], schema="toy").transaction() as transaction:
+        await transaction.execute("INSERT INTO toy.facts VALUES ('e1', 'k', 1, 'by whoever was killed')")
+        print("locked", flush=True)
+        await transaction.execute("SELECT count(*) FROM generate_series(1, 1000000000) a")
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_leaves_no_statement_behind_that_goes_on_holding_its_locks(toy: Toy) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED_IN_A_STATEMENT, toy.url, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"locked\n"
+    other = toy.database()
+
+    async def counts() -> bool:
+        rows = await other.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%generate_series(1, 1000000000) a'")
+        return len(rows) == 1
+
+    await eventually(counts)
+    process.kill()
+    await process.wait()
+    began = time.monotonic()
+    async with other.transaction() as transaction:
+        await transaction.execute("INSERT INTO toy.facts VALUES ('e1', 'k', 1, 'by who took over')")
+    await other.close()
+    assert time.monotonic() - began < 5
 
 
 class Log:

@@ -13,6 +13,7 @@ import pytest
 from services.pipeline.domain.state import fold
 from services.pipeline.storage.rows import fact_of
 from shared.contracts.lifecycle_events import OpportunityOpened
+from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 from shared.kit.frames import MAX_MESSAGE_BYTES
 from tests.integration.pipeline.conftest import Pipeline
@@ -156,3 +157,35 @@ async def test_a_score_that_waited_is_a_fact_once_when_the_sweep_meets_the_next_
     )
     assert [one.data["score"] for one in story] == [30, 35]
     assert (await pipeline.lead(lead.lead_id)).score == 35
+
+
+async def test_what_waits_for_nobody_known_is_looked_through_at_once_however_much_it_is(pipeline: Pipeline) -> None:
+    """As after a kill: nothing is known of the tables' contents, and a plan that reads one of them for each row of another
+    takes minutes."""
+
+    async def fill(tx: Transaction) -> None:
+        await tx.execute(
+            """
+            INSERT INTO pipeline.waiting
+                (lead_id, event_id, topic, partition, record_offset, record_timestamp, value, recorded_at)
+            SELECT gen_random_uuid(), gen_random_uuid(), 'capture.leads.v1', 0, n, :now, '{}', :now
+            FROM generate_series(1, 20000) n""",
+            {"now": tx.now},
+        )
+        await tx.execute(
+            """
+            INSERT INTO pipeline.waiting_identities (lead_id, event_id, token)
+            SELECT lead_id, event_id, md5(CAST(event_id AS text)) FROM pipeline.waiting"""
+        )
+        await tx.execute(
+            """
+            INSERT INTO pipeline.identities (business_unit, kind, token, lead_id)
+            SELECT 'europe', 'email', md5(CAST(n AS text)), gen_random_uuid() FROM generate_series(1, 20000) n"""
+        )
+
+    async def look(tx: Transaction) -> int:
+        await tx.execute("SET LOCAL statement_timeout = '5s'")
+        return await pipeline.handlers.take_up_stranded(tx, within_seconds=None)
+
+    await pipeline.database.run(fill)
+    assert await pipeline.database.run(look) == 0

@@ -1,0 +1,43 @@
+"""What waits is found by its place, and identities by their token alone, so that neither is searched through from end to end;
+leads are found by their unit."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """A key that begins with what is asked for, and costs each identity no more than before."""
+    op.execute(
+        """
+        ALTER TABLE pipeline.identities DROP CONSTRAINT identities_pkey,
+            ADD CONSTRAINT identities_pkey PRIMARY KEY (token, kind, business_unit)"""
+    )
+    op.execute(
+        """
+        ALTER TABLE pipeline.waiting_identities DROP CONSTRAINT waiting_identities_pkey,
+            ADD CONSTRAINT waiting_identities_pkey PRIMARY KEY (lead_id, event_id, token)"""
+    )
+    op.execute("CREATE INDEX waiting_identities_token ON pipeline.waiting_identities (token)")
+    op.execute("CREATE INDEX leads_by_unit ON pipeline.leads (business_unit, created_at, lead_id)")
+
+
+def downgrade() -> None:
+    """As it was."""
+    op.execute("DROP INDEX pipeline.leads_by_unit")
+    op.execute("DROP INDEX pipeline.waiting_identities_token")
+    op.execute(
+        """
+        ALTER TABLE pipeline.waiting_identities DROP CONSTRAINT waiting_identities_pkey,
+            ADD CONSTRAINT waiting_identities_pkey PRIMARY KEY (token, lead_id, event_id)"""
+    )
+    op.execute(
+        """
+        ALTER TABLE pipeline.identities DROP CONSTRAINT identities_pkey,
+            ADD CONSTRAINT identities_pkey PRIMARY KEY (business_unit, kind, token)"""
+    )
