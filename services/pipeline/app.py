@@ -6,13 +6,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
+from starlette.responses import Response
 
 from services.pipeline.api import audit, history, leads, matches, opportunities, owners, people, search, tasks
+from services.pipeline.api.guard import Door, guard, private_guard
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
-from services.pipeline.commands import Commands
+from services.pipeline.callers import Callers
+from services.pipeline.commands import Commands, rejected
 from services.pipeline.contacting import Contacting
+from services.pipeline.domain.refusals import Refused
 from services.pipeline.erasing import Erasing
 from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
@@ -59,11 +63,11 @@ from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
 from shared.kit.app import build_app
-from shared.kit.auth import require_privacy_token, require_token
 from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.documents import read_yaml
 from shared.kit.instruments import ConsumerInstruments, new_registry
+from shared.kit.problems import problem_answer
 from shared.kit.settings import read_settings
 
 CONSUMES: dict[Topic, dict[type[Event], Callable[..., Any]]] = {
@@ -154,8 +158,17 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         consumer=consumer,
         relay=True,
         before_scrape=Workload(database, policy, work_instruments).refresh,
+        guard=guard,
         parts=[stranded.running, forgetting.running, timers.running, finding.running, searching.running],
     )
+    app.state.door = Door(Callers(settings.api_token.get_secret_value()), database, instruments)
+
+    @app.exception_handler(Refused)
+    async def _refused(_: Request, refused: Refused) -> Response:
+        if refused.kind == "forbidden":
+            instruments.denied.labels(refused.code).inc()
+        return problem_answer(rejected(refused))
+
     app.state.pipeline = Parts(
         database,
         policy,
@@ -169,6 +182,6 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     )
     everybody = (leads, search, matches, tasks, owners, opportunities, history, audit)
     for router in (part.router for part in everybody):
-        app.include_router(router, dependencies=[Depends(require_token)])
-    app.include_router(people.router, dependencies=[Depends(require_privacy_token)])
+        app.include_router(router, dependencies=[Depends(guard)])
+    app.include_router(people.router, dependencies=[Depends(private_guard)])
     return app

@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from services.pipeline.assigning import Assigning, Wanted
+from services.pipeline.domain.access import EVERYWHERE, Reach, not_yours
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, decide_qualification
 from services.pipeline.domain.facts import Draft
@@ -39,7 +40,8 @@ DecideDeal = Callable[[DealState, UnitPolicy, Act], list[Draft]]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How a command was asked for, beside what it says: by whom, for which moment, on which version, under which key."""
+    """How a command was asked for, beside what it says: by whom, for which moment, on which version, under which key, which is
+    one of the sender's own `namespace`, and with which reach."""
 
     name: str
     body: Mapping[str, Any]
@@ -47,6 +49,8 @@ class Asked:
     occurred_at: datetime | None = None
     idempotency_key: str | None = None
     if_match: str | None = None
+    reach: Reach = EVERYWHERE
+    namespace: str = "pipeline-api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,14 @@ class Done:
     repeated: bool = False
 
 
+STATUSES = {"conflict": 409, "invalid": 422, "forbidden": 403}
+
+
 def rejected(refused: Refused) -> Rejected:
     """The domain's no as a problem over HTTP."""
     return Rejected(
         refused.detail,
-        status=409 if refused.kind == "conflict" else 422,
+        status=STATUSES[refused.kind],
         code=refused.code,
         field=refused.field,
         fix=refused.fix,
@@ -81,6 +88,16 @@ def no_such_task() -> Rejected:
     """Nothing is known by this id."""
     return Rejected(
         "There is no task of this id.", status=404, code="unknown-task", fix="Take a task_id from GET /v1/tasks."
+    )
+
+
+def no_such_opportunity() -> Rejected:
+    """Nothing is known by this id."""
+    return Rejected(
+        "There is no opportunity of this id.",
+        status=404,
+        code="unknown-opportunity",
+        fix="Take the opportunity_id that opening it answered.",
     )
 
 
@@ -184,6 +201,7 @@ class Commands:
             await loading.load_stories(transaction, ledger, [lead_id, other_id])
             await loading.load_apart(transaction, ledger, [lead.lead_id for lead in ledger])
             self._match(asked, ledger.root(lead_id).lead_id, ledger.group(lead_id))
+            self._admit(asked, ledger.root(other_id))
             act = self._act(transaction, asked, command_id, ledger.root(lead_id).state)
             gone = await erasures.erased(transaction, [str(lead.lead_id) for lead in ledger])
             merge_by_judgement(ledger, lead_id, other_id, act, gone)
@@ -199,7 +217,8 @@ class Commands:
         """A command on a deal."""
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
-            found = one_deal(await queries.deals_named(transaction, opportunity_id, business_unit))
+            units = asked.reach.all
+            found = one_deal(await queries.deals_named(transaction, opportunity_id, business_unit, units))
             ledger = await loading.lock_groups(transaction, [found.lead_id])
             root = ledger.root(found.lead_id)
             await loading.load_stories(transaction, ledger, [root.lead_id])
@@ -238,7 +257,7 @@ class Commands:
 
     async def _run(self, asked: Asked, target: str, work: Callable[..., Any]) -> Done:
         key = asked.idempotency_key
-        command_id = event_id_from("pipeline-api", key) if key else new_id()
+        command_id = event_id_from(asked.namespace, key) if key else new_id()
         said = orjson.dumps([asked.name, target, asked.body], option=orjson.OPT_SORT_KEYS)
         fingerprint = blake2b(said, digest_size=16).hexdigest()
 
@@ -257,6 +276,8 @@ class Commands:
             done = await self._database.run(once)
         except Refused as refused:
             self._instruments.commands.labels(asked.name, "refused").inc()
+            if refused.kind == "forbidden":
+                self._instruments.denied.labels(refused.code).inc()
             raise rejected(refused) from None
         except Rejected:
             self._instruments.commands.labels(asked.name, "refused").inc()
@@ -304,8 +325,9 @@ class Commands:
             )
         return Act(command_id, at, asked.actor)
 
-    @staticmethod
-    def _match(asked: Asked, root_id: UUID, group: list[Any]) -> None:
+    def _match(self, asked: Asked, root_id: UUID, group: list[Lead]) -> None:
+        """Whether whoever asks may, and has seen what the lead is now."""
+        self._admit(asked, next(lead for lead in group if lead.lead_id == root_id))
         if asked.if_match is None or asked.if_match.strip() == "*":
             return
         current = queries.etag({"lead_id": root_id, "version": sum(lead.version for lead in group)})
@@ -319,6 +341,14 @@ class Commands:
                 extra={"current": {"etag": current, "status": state.status}},
                 headers={"ETag": current},
             )
+
+    def _admit(self, asked: Asked, root: Lead) -> None:
+        if not asked.reach.holds(root.business_unit):
+            raise no_such_lead()
+        assigned = root.state.assigned
+        owner, team = (assigned.owner, assigned.team) if assigned is not None else (None, None)
+        if not asked.reach.works_on(root.business_unit, self._policy.unit(root.business_unit), owner, team):
+            raise not_yours()
 
 
 def _canonical(ledger: Ledger, lead_id: UUID, asked: Asked) -> Lead:
@@ -346,12 +376,7 @@ def moved(lead_id: UUID, root_id: UUID, command: str | None = None) -> Rejected:
 def one_deal(found: Any) -> Any:
     """The only deal that was found. Raises 404 or 409 as `Rejected`."""
     if not found:
-        raise Rejected(
-            "There is no opportunity of this id.",
-            status=404,
-            code="unknown-opportunity",
-            fix="Take the opportunity_id that opening it answered.",
-        )
+        raise no_such_opportunity()
     if len(found) > 1:
         raise Rejected(
             "Several business units have an opportunity of this id.",

@@ -35,6 +35,14 @@ class PipelineInstruments:
             ["outcome"],
             registry=registry,
         )
+        self.denied = Counter(
+            "leadflow_pipeline_denied_total",
+            "Requests that were refused for who sent them, or for whose lead they were about, by the problem's code.",
+            ["code"],
+            registry=registry,
+        )
+        for code in ("unauthorized", "forbidden", "unit-not-held", "not-your-lead", "not-the-actor", "unknown-lead"):
+            self.denied.labels(code)
 
 
 class WorkInstruments:

@@ -45,6 +45,7 @@ def build_app(
     relay: bool = False,
     producer: Producer | None = None,
     routers: Sequence[APIRouter] = (),
+    guard: Callable[..., Awaitable[None]] = require_token,
     parts: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = (),
     readiness: Mapping[str, Check] | None = None,
     does_without: Mapping[str, Check] | None = None,
@@ -57,7 +58,7 @@ def build_app(
     metric tell of them, nothing waits for them, and a consumer that stands still is built anew instead of ending the process.
     `relay` adds the outbox relay with a producer of its own; `parts` start after the kit's own and stop before them;
     `before_scrape` runs before each answer to `/metrics`; `documents` adds to the OpenAPI document. What `does_without` checks is
-    told in the same way, and waited for by nobody.
+    told in the same way, and waited for by nobody. `guard` lets in whoever may see to dead letters.
     """
     checks: dict[str, Check] = {}
     optional: dict[str, Check] = {}
@@ -131,8 +132,8 @@ def build_app(
         app.include_router(router)
     app.include_router(_probes(checks, presence, registry, before_scrape))
     if consumer is not None:
-        app.include_router(dead_letters_router, dependencies=[Depends(require_token)])
-        app.include_router(unreadable_router, dependencies=[Depends(require_token)])
+        app.include_router(dead_letters_router, dependencies=[Depends(guard)])
+        app.include_router(unreadable_router, dependencies=[Depends(guard)])
     publish(app, documents)
     return app
 

@@ -22,7 +22,7 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 def is_operator(request: Request) -> bool:
     """Whether a request comes with the deployment's token."""
-    return _has(request, request.app.state.api_token)
+    return is_same(bearer_of(request), request.app.state.api_token)
 
 
 async def require_token(request: Request, _bearer: Bearer = None) -> None:
@@ -38,18 +38,24 @@ async def require_privacy_token(request: Request, _bearer: Bearer = None) -> Non
         await require_token(request)
 
 
-def _has(request: Request, expected: str) -> bool:
-    """Compares in constant time."""
+def bearer_of(request: Request) -> str:
+    """The bearer token that a request comes with; empty where there is none."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), expected.encode())
+    return given.strip() if scheme.lower() == "bearer" else ""
+
+
+def is_same(given: str, expected: str) -> bool:
+    """Compares in constant time; nothing is the same as no token."""
+    return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
+
+
+def unauthorized(detail: str, fix: str) -> Rejected:
+    """Nobody known came with the request."""
+    return Rejected(
+        detail, status=401, code="unauthorized", fix=fix, headers={"WWW-Authenticate": 'Bearer realm="leadflow"'}
+    )
 
 
 def _require(request: Request, expected: str, name: str, variable: str) -> None:
-    if not _has(request, expected):
-        raise Rejected(
-            f"This needs the {name}.",
-            status=401,
-            code="unauthorized",
-            fix=f"Send the header `Authorization: Bearer <{variable}>`.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+    if not is_same(bearer_of(request), expected):
+        raise unauthorized(f"This needs the {name}.", f"Send the header `Authorization: Bearer <{variable}>`.")

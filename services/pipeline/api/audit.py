@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from services.pipeline.api.guard import OPERATE, allowed
 from services.pipeline.api.parts import parts_of
 from services.pipeline.storage import queries
 from shared.kit.problems import JSONAnswer
@@ -23,12 +24,14 @@ class Captured(BaseModel):
 
 
 @router.post("/audit/captured", summary="Which captured events are facts, waiting, dead-lettered or unknown here")
+@allowed(OPERATE)
 async def captured(request: Request, asked: Captured) -> Response:
     """Each id is in exactly one of the four lists."""
     return JSONAnswer(await queries.audit(parts_of(request).database, set(asked.ids)))
 
 
 @router.get("/stats", summary="How many leads, events, deals and waiting records there are")
+@allowed(OPERATE)
 async def stats(request: Request) -> Response:
     """Counted now."""
     return JSONAnswer(await queries.counts(parts_of(request).database))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from services.pipeline.api.guard import OPERATE, allowed
 from services.pipeline.api.parts import Label, parts_of
 from shared.kit.problems import JSONAnswer
 
@@ -24,6 +25,7 @@ class HistoryBatch(BaseModel):
 
 
 @router.post("/history:batch", summary="Take over what happened before: authoritative, backdated, deciding nothing")
+@allowed(OPERATE)
 async def history_batch(request: Request, batch: HistoryBatch) -> Response:
     """200 when every row is known now, 207 when some were refused, 422 when all were."""
     parts = parts_of(request)

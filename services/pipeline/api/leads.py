@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from services.pipeline.api.guard import READ, WORK, Reaching, allowed
 from services.pipeline.api.parts import Label, Note, Said, With, answer, parts_of
 from services.pipeline.commands import moved, no_such_lead
 from services.pipeline.domain import decisions
@@ -75,15 +76,19 @@ class Release(Said):
 
 
 @router.get("", summary="Leads, oldest first, by unit, status, mark, identity and whether they were contradicted")
+@allowed(READ)
 async def listing(
     request: Request,
+    reach: Reaching,
     business_unit: Label | None = None,
     status: Status | None = None,
     mark: Annotated[Literal["test", "spam", "any", "none"] | None, Query(description="Whether held out.")] = None,
     contradicted: Annotated[
         bool, Query(description="Only those of which a record came again under its id, with another content.")
     ] = False,
-    email: Annotated[str | None, Query(description="Needs business_unit where it is not `default`.")] = None,
+    email: Annotated[
+        str | None, Query(description="Needs business_unit where it is not `default`, or the only one you reach.")
+    ] = None,
     external_id: str | None = None,
     sender: Annotated[str, Query(description="The system that external_id is from.")] = "import",
     cursor: str | None = None,
@@ -91,10 +96,11 @@ async def listing(
 ) -> Response:
     """One page; `next_cursor` leads to the next."""
     parts = parts_of(request)
-    tokens: list[tuple[str, str]] = []
-    unit = business_unit
+    tokens: list[tuple[str, str, str]] = []
+    units = reach.within(business_unit)
     if email is not None or external_id is not None:
-        unit = business_unit or "default"
+        unit = reach.one(business_unit)
+        units = frozenset({unit})
         if email is not None:
             address = email_identity(read_email(email) or "")
             if address is None:
@@ -103,13 +109,13 @@ async def listing(
                     field="email",
                     fix="Send a personal address such as name@example.com.",
                 )
-            tokens.append(("email", identity(parts.identity_secret, unit, "email", address).token))
+            tokens.append((unit, "email", identity(parts.identity_secret, unit, "email", address).token))
         if external_id is not None:
             value = external_identity(sender, external_id)
-            tokens.append(("external", identity(parts.identity_secret, unit, "external", value).token))
+            tokens.append((unit, "external", identity(parts.identity_secret, unit, "external", value).token))
     found = await queries.leads(
         parts.database,
-        business_unit=unit,
+        units=units,
         status=status,
         mark=mark,
         contradicted=contradicted,
@@ -124,6 +130,7 @@ async def listing(
 @router.get(
     "/{lead_id}", summary="One lead with its person and its opportunities; a merged id leads to its canonical one"
 )
+@allowed(READ)
 async def one(request: Request, lead_id: UUID) -> Response:
     """The lead as it is now."""
     database = parts_of(request).database
@@ -133,6 +140,7 @@ async def one(request: Request, lead_id: UUID) -> Response:
 
 
 @router.get("/{lead_id}/history", summary="Everything that happened to a lead, in order, merged ids included")
+@allowed(READ)
 async def history(request: Request, lead_id: UUID) -> Response:
     """The whole story."""
     await _canonical(request, lead_id, "/history")
@@ -143,6 +151,7 @@ async def history(request: Request, lead_id: UUID) -> Response:
 @router.get(
     "/{lead_id}/consents", summary="What the person permits now, and everything that was said about it, with proof"
 )
+@allowed(READ)
 async def consents(request: Request, lead_id: UUID) -> Response:
     """By purpose, and as a history."""
     await _canonical(request, lead_id, "/consents")
@@ -151,6 +160,7 @@ async def consents(request: Request, lead_id: UUID) -> Response:
 
 
 @router.post("/{lead_id}:assign", summary="Give the lead an owner")
+@allowed(WORK)
 async def assign(request: Request, lead_id: UUID, said: Assign, circumstances: With) -> Response:
     """The first human action makes a new lead a worked one."""
     done = await parts_of(request).commands.on_lead(
@@ -162,6 +172,7 @@ async def assign(request: Request, lead_id: UUID, said: Assign, circumstances: W
 
 
 @router.post("/{lead_id}:qualify", summary="Qualify the lead by your judgement")
+@allowed(WORK)
 async def qualify(request: Request, lead_id: UUID, circumstances: With, said: Said | None = None) -> Response:
     """Worth a salesperson's time."""
     done = await parts_of(request).commands.on_lead(
@@ -173,6 +184,7 @@ async def qualify(request: Request, lead_id: UUID, circumstances: With, said: Sa
 
 
 @router.post("/{lead_id}:archive", summary="Put the lead aside, with a reason of the policy")
+@allowed(WORK)
 async def archive(request: Request, lead_id: UUID, said: Archive, circumstances: With) -> Response:
     """Reversible with `:reopen`."""
     done = await parts_of(request).commands.on_lead(
@@ -184,6 +196,7 @@ async def archive(request: Request, lead_id: UUID, said: Archive, circumstances:
 
 
 @router.post("/{lead_id}:reopen", summary="Take an archived lead up again")
+@allowed(WORK)
 async def reopen(request: Request, lead_id: UUID, circumstances: With, said: Said | None = None) -> Response:
     """It stands where it stood before it was archived."""
     done = await parts_of(request).commands.on_lead(
@@ -195,6 +208,7 @@ async def reopen(request: Request, lead_id: UUID, circumstances: With, said: Sai
 
 
 @router.post("/{lead_id}:record-contact", summary="Record that someone tried to reach the lead")
+@allowed(WORK)
 async def record_contact(request: Request, lead_id: UUID, said: Contact, circumstances: With) -> Response:
     """Only an outbound attempt by a human counts as a response. One that consent, a limit or quiet hours forbid is answered 409,
     with `allowed_at` where time makes it allowed."""
@@ -219,6 +233,7 @@ async def record_contact(request: Request, lead_id: UUID, said: Contact, circums
 @router.get(
     "/{lead_id}/contact-allowance", summary="Whether the lead may be contacted on a channel now, and if not, when"
 )
+@allowed(READ)
 async def contact_allowance(request: Request, lead_id: UUID, channel: Label) -> Response:
     """What `:record-contact` would say."""
     await _canonical(request, lead_id, "/contact-allowance")
@@ -238,6 +253,7 @@ async def contact_allowance(request: Request, lead_id: UUID, channel: Label) -> 
 @router.post(
     "/{lead_id}:record-consent", summary="Record that the person permits something, refuses it or withdraws it"
 )
+@allowed(WORK)
 async def record_consent(request: Request, lead_id: UUID, said: Consent, circumstances: With) -> Response:
     """The last word on a purpose holds, by `occurred_at`."""
     done = await parts_of(request).commands.on_lead(
@@ -256,6 +272,7 @@ async def record_consent(request: Request, lead_id: UUID, said: Consent, circums
 
 
 @router.post("/{lead_id}:mark", summary="Hold the lead out of qualification and numbers, as a test or as spam")
+@allowed(WORK)
 async def mark(request: Request, lead_id: UUID, said: MarkAs, circumstances: With) -> Response:
     """Holds whatever is captured of it later, until somebody releases it."""
     done = await parts_of(request).commands.on_person(
@@ -267,6 +284,7 @@ async def mark(request: Request, lead_id: UUID, said: MarkAs, circumstances: Wit
 
 
 @router.post("/{lead_id}:release", summary="Take every mark of the lead back")
+@allowed(WORK)
 async def release(request: Request, lead_id: UUID, circumstances: With, said: Release | None = None) -> Response:
     """It counts from when it came in, as if there had been no mark."""
     word = said or Release()
@@ -279,6 +297,7 @@ async def release(request: Request, lead_id: UUID, circumstances: With, said: Re
 
 
 @router.post("/{lead_id}:unmerge", summary="Take the merge of this id back, for good")
+@allowed(WORK)
 async def unmerge(request: Request, lead_id: UUID, circumstances: With, said: Said | None = None) -> Response:
     """Name the id that was merged into another. The same identity does not join the two again."""
     done = await parts_of(request).commands.unmerge(

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import Row
 from starlette.responses import Response
 
+from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_candidate
 from services.pipeline.api.parts import Label, Said, With, answer, parts_of
 from services.pipeline.storage import matches
 from shared.kit.database import Transaction
@@ -27,8 +28,10 @@ class SamePerson(Said):
 
 
 @router.get("/merge-candidates", summary="Leads that are probably one person, surest first, with the reasons")
+@allowed(READ)
 async def listing(
     request: Request,
+    reach: Reaching,
     business_unit: Label | None = None,
     status: Literal["open", "dismissed", "merged"] = "open",
     cursor: str | None = None,
@@ -36,13 +39,18 @@ async def listing(
 ) -> Response:
     """One page; `next_cursor` leads to the next."""
     rows = await matches.candidates(
-        parts_of(request).database, business_unit=business_unit, status=status, after=_after(cursor), limit=limit
+        parts_of(request).database,
+        units=reach.within(business_unit),
+        status=status,
+        after=_after(cursor),
+        limit=limit,
     )
     following = _cursor(rows[-1].bits, rows[-1].candidate_id) if len(rows) == limit else None
     return JSONAnswer({"items": [_with_people(row) for row in rows], "next_cursor": following})
 
 
 @router.post("/merge-candidates/{candidate_id}:merge", summary="They are one person: merge the two leads")
+@allowed(MANAGE)
 async def merge(request: Request, candidate_id: UUID, circumstances: With, said: Said | None = None) -> Response:
     """Answers with the lead that stays. `:unmerge` takes it back."""
     parts = parts_of(request)
@@ -53,6 +61,7 @@ async def merge(request: Request, candidate_id: UUID, circumstances: With, said:
 
 
 @router.post("/merge-candidates/{candidate_id}:dismiss", summary="They are two people: do not ask again")
+@allowed(MANAGE)
 async def dismiss(request: Request, candidate_id: UUID, circumstances: With) -> Response:
     """Holds until something else is known of one of the two."""
     parts = parts_of(request)
@@ -64,7 +73,7 @@ async def dismiss(request: Request, candidate_id: UUID, circumstances: With) -> 
 
     row = await parts.database.run(work)
     if row is None:
-        raise _unknown()
+        raise no_such_candidate()
     if row.status != "dismissed":
         raise Rejected(
             f"This candidate is {row.status}.",
@@ -76,6 +85,7 @@ async def dismiss(request: Request, candidate_id: UUID, circumstances: With) -> 
 
 
 @router.post("/leads/{lead_id}:merge", summary="This lead and another are one person, because you say so")
+@allowed(MANAGE)
 async def merge_leads(request: Request, lead_id: UUID, said: SamePerson, circumstances: With) -> Response:
     """The one that was created first stays. `:unmerge` takes it back."""
     done = await parts_of(request).commands.merge(lead_id, said.other_lead_id, circumstances.asked(":merge", said))
@@ -85,17 +95,8 @@ async def merge_leads(request: Request, lead_id: UUID, said: SamePerson, circums
 async def _found(request: Request, candidate_id: UUID) -> Row[Any]:
     row = await matches.candidate(parts_of(request).database, candidate_id)
     if row is None:
-        raise _unknown()
+        raise no_such_candidate()
     return row
-
-
-def _unknown() -> Rejected:
-    return Rejected(
-        "There is no merge candidate of this id.",
-        status=404,
-        code="unknown-candidate",
-        fix="Read /v1/merge-candidates again: what is known of one of the two may have changed.",
-    )
 
 
 def _with_people(row: Row[Any]) -> dict[str, Any]:

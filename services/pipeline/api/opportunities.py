@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from services.pipeline.api.guard import READ, WORK, Reaching, allowed
 from services.pipeline.api.parts import Amount, Label, Said, With, answer, parts_of
 from services.pipeline.commands import DecideDeal, one_deal
 from services.pipeline.domain import deals
@@ -68,6 +69,7 @@ class Lose(Said):
 
 
 @router.post("/leads/{lead_id}/opportunities", status_code=201, summary="Open an opportunity with a qualified lead")
+@allowed(WORK)
 async def open_one(request: Request, lead_id: UUID, circumstances: With, said: Open | None = None) -> Response:
     """The lead is converted from then on."""
     deal = said or Open()
@@ -94,15 +96,17 @@ async def open_one(request: Request, lead_id: UUID, circumstances: With, said: O
 
 
 @router.get("/opportunities/{opportunity_id:path}", summary="One opportunity as it is now")
-async def one(request: Request, opportunity_id: Label, business_unit: Unit = None) -> Response:
+@allowed(READ)
+async def one(request: Request, reach: Reaching, opportunity_id: Label, business_unit: Unit = None) -> Response:
     """The deal, and its lead's version to decide on."""
     database = parts_of(request).database
-    row = one_deal(await queries.deals_named(database, opportunity_id, business_unit))
+    row = one_deal(await queries.deals_named(database, opportunity_id, business_unit, reach.all))
     lead = await queries.lead_document(database, row.root_id)
     return JSONAnswer(queries.deal_document(row), headers={"ETag": queries.etag(lead)})
 
 
 @router.post("/opportunities/{opportunity_id:path}:move", summary="Move it to a stage, forward, back or skipping")
+@allowed(WORK)
 async def move(
     request: Request, opportunity_id: Label, said: Move, circumstances: With, business_unit: Unit = None
 ) -> Response:
@@ -114,6 +118,7 @@ async def move(
 
 
 @router.post("/opportunities/{opportunity_id:path}:change-amount", summary="Correct what it is worth")
+@allowed(WORK)
 async def change_amount(
     request: Request, opportunity_id: Label, said: ChangeAmount, circumstances: With, business_unit: Unit = None
 ) -> Response:
@@ -125,6 +130,7 @@ async def change_amount(
 
 
 @router.post("/opportunities/{opportunity_id:path}:change-close-date", summary="Correct when it is expected to close")
+@allowed(WORK)
 async def change_close_date(
     request: Request, opportunity_id: Label, said: ChangeCloseDate, circumstances: With, business_unit: Unit = None
 ) -> Response:
@@ -136,6 +142,7 @@ async def change_close_date(
 
 
 @router.post("/opportunities/{opportunity_id:path}:win", summary="Close it with a sale")
+@allowed(WORK)
 async def win(
     request: Request, opportunity_id: Label, circumstances: With, said: Win | None = None, business_unit: Unit = None
 ) -> Response:
@@ -150,6 +157,7 @@ async def win(
 @router.post(
     "/opportunities/{opportunity_id:path}:lose", summary="Close it without a sale, with a reason of the policy"
 )
+@allowed(WORK)
 async def lose(
     request: Request, opportunity_id: Label, said: Lose, circumstances: With, business_unit: Unit = None
 ) -> Response:
@@ -161,6 +169,7 @@ async def lose(
 
 
 @router.post("/opportunities/{opportunity_id:path}:reopen", summary="Open it again in the stage it was closed from")
+@allowed(WORK)
 async def reopen(
     request: Request, opportunity_id: Label, circumstances: With, said: Said | None = None, business_unit: Unit = None
 ) -> Response:

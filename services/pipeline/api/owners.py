@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_absence
 from services.pipeline.api.parts import Label, Said, With, parts_of
 from services.pipeline.domain.queue import WORDS, in_turn
 from services.pipeline.domain.routing import Absence, Office
@@ -31,8 +32,10 @@ class Away(Said):
 
 
 @router.get("/queue", summary="What an owner should do next, best first, and why")
+@allowed(READ)
 async def the_queue(
     request: Request,
+    reach: Reaching,
     owner: Label,
     business_unit: Label | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
@@ -40,7 +43,7 @@ async def the_queue(
     """What is late first, then what is due within the hour; among equals the best score first."""
     database = parts_of(request).database
     now = database.clock.now()
-    places = in_turn(await queue.candidates(database, owner, business_unit, now, limit + 1), now)
+    places = in_turn(await queue.candidates(database, owner, reach.within(business_unit), now, limit + 1), now)
     rows, due = await queue.details(database, owner, [place.candidate.lead_id for place in places[:limit]])
     return JSONAnswer(
         {
@@ -72,9 +75,11 @@ async def the_queue(
 
 
 @router.get("/owners", summary="Who of a unit can be given leads: what they have, whether they are there")
-async def owners(request: Request, business_unit: Label = "default") -> Response:
-    """As routing sees them now."""
+@allowed(READ)
+async def owners(request: Request, reach: Reaching, business_unit: Label | None = None) -> Response:
+    """As routing sees them now. Without a unit, those of `default`, or of the only one you reach."""
     parts = parts_of(request)
+    business_unit = reach.one(business_unit)
     now = parts.database.clock.now()
     router = parts.assigning.router(business_unit)
     routing = parts.policy.unit(business_unit).routing
@@ -103,9 +108,11 @@ async def owners(request: Request, business_unit: Label = "default") -> Response
 
 
 @router.post("/owners/{owner}/absences", summary="Somebody is away: they are given nothing meanwhile", status_code=201)
-async def add_absence(request: Request, owner: Label, said: Away, circumstances: With) -> Response:
+@allowed(MANAGE)
+async def add_absence(request: Request, reach: Reaching, owner: Label, said: Away, circumstances: With) -> Response:
     """Sent again under its Idempotency-Key it is the same absence."""
     parts = parts_of(request)
+    reach.within(said.business_unit)
     if owner not in parts.policy.unit(said.business_unit).routing.owners:
         known = ", ".join(parts.policy.unit(said.business_unit).routing.owners) or "none"
         raise Rejected(
@@ -137,13 +144,12 @@ async def add_absence(request: Request, owner: Label, said: Away, circumstances:
 
 
 @router.post("/absences/{absence_id}:end", summary="Somebody is back")
+@allowed(MANAGE)
 async def end_absence(request: Request, absence_id: UUID) -> Response:
     """From now on they are given leads again."""
     row = await parts_of(request).database.run(lambda transaction: worklist.end_absence(transaction, absence_id))
     if row is None:
-        raise Rejected(
-            "There is no absence of this id.", status=404, code="unknown-absence", fix="Take one from GET /v1/owners."
-        )
+        raise no_such_absence()
     return JSONAnswer(_shown(row))
 
 

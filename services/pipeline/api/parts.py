@@ -10,9 +10,11 @@ from fastapi import Depends, Header, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import Response
 
+from services.pipeline.api.guard import access_of
 from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Asked, Commands, Done
 from services.pipeline.contacting import Contacting
+from services.pipeline.domain.access import EVERYWHERE, Reach
 from services.pipeline.domain.amounts import normal_amount
 from services.pipeline.erasing import Erasing
 from services.pipeline.imports import HistoryImports
@@ -82,19 +84,27 @@ class Circumstances:
     actor: str
     idempotency_key: str | None
     if_match: str | None
+    reach: Reach = EVERYWHERE
+    namespace: str = "pipeline-api"
 
     def asked(self, name: str, said: Said) -> Asked:
         """A command under these circumstances."""
         at: datetime | None = said.occurred_at
-        return Asked(name, said.body(), self.actor, at, self.idempotency_key, self.if_match)
+        return Asked(name, said.body(), self.actor, at, self.idempotency_key, self.if_match, self.reach, self.namespace)
 
 
 def _circumstances(
-    leadflow_actor: Annotated[str, Header(min_length=1, max_length=200, description="Who does this.")] = "api",
+    request: Request,
+    leadflow_actor: Annotated[
+        str | None,
+        Header(min_length=1, max_length=200, description="Who does this, where the credentials name nobody."),
+    ] = None,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
     if_match: Annotated[str | None, Header(description="The ETag the decision was made on.")] = None,
 ) -> Circumstances:
-    return Circumstances(leadflow_actor, idempotency_key, if_match)
+    caller, reach = access_of(request).caller, access_of(request).reach
+    namespace = "pipeline-api" if caller.subject is None else f"pipeline-api/{caller.subject}"
+    return Circumstances(caller.actor(leadflow_actor), idempotency_key, if_match, reach, namespace)
 
 
 With = Annotated[Circumstances, Depends(_circumstances)]

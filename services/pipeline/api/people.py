@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Row
 from starlette.responses import Response
 
+from services.pipeline.api.guard import OPERATE, access_of, allowed
 from services.pipeline.api.parts import Label, Note, parts_of
 from services.pipeline.commands import rejected
 from services.pipeline.domain.refusals import Refused
@@ -25,7 +26,23 @@ from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["people"])
 
-Actor = Annotated[str, Header(alias="Leadflow-Actor", min_length=1, max_length=200, description="Who does this.")]
+
+def _actor(
+    request: Request,
+    leadflow_actor: Annotated[
+        str | None,
+        Header(min_length=1, max_length=200, description="Who does this, where the credentials name nobody."),
+    ] = None,
+) -> str:
+    caller = access_of(request).caller
+    if leadflow_actor is None and caller.subject is None:
+        raise Rejected(
+            "Leadflow-Actor: Field required", field="Leadflow-Actor", fix="Say who does this: it is kept for ever."
+        )
+    return caller.actor(leadflow_actor)
+
+
+Actor = Annotated[str, Depends(_actor)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
@@ -61,6 +78,7 @@ class Erase(Who):
 
 
 @router.post("/people:find", summary="Under which names a person is known, and how much is kept here")
+@allowed(OPERATE)
 async def find(request: Request, who: Who) -> Response:
     """Changes nothing: what an erasure would reach."""
     erasing = _erasing(request)
@@ -69,6 +87,7 @@ async def find(request: Request, who: Who) -> Response:
 
 
 @router.post("/people:export", summary="Everything that is kept of a person here, for the person")
+@allowed(OPERATE)
 async def export(request: Request, who: Who, actor: Actor) -> Response:
     """404 where nobody is known. Who asked, and of which leads, stands in this service's log."""
     erasing = _erasing(request)
@@ -100,6 +119,7 @@ async def export(request: Request, who: Who, actor: Actor) -> Response:
 
 
 @router.post("/people:erase", summary="Forget a person, for good, here and everywhere")
+@allowed(OPERATE)
 async def erase(request: Request, who: Erase, actor: Actor, key: Key = None) -> Response:
     """Done here when it is answered; everybody else is told by the log. What happened stays counted."""
     erasing = _erasing(request)
@@ -111,6 +131,7 @@ async def erase(request: Request, who: Erase, actor: Actor, key: Key = None) -> 
 
 
 @router.get("/erasures", summary="Erasures, newest first, without whom they were about")
+@allowed(OPERATE)
 async def listing(
     request: Request, before: datetime | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 100
 ) -> Response:
@@ -121,6 +142,7 @@ async def listing(
 
 
 @router.get("/erasures/{erasure_id}", summary="One erasure, its names, and what is found of them here now")
+@allowed(OPERATE)
 async def one(request: Request, erasure_id: UUID) -> Response:
     """What is found now was said after the erasure."""
     return JSONAnswer(await _report(request, erasure_id))

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from services.pipeline.api.guard import READ, Reaching, allowed
 from services.pipeline.api.parts import Label, parts_of
 from services.pipeline.commands import rejected
 from services.pipeline.domain.refusals import Refused
@@ -16,8 +17,10 @@ router = APIRouter(prefix="/v1", tags=["leads"])
 
 
 @router.get("/search", summary="Leads by name, company, e-mail, phone, a sender's id, or the beginning of a lead id")
+@allowed(READ)
 async def search(
     request: Request,
+    reach: Reaching,
     q: Annotated[
         str,
         Query(
@@ -34,9 +37,8 @@ async def search(
     """Surest first: recognised by identity or id, then words as they are, then words that begin so. Each lead says by what it
     `matched`; `more` says that other words would find others."""
     parts = parts_of(request)
-    units = [business_unit] if business_unit is not None else None
     try:
-        found, more = await parts.searching.look(q, units, sender=sender, limit=limit)
+        found, more = await parts.searching.look(q, reach.within(business_unit), sender=sender, limit=limit)
     except Refused as refused:
         raise rejected(refused) from None
     return JSONAnswer({"items": found, "more": more})

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.pipeline.api.cursors import after_of, cursor_of
+from services.pipeline.api.guard import READ, WORK, Reaching, allowed
 from services.pipeline.api.parts import Label, Note, Said, With, parts_of
 from services.pipeline.commands import DecideTask, no_such_task
 from services.pipeline.domain import tasks as rules
@@ -49,8 +50,10 @@ class Cancel(Said):
 
 
 @router.get("/tasks", summary="Tasks, soonest due first, by owner, lead, unit and state")
+@allowed(READ)
 async def listing(
     request: Request,
+    reach: Reaching,
     owner: Label | None = None,
     lead_id: UUID | None = None,
     business_unit: Label | None = None,
@@ -64,7 +67,7 @@ async def listing(
         parts_of(request).database,
         owner=owner,
         lead_id=lead_id,
-        business_unit=business_unit,
+        units=reach.within(business_unit),
         status=status,
         due_before=due_before,
         after=after_of(cursor),
@@ -75,6 +78,7 @@ async def listing(
 
 
 @router.get("/tasks/{task_id}", summary="One task")
+@allowed(READ)
 async def one(request: Request, task_id: UUID) -> Response:
     """As it is now."""
     row = await tasks.one(parts_of(request).database, task_id)
@@ -84,6 +88,7 @@ async def one(request: Request, task_id: UUID) -> Response:
 
 
 @router.post("/leads/{lead_id}/tasks", summary="Add a task of your own to a lead", status_code=201)
+@allowed(WORK)
 async def add(request: Request, lead_id: UUID, said: Add, circumstances: With) -> Response:
     """Answers with the lead's open tasks."""
     done = await parts_of(request).commands.on_lead(
@@ -100,7 +105,7 @@ async def add(request: Request, lead_id: UUID, said: Add, circumstances: With) -
         parts_of(request).database,
         owner=None,
         lead_id=lead_id,
-        business_unit=None,
+        units=None,
         status="open",
         due_before=None,
         after=None,
@@ -111,6 +116,7 @@ async def add(request: Request, lead_id: UUID, said: Add, circumstances: With) -
 
 
 @router.post("/tasks/{task_id}:complete", summary="The task is done")
+@allowed(WORK)
 async def complete(request: Request, task_id: UUID, circumstances: With, said: Complete | None = None) -> Response:
     """Of a cadence the next step is due from then on. A first response is done by reaching out, not by saying so."""
     word = said or Complete()
@@ -121,6 +127,7 @@ async def complete(request: Request, task_id: UUID, circumstances: With, said: C
 
 
 @router.post("/tasks/{task_id}:snooze", summary="Put the task off")
+@allowed(WORK)
 async def snooze(request: Request, task_id: UUID, said: Snooze, circumstances: With) -> Response:
     """It begins at `until` and is due as much later as it would have been."""
     return await _do(
@@ -130,6 +137,7 @@ async def snooze(request: Request, task_id: UUID, said: Snooze, circumstances: W
 
 
 @router.post("/tasks/{task_id}:cancel", summary="The task need not be done")
+@allowed(WORK)
 async def cancel(request: Request, task_id: UUID, circumstances: With, said: Cancel | None = None) -> Response:
     """Of a cadence nothing follows."""
     word = said or Cancel()

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 
 class Refused(Exception):
-    """A command that cannot be carried out. `conflict`: not in this state; `invalid`: not with these values.
+    """A command that cannot be carried out. `conflict`: not in this state; `invalid`: not with these values; `forbidden`: not by
+    whoever asks.
 
     The message and the fix name states, fields and the policy's own words, never a person's data.
     """
@@ -16,7 +17,7 @@ class Refused(Exception):
         self,
         detail: str,
         *,
-        kind: Literal["conflict", "invalid"],
+        kind: Literal["conflict", "invalid", "forbidden"],
         code: str,
         fix: str,
         field: str | None = None,

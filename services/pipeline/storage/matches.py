@@ -9,7 +9,9 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row
 
+from services.pipeline.domain.access import Units
 from services.pipeline.domain.matching.proposals import Proposal
+from services.pipeline.storage.places import of_units
 from shared.contracts.policy import Matching
 from shared.kit.database import Database, Transaction, as_array
 
@@ -213,16 +215,15 @@ async def decide(transaction: Transaction, candidate_id: UUID, status: str, acto
 
 
 async def candidates(
-    source: Source, *, business_unit: str | None, status: str, after: tuple[float, UUID] | None, limit: int
+    source: Source, *, units: Units, status: str, after: tuple[float, UUID] | None, limit: int
 ) -> Sequence[Row[Any]]:
     """A page of candidates, best first, under the canonical ids of now. An open one whose leads were joined otherwise
     meanwhile, or of which one is held out, is not shown."""
-    conditions, parameters = ["c.status = :status"], dict[str, Any](status=status, limit=limit)
+    kept, parameters = of_units("c.business_unit", units)
+    conditions = ["c.status = :status", *kept]
+    parameters |= {"status": status, "limit": limit}
     if status == "open":
         conditions += ["one.root_id <> other.root_id", "root.mark IS NULL", "other_root.mark IS NULL"]
-    if business_unit is not None:
-        conditions.append("c.business_unit = :unit")
-        parameters["unit"] = business_unit
     if after is not None:
         conditions.append("(c.bits, c.candidate_id) < (:bits, :after_id)")
         parameters |= {"bits": after[0], "after_id": after[1]}

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.pipeline.domain.access import Units
 from services.pipeline.domain.consents import standing, told
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import known_with
+from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
 from shared.contracts.marks import Marking
 from shared.kit.database import Database, Transaction
@@ -131,36 +133,38 @@ def etag(document: dict[str, Any]) -> str:
     return f'"{document["lead_id"]}.{document["version"]}"'
 
 
-async def deals_named(source: Database | Transaction, opportunity_id: str, business_unit: str | None) -> Sequence[Any]:
-    """The deals of this id, of one unit or of all."""
-    unit = "AND o.business_unit = :unit" if business_unit is not None else ""
+async def deals_named(
+    source: Database | Transaction, opportunity_id: str, business_unit: str | None, units: Units = None
+) -> Sequence[Any]:
+    """The deals of this id, of one unit or of all, and of these units alone."""
+    if business_unit is not None:
+        units = frozenset({business_unit}) if units is None or business_unit in units else frozenset()
+    conditions, parameters = of_units("o.business_unit", units)
     return await source.rows(
         f"""
         SELECT o.*, l.root_id FROM pipeline.opportunities o JOIN pipeline.leads l USING (lead_id)
-        WHERE o.opportunity_id = :id {unit}""",
+        WHERE {" AND ".join(["o.opportunity_id = :id", *conditions])}""",
         id=opportunity_id,
-        **({"unit": business_unit} if business_unit is not None else {}),
+        **parameters,
     )
 
 
 async def leads(
     database: Database,
     *,
-    business_unit: str | None,
+    units: Units,
     status: str | None,
     mark: str | None = None,
     contradicted: bool = False,
-    tokens: Collection[tuple[str, str]] | None,
+    tokens: Collection[tuple[str, str, str]] | None,
     after: Page | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    """A page of leads, oldest first; `mark` is one, `any` or `none`; `tokens` are (kind, token) of identities of which a
-    lead must have each. Contradicted are those of which one record came twice under one id, with another content."""
-    conditions = ["l.lead_id = l.root_id"]
-    parameters: dict[str, Any] = {"limit": limit}
-    if business_unit is not None:
-        conditions.append("l.business_unit = :unit")
-        parameters["unit"] = business_unit
+    """A page of leads, oldest first; `mark` is one, `any` or `none`; `tokens` are (unit, kind, token) of identities of
+    which a lead must have each. Contradicted are those of which one record came twice under one id, with another content."""
+    kept, parameters = of_units("l.business_unit", units)
+    conditions = ["l.lead_id = l.root_id", *kept]
+    parameters["limit"] = limit
     if status is not None:
         conditions.append("l.status = :status")
         parameters["status"] = status
@@ -172,12 +176,12 @@ async def leads(
     if after is not None:
         conditions.append("(l.created_at, l.lead_id) > (:created_at, :lead_id)")
         parameters |= {"created_at": after.created_at, "lead_id": after.lead_id}
-    for place, (kind, token) in enumerate(tokens or ()):
+    for place, (unit, kind, token) in enumerate(tokens or ()):
         conditions.append(
             f"""l.lead_id IN (SELECT owner.root_id FROM pipeline.identities i JOIN pipeline.leads owner USING (lead_id)
-                WHERE i.business_unit = :unit AND i.kind = :kind{place} AND i.token = :token{place})"""
+                WHERE i.business_unit = :unit{place} AND i.kind = :kind{place} AND i.token = :token{place})"""
         )
-        parameters |= {f"kind{place}": kind, f"token{place}": token}
+        parameters |= {f"unit{place}": unit, f"kind{place}": kind, f"token{place}": token}
     rows = await database.rows(
         f"""
         SELECT l.* FROM pipeline.leads l WHERE {" AND ".join(conditions)}

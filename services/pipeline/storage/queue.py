@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.pipeline.domain.access import Units
 from services.pipeline.domain.follow_up import Task
 from services.pipeline.domain.queue import DUE_SOON, LATE, LATER, OPEN, SOON, Candidate
 from services.pipeline.storage.tasks import TASK, task_of
@@ -38,7 +39,7 @@ CANDIDATES = f"""
     SELECT l.lead_id AS candidate, l.business_unit, coalesce(l.assigned_at, l.created_at) AS since, l.grade, l.score,
         l.probability, {TASK}
     FROM mine m JOIN pipeline.leads l USING (lead_id) LEFT JOIN pressing t ON t.root_id = l.lead_id
-    WHERE CAST(:unit AS text) IS NULL OR l.business_unit = :unit
+    WHERE CAST(:units AS text[]) IS NULL OR l.business_unit = ANY(:units)
     ORDER BY coalesce(t.urgency, {OPEN}), l.score DESC NULLS LAST, coalesce(l.probability, 0) DESC, t.due_at NULLS LAST,
         coalesce(l.assigned_at, l.created_at), l.lead_id
     LIMIT :limit"""
@@ -58,12 +59,16 @@ TASKS = f"""
     WHERE t.status = 'open' AND t.owner = :owner ORDER BY t.due_at"""
 
 
-async def candidates(
-    database: Database, owner: str, business_unit: str | None, now: datetime, limit: int
-) -> list[Candidate]:
+async def candidates(database: Database, owner: str, units: Units, now: datetime, limit: int) -> list[Candidate]:
     """The leads that somebody should work on first, each with the most pressing of its tasks."""
     found = await database.rows(
-        CANDIDATES, owner=owner, unit=business_unit, most=LOOKED_AT, now=now, soon=now + SOON, limit=limit
+        CANDIDATES,
+        owner=owner,
+        units=None if units is None else sorted(units),
+        most=LOOKED_AT,
+        now=now,
+        soon=now + SOON,
+        limit=limit,
     )
     return [
         Candidate(

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.pipeline.domain.access import Units
 from services.pipeline.domain.follow_up import Task
 from services.pipeline.domain.ledger import Entry, Ledger
 from services.pipeline.storage.loading import LOCK_LEADS, MEMBERS, lock_groups
+from services.pipeline.storage.places import of_units
 from services.pipeline.storage.worklist import COUNTED_AT_MOST
 from shared.kit.database import Database, Transaction, as_array
 
@@ -155,20 +157,21 @@ async def listing(
     *,
     owner: str | None,
     lead_id: UUID | None,
-    business_unit: str | None,
+    units: Units,
     status: str,
     due_before: datetime | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[dict[str, Any]]:
     """A page of tasks, soonest due first."""
-    conditions, parameters = ["t.status = :status"], {"status": status, "limit": limit}
-    if status == "open":
-        conditions = ["t.status = 'open'"]  # as the indexes know it
-        del parameters["status"]
+    kept, parameters = of_units("t.business_unit", units)
+    parameters["limit"] = limit
+    conditions = ["t.status = 'open'", *kept]  # as the indexes know it
+    if status != "open":
+        conditions[0] = "t.status = :status"
+        parameters["status"] = status
     wanted: list[tuple[str, str, Any]] = [
         ("owner", "t.owner = :owner", owner),
-        ("unit", "t.business_unit = :unit", business_unit),
         ("before", "t.due_at < :before", due_before),
         ("lead", "t.lead_id IN (SELECT m.lead_id FROM pipeline.leads m WHERE m.lead_id = :lead OR m.root_id = :lead"
          " AND m.root_id <> m.lead_id)", lead_id),

@@ -212,8 +212,8 @@ async def test_the_database_puts_a_queue_in_the_order_of_the_domain(work: Work) 
         _, due_tasks = await queue.details(database, "dirk", [one.lead_id for one in found])
         whole = [replace(one, tasks=due_tasks[one.lead_id]) for one in found]
         assert [one.candidate.lead_id for one in in_turn(whole, now)] == [one.lead_id for one in found]
-        assert await queue.candidates(database, "dirk", "default", now, 5) == found[:5]
-    assert await queue.candidates(database, "dirk", "elsewhere", at(0), 5) == []
+        assert await queue.candidates(database, "dirk", frozenset({"default"}), now, 5) == found[:5]
+    assert await queue.candidates(database, "dirk", frozenset({"elsewhere"}), at(0), 5) == []
 
 
 async def test_whoever_is_erased_is_gone_after_no_more_and_no_note_of_them_is_left(

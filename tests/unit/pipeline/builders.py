@@ -98,7 +98,7 @@ def a_score(lead_id: UUID, score: int = 50, grade: str = "B", **values: Any) -> 
     return LeadScored(
         event_id=event_id,
         lead_id=lead_id,
-        business_unit="default",
+        business_unit=values.pop("business_unit", "default"),
         occurred_at=occurred_at,
         recorded_at=occurred_at,
         correlation_id=event_id,
