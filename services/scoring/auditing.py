@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.scoring import storage
-from services.scoring.domain import Assessor, Comparison, Person, compare
+from services.scoring.domain import Assessment, Assessor, Comparison, Person, Recalled, compare
 from services.scoring.instruments import ScoringInstruments
 from services.scoring.models import Models
 from services.scoring.policies import Policies
@@ -28,7 +28,7 @@ SLICE = 100
 @dataclass(slots=True)
 class Audit:
     """What a page of an audit found. `stale` were made by another policy than the present one, and checked against that
-    one; `unverifiable` by one that nobody remembers, beside a model that nobody has any more, from what was erased since
+    one; `unverifiable` by one that nobody remembers, beside models that nobody has any more, from what was erased since
     and cannot be made again without it, or not at all.
     `next` is where the next page begins."""
 
@@ -110,24 +110,26 @@ class Auditor:
         """None where nobody remembers the policy that scored this lead."""
         version = person.root.policy_version
         judges = await self._policies.judges(tx, version)
-        assessor = await self._assessor(tx, person)
+        present = self._policies.judge
+        models = Recalled(
+            await self._assessor(tx, person.root.assessment, present.assessor),
+            await self._assessor(tx, person.root.customer, present.of_customers),
+        )
         if not judges:
-            return None if version is not None else compare(person, self._policies.judge, assessor)
+            return None if version is not None else compare(person, present, models)
         audit.stale += version != self._policies.version
-        found = compare(person, judges[0], assessor)
+        found = compare(person, judges[0], models)
         for other in judges[1:]:
             if found.finding != "different":
                 break
-            found = min(found, compare(person, other, assessor), key=lambda one: one.finding == "different")
+            found = min(found, compare(person, other, models), key=lambda one: one.finding == "different")
         return found
 
-    async def _assessor(self, tx: Transaction, person: Person) -> Assessor | None:
-        """The model that spoke beside a score; None where none did, or nobody has it any more."""
-        if person.root.assessment is None:
-            return None
-        if self._models is None:
-            return self._policies.judge.assessor
-        return await self._models.recalled(tx, person.root.assessment.model_version)
+    async def _assessor(self, tx: Transaction, said: Assessment | None, present: Assessor) -> Assessor | None:
+        """The model that said this; None where none did, or nobody has it any more."""
+        if said is None or self._models is None:
+            return None if said is None else present
+        return await self._models.recalled(tx, said.model_version)
 
     def _add(self, audit: Audit, person: Person, found: Comparison | None) -> None:
         if found is None or found.finding == "unmade":

@@ -11,7 +11,6 @@ from sqlalchemy import Row
 
 from services.scoring import storage
 from services.scoring.domain import (
-    Assessor,
     Attachment,
     Case,
     Judge,
@@ -69,10 +68,9 @@ class Handlers:
         policy: Policy,
         instruments: ScoringInstruments,
         routes: Mapping[type[Event], OnEvent],
-        assessor: Assessor | None = None,
         models: Models | None = None,
     ) -> None:
-        self.judge = Judge(policy, models or assessor)
+        self.judge = Judge(policy) if models is None else Judge(policy, models.opportunity, models.customer)
         self._models = models
         self._instruments = instruments
         self._routes = dict(routes)

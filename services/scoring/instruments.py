@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.scoring.domain.model import CUSTOMER, OPPORTUNITY
 from services.scoring.domain.model.watching import Watch
 
 
@@ -50,14 +51,17 @@ class ModelInstruments:
         self._usable = Gauge(
             "leadflow_scoring_model_usable",
             "1 for a model that was activated and speaks, 0 for one that cannot be used; none where none was activated.",
-            ["business_unit"],
+            ["outcome", "business_unit"],
             registry=registry,
         )
         self.failed = Counter(
             "leadflow_scoring_model_failures_total",
-            "Leads that the active model failed at, and of which rules alone spoke.",
+            "Leads that an active model failed at, and of which it said nothing, by the outcome it foretells.",
+            ["outcome"],
             registry=registry,
         )
+        for outcome in (OPPORTUNITY, CUSTOMER):
+            self.failed.labels(outcome)
 
         self._drift = self._gauge(
             "drift",
@@ -67,41 +71,43 @@ class ModelInstruments:
         )
         self._recent = self._gauge("drift_leads", "Recent leads that its drift was worked out from.")
         self._expected = self._gauge(
-            "expected_share", "Of leads after those it was learned from, the share that was to become an opportunity."
+            "expected_share", "Of leads after those it was learned from, the share that was to reach its outcome."
         )
-        self._observed = self._gauge("observed_share", "Of the same leads, the share that became one.")
+        self._observed = self._gauge("observed_share", "Of the same leads, the share that reached it.")
         self._error = self._gauge(
             "calibration_error", "Of the same leads, the mean distance of expected and observed over ten ranges."
         )
-        self._auc = self._gauge("auc", "Of the same leads, how well its probability told who became an opportunity.")
+        self._auc = self._gauge("auc", "Of the same leads, how well its probability told who reached it.")
         self._matured = self._gauge("matured_leads", "Looks at leads whose horizon is over, after it was learned.")
 
     def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
-        return Gauge(f"leadflow_scoring_model_{name}", help_text, ["business_unit", *labels], registry=self._registry)
+        return Gauge(
+            f"leadflow_scoring_model_{name}", help_text, ["outcome", "business_unit", *labels], registry=self._registry
+        )
 
-    def watched(self, found: Mapping[str, tuple[Watch, Mapping[str, float]]]) -> None:
-        """What was seen of each model, by whose it is. What could not be worked out has no sample."""
+    def watched(self, found: Mapping[tuple[str, str], tuple[Watch, Mapping[str, float]]]) -> None:
+        """What was seen of each model, by outcome and whose it is. What could not be worked out has no sample."""
         gauges = (self._drift, self._recent, self._expected, self._observed, self._error, self._auc, self._matured)
         for gauge in gauges:
             gauge.clear()
-        for whose, (watch, drift) in found.items():
-            self._recent.labels(whose).set(watch.recent_people)
-            self._matured.labels(whose).set(len(watch.followed))
+        for place, (watch, drift) in found.items():
+            self._recent.labels(*place).set(watch.recent_people)
+            self._matured.labels(*place).set(len(watch.followed))
             for feature, index in drift.items():
-                self._drift.labels(whose, feature).set(index)
+                self._drift.labels(*place, feature).set(index)
             if (quality := watch.quality) is None:
                 continue
-            self._expected.labels(whose).set(sum(watch.probabilities) / quality.leads)
-            self._observed.labels(whose).set(quality.positives / quality.leads)
-            self._error.labels(whose).set(quality.ece)
+            self._expected.labels(*place).set(sum(watch.probabilities) / quality.leads)
+            self._observed.labels(*place).set(quality.positives / quality.leads)
+            self._error.labels(*place).set(quality.ece)
             if quality.auc is not None:
-                self._auc.labels(whose).set(quality.auc)
+                self._auc.labels(*place).set(quality.auc)
 
-    def tell(self, usable: Mapping[str, bool]) -> None:
-        """Whose models can be used."""
+    def tell(self, usable: Mapping[tuple[str, str], bool]) -> None:
+        """Which models can be used, by outcome and whose they are."""
         self._usable.clear()
-        for whose, can in usable.items():
-            self._usable.labels(whose).set(can)
+        for place, can in usable.items():
+            self._usable.labels(*place).set(can)
 
 
 class TrainingInstruments:

@@ -49,7 +49,10 @@ class Policies:
             return []
         if version not in self._recalled:
             documents = await storage.recalled(tx, version)
-            found = [Judge(Policy.model_validate(document), self.judge.assessor) for document in documents]
+            found = [
+                Judge(Policy.model_validate(document), self.judge.assessor, self.judge.of_customers)
+                for document in documents
+            ]
             self._recalled[version] = found if version != self.version else [self.judge, *found]
         return self._recalled[version]
 

@@ -16,7 +16,8 @@ async def scored_lead(database: Database, lead_id: UUID) -> Row[Any] | None:
     found = await database.rows(
         """
         SELECT lead_id, business_unit, root_id, known, score, grade, fit, engagement, reasons, policy_version,
-            probability, contributions, model_version, rating, temperature, due_at, scored_occurred_at, scored_at
+            probability, contributions, model_version, customer_probability, customer_contributions,
+            customer_model_version, rating, temperature, due_at, scored_occurred_at, scored_at
         FROM scoring.leads WHERE lead_id = :lead_id
         """,
         lead_id=lead_id,

@@ -21,6 +21,9 @@ from shared.kit.logs import log
 
 PAGE = 100
 
+Place = tuple[str, str]
+"""Which outcome a model foretells, and for which business unit."""
+
 
 class Watching:
     """One task beside the consumer. What it finds is told to Prometheus; a model it finds wanting goes on to speak."""
@@ -40,21 +43,25 @@ class Watching:
         self._interval_seconds = interval_seconds
         self._people = people
 
-    async def once(self) -> dict[str, Watch]:
-        """Looks at every model that speaks. Answers with what was seen, by business unit."""
+    async def once(self) -> dict[Place, Watch]:
+        """Looks at every model that speaks. Answers with what was seen."""
         await self._database.run(self._models.refresh)
-        watches: dict[str, Watch] = {}
+        watches: dict[Place, Watch] = {}
         profiles = {}
-        for unit, expert in self._models.experts.speaking.items():
-            row = await self._database.run(partial(storage.model, version=expert.version))
-            if row is not None:
-                horizon = timedelta(days=row.horizon_days)
-                watches[unit] = Watch(expert, horizon, row.data_to, self._database.clock.now())
-                profiles[unit] = row.profile
+        for outcome, speakers in self._models.of.items():
+            for unit, expert in speakers.experts.speaking.items():
+                row = await self._database.run(partial(storage.model, version=expert.version))
+                if row is not None:
+                    horizon = timedelta(days=row.horizon_days)
+                    watches[outcome, unit] = Watch(expert, outcome, horizon, row.data_to, self._database.clock.now())
+                    profiles[outcome, unit] = row.profile
         if watches:
             await self._see({watch.expert: watch for watch in watches.values()})
         self._instruments.watched(
-            {whose(unit): (watch, watch.drift(profiles[unit])) for unit, watch in watches.items()}
+            {
+                (outcome, whose(unit)): (watch, watch.drift(profiles[outcome, unit]))
+                for (outcome, unit), watch in watches.items()
+            }
         )
         return watches
 
@@ -70,9 +77,10 @@ class Watching:
 
             page, after = await self._database.run(read, deadline_seconds=20)
             for history in page:
-                expert = self._models.experts.expert(history.business_unit)
-                if isinstance(expert, Expert) and expert in watches:
-                    self._show(watches[expert], history)
+                for speakers in self._models.of.values():
+                    expert = speakers.experts.expert(history.business_unit)
+                    if isinstance(expert, Expert) and expert in watches:
+                        self._show(watches[expert], history)
             if after is None:
                 return
             await asyncio.sleep(0.05)
@@ -82,7 +90,7 @@ class Watching:
         try:
             watch.see([history])
         except Exception as error:
-            self._instruments.failed.inc()
+            self._instruments.failed.labels(watch.outcome).inc()
             log().error("lead_not_watched", lead_id=str(history.root_id), error_type=type(error).__name__)
 
     @asynccontextmanager

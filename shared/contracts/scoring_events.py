@@ -35,10 +35,22 @@ class Contribution(BaseModel):
     log_odds: float
 
 
+class Likelihood(BaseModel):
+    """How likely a model says that something comes of a lead, and why: the log-odds of `contributions` sum to those of
+    `probability`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    probability: Annotated[float, Field(ge=0, le=1)]
+    model_version: str
+    contributions: tuple[Contribution, ...]
+
+
 class LeadScored(Event):
     """The score of a lead after what was known at `occurred_at`. Score, grade, `rating` (a letter for fit, a
-    number for engagement) and temperature come from the policy's rules; where a model is active its `probability` stands
-    beside them with reasons of its own, and changes none; else `without_model` says why rules alone speak. One without a `causation_id` was caused by time alone."""
+    number for engagement) and temperature come from the policy's rules. Where models are active they stand beside them, each with
+    reasons of its own, and change none: `probability` is that of an opportunity, else `without_model` says why there is none; `customer`
+    is that of a customer, and absent where no model says it. One without a `causation_id` was caused by time alone."""
 
     event: Literal["LeadScored"] = "LeadScored"
     score: Annotated[int, Field(ge=0, le=100)]
@@ -54,6 +66,7 @@ class LeadScored(Event):
     probability: Annotated[float, Field(ge=0, le=1)] | None = None
     contributions: tuple[Contribution, ...] | None = None
     without_model: Silence | None = None
+    customer: Likelihood | None = None
 
 
 ScoringEvents = Annotated[LeadScored, Field()]

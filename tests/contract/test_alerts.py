@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from services.capture.instruments import QuarantineInstruments, SpoolInstruments, UploadInstruments
 from services.pipeline.instruments import WorkInstruments
-from services.scoring.domain.model import AdditiveModel
+from services.scoring.domain.model import CUSTOMER, AdditiveModel
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.watching import Watch
 from services.scoring.instruments import ModelInstruments, TrainingInstruments
@@ -29,6 +29,7 @@ MODEL = re.compile(r"leadflow_scoring_model\w+")
 WORK = re.compile(r"leadflow_pipeline_(?:unassigned|timers|contacts)\w+")
 UPLOADS = re.compile(r"leadflow_capture_upload\w+")
 SPOOL = re.compile(r"leadflow_capture_spool\w+")
+PLACE = CUSTOMER, "every unit"
 
 
 def expressions() -> list[str]:
@@ -79,11 +80,11 @@ def test_what_alerts_watch_of_uploads_is_what_uploads_tell() -> None:
 def test_what_alerts_watch_of_a_model_is_what_models_at_work_tell() -> None:
     registry = CollectorRegistry()
     instruments = ModelInstruments(registry)
-    instruments.tell({"every unit": True})
+    instruments.tell({PLACE: True})
     moment = datetime(2026, 3, 2, tzinfo=UTC)
-    seen = Watch(Expert("one", AdditiveModel(0, ())), timedelta(days=90), moment, moment)
+    seen = Watch(Expert("one", AdditiveModel(0, ())), CUSTOMER, timedelta(days=90), moment, moment)
     seen.probabilities, seen.followed = [0.2], [True]
-    instruments.watched({"every unit": (seen, {"channel": 0.1})})
+    instruments.watched({PLACE: (seen, {"channel": 0.1})})
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in MODEL.findall(expression)}
     assert len(watched) >= 7

@@ -16,6 +16,9 @@ DESCRIPTION = (
     "score; every 10th qualifies by rule; every 100th is won (one opportunity opened, one won)"
 )
 
+OWN_NUMBERS = ("employees", "annual_revenue", "budget")
+DIGITS = 25
+
 _CHANNELS = ("web_form", "paid_search", "event")
 _SOURCES = ("spring", "summer", "autumn", "winter")
 
@@ -56,6 +59,12 @@ def interactions(number: int) -> list[dict[str, Any]]:
 def leads_body(numbers: Iterable[int]) -> bytes:
     """A batch of leads as it is posted."""
     return orjson.dumps([lead(number) for number in numbers])
+
+
+def different_leads_body(numbers: Iterable[int]) -> bytes:
+    """The same, each lead with three numbers that no other has all of, so that no two look alike to a model of these."""
+    own = ({name: number // DIGITS**place % DIGITS for place, name in enumerate(OWN_NUMBERS)} for number in numbers)
+    return orjson.dumps([lead(number) | {"attributes": digits} for number, digits in zip(numbers, own, strict=True)])
 
 
 def unnamed_leads_body(numbers: Iterable[int]) -> bytes:

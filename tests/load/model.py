@@ -1,9 +1,8 @@
-"""A model as large as a learned one, for what the model's part of scoring costs: every feature of a lead, the pairs that a
-training chooses at most. What it says means nothing."""
+"""Models as large as learned ones, for what the models' part of scoring costs: every feature of a lead, the pairs that a
+training chooses at most. What they say means nothing."""
 
 from __future__ import annotations
 
-import sys
 from itertools import combinations
 from random import Random
 
@@ -12,7 +11,6 @@ import psycopg
 from services.scoring.domain.model import (
     EVERY_UNIT,
     FORMAT_VERSION,
-    OPPORTUNITY,
     AdditiveModel,
     Artefact,
     Pair,
@@ -20,18 +18,18 @@ from services.scoring.domain.model import (
     checksum,
     write_artefact,
 )
-from services.scoring.domain.model.features import ALWAYS, COUNTS, DID, FIELDS_KNOWN, PRESENCES
+from services.scoring.domain.model.features import ALWAYS, ATTRIBUTE, COUNTS, DID, FIELDS_KNOWN, PRESENCES
 from tests.load import mix
 
-VERSION = "bench-1"
 PAIRS = 48
 CUTS = 24
 LEVELS = 30
 
 
-def a_model() -> AdditiveModel:
-    """Always the same one. Its levels are those of the mix, and others."""
-    chance = Random(7)
+def a_model(seed: int, *, looks_at_own_numbers: bool) -> AdditiveModel:
+    """Always the same one. Its levels are those of the mix, and others. To one that looks at the numbers that each lead has of
+    its own no two look alike."""
+    chance = Random(seed)
 
     def units(cells: int) -> tuple[int, ...]:
         return tuple(chance.randint(-9_000, 9_000) for _ in range(cells))
@@ -41,8 +39,9 @@ def a_model() -> AdditiveModel:
         for name, value in mix.lead(number).items():
             met.setdefault(name, set()).add(str(value).casefold())
     tables = []
-    for name in (*ALWAYS, DID + "page_view", DID + "demo_request", DID + "email_click"):
-        if name in COUNTS or name == FIELDS_KNOWN or name.startswith(DID):
+    own = [ATTRIBUTE + name for name in mix.OWN_NUMBERS] if looks_at_own_numbers else []
+    for name in (*ALWAYS, DID + "page_view", DID + "demo_request", DID + "email_click", *own):
+        if name in COUNTS or name == FIELDS_KNOWN or name.startswith((DID, ATTRIBUTE)):
             tables.append(Table(name, units(CUTS + 2), tuple(place + 0.5 for place in range(CUTS))))
             continue
         levels = ["false", "true"] if name in PRESENCES else sorted(met.get(name, ()))
@@ -56,10 +55,11 @@ def a_model() -> AdditiveModel:
     return AdditiveModel(-20_000, tuple(tables), tuple(pairs))
 
 
-def activate(database_url: str) -> None:
-    """Puts it into the registry as the model of every unit."""
-    text = write_artefact(Artefact(a_model(), OPPORTUNITY, 90))
+def activate(database_url: str, version: str, outcome: str, model: AdditiveModel) -> None:
+    """Puts one into the registry as the model of every unit, in the place of the one before."""
+    text = write_artefact(Artefact(model, outcome, 90))
     with psycopg.connect(database_url) as connection:
+        connection.execute(b"UPDATE scoring.models SET status = 'retired' WHERE outcome = %s", (outcome,))
         connection.execute(
             b"""
             INSERT INTO scoring.models (version, outcome, business_unit, status, verdict, artefact, checksum,
@@ -67,9 +67,5 @@ def activate(database_url: str) -> None:
                 trained_at, trained_by)
             VALUES (%s, %s, %s, 'active', 'for the bench', %s, %s, %s, 90, now(), now(), 0, 0, '[]', '{}', '{}', now(), 'bench')
             """,
-            (VERSION, OPPORTUNITY, EVERY_UNIT, text, checksum(text), FORMAT_VERSION),
+            (version, outcome, EVERY_UNIT, text, checksum(text), FORMAT_VERSION),
         )
-
-
-if __name__ == "__main__":
-    activate(sys.argv[1])

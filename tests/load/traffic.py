@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -44,6 +44,7 @@ class Traffic:
 
     services: RunningServices
     interact: bool = True
+    leads_body: Callable[[range], bytes] = mix.leads_body
     enough: bool = False
     posted: Posted = field(default_factory=Posted)
     _client: httpx.AsyncClient | None = None
@@ -73,7 +74,7 @@ class Traffic:
 
     async def batch(self, numbers: range) -> list[str]:
         """These leads and what they do; the ids of those that are to be won."""
-        posts = [self._accepted("/v1/leads:batch", mix.leads_body(numbers))]
+        posts = [self._accepted("/v1/leads:batch", self.leads_body(numbers))]
         if self.interact:
             posts.append(self._accepted("/v1/interactions:batch", mix.interactions_body(numbers)))
         answers = await asyncio.gather(*posts)

@@ -19,8 +19,8 @@ router = APIRouter()
 
 class ShownModel(BaseModel):
     """A model: an `active` one speaks, a `challenger` never did, a `retired` one does no more. `verdict` is why it was
-    activated or not when it was learned. Nothing asks a model of customers: an active one is the best so far. An empty
-    business unit stands for every unit that has none of its own."""
+    activated or not when it was learned. `outcome` is what it foretells of leads. An empty business unit stands for every unit
+    that has none of its own."""
 
     version: str
     outcome: str

@@ -65,7 +65,7 @@ async def read_explanation(
             "business_unit": person.root.business_unit,
             "policy_version": policies.version,
             "left_out": person.left_out(moment),
-            **_model_part(models, Case(person.root.business_unit, person.counting, moment)),
+            **_model_parts(models, Case(person.root.business_unit, person.counting, moment)),
             "told": None if stored is None or stored.score is None else _as_told(stored, policies.version),
         }
     )
@@ -78,7 +78,10 @@ async def read_stats(database: Stored, policies: Known, models: AtWork) -> dict[
     those at work, each with its fault where it cannot be used."""
     counted = await queries.counts(database, policies.version)
     await database.run(models.refresh)
-    at_work = [{"whose": one.whose, "version": one.version, "fault": one.fault} for one in models.states]
+    at_work = [
+        {"outcome": one.outcome, "whose": one.whose, "version": one.version, "fault": one.fault}
+        for one in models.states
+    ]
     return {
         **counted,
         "policy_version": policies.version,
@@ -87,12 +90,14 @@ async def read_stats(database: Stored, policies: Known, models: AtWork) -> dict[
     }
 
 
-def _model_part(models: Models, case: Case) -> dict[str, Any]:
-    """What the model that speaks now says of a lead, with all of its reasons, or why it does not."""
-    said = models.explained(case)
-    if not isinstance(said, Assessment):
-        return {"model": None, "without_model": said}
-    return {"model": said, "without_model": None}
+def _model_parts(models: Models, case: Case) -> dict[str, Any]:
+    """What the models that speak now say of a lead, with all of their reasons, or why they do not."""
+    parts: dict[str, Any] = {}
+    for name, speakers in (("model", models.opportunity), ("customer", models.customer)):
+        said = speakers.explained(case)
+        speaks = isinstance(said, Assessment)
+        parts |= {name: said if speaks else None, f"without_{name}": None if speaks else said}
+    return parts
 
 
 async def _person(database: Database, lead_id: UUID, models: Models) -> Person | None:
@@ -112,9 +117,20 @@ def _as_told(found: Any, version: str) -> LeadScore:
             **found._mapping,
             "occurred_at": found.scored_occurred_at,
             "changes_at": found.due_at,
+            "customer": _customer(found),
             "stale": found.policy_version != version,
         }
     )
+
+
+def _customer(found: Any) -> dict[str, Any] | None:
+    if found.customer_probability is None:
+        return None
+    return {
+        "probability": found.customer_probability,
+        "model_version": found.customer_model_version,
+        "contributions": found.customer_contributions,
+    }
 
 
 def _no_score(lead_id: UUID, *, met: bool) -> Rejected:

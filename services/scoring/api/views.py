@@ -7,12 +7,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.contracts.scoring_events import Contribution, Reason, Silence
+from shared.contracts.scoring_events import Contribution, Likelihood, Reason, Silence
 
 
 class LeadScore(BaseModel):
-    """A lead's score. The points of `reasons` sum to `score`. `probability` is the model's, with its `contributions`, and
-    null where no model is active. `occurred_at` is when the last thing the score rests on happened, `scored_at` when it
+    """A lead's score. The points of `reasons` sum to `score`. `probability` is how likely it becomes an opportunity, with the
+    `contributions` of the model that says so, and null where none is active; `customer` is the same of becoming a customer. `occurred_at` is when the last thing the score rests on happened, `scored_at` when it
     was worked out, `changes_at` when time alone changes it if nothing happens before. It is `stale` where another
     policy made it than the present one."""
 
@@ -30,6 +30,7 @@ class LeadScore(BaseModel):
     probability: float | None
     contributions: list[Contribution] | None
     model_version: str | None
+    customer: Likelihood | None
     occurred_at: AwareDatetime
     scored_at: AwareDatetime
     changes_at: AwareDatetime | None
@@ -102,8 +103,8 @@ class ShownAssessment(View):
 
 class ShownExplanation(View):
     """A score as of a moment, by the present policy, down to every point: `lines` and `bounds` sum to the score. What is
-    marked as a test or as spam is `left_out`. `model` is what the model that speaks now says, else `without_model` says why none
-    does. `told` is the score as it was published last."""
+    marked as a test or as spam is `left_out`. `model` is what the model that speaks now says of its becoming an opportunity, else
+    `without_model` says why none does; `customer` and `without_customer` are the same of its becoming a customer. `told` is the score as it was published last."""
 
     lead_id: UUID
     business_unit: str
@@ -120,4 +121,6 @@ class ShownExplanation(View):
     left_out: list[UUID]
     model: ShownAssessment | None
     without_model: Silence | None
+    customer: ShownAssessment | None
+    without_customer: Silence | None
     told: LeadScore | None

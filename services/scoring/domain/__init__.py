@@ -2,7 +2,7 @@
 one person and which of them a batch of events changes, `assessment` is where a learned model speaks."""
 
 from services.scoring.domain.assessment import Assessment, Assessor, Case, NoModel, contribution
-from services.scoring.domain.auditing import Comparison, compare
+from services.scoring.domain.auditing import Comparison, Recalled, compare
 from services.scoring.domain.backtest import Replay, Totals, Trial, replay, try_out
 from services.scoring.domain.explanation import Explanation, explain
 from services.scoring.domain.groups import (
@@ -43,6 +43,7 @@ __all__ = [
     "Outcome",
     "Person",
     "Place",
+    "Recalled",
     "Replay",
     "Rulebook",
     "Score",

@@ -20,7 +20,7 @@ class Case(NamedTuple):
 
 
 class Assessment(NamedTuple):
-    """How likely the lead becomes an opportunity, from 0 to 1, and why: the log-odds of `contributions` sum to those of
+    """How likely the lead becomes an opportunity, or a customer, from 0 to 1, and why: the log-odds of `contributions` sum to those of
     `probability`, each rounded so that every machine gives the same."""
 
     probability: float
@@ -35,7 +35,7 @@ def contribution(feature: str, words: str, log_odds: float) -> Contribution:
 
 
 class Assessor(Protocol):
-    """A model at work. Pure: the same cases give the same assessments, and what is not assessed gets the reason why."""
+    """The models of one outcome at work. Pure: the same cases give the same assessments, and what is not assessed gets the reason why."""
 
     def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
         """One answer for each case, in their order."""

@@ -23,9 +23,19 @@ class Comparison(NamedTuple):
     made_again: dict[str, Any] | None = None
 
 
-def compare(person: Person, judge: Judge, assessor: Assessor | None = None) -> Comparison:
-    """Makes a lead's score again, as of the moment it rests on, by the policy that made it and, where a model spoke beside
-    it, by that model."""
+class Recalled(NamedTuple):
+    """The models that spoke beside a score, each None where none did or nobody has it any more."""
+
+    opportunity: Assessor | None = None
+    customer: Assessor | None = None
+
+
+NOBODY = Recalled()
+
+
+def compare(person: Person, judge: Judge, models: Recalled = NOBODY) -> Comparison:
+    """Makes a lead's score again, as of the moment it rests on, by the policy that made it and, where models spoke beside
+    it, by those."""
     root = person.root
     if not person.known:
         return Comparison("without_score")
@@ -38,11 +48,17 @@ def compare(person: Person, judge: Judge, assessor: Assessor | None = None) -> C
     judgement = judge.judgement(case)
     stored = {**root.score._asdict(), "changes_at": root.due_at}
     made_again = {**judgement.score._asdict(), "changes_at": judgement.changes_at}
-    if root.assessment is not None and assessor is not None:
-        stored["assessment"], made_again["assessment"] = root.assessment, assessor.assess([case])[0]
+    lost = False
+    for name, said, model in (
+        ("assessment", root.assessment, models.opportunity),
+        ("customer", root.customer, models.customer),
+    ):
+        if said is not None and model is not None:
+            stored[name], made_again[name] = said, model.assess([case])[0]
+        lost = lost or (said is not None and model is None)
     differing = [name for name, value in stored.items() if made_again[name] != value]
     if not differing:
-        return Comparison("same" if root.assessment is None or assessor is not None else "unmade")
+        return Comparison("unmade" if lost else "same")
     return Comparison(
         "different",
         f"{', '.join(differing)} differ",

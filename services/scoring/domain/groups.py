@@ -16,7 +16,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import LeadMarked, LeadMerged, LeadTouched, LeadUnmerged
 from shared.contracts.marks import Mark
-from shared.contracts.scoring_events import LeadScored
+from shared.contracts.scoring_events import LeadScored, Likelihood
 
 Place = tuple[UUID, UUID]
 """Where a touch stands in the ledger: the id its lead had when it was recorded, and its event's id."""
@@ -40,7 +40,7 @@ def attachment(event: Event) -> Place | None:
 class Lead:
     """What scoring holds about one lead id while a batch works on it. `root_id` is the id its group is scored under,
     its own where it was never merged; `score` is the last one published under this id, from history alone where it is
-    `historical`; at `due_at` time changes it, if nothing else does before. `word` is the last that was said about whether
+    `historical`; `customer` is what was told of its becoming one. At `due_at` time changes the score, if nothing else does before. `word` is the last that was said about whether
     it is a test or spam, `word_version` that saying's place in its story, 0 where nothing was said."""
 
     lead_id: UUID
@@ -52,6 +52,7 @@ class Lead:
     merge_occurred_at: datetime | None = None
     score: Score | None = None
     assessment: Assessment | None = None
+    customer: Assessment | None = None
     scored_occurred_at: datetime | None = None
     scored_at: datetime | None = None
     policy_version: str | None = None
@@ -64,11 +65,15 @@ class Lead:
 
     def differs(self, verdict: Verdict) -> bool:
         """Whether a verdict says something else than was told last."""
-        return self.score != verdict.judgement.score or self.assessment != verdict.assessment
+        return (self.score, self.assessment, self.customer) != (
+            verdict.judgement.score,
+            verdict.assessment,
+            verdict.customer,
+        )
 
     def publish(self, event: LeadScored, verdict: Verdict) -> None:
         """Remembers what was just told about this lead."""
-        self.score, self.assessment = verdict.judgement.score, verdict.assessment
+        self.score, self.assessment, self.customer = verdict.judgement.score, verdict.assessment, verdict.customer
         self.policy_version = event.policy_version
         self.scored_occurred_at = event.occurred_at
         self.scored_at = event.recorded_at
@@ -304,7 +309,7 @@ def uncaused_event(
 
 def _told(verdict: Verdict) -> dict[str, Any]:
     """A verdict as an event tells it."""
-    score, assessment = verdict.judgement.score, verdict.assessment
+    score, assessment, customer = verdict.judgement.score, verdict.assessment, verdict.customer
     return {
         "score": score.score,
         "grade": score.grade,
@@ -318,4 +323,5 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "probability": assessment.probability if assessment is not None else None,
         "contributions": assessment.contributions if assessment is not None else None,
         "without_model": verdict.silence,
+        "customer": Likelihood(**customer._asdict()) if customer is not None else None,
     }

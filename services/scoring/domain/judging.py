@@ -1,4 +1,4 @@
-"""Everything that judges a person: the rules of its business unit, and the model beside them."""
+"""Everything that judges a person: the rules of its business unit, and the models beside them."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from shared.contracts.scoring_events import Silence
 
 
 class Verdict(NamedTuple):
-    """What the rules say, and the model beside them, or why it does not."""
+    """What the rules say, and beside them the model of opportunities, or why it does not, and the model of customers."""
 
     judgement: Judgement
     assessment: Assessment | None
     silence: Silence | None = None
+    customer: Assessment | None = None
 
 
 class Judge:
-    """One policy with one model. Pure: the same cases give the same verdicts."""
+    """One policy with the models of either outcome. Pure: the same cases give the same verdicts."""
 
-    def __init__(self, policy: Policy, assessor: Assessor | None = None) -> None:
+    def __init__(self, policy: Policy, assessor: Assessor | None = None, of_customers: Assessor | None = None) -> None:
         self.policy = policy
         self.assessor = assessor or NoModel()
+        self.of_customers = of_customers or NoModel()
         self._rulebooks: dict[int, Rulebook] = {}
 
     def verdicts(self, cases: Sequence[Case]) -> list[Verdict]:
         """One for each case, in their order."""
         verdicts = []
-        for case, said in zip(cases, self.assessor.assess(cases), strict=True):
-            judgement = self.judgement(case)
-            verdicts.append(
-                Verdict(judgement, said) if isinstance(said, Assessment) else Verdict(judgement, None, said)
-            )
+        said = zip(cases, self.assessor.assess(cases), self.of_customers.assess(cases), strict=True)
+        for case, opportunity, customer in said:
+            verdict = Verdict(self.judgement(case), *_parted(opportunity))
+            verdicts.append(verdict._replace(customer=customer) if isinstance(customer, Assessment) else verdict)
         return verdicts
 
     def judgement(self, case: Case) -> Judgement:
@@ -58,3 +59,7 @@ class Judge:
         if made is None:
             made = self._rulebooks[id(unit)] = Rulebook(unit.scoring)
         return made
+
+
+def _parted(said: Assessment | Silence) -> tuple[Assessment | None, Silence | None]:
+    return (said, None) if isinstance(said, Assessment) else (None, said)

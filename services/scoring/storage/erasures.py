@@ -71,6 +71,9 @@ async def strip(tx: Transaction, lead_ids: Collection[UUID], until: datetime) ->
     return len(rows)
 
 
+REASONS = "jsonb_array_length(contributions) > 0 OR jsonb_array_length(customer_contributions) > 0"
+"""Leads of which it is kept what speaks for them."""
+
 OWN_OR_ROOTS = """
     (lead_id = ANY(CAST(:ids AS uuid[])) OR lead_id IN (
         SELECT root_id FROM scoring.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))))"""
@@ -78,15 +81,17 @@ OWN_OR_ROOTS = """
 
 
 async def forget_reasons(tx: Transaction, lead_ids: Collection[UUID]) -> int:
-    """Takes from leads what speaks for them; how many there were. How likely a model says they are stays, until it is asked
+    """Takes from leads what speaks for them; how many there were. How likely models say they are stays, until they are asked
     again."""
     ids = as_array(lead_ids)
     # Whoever scores one of them just now is waited for, and whoever does so later reads what is left.
     await tx.rows(f"SELECT 1 FROM scoring.leads WHERE {OWN_OR_ROOTS} ORDER BY lead_id FOR UPDATE", ids=ids)
     rows = await tx.rows(
         f"""
-        UPDATE scoring.leads SET contributions = '[]'
-        WHERE {OWN_OR_ROOTS} AND jsonb_array_length(contributions) > 0 RETURNING 1""",
+        UPDATE scoring.leads SET
+            contributions = CASE WHEN contributions IS NOT NULL THEN CAST('[]' AS jsonb) END,
+            customer_contributions = CASE WHEN customer_contributions IS NOT NULL THEN CAST('[]' AS jsonb) END
+        WHERE {OWN_OR_ROOTS} AND ({REASONS}) RETURNING 1""",
         ids=ids,
     )
     return len(rows)
@@ -98,7 +103,7 @@ async def reasons_held(database: Database, lead_ids: Collection[UUID], until: da
     (row,) = await database.rows(
         f"""
         SELECT count(*) AS held FROM scoring.leads WHERE {OWN_OR_ROOTS}
-            AND jsonb_array_length(contributions) > 0 AND NOT EXISTS (
+            AND ({REASONS}) AND NOT EXISTS (
                 SELECT FROM scoring.erased e WHERE e.name = CAST(lead_id AS text)
                     AND e.until >= CAST(:until AS timestamptz) AND scored_at >= e.erased_at)""",
         ids=as_array(lead_ids),

@@ -25,7 +25,7 @@ LEAD_FIELDS = (
     "root_id uuid, known boolean, merged_into uuid, merge_version bigint, merge_occurred_at timestamptz, score integer, "
     "grade text, fit integer, engagement integer, reasons jsonb, policy_version text, probability double precision, contributions jsonb, model_version text, "
     "scored_occurred_at timestamptz, scored_at timestamptz, rating text, temperature text, historical boolean, due_at timestamptz, "
-    "word text, word_version bigint"
+    "word text, word_version bigint, customer_probability double precision, customer_contributions jsonb, customer_model_version text"
 )
 LEAD_COLUMNS = [part.split()[0] for part in LEAD_FIELDS.split(", ")]
 
@@ -168,7 +168,8 @@ def _lead(row: Row[Any]) -> Lead:
         merge_version=row.merge_version,
         merge_occurred_at=row.merge_occurred_at,
         score=score,
-        assessment=_assessment(row),
+        assessment=_assessment(row.probability, row.contributions, row.model_version),
+        customer=_assessment(row.customer_probability, row.customer_contributions, row.customer_model_version),
         policy_version=row.policy_version,
         scored_occurred_at=row.scored_occurred_at,
         scored_at=row.scored_at,
@@ -180,13 +181,11 @@ def _lead(row: Row[Any]) -> Lead:
     )
 
 
-def _assessment(row: Row[Any]) -> Assessment | None:
-    if row.probability is None:
+def _assessment(probability: float | None, reasons: Any, model_version: str) -> Assessment | None:
+    if probability is None:
         return None
-    contributions = tuple(
-        contribution(one["feature"], one["words"], one["log_odds"]) for one in row.contributions or ()
-    )
-    return Assessment(row.probability, contributions, row.model_version)
+    contributions = tuple(contribution(one["feature"], one["words"], one["log_odds"]) for one in reasons or ())
+    return Assessment(probability, contributions, model_version)
 
 
 def _row(lead: Lead) -> tuple[Any, ...]:
@@ -199,13 +198,13 @@ def _row(lead: Lead) -> tuple[Any, ...]:
     return (
         lead.lead_id, lead.business_unit, lead.root_id, lead.known, lead.merged_into, lead.merge_version,
         lead.merge_occurred_at, *verdict, lead.policy_version, *_assessed(lead.assessment), lead.scored_occurred_at, lead.scored_at,
-        *called, lead.historical, lead.due_at, lead.word, lead.word_version or None,
+        *called, lead.historical, lead.due_at, lead.word, lead.word_version or None, *_assessed(lead.customer),
     )  # fmt: skip
 
 
 def _changes(lead: Lead) -> dict[str, Any]:
     changes = dict(zip(("lead_id", "business_unit", *LEAD_COLUMNS), _row(lead), strict=True))
-    for document in ("reasons", "contributions"):
+    for document in ("reasons", "contributions", "customer_contributions"):
         if changes[document] is not None:
             changes[document] = orjson.Fragment(changes[document])
     return changes

@@ -100,6 +100,9 @@ class LeadRow(ScoringTable, table=True):
     word: str | None = Field(sa_column=Column(Text))
     word_version: int | None = Field(sa_column=Column(BigInteger))
     postponed_until: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    customer_probability: float | None = Field(sa_column=Column(Double))
+    customer_contributions: list[dict[str, Any]] | None = Field(sa_column=Column(JSONB))
+    customer_model_version: str | None = Field(sa_column=Column(Text))
 
 
 class OutcomeRow(ScoringTable, table=True):

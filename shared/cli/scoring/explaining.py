@@ -79,7 +79,7 @@ def shown(found: Mapping[str, Any]) -> Iterator[str | Table]:
         yield f"Segments: {escape(', '.join(found['segments']) or 'none')}. Rules of: {escape(found['variant'] or 'the unit')}."
     if found.get("left_out"):
         yield f"Left out as a test or as spam: {len(found['left_out'])} of what is recorded."
-    yield from _model_part(found.get("model"), found.get("without_model"))
+    yield from _models_part(found)
     for step in found["better"]:
         yield f"Would make it {_called(step['score'])}: {escape(step['rule'])}"
     for change in found["changes"]:
@@ -90,13 +90,23 @@ def shown(found: Mapping[str, Any]) -> Iterator[str | Table]:
         yield f"Told last: {told['score']}, grade {escape(told['grade'])}, as of {_moment(told['occurred_at'])}{stale}."
 
 
-def _model_part(model: Mapping[str, Any] | None, silence: str | None) -> Iterator[str | Table]:
-    """What the model says, each reason with how many times likelier it makes the lead."""
+def _models_part(found: Mapping[str, Any]) -> Iterator[str | Table]:
+    """What the models say; where none does, and all for one reason, that reason once."""
+    silence = found.get("without_model")
+    if silence is not None and silence == found.get("without_customer"):
+        yield f"Rules alone: {WITHOUT_MODEL.get(silence, silence)}."
+        return
+    yield from _model_part(found.get("model"), found.get("without_model"), "an opportunity")
+    yield from _model_part(found.get("customer"), found.get("without_customer"), "a customer")
+
+
+def _model_part(model: Mapping[str, Any] | None, silence: str | None, outcome: str) -> Iterator[str | Table]:
+    """What the model of an outcome says, each reason with how many times likelier it makes the lead."""
     if model is None:
         if silence is not None:
-            yield f"Rules alone: {WITHOUT_MODEL.get(silence, silence)}."
+            yield f"How likely it becomes {outcome} nobody says: {WITHOUT_MODEL.get(silence, silence)}."
         return
-    yield f"[bold]{model['probability']:.1%} likely to become an opportunity[/], says {escape(model['model_version'])}"
+    yield f"[bold]{model['probability']:.1%} likely to become {outcome}[/], says {escape(model['model_version'])}"
     table = Table("log-odds", "times", "because", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.columns[0].justify = table.columns[1].justify = "right"
     for one in model["contributions"]:

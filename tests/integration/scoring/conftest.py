@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from services.scoring.app import CONSUMES
 from services.scoring.auditing import Audit, Auditor
-from services.scoring.domain import Assessor
+from services.scoring.domain import Assessor, Judge
 from services.scoring.handlers import Handlers
 from services.scoring.instruments import ModelInstruments, ScoringInstruments
 from services.scoring.models import Models
@@ -46,11 +46,13 @@ class Scoring:
         self.duplicates: list[UUID] = []
         self.waiting: list[UUID] = []
 
-    def use(self, policy: Policy, assessor: Assessor | None = None) -> None:
+    def use(self, policy: Policy, assessor: Assessor | None = None, of_customers: Assessor | None = None) -> None:
         """Goes on with another policy, as after a restart."""
         self.models.policy = policy
         routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
-        self.handlers = Handlers(policy, self.instruments, routes, assessor, None if assessor else self.models)
+        self.handlers = Handlers(policy, self.instruments, routes, models=None if assessor else self.models)
+        if assessor:
+            self.handlers.judge = Judge(policy, assessor, of_customers)
         self.policies = Policies(self.database, self.handlers.judge)
         self.auditor = Auditor(
             self.database,

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.scoring.api import people_router
-from services.scoring.domain import Assessment, Case
+from services.scoring.domain import Assessment, Assessor, Case, NoModel
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.scoring_events import Contribution, Silence
 from shared.kit import problems
@@ -117,10 +117,11 @@ class Quoting:
         return found
 
 
+@pytest.mark.parametrize("models", [(Quoting(),), (NoModel(), Quoting()), (Quoting(), Quoting())])
 async def test_what_speaks_for_somebody_is_forgotten_with_them_under_whatever_id_they_are_scored(
-    scoring: Scoring, client: httpx.AsyncClient
+    scoring: Scoring, client: httpx.AsyncClient, models: Sequence[Assessor]
 ) -> None:
-    scoring.use(POLICY, Quoting())
+    scoring.use(POLICY, *models)
     await scoring.take(captured(job_title="Director of tea"), captured("other", "c2", job_title="Somebody else"))
     await scoring.take(captured("older", "c3", minutes=1), merged("lead", "older", 1, minutes=2))
     asked: dict[str, Any] = {"lead_ids": [str(an_id("lead"))], "tokens": []}
@@ -134,7 +135,8 @@ async def test_what_speaks_for_somebody_is_forgotten_with_them_under_whatever_id
     assert "leads" in await tables_saying(scoring.database, "scoring", ["somebody else"])
     scoring.clock.advance(timedelta(hours=1))
     [event] = await scoring.take(captured("older", "back", job_title="Clerk", minutes=60))
-    assert [one.words for one in event.contributions or ()] == ["works as Clerk"]
+    told = event.contributions or (event.customer.contributions if event.customer else ())
+    assert [one.words for one in told] == ["works as Clerk"]
     assert (await client.post("/v1/people:held", json=asked)).json()["held"]["reasons"] == 1
     assert (await client.post("/v1/people:held", json=until)).json()["held"]["reasons"] == 0
 

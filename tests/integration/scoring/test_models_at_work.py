@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -27,8 +28,8 @@ TEXT = write_artefact(Artefact(MODEL, OPPORTUNITY, 90))
 SECOND = write_artefact(Artefact(MODEL.__class__(5_000, MODEL.tables), OPPORTUNITY, 90))
 
 
-async def learned(scoring: Scoring, version: str, text: str = TEXT, unit: str = EVERY_UNIT) -> None:
-    fields = {"artefact": text, "checksum": checksum(text)}
+async def learned(scoring: Scoring, version: str, text: str = TEXT, unit: str = EVERY_UNIT, **more: Any) -> None:
+    fields = {"artefact": text, "checksum": checksum(text), **more}
     assert await do(scoring, lambda tx: storage.add_model(tx, a_model(version, unit, **fields)))
     assert await activate(scoring, version, unit)
 
@@ -121,9 +122,9 @@ async def test_an_artefact_that_cannot_be_used_leaves_rules_alone_and_says_so(
     [model] = (await client.get("/v1/stats")).json()["models"]
     assert (model["whose"], model["version"]) == ("every unit", "one")
     assert fault in model["fault"]
-    with pytest.raises(RuntimeError, match="one, the model of every unit"):
+    with pytest.raises(RuntimeError, match="one, the opportunity model of every unit"):
         await scoring.models.check()
-    labels = {"business_unit": "every unit"}
+    labels = {"outcome": OPPORTUNITY, "business_unit": "every unit"}
     assert scoring.registry.get_sample_value("leadflow_scoring_model_usable", labels) == 0
     await store(scoring, TEXT, TEXT)
     [event] = await scoring.take(captured("other", "c2"))
@@ -155,7 +156,7 @@ async def test_a_model_that_fails_at_a_lead_says_nothing_of_that_lead(
     monkeypatch.setattr(Experts, "assess", stumbling)
     told = await scoring.take(captured("a", "c1", job_title="Director"), captured("b", "c2"))
     assert {event.lead_id: event.without_model for event in told} == {an_id("a"): "failed", an_id("b"): None}
-    assert scoring.registry.get_sample_value("leadflow_scoring_model_failures_total") == 1
+    assert scoring.registry.get_sample_value("leadflow_scoring_model_failures_total", {"outcome": OPPORTUNITY}) == 1
 
 
 async def test_who_is_held_out_is_not_assessed(scoring: Scoring) -> None:

@@ -46,12 +46,12 @@ async def test_drift_and_calibration_are_told_of_each_model(scoring: Scoring) ->
     await scoring.take(captured("a test", "t", days(5), mark="test"), captured("other", "c11", days(6)))
     await scoring.take(marked("spam", 3, "other", days(7)))
     scoring.clock.advance(at(days(29)) - NOON)
-    seen = (await watching(scoring).once())[EVERY_UNIT]
+    seen = (await watching(scoring).once())[OPPORTUNITY, EVERY_UNIT]
     # Each has looks at 0, 2, 7 and 21 days; two lie far enough back, and three leads were opportunities before the second.
     assert (len(seen.followed), sum(seen.followed)) == (17, 3)
 
     def told(name: str, **labels: str) -> float | None:
-        labels = {"business_unit": "every unit", **labels}
+        labels = {"outcome": OPPORTUNITY, "business_unit": "every unit", **labels}
         return scoring.registry.get_sample_value(f"leadflow_scoring_model_{name}", labels)
 
     assert told("matured_leads") == 17
@@ -75,7 +75,7 @@ async def test_a_share_of_the_people_is_enough(scoring: Scoring) -> None:
     await scoring.take(*(captured(number, ("c", number), 5) for number in range(300)))
     scoring.clock.advance(timedelta(hours=1))
     some = Watching(scoring.database, scoring.models, scoring.models._instruments, interval_seconds=1, people=100)
-    seen = (await some.once())[EVERY_UNIT]
+    seen = (await some.once())[OPPORTUNITY, EVERY_UNIT]
     assert 50 < seen.recent < 150
 
 
@@ -96,5 +96,5 @@ async def test_somebody_the_model_fails_at_keeps_no_other_from_being_watched(
         return cells(expert, case)
 
     monkeypatch.setattr(Expert, "cells", fail_at_one)
-    assert (await watching(scoring).once())[EVERY_UNIT].recent == 4
-    assert scoring.registry.get_sample_value("leadflow_scoring_model_failures_total") == 1
+    assert (await watching(scoring).once())[OPPORTUNITY, EVERY_UNIT].recent == 4
+    assert scoring.registry.get_sample_value("leadflow_scoring_model_failures_total", {"outcome": OPPORTUNITY}) == 1

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -113,11 +113,17 @@ def _scoring_lines(scoring: Drained, quix: float, reading: float) -> list[Findin
     ]  # fmt: skip
 
 
-def captured(stage: Stage, services: RunningServices, run: Run, leads: int) -> int:
+def captured(
+    stage: Stage,
+    services: RunningServices,
+    run: Run,
+    leads: int,
+    leads_body: Callable[[range], bytes] = mix.leads_body,
+) -> int:
     """Leads in the log, with nobody reading; how many events they are."""
     services.start("capture")
     services.wait_until_ready("capture")
-    asyncio.run(Traffic(services).post_all(range(leads)))
+    asyncio.run(Traffic(services, leads_body=leads_body).post_all(range(leads)))
     services.stop("capture")
     events = length(stage, CAPTURE_LEADS.name)
     run.say(f"{events:,} captured events lie in the log")

@@ -53,11 +53,15 @@ FOUND = {
 }
 
 
-def test_an_explanation_reads_as_sentences() -> None:
+def read(found: dict[str, Any]) -> str:
     console = Console(file=io.StringIO(), width=200)
-    for part in shown(FOUND):
+    for part in shown(found):
         console.print(part, soft_wrap=True)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_an_explanation_reads_as_sentences() -> None:
+    text = read(FOUND)
     for expected in (
         "22 points: grade C, C3, warm as of 2026-03-12 12:00 by policy 2026-11",
         "2026-03-02 12:00 page_view /pricing: 2.00 of 4 left",
@@ -67,6 +71,41 @@ def test_an_explanation_reads_as_sentences() -> None:
         "Told last: 24, grade C, as of 2026-03-02 12:00 by another policy.",
     ):
         assert expected in text
+
+
+def a_model(version: str, probability: float, words: str) -> dict[str, Any]:
+    base = {"feature": "base", "words": "how leads like these usually end", "log_odds": -2.0}
+    return {
+        "probability": probability,
+        "model_version": version,
+        "contributions": [base, {"feature": "channel", "words": words, "log_odds": 0.5}],
+    }
+
+
+def test_what_either_model_says_is_read_with_its_reasons() -> None:
+    text = read(
+        FOUND | {"model": a_model("o-1", 0.18, "came by phone"), "customer": a_model("c-1", 0.07, "works as chief")}
+    )
+    for expected in (
+        "18.0% likely to become an opportunity, says o-1",
+        "7.0% likely to become a customer, says c-1",
+        "came by phone",
+        "works as chief",
+        "1.65",
+        "-1.5000",
+    ):
+        assert expected in text
+
+
+def test_why_no_model_says_anything_is_read_once_and_why_one_does_not_for_itself() -> None:
+    text = read(
+        FOUND | {"model": None, "without_model": "none_active", "customer": None, "without_customer": "none_active"}
+    )
+    assert "Rules alone: no model was activated" in text
+    assert "nobody says" not in text
+    spoken = {"model": a_model("o-1", 0.18, "came by phone"), "without_model": None}
+    text = read(FOUND | spoken | {"customer": None, "without_customer": "too_little_data"})
+    assert "How likely it becomes a customer nobody says: there is too little data to learn a model from." in text
 
 
 async def test_a_rescore_is_followed_until_it_is_over() -> None:

@@ -21,11 +21,12 @@ from services.scoring.domain import (
     scored_moment,
 )
 from services.scoring.domain.groups import Stir
-from shared.contracts.scoring_events import Contribution
+from shared.contracts.scoring_events import Contribution, LeadScored, Likelihood
 from tests.unit.scoring.builders import SCORING, a_touch, an_id, at, captured, interacted, merged, touched, unmerged
 
 IDS = sorted(an_id(name) for name in "abcd")
 A, B, C, D = IDS
+BECAUSE = Contribution(feature="email", words="reachable by e-mail", log_odds=-1.099)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +166,34 @@ def test_a_score_that_still_stands_is_not_told_again() -> None:
 
 def test_a_probability_that_changed_is_told_beside_a_score_that_did_not() -> None:
     ledger = [a_touch(email=True)]
-    likely = Assessment(0.25, (Contribution(feature="email", words="reachable by e-mail", log_odds=-1.099),), "model-1")
+    likely = Assessment(0.25, (BECAUSE,), "model-1")
     stir = a_stir(captured(), published=a_verdict(ledger))
     event = score_event(stir, a_verdict(ledger, likely), at(1), policy_version="2", recorded_at=at(60))
     assert event is not None
     assert (event.score, event.probability, event.model_version) == (10, 0.25, "model-1")
     stir.root.publish(event, a_verdict(ledger, likely))
     assert score_event(stir, a_verdict(ledger, likely), at(1), policy_version="2", recorded_at=at(60)) is None
+
+
+def test_how_likely_a_customer_is_is_told_beside_whatever_else_did_not_change() -> None:
+    ledger = [a_touch(email=True)]
+    verdict = a_verdict(ledger)._replace(customer=Assessment(0.05, (BECAUSE,), "customer-1"))
+    stir = a_stir(captured(), published=a_verdict(ledger))
+    event = score_event(stir, verdict, at(1), policy_version="2", recorded_at=at(60))
+    assert event is not None
+    assert event.probability is None
+    assert event.customer == Likelihood(probability=0.05, model_version="customer-1", contributions=(BECAUSE,))
+    assert LeadScored.model_validate_json(event.to_json()) == event
+    stir.root.publish(event, verdict)
+    assert score_event(stir, verdict, at(1), policy_version="2", recorded_at=at(60)) is None
+
+
+def test_an_event_of_before_there_was_a_model_of_customers_reads_as_one_without() -> None:
+    stir = a_stir(captured())
+    event = score_event(stir, a_verdict([a_touch()]), at(1), policy_version="2", recorded_at=at(60))
+    assert event is not None
+    assert b"customer" not in event.to_json()
+    assert LeadScored.model_validate_json(event.to_json()).customer is None
 
 
 def test_both_sides_of_an_unmerge_have_events_of_their_own() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from services.scoring.domain.assessment import Case
 from services.scoring.domain.model.additive import Table
-from services.scoring.domain.model.artefact import OPPORTUNITY
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.examples import MOMENTS_DAYS, examples
 from services.scoring.domain.model.history import History
@@ -30,6 +29,7 @@ class Watch:
     from; and what it says of leads that came after those and whose horizon is over, beside what came of them."""
 
     expert: Expert
+    outcome: str
     horizon: timedelta
     learned_until: datetime
     now: datetime
@@ -47,14 +47,14 @@ class Watch:
         """More people."""
         for history in histories:
             looks = self.recent
-            for one in examples(history, OPPORTUNITY, timedelta(0), self.now, read=_nothing):
+            for one in examples(history, self.outcome, timedelta(0), self.now, read=_nothing):
                 if one.moment > self.now - RECENT and (cells := self._cells(history, one.moment)) is not None:
                     self.recent += 1
                     for counts, cell in zip(self.looks, cells, strict=True):
                         counts[cell] += 1
                     self.ranges[range_of(self.expert.model.verdict(cells).probability)] += 1
             self.recent_people += self.recent > looks
-            for one in examples(history, OPPORTUNITY, self.horizon, self.now, read=_nothing):
+            for one in examples(history, self.outcome, self.horizon, self.now, read=_nothing):
                 if one.moment > self.learned_until and (cells := self._cells(history, one.moment)) is not None:
                     self.probabilities.append(self.expert.model.verdict(cells).probability)
                     self.followed.append(one.followed)

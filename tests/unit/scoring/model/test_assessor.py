@@ -33,6 +33,7 @@ MODEL = AdditiveModel(
 )
 EXPERT = Expert("opportunity-all-1", MODEL)
 EXPERTS = Experts({"": EXPERT})
+OF_CUSTOMERS = Expert("customer-all-1", AdditiveModel(-35_000, MODEL.tables[2:]))
 
 
 def case(*touches: Touch, minutes: float = 60, unit: str = "default") -> Case:

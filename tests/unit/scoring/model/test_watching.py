@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.scoring.domain import Case, Outcome
-from services.scoring.domain.model import AdditiveModel, History, Table
+from services.scoring.domain.model import OPPORTUNITY, AdditiveModel, History, Table
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.examples import MOMENTS_DAYS
 from services.scoring.domain.model.watching import Watch
@@ -32,7 +32,7 @@ def a_person(name: object, came: float, *, opened: float | None = None, channel:
 
 
 def watch(now: float, learned_until: float = 0.0) -> Watch:
-    return Watch(EXPERT, HORIZON, at(days(learned_until)), at(days(now)))
+    return Watch(EXPERT, OPPORTUNITY, HORIZON, at(days(learned_until)), at(days(now)))
 
 
 def told(person: History, moment: float) -> float:
@@ -85,7 +85,7 @@ def a_wide_watch(shares: list[float], people: int, chance: Random, *, levels: bo
     cells = len(shares)
     named = {str(cell): cell for cell in range(cells - 2)} if levels else None
     table = Table("wide", (0,) * cells, () if levels else tuple(float(cell) for cell in range(cells - 2)), named)
-    seen = Watch(Expert("wide", AdditiveModel(0, (table,))), HORIZON, at(0), at(1))
+    seen = Watch(Expert("wide", AdditiveModel(0, (table,))), OPPORTUNITY, HORIZON, at(0), at(1))
     before = Counter(chance.choices(range(cells), k=4_000))
     for cell in chance.choices(range(cells), shares, k=people):
         seen.looks[0][cell] += 1
