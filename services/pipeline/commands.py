@@ -14,19 +14,20 @@ import orjson
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain.access import EVERYWHERE, Reach, not_yours
 from services.pipeline.domain.deal_state import DealState
-from services.pipeline.domain.decisions import Act, decide_qualification
+from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.follow_up import Cause, Following, Task
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
+from services.pipeline.domain.qualification import Qualifiers
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
 from services.pipeline.domain.tasks import refuse_closed
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import erasures, loading, matches, named_commands, queries, saving, tasks
 from shared.contracts.identity import event_id_from
-from shared.contracts.lifecycle_events import LeadQualified, LeadReopened
+from shared.contracts.lifecycle_events import ConsentChanged, LeadQualified, LeadReopened
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
@@ -108,6 +109,7 @@ class Commands:
         self._database = database
         self._policy = policy
         self._assigning = Assigning(policy)
+        self._qualifiers = Qualifiers(policy)
         self._instruments = instruments
 
     async def on_lead(self, lead_id: UUID, asked: Asked, decide: DecideLead, guard: Guard | None = None) -> Done:
@@ -131,6 +133,8 @@ class Commands:
             for draft in drafts:
                 ledger.record(lead_id, draft)
             await self._follow(transaction, ledger, lead_id, drafts, act)
+            if any(draft.kind is ConsentChanged for draft in drafts):
+                await self._qualify(transaction, ledger, lead_id, command_id)
             await saving.save(transaction, ledger)
             return lead_id, opened[0] if opened else None
 
@@ -154,16 +158,7 @@ class Commands:
             await self._follow(transaction, ledger, lead_id, (), act)
             if was_held_out:
                 await self._look_again(transaction, ledger)
-                qualified = decide_qualification(
-                    lead.state,
-                    unit.qualification,
-                    policy_version=self._policy.version,
-                    cause=command_id,
-                    correlation_id=command_id,
-                )
-                if qualified is not None:
-                    ledger.record(lead_id, qualified)
-                    await self._give_out(transaction, ledger, lead_id, [qualified])
+                await self._qualify(transaction, ledger, lead_id, command_id)
             await saving.save(transaction, ledger)
             return lead_id, None
 
@@ -300,6 +295,14 @@ class Commands:
             cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
             for draft in self._assigning.following(root.business_unit).after(root.state, drafts, known, cause):
                 ledger.record(root.lead_id, draft)
+        await self._give_out(transaction, ledger, lead_id, drafts)
+
+    async def _qualify(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, command_id: UUID) -> None:
+        """Qualifies the person by what a command made known, where the policy says so."""
+        qualifier = self._qualifiers.of(ledger.root(lead_id).business_unit)
+        drafts = qualifier.decide(ledger, lead_id, cause=command_id, correlation_id=command_id)
+        for draft in drafts:
+            ledger.record(lead_id, draft)
         await self._give_out(transaction, ledger, lead_id, drafts)
 
     async def _give_out(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, drafts: Iterable[Draft]) -> None:

@@ -14,15 +14,16 @@ import orjson
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain import capture_intake
 from services.pipeline.domain.batch import Batch, Pending, components
-from services.pipeline.domain.decisions import decide_qualification
 from services.pipeline.domain.erasure import forgotten, names_of
 from services.pipeline.domain.identity_join import join_by_identities
+from services.pipeline.domain.qualification import Qualifiers
 from services.pipeline.erasing import take_order
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import erasures, loading, matches, saving
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
+from shared.contracts.lifecycle_events import LeadQualified
 from shared.contracts.personal import without_person
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
@@ -61,6 +62,7 @@ class Handlers:
         self._routes = routes
         self._policy = policy
         self._assigning = Assigning(policy)
+        self._qualifiers = Qualifiers(policy)
         self._secret = blake2b(secret, digest_size=32).digest()
         self._instruments = instruments
 
@@ -175,16 +177,13 @@ class Handlers:
         if event.historical:
             return
         root = work.ledger.root(lead_id)
-        qualified = decide_qualification(
-            root.state,
-            self._policy.unit(root.business_unit).qualification,
-            policy_version=self._policy.version,
-            cause=event.event_id,
-            correlation_id=event.correlation_id,
+        drafts = self._qualifiers.of(root.business_unit).decide(
+            work.ledger, lead_id, cause=event.event_id, correlation_id=event.correlation_id
         )
-        if qualified is not None:
-            work.ledger.record(root.lead_id, qualified)
-            work.qualified.append((root.lead_id, qualified))
+        for draft in drafts:
+            work.ledger.record(root.lead_id, draft)
+            if draft.kind is LeadQualified:
+                work.qualified.append((root.lead_id, draft))
 
     def _take_up(self, work: Work, lead_id: UUID, tokens: Iterable[str]) -> None:
         for waited in work.take_up(lead_id, tokens):
@@ -229,7 +228,7 @@ class Handlers:
         unknown = {event.lead_id for event in captured if event.lead_id not in ledger}
         scored = {event.lead_id for event in events if isinstance(event, LeadScored) and event.lead_id in ledger}
         await self._load_waiting(transaction, work, unknown | scored, claimed)
-        await self._load_stories(transaction, work, captured)
+        await self._load_stories(transaction, work, captured, [*events, *(one.record.event for one in work.pending)])
         return work
 
     async def _load_waiting(
@@ -255,8 +254,11 @@ class Handlers:
             known_by = tuple(tokens.get(place, ()))
             work.wait(Pending(*place, known_by, record, stored=True, fingerprint=one.fingerprint))
 
-    async def _load_stories(self, transaction: Transaction, work: Work, captured: Sequence[LeadCaptured]) -> None:
-        """The whole history of those who may be merged or were: their state is made from it, not gone on with."""
+    async def _load_stories(
+        self, transaction: Transaction, work: Work, captured: Sequence[LeadCaptured], events: Iterable[Event]
+    ) -> None:
+        """The whole history of those who may be merged or were: their state is made from it, not gone on with. And of those
+        whose qualification depends on it."""
         links: dict[UUID, list[UUID]] = {}
         for event in captured:
             met = links.setdefault(event.lead_id, [])
@@ -267,8 +269,26 @@ class Handlers:
             await loading.load_apart(
                 transaction, work.ledger, [one.lead_id for lead in meeting for one in work.ledger.group(lead)]
             )
-        if meeting or merged:
-            await loading.load_stories(transaction, work.ledger, meeting | merged)
+        asked = self._asking_stories(work, events)
+        if meeting or merged or asked:
+            await loading.load_stories(transaction, work.ledger, meeting | merged | asked)
+
+    def _asking_stories(self, work: Work, events: Iterable[Event]) -> set[UUID]:
+        """Known leads of this batch whose qualification may depend on what they did or permit, or on what was asked before."""
+        asked: set[UUID] = set()
+        for event in events:
+            qualifier = self._qualifiers.of(event.business_unit)
+            if not qualifier.asks_story or event.lead_id not in work.ledger or event.historical:
+                continue
+            state = work.ledger.root(event.lead_id).state
+            graded = state.graded
+            score = max(
+                graded.score if graded is not None else -1, event.score if isinstance(event, LeadScored) else -1
+            )
+            scored = isinstance(event, LeadScored) or state.mark is not None
+            if scored and state.status in ("new", "working") and score >= qualifier.least_score:
+                asked.add(event.lead_id)
+        return asked
 
     async def _save(self, transaction: Transaction, work: Work, arrivals: Sequence[Arrival]) -> None:
         await saving.save(transaction, work.ledger)

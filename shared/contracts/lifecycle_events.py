@@ -93,10 +93,13 @@ class LeadAssigned(LifecycleEvent):
 
 
 class LeadQualified(LifecycleEvent):
-    """The lead met the criteria of its unit, by rule (`automatic`) or by a person."""
+    """The lead met the criteria of its unit, by rule (`automatic`) or by a person, who may confirm what a `rule` found. `reason`
+    says why, in the policy's words."""
 
     event: Literal["LeadQualified"] = "LeadQualified"
     automatic: bool = False
+    rule: Name | None = None
+    reason: str | None = None
 
 
 class LeadArchived(LifecycleEvent):
@@ -127,8 +130,8 @@ class ContactAttempted(LifecycleEvent):
 
 class FollowUpScheduled(LifecycleEvent):
     """Something is to be done until `due_at`, by its owner: that somebody answers (`kind` is `first_response`), a `step` of a
-    cadence, an `escalation` of what somebody else did not do, or a `task` that a person made. Said again of the same task it is
-    put off or somebody else's."""
+    cadence, an `escalation` of what somebody else did not do, a `task` that a person made, or the `confirmation` of a
+    qualification by `rule`, for a `reason`. Said again of the same task it is put off or somebody else's."""
 
     event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
     due_at: Moment
@@ -140,6 +143,8 @@ class FollowUpScheduled(LifecycleEvent):
     starts_at: Moment | None = None
     cadence: str | None = None
     step: int | None = None
+    rule: str | None = None
+    reason: str | None = None
 
 
 class FollowUpMissed(LifecycleEvent):

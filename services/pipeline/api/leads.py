@@ -16,6 +16,7 @@ from services.pipeline.api.parts import Label, Note, Said, With, answer, parts_o
 from services.pipeline.commands import moved, no_such_lead
 from services.pipeline.domain import decisions
 from services.pipeline.domain.consents import decide_consent
+from services.pipeline.domain.qualification import confirming
 from services.pipeline.domain.state import Status
 from services.pipeline.storage import queries
 from shared.contracts.addresses import read_email
@@ -171,14 +172,17 @@ async def assign(request: Request, lead_id: UUID, said: Assign, circumstances: W
     return answer(done)
 
 
-@router.post("/{lead_id}:qualify", summary="Qualify the lead by your judgement")
+@router.post(
+    "/{lead_id}:qualify", summary="Qualify the lead by your judgement, or confirm that a rule is right about it"
+)
 @allowed(WORK)
 async def qualify(request: Request, lead_id: UUID, circumstances: With, said: Said | None = None) -> Response:
-    """Worth a salesperson's time."""
+    """Worth a salesperson's time. Ends what was waiting to be confirmed."""
     done = await parts_of(request).commands.on_lead(
         lead_id,
         circumstances.asked(":qualify", said or Said()),
         lambda state, _, act: decisions.decide_qualify(state, act),
+        guard=confirming,
     )
     return answer(done)
 

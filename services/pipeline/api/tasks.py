@@ -13,7 +13,7 @@ from services.pipeline.api.guard import READ, WORK, Reaching, allowed
 from services.pipeline.api.parts import Label, Note, Said, With, parts_of
 from services.pipeline.commands import DecideTask, no_such_task
 from services.pipeline.domain import tasks as rules
-from services.pipeline.domain.follow_up import Task
+from services.pipeline.domain.follow_up import Kind, Task
 from services.pipeline.storage import queries, tasks
 from shared.contracts.envelope import Moment
 from shared.kit.problems import JSONAnswer
@@ -49,7 +49,7 @@ class Cancel(Said):
     note: Note | None = None
 
 
-@router.get("/tasks", summary="Tasks, soonest due first, by owner, lead, unit and state")
+@router.get("/tasks", summary="Tasks, soonest due first, by owner, lead, unit, state and kind")
 @allowed(READ)
 async def listing(
     request: Request,
@@ -58,6 +58,7 @@ async def listing(
     lead_id: UUID | None = None,
     business_unit: Label | None = None,
     status: Literal["open", "done", "cancelled"] = "open",
+    kind: Kind | None = None,
     due_before: Moment | None = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -69,6 +70,7 @@ async def listing(
         lead_id=lead_id,
         units=reach.within(business_unit),
         status=status,
+        kind=kind,
         due_before=due_before,
         after=after_of(cursor),
         limit=limit,

@@ -11,7 +11,6 @@ from services.pipeline.domain.facts import Draft, Key, given
 from services.pipeline.domain.refusals import Refused, illegal, unknown
 from services.pipeline.domain.state import LeadState
 from shared.contracts.envelope import LifecycleEvent
-from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import (
     ContactAttempted,
     LeadArchived,
@@ -22,7 +21,7 @@ from shared.contracts.lifecycle_events import (
     LeadUnmerged,
 )
 from shared.contracts.marks import Mark
-from shared.contracts.policy import Qualification, UnitPolicy
+from shared.contracts.policy import UnitPolicy
 
 OTHER = "other"
 """The archive reason that says nothing by itself, so it needs a note."""
@@ -66,7 +65,7 @@ def decide_qualify(state: LeadState, act: Act) -> list[Draft]:
     refuse_marked(state, "Qualifying the lead")
     match state.status:
         case "new" | "working":
-            return [act.draft(LeadQualified)]
+            return [act.draft(LeadQualified, reason="judged so by a person")]
         case "archived":
             raise illegal("Qualifying the lead", "archived", "Reopen the lead first.")
         case status:
@@ -144,23 +143,3 @@ def decide_release(state: LeadState, act: Act, *, note: str | None) -> list[Draf
     if all(one.mark is None for one in state.marks.values()):
         raise illegal("Releasing the lead", "not marked", "It counts already.")
     return [act.draft(LeadMarked)._replace(aside=given(note=note))]
-
-
-def qualifies(rule: Qualification, score: int, grade: str) -> bool:
-    """Whether a score is worth a salesperson's time by the unit's rule."""
-    return score >= rule.min_score and (not rule.grades or grade in rule.grades)
-
-
-def decide_qualification(
-    state: LeadState, rule: Qualification, *, policy_version: str, cause: UUID, correlation_id: UUID
-) -> Draft | None:
-    """Qualifies a lead by rule, once its latest score is enough. It happened when the last of its causes did."""
-    graded = state.graded
-    if not rule.automatic or graded is None or state.status not in ("new", "working") or state.mark is not None:
-        return None
-    if not qualifies(rule, graded.score, graded.grade):
-        return None
-    created_at = state.created_at
-    occurred_at = max(graded.key.occurred_at, created_at) if created_at else graded.key.occurred_at
-    data = {"automatic": True, "policy_version": policy_version}
-    return Draft(LeadQualified, derived_event_id(cause, "LeadQualified"), occurred_at, correlation_id, cause, data)

@@ -19,13 +19,15 @@ from shared.contracts.lifecycle_events import (
     FollowUpMissed,
     FollowUpScheduled,
     LeadAssigned,
+    LeadQualified,
 )
 from shared.contracts.policy import Cadence, UnitPolicy
 from shared.contracts.policy.follow_up import duration_of
 
-Kind = Literal["first_response", "step", "escalation", "task"]
+Kind = Literal["first_response", "step", "escalation", "task", "confirmation"]
 
 FIRST_RESPONSE: Kind = "first_response"
+CONFIRMATION: Kind = "confirmation"
 
 ERASED = "erased"
 """Why nothing is due any more for somebody whom nobody can reach."""
@@ -33,7 +35,7 @@ ERASED = "erased"
 
 class Task(NamedTuple):
     """Something that is due for a lead. A `first_response` is met by any attempt to reach it, a `step` is one of a cadence, an
-    `escalation` is somebody's who was told, a `task` was made by a person."""
+    `escalation` is somebody's who was told, a `task` was made by a person, a `confirmation` asks whether the lead qualifies."""
 
     task_id: UUID
     lead_id: UUID
@@ -149,6 +151,8 @@ class Following:
                 follows += self._contacted(draft, open_tasks, cause)
             elif draft.kind is LeadAssigned:
                 follows += self._handed_over(draft.data["owner"], open_tasks, cause)
+            elif draft.kind is LeadQualified:
+                follows += [done(cause, task) for task in open_tasks if task.kind == CONFIRMATION]
         return follows
 
     def next_step(self, task: Task, outcome: str | None, cause: Cause) -> list[Draft]:
@@ -164,6 +168,8 @@ class Following:
         cause = Cause(marker, marker, task.due_at)
         if (reason := over(state)) is not None:
             return [cancelled(cause, task, reason)]
+        if task.kind == CONFIRMATION and state.status == "qualified":
+            return [done(cause, task)]
         responded = state.first_response_at
         if task.kind == FIRST_RESPONSE and responded is not None and responded <= task.due_at:
             return [done(cause._replace(occurred_at=responded), task)]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.follow_up import (
+    CONFIRMATION,
     FIRST_RESPONSE,
     Cause,
     Following,
@@ -42,6 +43,13 @@ def decide_complete(
             kind="conflict",
             code="needs-contact",
             fix="Record the attempt: POST /v1/leads/{lead_id}:record-contact.",
+        )
+    if task.kind == CONFIRMATION:
+        raise Refused(
+            "Whether the lead qualifies is not ticked off but decided.",
+            kind="conflict",
+            code="needs-decision",
+            fix="Qualify it: POST /v1/leads/{lead_id}:qualify; or cancel the task, if it does not.",
         )
     cause = _cause(act)
     return [

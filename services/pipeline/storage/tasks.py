@@ -159,6 +159,7 @@ async def listing(
     lead_id: UUID | None,
     units: Units,
     status: str,
+    kind: str | None = None,
     due_before: datetime | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
@@ -172,6 +173,7 @@ async def listing(
         parameters["status"] = status
     wanted: list[tuple[str, str, Any]] = [
         ("owner", "t.owner = :owner", owner),
+        ("kind", "t.kind = :kind", kind),
         ("before", "t.due_at < :before", due_before),
         ("lead", "t.lead_id IN (SELECT m.lead_id FROM pipeline.leads m WHERE m.lead_id = :lead OR m.root_id = :lead"
          " AND m.root_id <> m.lead_id)", lead_id),

@@ -10,6 +10,14 @@ from shared.contracts.policy.document import Policy, UnitPolicy
 from shared.contracts.policy.follow_up import Cadence, Escalation, FollowUp, Step
 from shared.contracts.policy.intake import ConsentRules, MarkLists, Marks, SpamSigns, Vocabulary
 from shared.contracts.policy.matching import Matching
+from shared.contracts.policy.qualification import (
+    ACTIVITY_PREFIX,
+    ANY_ACTIVITY,
+    QUALIFICATION_VOCABULARY,
+    Criteria,
+    Qualification,
+    QualificationRule,
+)
 from shared.contracts.policy.ratings import Grade, Ratings, Temperature
 from shared.contracts.policy.routing import ROUTING_VOCABULARY, Owner, Routing, RoutingRule, Team
 from shared.contracts.policy.scoring import Rules, Scoring, Variant
@@ -27,15 +35,18 @@ from shared.contracts.policy.scoring_rules import (
     FitRule,
 )
 from shared.contracts.policy.section import Section
-from shared.contracts.policy.selling import Qualification, Stage
+from shared.contracts.policy.selling import Stage
 from shared.contracts.policy.working_time import WorkingHours
 
 __all__ = [
+    "ACTIVITY_PREFIX",
+    "ANY_ACTIVITY",
     "ANY_KIND",
     "FIT_FIELDS",
     "FIT_VOCABULARY",
     "INTERACTION_VOCABULARY",
     "PRESENCE_FIELDS",
+    "QUALIFICATION_VOCABULARY",
     "ROUTING_VOCABULARY",
     "SEGMENT",
     "SEGMENT_VOCABULARY",
@@ -44,6 +55,7 @@ __all__ = [
     "Cap",
     "ConsentRules",
     "ContactRules",
+    "Criteria",
     "Decay",
     "Endpoint",
     "EngagementRule",
@@ -58,6 +70,7 @@ __all__ = [
     "Owner",
     "Policy",
     "Qualification",
+    "QualificationRule",
     "QuietHours",
     "Ratings",
     "Routing",

@@ -14,10 +14,11 @@ from shared.contracts.policy.contact import ContactRules
 from shared.contracts.policy.follow_up import FollowUp
 from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
 from shared.contracts.policy.matching import Matching
+from shared.contracts.policy.qualification import Qualification, check_qualification
 from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
-from shared.contracts.policy.selling import Qualification, Stage
+from shared.contracts.policy.selling import Stage
 from shared.contracts.policy.working_time import WorkingHours, ZoneName
 
 MappingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -58,11 +59,13 @@ class UnitPolicy(Section):
     def _names_mean_something(self) -> UnitPolicy:
         given = [self.scoring.grades, *(variant.grades for variant in self.scoring.variants)]
         known = list(dict.fromkeys(grade.grade for grades in given for grade in grades))
-        for grade in self.qualification.grades:
-            if grade not in known:
-                raise ValueError(
-                    f"qualification names grade {grade!r}, which scoring never gives; it gives {', '.join(known)}"
-                )
+        kinds = self.vocabularies.get("kind", Vocabulary())
+        check_qualification(
+            self.qualification,
+            grades=known,
+            owners=frozenset(self.routing.owners),
+            own_kinds=frozenset((*kinds.values, *kinds.synonyms.values())),
+        )
         for cadence in self.follow_up.cadences:
             told = cadence.escalate.to if cadence.escalate is not None else None
             if told is not None and self.routing.owners and told not in self.routing.owners:

@@ -1,4 +1,4 @@
-"""When a lead is worth a salesperson's time, and the steps from there to a customer."""
+"""The steps from a lead that is worth somebody's time to a customer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,6 @@ from pydantic import Field
 
 from shared.contracts.envelope import Name
 from shared.contracts.policy.section import Section
-
-
-class Qualification(Section):
-    """When a lead is worth a salesperson's time. `automatic` decides on every new score; a person always may."""
-
-    automatic: bool = True
-    min_score: int = 60
-    grades: tuple[Name, ...] = ()
 
 
 class Stage(Section):

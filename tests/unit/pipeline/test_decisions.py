@@ -12,8 +12,7 @@ from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState, fold
-from shared.contracts.policy import Qualification
-from tests.unit.pipeline.builders import POLICY, an_id, at
+from tests.unit.pipeline.builders import POLICY, at
 
 UNIT = POLICY.unit("default")
 ACT = Act(UUID(int=9), at(60), "kim")
@@ -127,27 +126,3 @@ def test_winning_and_losing_carry_the_deals_last_values() -> None:
     won = deals.decide_win(DEALS["converted"], UNIT, ACT, amount="12", currency=None)[0]
     lost = deals.decide_lose(DEALS["converted"], UNIT, ACT, reason="price")[0]
     assert (won.data["amount"], won.data["currency"], lost.data["amount"]) == ("12", "EUR", "10")
-
-
-@pytest.mark.parametrize(
-    ("rule", "score", "grade", "state", "decided"),
-    [
-        (Qualification(min_score=40), 40, "B", "new", True),
-        (Qualification(min_score=40), 39, "B", "new", False),
-        (Qualification(min_score=40, grades=("A",)), 90, "B", "new", False),
-        (Qualification(automatic=False, min_score=40), 90, "A", "new", False),
-        (Qualification(min_score=40), 90, "A", "working", True),
-        (Qualification(min_score=40), 90, "A", "qualified", False),
-        (Qualification(min_score=40), 90, "A", "archived", False),
-        (Qualification(min_score=40), 90, "A", "customer", False),
-    ],
-)
-def test_qualification_by_rule(rule: Qualification, score: int, grade: str, state: str, decided: bool) -> None:
-    graded = Fact(UUID(int=1), 99, "LeadGraded", an_id(), at(0), {"score": score, "grade": grade})
-    lead = fold([graded]) if state == "new" else STATES[state]
-    lead = lead._replace(grades=fold([graded]).grades)
-    draft = decisions.decide_qualification(lead, rule, policy_version="7", cause=an_id(), correlation_id=an_id())
-    assert (draft is not None) == decided
-    if draft is not None:
-        assert draft.occurred_at == max(at(0), lead.created_at or at(0))
-        assert draft.data == {"automatic": True, "policy_version": "7"}
