@@ -17,6 +17,9 @@ from shared.contracts.lifecycle_events import LeadAssigned
 from shared.contracts.policy import Policy
 from shared.kit.database import Transaction
 
+OPEN = ("qualified", "working")
+"""Where somebody has to see to a lead: it is qualified, or was taken up again before it ever was."""
+
 
 class Wanted(NamedTuple):
     """A lead that somebody has to get, and what that comes from."""
@@ -67,7 +70,7 @@ class Assigning:
             office = await worklist.open_office(transaction, unit, router)
             for one in by_unit[unit]:
                 root = ledger.root(one.lead_id)
-                if root.state.assigned is None and root.state.mark is None and root.state.status == "qualified":
+                if root.state.assigned is None and root.state.mark is None and root.state.status in OPEN:
                     chosen = router.route(fields_of_lead(ledger, root.lead_id), office, transaction.now)
                     ledger.record(root.lead_id, self._draft(one, chosen))
             await worklist.close_office(transaction, unit, office)

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.pipeline.assigning import Assigning
+from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.instruments import WorkInstruments
 from services.pipeline.storage import saving, tasks
+from shared.contracts.lifecycle_events import LeadReopened
 from shared.kit.background import running
 from shared.kit.database import Database, Transaction
 from shared.kit.logs import log
@@ -45,13 +46,17 @@ class Timers:
     async def _fire(self, transaction: Transaction) -> tuple[int, list[tuple[str, str, float]]]:
         due, ledger = await tasks.due(transaction, AT_ONCE)
         told: list[tuple[str, str, float]] = []
+        back: list[Wanted] = []
         for task in due:
             root = ledger.root(task.lead_id)
             drafts = self._assigning.following(root.business_unit).fire(root.state, task)
             for draft in drafts:
                 ledger.record(root.lead_id, draft)
+                if draft.kind is LeadReopened:
+                    back.append(Wanted.by(root.lead_id, draft))
             late = (transaction.now - task.due_at).total_seconds()
             told.append((task.kind, drafts[0].kind.__name__, max(late, 0.0)))
+        await self._assigning.assign(transaction, ledger, back)
         await saving.save(transaction, ledger)
         return len(due), told
 

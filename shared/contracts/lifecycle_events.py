@@ -103,16 +103,19 @@ class LeadQualified(LifecycleEvent):
 
 
 class LeadArchived(LifecycleEvent):
-    """The lead was put aside, with the reason."""
+    """The lead was put aside, with the reason, and until when, if not for good."""
 
     event: Literal["LeadArchived"] = "LeadArchived"
     reason: Name
+    recycle_at: Moment | None = None
 
 
 class LeadReopened(LifecycleEvent):
-    """An archived lead came back."""
+    """An archived lead came back: somebody took it up again, or its time had come (`automatic`)."""
 
     event: Literal["LeadReopened"] = "LeadReopened"
+    automatic: bool = False
+    reason: str | None = None
 
 
 class ContactAttempted(LifecycleEvent):
@@ -130,8 +133,8 @@ class ContactAttempted(LifecycleEvent):
 
 class FollowUpScheduled(LifecycleEvent):
     """Something is to be done until `due_at`, by its owner: that somebody answers (`kind` is `first_response`), a `step` of a
-    cadence, an `escalation` of what somebody else did not do, a `task` that a person made, or the `confirmation` of a
-    qualification by `rule`, for a `reason`. Said again of the same task it is put off or somebody else's."""
+    cadence, an `escalation` of what somebody else did not do, a `task` that a person made, the `confirmation` of a
+    qualification by `rule`, for a `reason`, or that an archived lead comes back (`recycle`). Said again of the same task it is put off or somebody else's."""
 
     event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
     due_at: Moment

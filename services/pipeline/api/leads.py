@@ -20,6 +20,7 @@ from services.pipeline.domain.qualification import confirming
 from services.pipeline.domain.state import Status
 from services.pipeline.storage import queries
 from shared.contracts.addresses import read_email
+from shared.contracts.envelope import Moment
 from shared.contracts.identity import email_identity, external_identity, identity
 from shared.contracts.marks import Mark
 from shared.kit.errors import Rejected
@@ -36,10 +37,12 @@ class Assign(Said):
 
 
 class Archive(Said):
-    """Why the lead is put aside: a reason of the policy; `other` needs a note."""
+    """Why the lead is put aside: a reason of the policy; `other` needs a note. At `recycle_at` it comes back by itself; without
+    one after the policy's `recycle_days` of the reason, if it has any."""
 
     reason: Label
     note: Note | None = None
+    recycle_at: Moment | None = None
 
 
 class Contact(Said):
@@ -187,14 +190,16 @@ async def qualify(request: Request, lead_id: UUID, circumstances: With, said: Sa
     return answer(done)
 
 
-@router.post("/{lead_id}:archive", summary="Put the lead aside, with a reason of the policy")
+@router.post("/{lead_id}:archive", summary="Put the lead aside, with a reason of the policy, for good or until a date")
 @allowed(WORK)
 async def archive(request: Request, lead_id: UUID, said: Archive, circumstances: With) -> Response:
     """Reversible with `:reopen`."""
     done = await parts_of(request).commands.on_lead(
         lead_id,
         circumstances.asked(":archive", said),
-        lambda state, unit, act: decisions.decide_archive(state, unit, act, reason=said.reason, note=said.note),
+        lambda state, unit, act: decisions.decide_archive(
+            state, unit, act, reason=said.reason, note=said.note, recycle_at=said.recycle_at
+        ),
     )
     return answer(done)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.facts import Draft, Key, given
+from services.pipeline.domain.follow_up import Cause, recycling
 from services.pipeline.domain.refusals import Refused, illegal, unknown
 from services.pipeline.domain.state import LeadState
 from shared.contracts.envelope import LifecycleEvent
@@ -72,8 +73,17 @@ def decide_qualify(state: LeadState, act: Act) -> list[Draft]:
             raise illegal("Qualifying the lead", status, "It is qualified already; open an opportunity, or win one.")
 
 
-def decide_archive(state: LeadState, policy: UnitPolicy, act: Act, *, reason: str, note: str | None) -> list[Draft]:
-    """Puts the lead aside, for a reason of the policy."""
+def decide_archive(
+    state: LeadState,
+    policy: UnitPolicy,
+    act: Act,
+    *,
+    reason: str,
+    note: str | None,
+    recycle_at: datetime | None = None,
+) -> list[Draft]:
+    """Puts the lead aside, for a reason of the policy, until `recycle_at` where it is said, else for as long as the policy has
+    it for the reason, else for good."""
     if reason not in policy.archive_reasons:
         raise unknown("reason", policy.archive_reasons)
     if reason == OTHER and not (note or "").strip():
@@ -97,7 +107,25 @@ def decide_archive(state: LeadState, policy: UnitPolicy, act: Act, *, reason: st
             )
         case _:
             act.not_before(state.revived, "the last work on the lead")
-            return [act.draft(LeadArchived, reason=reason)._replace(aside=given(note=note))]
+            until = recycle_at or _recycled(policy, act, reason)
+            if until is None:
+                return [act.draft(LeadArchived, reason=reason)._replace(aside=given(note=note))]
+            if until <= act.occurred_at:
+                raise Refused(
+                    "recycle_at is not after the lead is archived.",
+                    kind="invalid",
+                    code="not-later",
+                    field="recycle_at",
+                    fix="Send a time that is still to come, or none to leave it archived.",
+                )
+            archived = act.draft(LeadArchived, reason=reason, recycle_at=until.isoformat())
+            back = recycling(Cause(act.act_id, act.act_id, act.occurred_at, act.actor), until)
+            return [archived._replace(aside=given(note=note)), back]
+
+
+def _recycled(policy: UnitPolicy, act: Act, reason: str) -> datetime | None:
+    days = policy.recycle_days.get(reason)
+    return act.occurred_at + timedelta(days=days) if days is not None else None
 
 
 def decide_reopen(state: LeadState, act: Act) -> list[Draft]:

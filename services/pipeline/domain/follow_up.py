@@ -20,14 +20,16 @@ from shared.contracts.lifecycle_events import (
     FollowUpScheduled,
     LeadAssigned,
     LeadQualified,
+    LeadReopened,
 )
 from shared.contracts.policy import Cadence, UnitPolicy
 from shared.contracts.policy.follow_up import duration_of
 
-Kind = Literal["first_response", "step", "escalation", "task", "confirmation"]
+Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle"]
 
 FIRST_RESPONSE: Kind = "first_response"
 CONFIRMATION: Kind = "confirmation"
+RECYCLE: Kind = "recycle"
 
 ERASED = "erased"
 """Why nothing is due any more for somebody whom nobody can reach."""
@@ -35,7 +37,8 @@ ERASED = "erased"
 
 class Task(NamedTuple):
     """Something that is due for a lead. A `first_response` is met by any attempt to reach it, a `step` is one of a cadence, an
-    `escalation` is somebody's who was told, a `task` was made by a person, a `confirmation` asks whether the lead qualifies."""
+    `escalation` is somebody's who was told, a `task` was made by a person, a `confirmation` asks whether the lead qualifies, and
+    at a `recycle` an archived lead comes back by itself."""
 
     task_id: UUID
     lead_id: UUID
@@ -110,6 +113,20 @@ def cancelled(cause: Cause, task: Task, reason: str) -> Draft:
     return cause.draft(FollowUpCancelled, task.task_id, kind=task.kind, name=task.name, owner=task.owner, reason=reason)
 
 
+def recycling(cause: Cause, at: datetime, policy_version: str | None = None) -> Draft:
+    """An archived lead comes back by itself, then."""
+    task_id = derived_event_id(cause.event_id, f"task:{RECYCLE}")
+    return cause.draft(
+        FollowUpScheduled,
+        task_id,
+        kind=RECYCLE,
+        name="take up again",
+        due_at=at.isoformat(),
+        starts_at=at.isoformat(),
+        policy_version=policy_version,
+    )
+
+
 def over(state: LeadState) -> str | None:
     """Why nothing is due for a lead any more; None where something may be."""
     return state.mark or (state.status if state.status in ("archived", "converted", "customer") else None)
@@ -142,10 +159,13 @@ class Following:
 
     def after(self, state: LeadState, drafts: Sequence[Draft], tasks: Iterable[Task], cause: Cause) -> list[Draft]:
         """What becomes of the open tasks of a lead after what was recorded just now."""
-        open_tasks = list(tasks)
+        known = list(tasks)
+        comes_back = [task for task in known if task.kind == RECYCLE]
+        open_tasks = [task for task in known if task.kind != RECYCLE]
         if (reason := over(state)) is not None:
-            return [cancelled(cause, task, reason) for task in open_tasks]
-        follows: list[Draft] = []
+            ended = open_tasks if reason == "archived" else known
+            return [cancelled(cause, task, reason) for task in ended]
+        follows = [cancelled(cause, task, "reopened") for task in comes_back]
         for draft in drafts:
             if draft.kind is ContactAttempted and draft.data.get("human", True) and draft.data.get("outbound", True):
                 follows += self._contacted(draft, open_tasks, cause)
@@ -166,6 +186,8 @@ class Following:
         """What becomes of a task that is due now and is not done. It happened when it was due, whoever looks when."""
         marker = derived_event_id(task.task_id, task.due_at.isoformat())
         cause = Cause(marker, marker, task.due_at)
+        if task.kind == RECYCLE:
+            return self._back(state, task, cause)
         if (reason := over(state)) is not None:
             return [cancelled(cause, task, reason)]
         if task.kind == CONFIRMATION and state.status == "qualified":
@@ -196,6 +218,22 @@ class Following:
             cadence=cadence.cadence,
         )
         return [missed, scheduled(cause, told, self._version)]
+
+    def _back(self, state: LeadState, task: Task, cause: Cause) -> list[Draft]:
+        """An archived lead comes back when its time has come, if nobody took it up or put it aside anew before."""
+        archived = state.archived
+        if state.mark is not None or archived is None or not state.is_archived:
+            return [cancelled(cause, task, state.mark or "reopened")]
+        if archived.key.occurred_at >= task.due_at:
+            return [cancelled(cause, task, "archived again")]
+        data = {
+            "automatic": True,
+            "reason": f"put aside until now ({archived.reason})",
+            "policy_version": self._version,
+        }
+        event_id = derived_event_id(cause.event_id, LeadReopened.__name__)
+        back = Draft(LeadReopened, event_id, cause.occurred_at, cause.correlation_id, cause.event_id, data)
+        return [back, done(cause, task)]
 
     def _step(self, cadence: Cadence, place: int, lead_id: UUID, owner: str | None, cause: Cause) -> list[Draft]:
         if place >= len(cadence.steps):

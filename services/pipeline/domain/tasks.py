@@ -9,6 +9,7 @@ from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.follow_up import (
     CONFIRMATION,
     FIRST_RESPONSE,
+    RECYCLE,
     Cause,
     Following,
     Task,
@@ -51,6 +52,13 @@ def decide_complete(
             code="needs-decision",
             fix="Qualify it: POST /v1/leads/{lead_id}:qualify; or cancel the task, if it does not.",
         )
+    if task.kind == RECYCLE:
+        raise Refused(
+            "That the lead comes back is not ticked off.",
+            kind="conflict",
+            code="needs-decision",
+            fix="Reopen it: POST /v1/leads/{lead_id}:reopen; or cancel the task to leave it archived.",
+        )
     cause = _cause(act)
     return [
         done(cause, task, outcome)._replace(aside=given(note=note)),
@@ -63,7 +71,8 @@ def decide_snooze(task: Task, act: Act, *, until: datetime) -> list[Draft]:
     _refuse_promise(task, "Putting off")
     if until <= act.occurred_at:
         raise _not_later("until")
-    window = max(task.due_at - task.starts_at, timedelta(minutes=1))
+    least = timedelta() if task.kind == RECYCLE else timedelta(minutes=1)
+    window = max(task.due_at - task.starts_at, least)
     return [scheduled(_cause(act), task._replace(starts_at=until, due_at=until + window))]
 
 

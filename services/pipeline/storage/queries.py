@@ -62,8 +62,10 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
     personal: dict[str, Any] = {}
     for member in members:
         personal = known_with(personal, member.personal)
+    archived = root.status == "archived"
     return {
         **_lead(root),
+        "archived_until": await _archived_until(source, root_id) if archived else None,
         "version": sum(member.version for member in members),
         "mark_reasons": await _mark_reasons(source, root_id) if root.mark else [],
         "conflicts": sum(member.conflicts for member in members),
@@ -72,6 +74,18 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
         "merged_lead_ids": sorted(str(member.lead_id) for member in members if member.lead_id != root_id),
         "opportunities": [deal_document(row) for row in deals],
     }
+
+
+async def _archived_until(source: Database | Transaction, root_id: UUID) -> datetime | None:
+    """When an archived lead comes back by itself."""
+    rows = await source.rows(
+        f"""
+        SELECT min(t.due_at) AS at FROM pipeline.tasks t JOIN pipeline.leads l USING (lead_id)
+        WHERE {OF_GROUP} AND t.kind = 'recycle' AND t.status = 'open'""",
+        id=root_id,
+    )
+    at: datetime | None = rows[0].at
+    return at
 
 
 async def consents(

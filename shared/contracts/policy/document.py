@@ -51,6 +51,7 @@ class UnitPolicy(Section):
     follow_up: FollowUp = FollowUp()
     contact: ContactRules = ContactRules()
     archive_reasons: tuple[Name, ...] = ("other",)
+    recycle_days: dict[Name, Annotated[int, Field(ge=1, le=3650)]] = Field(default_factory=dict)
     loss_reasons: tuple[Name, ...] = ("other",)
     pipelines: dict[Name, tuple[Stage, ...]] = Field(default_factory=_one_stage)
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 90
@@ -84,6 +85,12 @@ class UnitPolicy(Section):
                 )
             if field == "channel" and vocabulary.values:
                 raise ValueError("the channels are listed under channels; a vocabulary adds other spellings of them")
+        for reason in self.recycle_days:
+            if reason not in self.archive_reasons:
+                raise ValueError(
+                    f"recycle_days names the reason {reason!r}, which is not one of archive_reasons: "
+                    f"{', '.join(self.archive_reasons)}"
+                )
         for pipeline, stages in self.pipelines.items():
             refuse_twice(f"in pipeline {pipeline!r} the stage", (stage.name for stage in stages))
         return self
