@@ -56,7 +56,8 @@ def history_of(
     members: Sequence[Member], touches: Mapping[UUID, Sequence[Touch]], outcomes: Mapping[UUID, Sequence[Outcome]]
 ) -> History:
     """A person from everything under its ids. What was recorded under an id that was merged later is known of the person
-    from the merge on; what is held out as a test or as spam is left out, as it is from scores."""
+    from the merge on; what is held out as a test or as spam is left out, as it is from scores, and what was released
+    counts from the release on, since scores left it out before."""
     by_id = {member.lead_id: member for member in members}
     root = by_id[members[0].root_id]
     markings = {
@@ -67,11 +68,10 @@ def history_of(
     for member in members:
         joined_at = _joined_at(member, by_id)
         did, marking = touches.get(member.lead_id, ()), markings[member.lead_id]
-        for one in counting_under(marking, did):
-            if joined_at is not None and one.known_at is not None and one.known_at < joined_at:
-                known.append(one._replace(known_at=joined_at))
-            else:
-                known.append(one)
+        release = _release(did, outcomes.get(member.lead_id, ()))
+        known += [
+            _known_from(_known_from(one, joined_at), release.counts_from(one)) for one in counting_under(marking, did)
+        ]
     came = [one for member in members for one in outcomes.get(member.lead_id, ())]
     captured = [
         markings[member.lead_id]
@@ -79,6 +79,35 @@ def history_of(
         if any(one.kind is None for one in touches.get(member.lead_id, ()))
     ]
     return History(root.lead_id, root.business_unit, tuple(known), tuple(came), of_group(captured))
+
+
+class Release(NamedTuple):
+    """When somebody last said that a mark was a mistake, and whether the whole id was held out until then, or only what was
+    captured under a mark."""
+
+    at: datetime | None = None
+    of_all: bool = False
+
+    def counts_from(self, touch: Touch) -> datetime | None:
+        """Since when a touch counts because of it; None for one that counted before."""
+        return self.at if self.of_all or touch.mark is not None else None
+
+
+def _release(touches: Sequence[Touch], outcomes: Sequence[Outcome]) -> Release:
+    words = sorted((one for one in outcomes if one.kind == "marked"), key=lambda one: one.version or 0)
+    if not words or words[-1].mark is not None:
+        return Release()
+    said_at = words[-1].known_at
+    before = [one for one in touches if one.known_at is None or one.known_at < said_at]
+    return Release(said_at, _marking(before, words[:-1]).mark is not None)
+
+
+def _known_from(touch: Touch, moment: datetime | None) -> Touch:
+    """A touch that says nothing before a moment; None for one that said it at once. Who is not known to have been known
+    since when stays so."""
+    if moment is None or touch.known_at is None or touch.known_at >= moment:
+        return touch
+    return touch._replace(known_at=moment)
 
 
 def _joined_at(member: Member, by_id: Mapping[UUID, Member]) -> datetime | None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from services.scoring.domain import Outcome, Touch
-from services.scoring.domain.model import History, Member, history_of
-from tests.unit.scoring.builders import a_touch, a_visit, an_id, at
+from services.scoring.domain.model import OPPORTUNITY, History, Member, examples, history_of
+from tests.unit.scoring.builders import a_touch, a_visit, an_id, at, days
 
 LEAD, OTHER, THIRD = an_id("lead"), an_id("other"), an_id("third")
 
@@ -72,6 +72,38 @@ def test_tests_and_spam_teach_nothing(captures: list[Any], words: list[tuple[Any
     touches = [known(number, event=number, mark=one) for number, one in enumerate(captures)]
     found = person(touches={LEAD: touches}, outcomes=[a_word(*word) for word in words])
     assert (found.mark, found.teaches) == (mark, mark is None)
+
+
+def test_whoever_is_released_teaches_from_the_release_on() -> None:
+    """Until then scores left them out, so no model was asked of them; what it says may rest on the release no sooner."""
+    spam = [known(0, mark="spam"), a_visit("v", 1, known_at=at(1)), a_visit("later", 9, known_at=at(9))]
+    found = person(touches={LEAD: spam}, outcomes=[a_word(None, 2)])
+    assert {one.event_id: one.known_at for one in found.touches} == {
+        an_id("capture"): at(5),
+        an_id("v"): at(5),
+        an_id("later"): at(9),
+    }
+    assert found.known_by(at(4)) == []
+    assert [example.moment for example in examples(found, OPPORTUNITY, timedelta(0), at(days(3)))] == [
+        at(5),
+        at(5) + timedelta(days=2),
+    ]
+
+
+def test_a_release_leaves_what_counted_before_as_it_was() -> None:
+    real = [known(0), a_visit("tested", 1, known_at=at(1), mark="test")]
+    found = person(touches={LEAD: real}, outcomes=[a_word(None, 2)])
+    assert {one.event_id: one.known_at for one in found.touches} == {an_id("capture"): at(0), an_id("tested"): at(5)}
+
+
+def test_a_release_is_of_the_id_that_was_held_out_alone() -> None:
+    found = person(
+        Member(LEAD, LEAD, "europe"),
+        Member(OTHER, LEAD, "europe", LEAD, at(3)),
+        touches={LEAD: [known(0)], OTHER: [known(1, event="o")]},
+        outcomes=[a_word("test", 1, OTHER), a_word(None, 2, OTHER)],
+    )
+    assert {one.event_id: one.known_at for one in found.touches} == {an_id("capture"): at(0), an_id("o"): at(5)}
 
 
 def test_what_a_real_person_sent_under_a_mark_is_left_out_as_it_is_from_scores() -> None:
