@@ -9,7 +9,18 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from starlette.responses import Response
 
-from services.pipeline.api import audit, history, leads, matches, opportunities, owners, people, search, tasks
+from services.pipeline.api import (
+    audit,
+    history,
+    leads,
+    matches,
+    opportunities,
+    owners,
+    people,
+    search,
+    tasks,
+    webhooks,
+)
 from services.pipeline.api.guard import Door, guard, private_guard
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
@@ -21,12 +32,14 @@ from services.pipeline.erasing import Erasing
 from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
 from services.pipeline.imports import HistoryImports
-from services.pipeline.instruments import PipelineInstruments, WorkInstruments
+from services.pipeline.instruments import PipelineInstruments, WebhookInstruments, WorkInstruments
 from services.pipeline.matching.finding import Finding
 from services.pipeline.searching import Searching
 from services.pipeline.settings import PipelineSettings
+from services.pipeline.storage.webhooks import RELAYED
 from services.pipeline.stranded import Stranded
 from services.pipeline.timers import Timers
+from services.pipeline.webhooks import Webhooks
 from services.pipeline.workload import Workload
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
@@ -148,6 +161,13 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     timers = Timers(database, assigning, work_instruments, interval_seconds=settings.timer_interval_seconds)
     finding = Finding(database, policy, secret, instruments, interval_seconds=settings.matching_interval_seconds)
     searching = Searching(database, policy, secret)
+    hooks = Webhooks(database, secret, settings, WebhookInstruments(registry))
+    workload = Workload(database, policy, work_instruments)
+
+    async def before_scrape() -> None:
+        await workload.refresh()
+        await hooks.watching.refresh()
+
     app = build_app(
         name="pipeline",
         title="Leadflow pipeline",
@@ -157,9 +177,17 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         database=database,
         consumer=consumer,
         relay=True,
-        before_scrape=Workload(database, policy, work_instruments).refresh,
+        relay_then=RELAYED,
+        before_scrape=before_scrape,
         guard=guard,
-        parts=[stranded.running, forgetting.running, timers.running, finding.running, searching.running],
+        parts=[
+            stranded.running,
+            forgetting.running,
+            timers.running,
+            finding.running,
+            searching.running,
+            hooks.running,
+        ],
     )
     app.state.door = Door(Callers(settings.api_token.get_secret_value()), database, instruments)
 
@@ -179,8 +207,9 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         assigning,
         Contacting(database, policy, work_instruments),
         searching,
+        hooks.endpoints,
     )
-    everybody = (leads, search, matches, tasks, owners, opportunities, history, audit)
+    everybody = (leads, search, matches, tasks, owners, opportunities, history, audit, webhooks)
     for router in (part.router for part in everybody):
         app.include_router(router, dependencies=[Depends(guard)])
     app.include_router(people.router, dependencies=[Depends(private_guard)])

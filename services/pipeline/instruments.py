@@ -92,3 +92,50 @@ class WorkInstruments:
             buckets=(0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 600.0),
             registry=registry,
         )
+
+
+STATES = ("live", "disabled", "given_up")
+"""How those stand who follow by webhook."""
+
+
+class WebhookInstruments:
+    """What leaves to others who follow."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.deliveries = Counter(
+            "leadflow_pipeline_webhook_deliveries_total",
+            "Attempts to deliver, by what became of them: delivered, failed (to be tried again), dead, gone (410).",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in ("delivered", "failed", "dead", "gone"):
+            self.deliveries.labels(outcome)
+        self.seconds = Histogram(
+            "leadflow_pipeline_webhook_request_seconds",
+            "How long receivers took to answer.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "leadflow_pipeline_webhook_waiting",
+            "Deliveries that live endpoints did not get yet; no more than 10,000 of each are counted.",
+            registry=registry,
+        )
+        self.waiting_since = Gauge(
+            "leadflow_pipeline_webhook_oldest_waiting_timestamp_seconds",
+            "When the one that has waited longest was queued; 0 where none waits.",
+            registry=registry,
+        )
+        self.dead = Gauge(
+            "leadflow_pipeline_webhook_dead",
+            "Deliveries that were given up and are kept; no more than 10,000 are counted.",
+            registry=registry,
+        )
+        self.endpoints = Gauge(
+            "leadflow_pipeline_webhook_endpoints",
+            "Who follows: live, disabled by hand, given_up because they failed for too long or were gone.",
+            ["state"],
+            registry=registry,
+        )
+        for state in STATES:
+            self.endpoints.labels(state)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from datetime import timedelta
+from ipaddress import ip_network
+
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.pipeline.domain.webhook_addresses import Rules
+from services.pipeline.domain.webhook_rules import Patience
 from shared.kit.settings import ServiceSettings
 
 
@@ -22,3 +27,51 @@ class PipelineSettings(ServiceSettings):
     waiting_personal_days: float = Field(
         30.0, gt=0, description="How long what waits for its lead still says who it is about."
     )
+    webhook_interval_seconds: float = Field(0.25, gt=0, description="How often deliveries that are due are looked at.")
+    webhook_concurrency: int = Field(16, ge=1, le=500, description="Deliveries under way at once, of one process.")
+    webhook_endpoint_concurrency: int = Field(4, ge=1, le=100, description="The same, to one endpoint.")
+    webhook_timeout_seconds: float = Field(15.0, gt=0, le=120, description="How long a receiver may take to answer.")
+    webhook_retry_seconds: str = Field(
+        "5,30,120,600,3600,10800,21600,43200,86400",
+        description="After how long a delivery is tried again, the first time, the second, …; then it is dead.",
+    )
+    webhook_disable_after_hours: float = Field(
+        120.0, gt=0, description="An endpoint that failed for so long, and took nothing, is disabled."
+    )
+    webhook_keep_days: float = Field(30.0, gt=0, description="How long it is known how deliveries ended.")
+    webhook_http_loopback: bool = Field(False, description="Whether plain http to this machine is allowed.")
+    webhook_networks: str = Field("", description="Networks that are not public and may be sent to: 10.1.0.0/16, …")
+
+    @field_validator("webhook_retry_seconds")
+    @classmethod
+    def _is_a_schedule(cls, text: str) -> str:
+        if any(seconds < 0 for seconds in _numbers(text)):
+            raise ValueError("has a negative number")
+        return text
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for one in _words(text):
+            ip_network(one)
+        return text
+
+    @property
+    def webhook_rules(self) -> Rules:
+        """Where webhooks may go."""
+        networks = tuple(ip_network(one) for one in _words(self.webhook_networks))
+        return Rules(self.webhook_http_loopback, networks)
+
+    @property
+    def webhook_patience(self) -> Patience:
+        """How often and how long deliveries are tried."""
+        schedule = tuple(timedelta(seconds=seconds) for seconds in _numbers(self.webhook_retry_seconds))
+        return Patience(schedule, timedelta(hours=self.webhook_disable_after_hours))
+
+
+def _words(text: str) -> list[str]:
+    return [one for one in text.replace(",", " ").split() if one]
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(one) for one in _words(text)]

@@ -20,6 +20,7 @@ from shared.cli import (
     quarantine,
     scoring,
     uploads,
+    webhooks,
 )
 from shared.cli.audit import audit
 from shared.cli.demo import demo
@@ -65,6 +66,7 @@ app.add_typer(people.app, name="erasures", rich_help_panel=OPERATE)
 app.command("export-person", rich_help_panel=OPERATE)(people.export_person)
 app.add_typer(marks.app, name="marks", rich_help_panel=USE)
 app.add_typer(matching.app, name="match", rich_help_panel=USE)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=OPERATE)
 
 
 def main() -> None:

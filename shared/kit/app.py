@@ -43,6 +43,7 @@ def build_app(
     needs_database: bool = True,
     consumer: Consumer | None = None,
     relay: bool = False,
+    relay_then: str | None = None,
     producer: Producer | None = None,
     routers: Sequence[APIRouter] = (),
     guard: Callable[..., Awaitable[None]] = require_token,
@@ -56,9 +57,10 @@ def build_app(
 
     Without `needs_database` the service is ready, and stays, whatever the database and the consumer do: `/readyz` and a
     metric tell of them, nothing waits for them, and a consumer that stands still is built anew instead of ending the process.
-    `relay` adds the outbox relay with a producer of its own; `parts` start after the kit's own and stop before them;
-    `before_scrape` runs before each answer to `/metrics`; `documents` adds to the OpenAPI document. What `does_without` checks is
-    told in the same way, and waited for by nobody. `guard` lets in whoever may see to dead letters.
+    `relay` adds the outbox relay with a producer of its own, `relay_then` what becomes of rows that are on the log; `parts`
+    start after the kit's own and stop before them; `before_scrape` runs before each answer to `/metrics`; `documents` adds to
+    the OpenAPI document. What `does_without` checks is told in the same way, and waited for by nobody. `guard` lets in whoever
+    may see to dead letters.
     """
     checks: dict[str, Check] = {}
     optional: dict[str, Check] = {}
@@ -89,7 +91,7 @@ def build_app(
                 await producer.start()
                 stack.push_async_callback(producer.stop)
             if relay and database is not None and producer is not None:
-                forwarder = Relay(database, producer, OutboxInstruments(registry))
+                forwarder = Relay(database, producer, OutboxInstruments(registry), then=relay_then)
                 await stack.enter_async_context(running(forwarder.run(), f"{name}-relay"))
             for part in parts:
                 await stack.enter_async_context(part())

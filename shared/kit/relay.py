@@ -46,12 +46,16 @@ class Relay:
         *,
         poll_seconds: float = 0.2,
         lease_seconds: float = LEASE_SECONDS,
+        then: str | None = None,
     ) -> None:
+        """`then` is what else becomes of rows as they are deleted: the rest of a statement over `sent`, their ids and frames, in
+        which it may leave them to somebody. One relay at a time runs it, in order, and what it leaves is on the log already."""
         self._database = database
         self._producer = producer
         self._instruments = instruments
         self._poll_seconds = poll_seconds
         self._lease_milliseconds = int(lease_seconds * 1000)
+        self._then = then
         self.failing = False
 
     async def run(self) -> None:
@@ -91,7 +95,8 @@ class Relay:
             f"""SELECT id, messages, frame, extract(epoch FROM clock_timestamp() - created_at) AS age
                 FROM {schema}.outbox ORDER BY id LIMIT {ROWS_AT_ONCE}"""
         )
-        delete = text(f"DELETE FROM {schema}.outbox WHERE id = ANY(:ids)")
+        gone = f"DELETE FROM {schema}.outbox WHERE id = ANY(:ids)"
+        delete = text(gone if self._then is None else f"WITH sent AS ({gone} RETURNING id, frame) {self._then}")
         while True:
             self._database.committed.clear()
             rows = (await connection.execute(take)).all()

@@ -15,6 +15,7 @@ from services.pipeline.commands import no_such_lead, no_such_opportunity, no_suc
 from services.pipeline.domain.access import DEPLOYMENT, Caller, Reach, Role
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import places
+from services.pipeline.webhooks.endpoints import no_such_endpoint
 from shared.kit.auth import Bearer, bearer_of, require_privacy_token
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
@@ -169,5 +170,6 @@ _UNKNOWN: dict[str, Callable[[], Rejected]] = {
     "opportunity_id": no_such_opportunity,
     "candidate_id": no_such_candidate,
     "absence_id": no_such_absence,
+    "endpoint_id": no_such_endpoint,
 }
 """The answer for what is not there, which is that for what another unit has."""

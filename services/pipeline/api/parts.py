@@ -20,6 +20,7 @@ from services.pipeline.erasing import Erasing
 from services.pipeline.imports import HistoryImports
 from services.pipeline.searching import Searching
 from services.pipeline.storage import queries
+from services.pipeline.webhooks.endpoints import Endpoints
 from shared.contracts.envelope import Moment, Name
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
@@ -39,6 +40,7 @@ class Parts:
     assigning: Assigning
     contacting: Contacting
     searching: Searching
+    webhooks: Endpoints
 
 
 def parts_of(request: Request) -> Parts:

@@ -16,6 +16,7 @@ from services.pipeline.storage.tables import (
     Waiting,
     WaitingIdentity,
 )
+from services.pipeline.storage.webhook_tables import WebhookDelivery, WebhookEndpoint, WebhookFeed
 
 __all__ = [
     "Aside",
@@ -38,5 +39,8 @@ __all__ = [
     "TeamTrack",
     "Waiting",
     "WaitingIdentity",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookFeed",
     "WorklistEntry",
 ]

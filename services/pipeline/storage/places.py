@@ -13,6 +13,7 @@ _BY_ID = {
     "task_id": "SELECT business_unit FROM pipeline.tasks WHERE task_id = :id",
     "candidate_id": "SELECT business_unit FROM pipeline.merge_candidates WHERE candidate_id = :id",
     "absence_id": "SELECT business_unit FROM pipeline.absences WHERE absence_id = :id",
+    "endpoint_id": "SELECT business_unit FROM pipeline.webhook_endpoints WHERE endpoint_id = :id",
     "opportunity_id": "SELECT business_unit FROM pipeline.opportunities WHERE opportunity_id = :id",
 }
 

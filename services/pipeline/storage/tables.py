@@ -122,6 +122,7 @@ class HistoryEntry(PipelineTable, table=True):
             unique=True,
             postgresql_where=text("event IN ('LeadCreated', 'LeadTouched', 'LeadGraded')"),
         ),
+        Index("history_recorded", "recorded_at", postgresql_using="brin"),
     )
 
     lead_id: UUID = Field(primary_key=True)

@@ -63,12 +63,15 @@ async def europe(pipeline: Pipeline, app: FastAPI, http: httpx.AsyncClient) -> E
             {"id": candidate, "one": one.lead_id, "other": other.lead_id},
         )
     )
+    hook = {"url": "https://crm.example/hooks", "business_unit": "europe", "description": MARK}
+    followed = await do(http, "/v1/webhooks", hook, status=201)
     ids = {
         "lead_id": str(one.lead_id),
         "task_id": tasks["items"][0]["task_id"],
         "opportunity_id": "europe/1",
         "candidate_id": candidate,
         "absence_id": absence["absence_id"],
+        "endpoint_id": followed["endpoint_id"],
         "owner": "dirk",
     }
     told = {MARK, str(other.lead_id), *(value for name, value in ids.items() if name != "owner")}
@@ -76,11 +79,12 @@ async def europe(pipeline: Pipeline, app: FastAPI, http: httpx.AsyncClient) -> E
 
 
 BODIES: dict[str, Any] = {
+    "/v1/webhooks": {"url": "https://crm.example/hooks", "business_unit": "europe"},
     "/v1/owners/{owner}/absences": {
         "business_unit": "europe",
         "starts_at": "2026-01-01T00:00Z",
         "ends_at": "2026-02-01T00:00Z",
-    }
+    },
 }
 """What a route is sent whose unit stands in what it is sent."""
 
@@ -146,6 +150,8 @@ async def test_what_is_refused_to_others_is_shown_to_the_unit(
         "/v1/opportunities/{opportunity_id}",
         "/v1/merge-candidates",
         "/v1/owners",
+        "/v1/webhooks",
+        "/v1/webhooks/{endpoint_id}",
     }
 
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from services.capture.domain.channels.filling import our_name, text
 from services.capture.domain.channels.records import add, answers, draft, objects
 from services.capture.domain.channels.terms import Delivery, Forged, Reading, Verified
-from services.capture.domain.channels.verification import base64_signature, proven
+from services.capture.domain.channels.verification import proven
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.terms import Refused
 from shared.contracts.policy import Endpoint
+from shared.contracts.standard_webhooks import base64_signature
 
 PARTIAL = "partial"
 _MEANT = {"email": "email", "phone_number": "phone"}

@@ -3,14 +3,14 @@ endpoint's replay window where the sender signs a time; any of the live secrets 
 
 from __future__ import annotations
 
-import binascii
 import hmac
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from services.capture.domain.channels.terms import Delivery, Forged, Verified
+from shared.contracts import standard_webhooks as standard
 from shared.contracts.policy import Endpoint
+from shared.contracts.standard_webhooks import base64_signature
 
 
 def proven(secrets: Sequence[str], given: Iterable[str], sign: Callable[[str], str]) -> Verified | Forged:
@@ -31,11 +31,6 @@ def hex_signature(secret: str, message: bytes) -> str:
     return hmac.digest(secret.encode(), message, "sha256").hex()
 
 
-def base64_signature(secret: bytes, message: bytes) -> str:
-    """HMAC-SHA256 in base64."""
-    return b64encode(hmac.digest(secret, message, "sha256")).decode()
-
-
 def stale(seconds: str, now: datetime, window_seconds: int) -> Forged | None:
     """Why a signed time in Unix seconds is not near enough to now, or None."""
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= 12):
@@ -50,23 +45,14 @@ def verify_standard_webhook(
 ) -> Verified | Forged:
     """`webhook-id`, `webhook-timestamp` and `webhook-signature`: each `v1,` signature is over id, time and body."""
     identifier, at, header = (
-        delivery.headers.get(name, "") for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        delivery.headers.get(name, "") for name in (standard.ID, standard.TIMESTAMP, standard.SIGNATURE)
     )
     if not (identifier and at and header):
         return Forged("it lacks webhook-id, webhook-timestamp or webhook-signature")
     late = stale(at, now, endpoint.replay_window_seconds)
     if late is not None:
         return late
-    signed = b".".join((identifier.encode(), at.encode(), delivery.body))
-    given = [signature for version, _, signature in (part.partition(",") for part in header.split()) if version == "v1"]
-    return proven(secrets, given, lambda secret: base64_signature(_symmetric_key(secret), signed))
-
-
-def _symmetric_key(secret: str) -> bytes:
-    """The key in a `whsec_` secret, which is base64; a secret that is none is the key itself."""
-    if not secret.startswith("whsec_"):
-        return secret.encode()
-    try:
-        return b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
-        return secret.encode()
+    signed = standard.signed_text(identifier, at, delivery.body)
+    parts = (part.partition(",") for part in header.split())
+    given = [signature for version, _, signature in parts if version == standard.VERSION]
+    return proven(secrets, given, lambda secret: base64_signature(standard.signing_key(secret), signed))

@@ -1,0 +1,233 @@
+"""What waits to be delivered: filled from what is on the log or from the history, taken in order of each lead, settled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.domain.ledger import known_with
+from services.pipeline.domain.webhook_rules import RESTS_FROM, Key
+from shared.kit.database import Database, Transaction, as_json
+
+FILL = """
+    INSERT INTO pipeline.webhook_deliveries (endpoint_id, lead_id, version, event_id, event, status, attempts, queued_at,
+        next_at)
+    SELECT endpoint_id, lead_id, version, event_id, event, 'waiting', 0, :now, :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, lead_id uuid, version integer, event_id uuid,
+        event text)
+    ON CONFLICT DO NOTHING"""
+
+CLAIM = f"""
+    WITH due AS (
+        SELECT d.endpoint_id, d.lead_id, d.version FROM pipeline.webhook_endpoints e
+        LEFT JOIN json_to_recordset(CAST(:busy AS json)) AS b(endpoint_id uuid, busy integer) USING (endpoint_id)
+        CROSS JOIN LATERAL (
+            SELECT w.endpoint_id, w.lead_id, w.version FROM pipeline.webhook_deliveries w
+            WHERE w.endpoint_id = e.endpoint_id AND w.status = 'waiting' AND w.next_at <= :now
+                AND NOT EXISTS (SELECT FROM pipeline.webhook_deliveries f WHERE f.endpoint_id = w.endpoint_id
+                    AND f.lead_id = w.lead_id AND f.version < w.version AND f.status = 'waiting')
+            ORDER BY w.next_at LIMIT greatest(
+                CASE WHEN e.failures >= {RESTS_FROM} THEN 1 ELSE :of_one END - coalesce(b.busy, 0), 0)
+            FOR UPDATE OF w SKIP LOCKED
+        ) d
+        WHERE e.state = 'live' AND (e.not_before IS NULL OR e.not_before <= :now)
+        LIMIT :room
+    )
+    UPDATE pipeline.webhook_deliveries d SET next_at = :until, attempts = d.attempts + 1 FROM due
+    WHERE d.endpoint_id = due.endpoint_id AND d.lead_id = due.lead_id AND d.version = due.version
+    RETURNING d.endpoint_id, d.lead_id, d.version, d.attempts"""
+"""What is due and comes first of its lead. What comes after it stays where it is until this is settled, so that a lead's
+story arrives in order; an endpoint that fails is asked with one at a time."""
+
+SETTLE = """
+    UPDATE pipeline.webhook_deliveries d SET status = r.status, next_at = coalesce(r.next_at, d.next_at),
+        settled_at = CASE WHEN r.status <> 'waiting' THEN CAST(:now AS timestamptz) END,
+        last_status = r.last_status, last_error = r.last_error
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, lead_id uuid, version integer, status text,
+        next_at timestamptz, last_status integer, last_error text)
+    WHERE d.endpoint_id = r.endpoint_id AND d.lead_id = r.lead_id AND d.version = r.version"""
+
+ANSWERED = """
+    UPDATE pipeline.webhook_endpoints e SET failures = CASE WHEN r.taken THEN 0 ELSE e.failures + r.failed END,
+        failing_since = CASE WHEN NOT r.taken THEN coalesce(e.failing_since, :now) END,
+        succeeded_at = CASE WHEN r.taken THEN :now ELSE e.succeeded_at END,
+        not_before = greatest(r.rest_until, CASE WHEN NOT r.taken THEN e.not_before END)
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, taken boolean, failed integer, rest_until timestamptz)
+    WHERE e.endpoint_id = r.endpoint_id"""
+
+MISSED = """
+    UPDATE pipeline.webhook_endpoints e SET missed_since = least(e.missed_since, r.recorded_at)
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, recorded_at timestamptz)
+    WHERE e.endpoint_id = r.endpoint_id"""
+
+REPLAY = """
+    WITH again AS (
+        INSERT INTO pipeline.webhook_deliveries AS d (endpoint_id, lead_id, version, event_id, event, status, attempts,
+            queued_at, next_at)
+        SELECT :endpoint_id, h.lead_id, h.version, h.event_id, h.event, 'waiting', 0, :now, :now
+        FROM pipeline.history h JOIN pipeline.leads l USING (lead_id)
+        WHERE h.recorded_at >= :since AND h.recorded_at < :until AND l.business_unit = :unit
+            AND (:every OR h.event = ANY(:events)) AND (:historical OR NOT h.data ? 'historical')
+        ON CONFLICT (endpoint_id, lead_id, version) DO UPDATE SET status = 'waiting', attempts = 0, queued_at = :now,
+            next_at = :now, settled_at = NULL WHERE d.status <> 'waiting'
+        RETURNING 1)
+    SELECT count(*) AS n FROM again"""
+
+EVENTS = """
+    SELECT h.lead_id, h.version, h.event, h.event_id, h.occurred_at, h.recorded_at, h.correlation_id, h.causation_id, h.data,
+        l.business_unit, l.root_id
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, version integer)
+    JOIN pipeline.history h USING (lead_id, version) JOIN pipeline.leads l USING (lead_id)"""
+
+
+async def stand_alone(transaction: Transaction) -> bool:
+    """Whether this transaction gives out what is on the log; another one does otherwise."""
+    (row,) = await transaction.rows(
+        "SELECT pg_try_advisory_xact_lock(hashtext('leadflow-pipeline-webhook-feed')) AS mine"
+    )
+    return bool(row.mine)
+
+
+async def feed(transaction: Transaction, limit: int) -> list[Any]:
+    """What is on the log and was not given out yet, in order."""
+    return await transaction.rows("SELECT id, frame FROM pipeline.webhook_feed ORDER BY id LIMIT :limit", limit=limit)
+
+
+async def fed(transaction: Transaction, ids: Collection[int]) -> None:
+    """It was given out."""
+    await transaction.execute("DELETE FROM pipeline.webhook_feed WHERE id = ANY(:ids)", {"ids": list(ids)})
+
+
+async def fill(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Queues entries for endpoints, each once."""
+    await transaction.set_wise(FILL, rows, now=transaction.now)
+
+
+async def missed(transaction: Transaction, since: Mapping[UUID, str]) -> None:
+    """Notes from when on endpoints that are disabled were passed over."""
+    rows = [{"endpoint_id": endpoint_id, "recorded_at": at} for endpoint_id, at in since.items()]
+    await transaction.set_wise(MISSED, rows)
+
+
+async def replay(transaction: Transaction, endpoint: Any, since: datetime, until: datetime) -> int:
+    """Queues once more what was recorded in a window of time."""
+    (row,) = await transaction.rows(
+        REPLAY,
+        endpoint_id=endpoint.endpoint_id,
+        unit=endpoint.business_unit,
+        every=not endpoint.events,
+        events=list(endpoint.events),
+        historical=endpoint.historical,
+        since=since,
+        until=until,
+        now=transaction.now,
+    )
+    return int(row.n)
+
+
+async def replaying(transaction: Transaction) -> Any | None:
+    """An endpoint that wants to be told again what happened, held."""
+    rows = await transaction.rows(
+        """
+        SELECT * FROM pipeline.webhook_endpoints WHERE replay_from IS NOT NULL AND state = 'live'
+        ORDER BY updated_at LIMIT 1 FOR UPDATE SKIP LOCKED"""
+    )
+    return rows[0] if rows else None
+
+
+async def claim(
+    transaction: Transaction, *, busy: Mapping[UUID, int], of_one: int, room: int, lease: timedelta
+) -> list[Any]:
+    """Takes what is due, at most `of_one` of an endpoint with those that are busy already; nobody else takes it during the
+    lease."""
+    return await transaction.rows(
+        CLAIM,
+        busy=as_json([{"endpoint_id": endpoint_id, "busy": number} for endpoint_id, number in busy.items()]),
+        of_one=of_one,
+        room=room,
+        now=transaction.now,
+        until=transaction.now + lease,
+    )
+
+
+async def events(transaction: Transaction, keys: Iterable[Key]) -> dict[tuple[UUID, int], dict[str, Any]]:
+    """These entries as they travelled, each with `root_id`, its lead's canonical id now."""
+    rows = await transaction.set_wise(EVENTS, [{"lead_id": one.lead_id, "version": one.version} for one in keys])
+    found: dict[tuple[UUID, int], dict[str, Any]] = {}
+    for row in rows:
+        event = {
+            "event": row.event,
+            "event_id": row.event_id,
+            "lead_id": row.lead_id,
+            "business_unit": row.business_unit,
+            "occurred_at": row.occurred_at,
+            "recorded_at": row.recorded_at,
+            "correlation_id": row.correlation_id,
+            "schema_version": 1,
+            "version": row.version,
+            **({} if row.causation_id is None else {"causation_id": row.causation_id}),
+            **row.data,
+        }
+        found[row.lead_id, row.version] = {"event": event, "root_id": row.root_id}
+    return found
+
+
+async def people(transaction: Transaction, root_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Who these people are, by their canonical ids: what is known now."""
+    rows = await transaction.rows(
+        """
+        SELECT root_id, personal FROM pipeline.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))
+            OR (root_id = ANY(CAST(:ids AS uuid[])) AND root_id <> lead_id)
+        ORDER BY personal_at NULLS FIRST""",
+        ids=list(root_ids),
+    )
+    known: dict[UUID, dict[str, Any]] = {}
+    for row in rows:
+        known[row.root_id] = known_with(known.get(row.root_id, {}), row.personal)
+    return known
+
+
+async def settle(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes down what became of deliveries."""
+    await transaction.set_wise(SETTLE, rows, now=transaction.now)
+
+
+async def answered(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes down how endpoints answered."""
+    await transaction.set_wise(ANSWERED, rows, now=transaction.now)
+
+
+async def sweep(source: Transaction, before: datetime, limit: int) -> int:
+    """Forgets deliveries that were settled long ago."""
+    rows = await source.rows(
+        """
+        DELETE FROM pipeline.webhook_deliveries WHERE (endpoint_id, lead_id, version) IN (
+            SELECT d.endpoint_id, d.lead_id, d.version FROM pipeline.webhook_endpoints e CROSS JOIN LATERAL (
+                SELECT * FROM pipeline.webhook_deliveries o WHERE o.endpoint_id = e.endpoint_id
+                    AND o.status IN ('delivered', 'dead') AND o.settled_at < :before LIMIT :limit) d)
+        RETURNING 1""",
+        before=before,
+        limit=limit,
+    )
+    return len(rows)
+
+
+async def standing(source: Database) -> tuple[int, datetime | None, int, dict[str, int]]:
+    """How much is due and waits of live endpoints, since when the first does, how much is dead, and how many endpoints there
+    are by state."""
+    states = await source.rows(
+        """
+        SELECT CASE WHEN disabled_reason <> 'by hand' THEN 'given_up' ELSE state END AS state, count(*) AS n
+        FROM pipeline.webhook_endpoints GROUP BY 1"""
+    )
+    (row,) = await source.rows(
+        """
+        SELECT count(*) AS waiting, min(queued_at) AS since,
+            (SELECT count(*) FROM (SELECT FROM pipeline.webhook_deliveries WHERE status = 'dead' LIMIT 10000) listed) AS dead
+        FROM (SELECT d.queued_at FROM pipeline.webhook_endpoints e CROSS JOIN LATERAL (
+            SELECT queued_at FROM pipeline.webhook_deliveries w
+            WHERE w.endpoint_id = e.endpoint_id AND w.status = 'waiting' LIMIT 10000) d WHERE e.state = 'live') waiting"""
+    )
+    return row.waiting, row.since, row.dead, {one.state: one.n for one in states}

@@ -1,0 +1,156 @@
+"""Who follows by webhook: endpoints, what is known of them, and what they did not get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.pipeline.domain.access import Units
+from services.pipeline.storage.places import of_units
+from shared.kit.database import Database, Transaction
+
+Source = Database | Transaction
+
+RELAYED = """INSERT INTO pipeline.webhook_feed (frame)
+    SELECT frame FROM sent WHERE EXISTS (SELECT FROM pipeline.webhook_endpoints) ORDER BY id"""
+"""What the relay leaves here of what is on the log, where anybody follows."""
+
+SHOWN = (
+    "endpoint_id", "business_unit", "url", "events", "personal", "historical", "description", "state", "disabled_reason",
+    "failures", "failing_since", "succeeded_at", "missed_since", "replay_from", "replay_until", "created_at", "updated_at",
+)  # fmt: skip
+
+
+async def add(transaction: Transaction, endpoint: Mapping[str, Any]) -> bool:
+    """Adds an endpoint; False where there is one of this id."""
+    rows = await transaction.rows(
+        """
+        INSERT INTO pipeline.webhook_endpoints (endpoint_id, business_unit, url, events, personal, historical, description,
+            state, secrets, failures, created_at, updated_at)
+        VALUES (:endpoint_id, :business_unit, :url, :events, :personal, :historical, :description, 'live',
+            CAST(:secrets AS jsonb), 0, :now, :now)
+        ON CONFLICT DO NOTHING RETURNING endpoint_id""",
+        **{**endpoint, "secrets": orjson.dumps(endpoint["secrets"]).decode()},
+        now=transaction.now,
+    )
+    return bool(rows)
+
+
+async def one(source: Source, endpoint_id: UUID, *, held: bool = False) -> Any | None:
+    """An endpoint, None for one that nobody knows; `held` for a change."""
+    lock = "FOR UPDATE" if held else ""
+    rows = await source.rows(f"SELECT * FROM pipeline.webhook_endpoints WHERE endpoint_id = :id {lock}", id=endpoint_id)
+    return rows[0] if rows else None
+
+
+async def listing(source: Source, units: Units = None) -> list[Any]:
+    """The endpoints of these units, oldest first."""
+    conditions, parameters = of_units("business_unit", units)
+    kept = f"WHERE {conditions[0]}" if conditions else ""
+    return await source.rows(
+        f"SELECT * FROM pipeline.webhook_endpoints {kept} ORDER BY created_at, endpoint_id", **parameters
+    )
+
+
+CHANGEABLE = {
+    "url": "text",
+    "events": "text[]",
+    "personal": "boolean",
+    "historical": "boolean",
+    "description": "text",
+    "state": "text",
+    "disabled_reason": "text",
+    "failures": "integer",
+    "failing_since": "timestamptz",
+    "not_before": "timestamptz",
+    "missed_since": "timestamptz",
+    "replay_from": "timestamptz",
+    "replay_until": "timestamptz",
+    "secrets": "jsonb",
+}
+
+
+async def change(transaction: Transaction, endpoint_id: UUID, values: Mapping[str, Any]) -> None:
+    """Changes what is named of an endpoint."""
+    said = {name: orjson.dumps(value).decode() if name == "secrets" else value for name, value in values.items()}
+    assigned = "".join(f"{name} = CAST(:{name} AS {CHANGEABLE[name]}), " for name in said)
+    await transaction.execute(
+        f"UPDATE pipeline.webhook_endpoints SET {assigned} updated_at = :now WHERE endpoint_id = :id",
+        {**said, "now": transaction.now, "id": endpoint_id},
+    )
+
+
+async def remove(transaction: Transaction, endpoint_id: UUID) -> bool:
+    """Forgets an endpoint and everything that waits for it. False where there is none."""
+    await transaction.execute("DELETE FROM pipeline.webhook_deliveries WHERE endpoint_id = :id", {"id": endpoint_id})
+    rows = await transaction.rows(
+        "DELETE FROM pipeline.webhook_endpoints WHERE endpoint_id = :id RETURNING 1", id=endpoint_id
+    )
+    return bool(rows)
+
+
+async def counts(source: Source, endpoint_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """How much waits for each endpoint and since when, and how much is dead; no more than 10,000 of each are counted."""
+    rows = await source.rows(
+        """
+        SELECT e.endpoint_id,
+            (SELECT count(*) FROM (SELECT FROM pipeline.webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id
+                AND d.status = 'waiting' LIMIT 10000) listed) AS waiting,
+            (SELECT count(*) FROM (SELECT FROM pipeline.webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id
+                AND d.status = 'dead' LIMIT 10000) listed) AS dead,
+            (SELECT min(queued_at) FROM (SELECT queued_at FROM pipeline.webhook_deliveries d
+                WHERE d.endpoint_id = e.endpoint_id AND d.status = 'waiting' LIMIT 10000) listed) AS waiting_since
+        FROM unnest(CAST(:ids AS uuid[])) AS e(endpoint_id)""",
+        ids=list(endpoint_ids),
+    )
+    return {
+        row.endpoint_id: {"waiting": row.waiting, "dead": row.dead, "waiting_since": row.waiting_since} for row in rows
+    }
+
+
+async def deliveries(
+    source: Source,
+    *,
+    units: Units,
+    endpoint_id: UUID | None,
+    status: str,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Any]:
+    """A page of deliveries, those that came last first."""
+    conditions, parameters = ["status = :status"], dict[str, Any](status=status, limit=limit)
+    kept, of = of_units("business_unit", units)
+    if kept:
+        conditions.append(f"endpoint_id IN (SELECT endpoint_id FROM pipeline.webhook_endpoints WHERE {kept[0]})")
+        parameters |= of
+    if endpoint_id is not None:
+        conditions.append("endpoint_id = :endpoint_id")
+        parameters["endpoint_id"] = endpoint_id
+    if after is not None:
+        conditions.append("(queued_at, event_id) < (:at, :event_id)")
+        parameters |= {"at": after[0], "event_id": after[1]}
+    return await source.rows(
+        f"""
+        SELECT * FROM pipeline.webhook_deliveries WHERE {" AND ".join(conditions)}
+        ORDER BY queued_at DESC, event_id DESC LIMIT :limit""",
+        **parameters,
+    )
+
+
+async def revive(transaction: Transaction, endpoint_id: UUID, event_ids: Sequence[UUID] | None) -> int:
+    """Lets dead deliveries be tried again from the beginning: those of these events, or all."""
+    rows = await transaction.rows(
+        """
+        UPDATE pipeline.webhook_deliveries SET status = 'waiting', attempts = 0, next_at = :now, queued_at = :now,
+            settled_at = NULL
+        WHERE endpoint_id = :id AND status = 'dead'
+            AND (CAST(:events AS uuid[]) IS NULL OR event_id = ANY(CAST(:events AS uuid[]))) RETURNING 1""",
+        id=endpoint_id,
+        events=None if event_ids is None else list(event_ids),
+        now=transaction.now,
+    )
+    return len(rows)

@@ -1,0 +1,193 @@
+"""Endpoints as their operators change them. Their secrets are made of the deployment's own and of a salt, so that whoever reads
+the database has none of them."""
+
+from __future__ import annotations
+
+import hmac
+import secrets as randomness
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.domain.access import Units
+from services.pipeline.domain.refusals import Refused
+from services.pipeline.domain.webhook_addresses import Rules, target_of
+from services.pipeline.domain.webhook_rules import KINDS, live_salts
+from services.pipeline.storage import webhooks
+from shared.contracts.identity import event_id_from
+from shared.contracts.standard_webhooks import secret_of
+from shared.kit.database import Database, Transaction
+from shared.kit.errors import Rejected
+from shared.kit.ids import new_id
+
+BY_HAND = "by hand"
+
+
+class Secrets:
+    """The secrets that endpoints' deliveries are signed with."""
+
+    def __init__(self, deployment_secret: bytes) -> None:
+        self._key = hmac.digest(deployment_secret, b"leadflow-webhooks-1", "sha256")
+
+    def of(self, endpoint_id: UUID, salt: str) -> str:
+        """A secret as its receiver was shown it."""
+        return secret_of(hmac.digest(self._key, endpoint_id.bytes + bytes.fromhex(salt), "sha256"))
+
+    def live(self, endpoint: Any, now: datetime) -> list[str]:
+        """All that sign an endpoint's deliveries now, the newest first."""
+        return [self.of(endpoint.endpoint_id, salt) for salt in live_salts(endpoint.secrets, now)]
+
+
+class Endpoints:
+    """What operators do with endpoints. Everything raises `Rejected` where it cannot be done."""
+
+    def __init__(self, database: Database, secrets: Secrets, rules: Rules) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._rules = rules
+
+    async def create(self, said: Mapping[str, Any], key: str | None) -> tuple[dict[str, Any], bool]:
+        """A new endpoint with its secret, and whether it is new. Sent again under its key it is the same one."""
+        self._check(said)
+        endpoint_id = event_id_from("pipeline-webhooks", key) if key else new_id()
+        endpoint = {**said, "endpoint_id": endpoint_id, "secrets": [{"salt": randomness.token_hex(16)}]}
+
+        async def work(transaction: Transaction) -> tuple[Any, bool]:
+            fresh = await webhooks.add(transaction, endpoint)
+            return await _held(transaction, endpoint_id), fresh
+
+        row, fresh = await self._database.run(work)
+        if not fresh and any(getattr(row, name) != value for name, value in said.items()):
+            raise Rejected(
+                "This Idempotency-Key was used for another endpoint, or for one that was changed since.",
+                status=409,
+                code="idempotency-key-reused",
+                field="Idempotency-Key",
+                fix="Send a key of its own with each endpoint.",
+            )
+        return {**_shown(row), "secret": self._secrets.live(row, self._database.clock.now())[0]}, fresh
+
+    async def listing(self, units: Units) -> list[dict[str, Any]]:
+        """Every endpoint, with how much waits for it."""
+        rows = await webhooks.listing(self._database, units)
+        counts = await webhooks.counts(self._database, [row.endpoint_id for row in rows]) if rows else {}
+        return [{**_shown(row), **counts[row.endpoint_id]} for row in rows]
+
+    async def one(self, endpoint_id: UUID) -> dict[str, Any]:
+        """An endpoint, with how much waits for it."""
+        row = await webhooks.one(self._database, endpoint_id)
+        if row is None:
+            raise no_such_endpoint()
+        return {**_shown(row), **(await webhooks.counts(self._database, [endpoint_id]))[endpoint_id]}
+
+    async def change(self, endpoint_id: UUID, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Other words for an endpoint; what waits goes to where it is then."""
+        self._check(said)
+        return await self._changed(endpoint_id, lambda row, now: dict(said))
+
+    async def rotate(self, endpoint_id: UUID, overlap: timedelta) -> dict[str, Any]:
+        """A new secret. The one before it signs as well until the overlap is over, and none but these two."""
+        salt = randomness.token_hex(16)
+
+        def rotated(row: Any, now: datetime) -> dict[str, Any]:
+            before = live_salts(row.secrets, now)[:1]
+            kept = [{"salt": one, "expires_at": (now + overlap).isoformat()} for one in before if overlap]
+            return {"secrets": [{"salt": salt}, *kept]}
+
+        shown = await self._changed(endpoint_id, rotated)
+        return {**shown, "secret": self._secrets.of(endpoint_id, salt)}
+
+    async def disable(self, endpoint_id: UUID) -> dict[str, Any]:
+        """Nothing is sent any more. What waits keeps waiting; from when on it was passed over is noted."""
+        return await self._changed(endpoint_id, lambda row, now: {"state": "disabled", "disabled_reason": BY_HAND})
+
+    async def enable(self, endpoint_id: UUID, *, catch_up: bool) -> dict[str, Any]:
+        """Sends again, and what was missed meanwhile too, unless that is not wanted."""
+
+        def enabled(row: Any, now: datetime) -> dict[str, Any]:
+            values: dict[str, Any] = {
+                "state": "live", "disabled_reason": None, "failures": 0, "failing_since": None, "not_before": None,
+                "missed_since": None,
+            }  # fmt: skip
+            if catch_up and row.missed_since is not None:
+                values |= {"replay_from": _earlier(row.replay_from, row.missed_since), "replay_until": now}
+            return values
+
+        return await self._changed(endpoint_id, enabled)
+
+    async def replay(self, endpoint_id: UUID, since: datetime, until: datetime | None) -> dict[str, Any]:
+        """Tells an endpoint again what was recorded from a moment on, under the same ids."""
+
+        def wanted(row: Any, now: datetime) -> dict[str, Any]:
+            end = min(until or now, now)
+            if since >= end:
+                raise Rejected(
+                    "since is not before until, or has not come.", field="since", fix="Send an earlier time."
+                )
+            later = max(end, row.replay_until) if row.replay_until is not None else end
+            return {"replay_from": _earlier(row.replay_from, since), "replay_until": later}
+
+        return await self._changed(endpoint_id, wanted)
+
+    async def revive(self, endpoint_id: UUID, event_ids: list[UUID] | None) -> int:
+        """Lets dead deliveries be tried again; how many there were."""
+
+        async def work(transaction: Transaction) -> int:
+            await _held(transaction, endpoint_id)
+            return await webhooks.revive(transaction, endpoint_id, event_ids)
+
+        return await self._database.run(work)
+
+    async def remove(self, endpoint_id: UUID) -> None:
+        """Forgets an endpoint."""
+        if not await self._database.run(lambda transaction: webhooks.remove(transaction, endpoint_id)):
+            raise no_such_endpoint()
+
+    async def _changed(self, endpoint_id: UUID, values: Callable[[Any, datetime], Mapping[str, Any]]) -> dict[str, Any]:
+        async def work(transaction: Transaction) -> Any:
+            row = await _held(transaction, endpoint_id)
+            await webhooks.change(transaction, endpoint_id, values(row, transaction.now))
+            return await _held(transaction, endpoint_id)
+
+        return _shown(await self._database.run(work))
+
+    def _check(self, said: Mapping[str, Any]) -> None:
+        for event in said.get("events", ()):
+            if event not in KINDS:
+                raise Rejected(
+                    f"{event[:100]!r} is no event.",
+                    code="unknown-event",
+                    field="events",
+                    fix=f"Name some of: {', '.join(KINDS)}; or none, for all.",
+                )
+        if "url" in said:
+            try:
+                target_of(said["url"], self._rules)
+            except Refused as refused:
+                raise Rejected(refused.detail, code=refused.code, field=refused.field, fix=refused.fix) from None
+
+
+def no_such_endpoint() -> Rejected:
+    """Nothing is known by this id."""
+    return Rejected(
+        "There is no webhook of this id.", status=404, code="unknown-webhook", fix="Take one from GET /v1/webhooks."
+    )
+
+
+async def _held(transaction: Transaction, endpoint_id: UUID) -> Any:
+    row = await webhooks.one(transaction, endpoint_id, held=True)
+    if row is None:
+        raise no_such_endpoint()
+    return row
+
+
+def _earlier(one: datetime | None, other: datetime) -> datetime:
+    other = other.astimezone(UTC)
+    return other if one is None else min(one, other)
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    """An endpoint without its secrets, but for when the one before the newest ends."""
+    ends = next((one["expires_at"] for one in row.secrets if one.get("expires_at") is not None), None)
+    return {**{name: getattr(row, name) for name in webhooks.SHOWN}, "old_secret_expires_at": ends}

@@ -1,0 +1,120 @@
+"""Makes deliveries of what is on the log, and of what an endpoint asked to be told again; forgets those settled long ago."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.pipeline.domain.webhook_rules import wants
+from services.pipeline.storage import webhook_queue, webhooks
+from shared.contracts.topics import PIPELINE_LIFECYCLE
+from shared.kit.background import again_and_again, running
+from shared.kit.database import Database, Transaction
+from shared.kit.frames import unpack
+from shared.kit.logs import log
+from shared.kit.transient import is_transient, name_of
+
+FRAMES_AT_ONCE = 20
+SWEPT_AT_ONCE = 5_000
+SWEEP_SECONDS = 60.0
+
+SHORTEST, LONGEST = timedelta(seconds=1), timedelta(days=7)
+"""Of history that is told again, how much is queued in one transaction: more while there is little in it, less where there is
+much."""
+
+FEW, MANY = 1_000, 10_000
+
+
+class Feeding:
+    """Tasks beside the consumer; of several processes one gives out at a time."""
+
+    def __init__(self, database: Database, *, interval_seconds: float, keep: timedelta) -> None:
+        self._database = database
+        self._interval_seconds = interval_seconds
+        self._keep = keep
+        self._window = timedelta(minutes=1)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Goes on until the context ends."""
+        sweep = again_and_again(self.sweep, SWEEP_SECONDS, "webhooks_not_swept")
+        async with running(self._run(), "pipeline-webhook-feed"), running(sweep, "pipeline-webhook-sweep"):
+            yield
+
+    async def once(self) -> bool:
+        """Gives out some of what is on the log, and queues some of what is to be told again. Whether there may be more."""
+        frames = await self._database.run(self._give_out)
+        replayed = await self._database.run(self._replay, deadline_seconds=60)
+        return frames == FRAMES_AT_ONCE or replayed
+
+    async def sweep(self) -> None:
+        """Forgets deliveries whose time is over."""
+        while (
+            await self._database.run(lambda tx: webhook_queue.sweep(tx, tx.now - self._keep, SWEPT_AT_ONCE))
+            >= SWEPT_AT_ONCE
+        ):
+            pass
+
+    async def _give_out(self, tx: Transaction) -> int:
+        if not await webhook_queue.stand_alone(tx):
+            return 0
+        rows = await webhook_queue.feed(tx, FRAMES_AT_ONCE)
+        if not rows:
+            return 0
+        endpoints = await webhooks.listing(tx)
+        queued: list[dict[str, Any]] = []
+        missed: dict[UUID, str] = {}
+        for row in rows:
+            for outgoing in unpack(bytes(row.frame)):
+                if outgoing.topic != PIPELINE_LIFECYCLE.name:
+                    continue
+                said = orjson.loads(outgoing.value)
+                for endpoint in endpoints:
+                    if not wants(endpoint, said):
+                        continue
+                    if endpoint.state == "live":
+                        entry = {name: said[name] for name in ("lead_id", "version", "event_id", "event")}
+                        queued.append({"endpoint_id": endpoint.endpoint_id, **entry})
+                    else:
+                        before = missed.get(endpoint.endpoint_id, said["recorded_at"])
+                        earliest = min(before, said["recorded_at"], key=datetime.fromisoformat)
+                        missed[endpoint.endpoint_id] = earliest
+        await webhook_queue.fill(tx, queued)
+        await webhook_queue.missed(tx, missed)
+        await webhook_queue.fed(tx, [row.id for row in rows])
+        return len(rows)
+
+    async def _replay(self, tx: Transaction) -> bool:
+        """One window of what one endpoint asked for."""
+        endpoint = await webhook_queue.replaying(tx)
+        if endpoint is None:
+            return False
+        end = min(endpoint.replay_from + self._window, endpoint.replay_until)
+        queued = await webhook_queue.replay(tx, endpoint, endpoint.replay_from, end)
+        is_done = end >= endpoint.replay_until
+        following = {"replay_from": None, "replay_until": None} if is_done else {"replay_from": end}
+        await webhooks.change(tx, endpoint.endpoint_id, following)
+        if queued < FEW:
+            self._window = min(self._window * 2, LONGEST)
+        elif queued > MANY:
+            self._window = max(self._window / 2, SHORTEST)
+        return True
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if await self.once():
+                    continue
+            except Exception as error:
+                self._window = max(self._window / 2, SHORTEST)
+                (log().warning if is_transient(error) else log().error)(
+                    "webhooks_not_given_out", error_type=name_of(error)
+                )
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(self._interval_seconds)
