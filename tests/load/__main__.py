@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.load import mix
 from tests.load.findings import Finding, Findings, table, written_into
-from tests.load.parts import chain, kpis, models, posting, starting, streams
+from tests.load.parts import chain, kpis, million, models, posting, starting, streams
 from tests.load.profile import profile
 from tests.load.run import Broker, NotInstalled, Run
 from tests.load.stage import BROKERS, machine
@@ -38,14 +38,20 @@ PARTS: Mapping[str, Part] = {
     "kpis": kpis.kpis,
     "starting": starting.starting,
 }
+"""What a whole run measures."""
+
+ALONE: Mapping[str, Part] = {"million": million.million}
+"""What is measured only where it is asked for by name."""
+
+EVERY = {**PARTS, **ALONE}
 
 
 def main() -> int:
     """Runs what was asked for."""
     given = _arguments().parse_args()
     chosen = given.only.split(",") if given.only else list(PARTS)
-    if unknown := set(chosen) - PARTS.keys():
-        print(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.", file=sys.stderr)
+    if unknown := set(chosen) - EVERY.keys():
+        print(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(EVERY)}.", file=sys.stderr)
         return 2
     if given.write and (given.quick or given.only):
         # The page shows one whole measurement, never a look or a mixture.
@@ -76,7 +82,7 @@ def main() -> int:
         run.say("begins")
         part_began = time.monotonic()
         try:
-            lines = PARTS[name](run)
+            lines = EVERY[name](run)
         except Exception as error:
             # The others are worth having all the same; `--resume` does this one again.
             failed.append(name)
@@ -84,7 +90,7 @@ def main() -> int:
             continue
         findings.add(name, lines, datetime.now(UTC), time.monotonic() - part_began)
         print("\n".join(table(lines)), flush=True)
-    findings.finish(PARTS)
+    findings.finish(EVERY)
     document = findings.document()
     print(f"\n{document}\n\nAll of it: {given.json}")
     if failed:
@@ -106,7 +112,7 @@ def _say(began: float, part: str, what: str) -> None:
 
 def _arguments() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(prog="python -m tests.load", description="Measures what docs/performance.md shows.")
-    asked.add_argument("--only", metavar="PART,PART", help=f"some of {', '.join(PARTS)}")
+    asked.add_argument("--only", metavar="PART,PART", help=f"some of {', '.join(EVERY)}")
     asked.add_argument(
         "--broker", type=Broker, default=Broker.APACHE, help=f"{' or '.join(Broker)}; {Broker.APACHE} if not said"
     )

@@ -59,6 +59,11 @@ class Stage:
             found = connection.execute(sql.encode()).fetchone()
         return float(found[0] or 0) if found else 0.0
 
+    def column(self, sql: str) -> list[float]:
+        """Numbers from the database."""
+        with psycopg.connect(self.database_url) as connection:
+            return [float(row[0]) for row in connection.execute(sql.encode())]
+
     def processor_seconds(self) -> dict[str, float]:
         """User and system seconds so far, by service and by server."""
         spent = {

@@ -28,6 +28,8 @@ from shared.contracts.topics import PIPELINE_LIFECYCLE
 from tests.load import mix
 from tests.load.arithmetic import percentile
 from tests.load.findings import Finding
+from tests.load.growing import run as execute
+from tests.load.growing import without_indexes
 from tests.load.run import Run
 from tests.load.stage import Stage, running_stage
 from tests.load.traffic import bearer
@@ -150,24 +152,24 @@ def _keep_base(stage: Stage) -> None:
     with psycopg.connect(stage.database_url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA base")
         for table in TABLES:
-            _run(connection, f"CREATE TABLE base.{table} AS SELECT * FROM metrics.{table}")
+            execute(connection, f"CREATE TABLE base.{table} AS SELECT * FROM metrics.{table}")
 
 
 def _grow(stage: Stage, copies: int, *, with_facts: bool) -> int:
     """Fills the tables with so many copies of the base; how many entries that are. No KPI reads facts, so large sizes go
     without them."""
     with psycopg.connect(stage.database_url, autocommit=True) as connection:
-        _run(connection, "SET maintenance_work_mem = '1GB'")
-        _run(connection, "SET jit = off")
+        execute(connection, "SET maintenance_work_mem = '1GB'")
+        execute(connection, "SET jit = off")
         for table in TABLES:
-            mended = _without_indexes(connection, table)
-            _run(connection, f"TRUNCATE metrics.{table}")
-            _run(connection, f"ALTER TABLE metrics.{table} SET UNLOGGED")
+            mended = without_indexes(connection, "metrics", table)
+            execute(connection, f"TRUNCATE metrics.{table}")
+            execute(connection, f"ALTER TABLE metrics.{table} SET UNLOGGED")
             if table != "facts" or with_facts:
-                _run(connection, _copies(connection, table, copies))
+                execute(connection, _copies(connection, table, copies))
             for statement in mended:
-                _run(connection, statement)
-            _run(connection, f"VACUUM ANALYZE metrics.{table}")
+                execute(connection, statement)
+            execute(connection, f"VACUUM ANALYZE metrics.{table}")
         found = connection.execute("SELECT count(*) FROM metrics.entries").fetchone()
     return int(found[0]) if found else 0
 
@@ -194,29 +196,6 @@ def _copies(connection: psycopg.Connection, table: str, copies: int) -> str:
         return f"{into} FROM base.rollups"
     ordered = f"(SELECT * FROM base.{table} ORDER BY {ORDER[table]})"
     return f"{into} FROM {ordered} AS one CROSS JOIN LATERAL generate_series(0, {copies - 1}) AS copy"
-
-
-def _without_indexes(connection: psycopg.Connection, table: str) -> list[str]:
-    """Drops a table's keys and indexes; the statements that bring them back."""
-    again = []
-    place = f"metrics.{table}"
-    for name, definition in connection.execute(
-        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = CAST(%s AS regclass) "
-        "AND contype = 'p'",
-        [place],
-    ).fetchall():
-        _run(connection, f"ALTER TABLE {place} DROP CONSTRAINT {name}")
-        again.append(f"ALTER TABLE {place} ADD CONSTRAINT {name} {definition}")
-    for name, definition in connection.execute(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'metrics' AND tablename = %s", [table]
-    ).fetchall():
-        _run(connection, f"DROP INDEX metrics.{name}")
-        again.append(definition)
-    return again
-
-
-def _run(connection: psycopg.Connection, statement: str) -> None:
-    connection.execute(statement.encode())
 
 
 def _audited(services: RunningServices, run: Run) -> None:
