@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain import searching as rules
-from services.pipeline.storage import erasures, search
+from services.pipeline.storage import queries, search
 from shared.contracts.identity import Tokens
 from shared.contracts.policy import Policy
 from shared.kit.background import again_and_again, running
@@ -44,7 +44,7 @@ class Searching:
         all units where none are named. Raises `Refused` where nothing is asked for."""
         plain = rules.sought(text, country=None, sender=sender)
         if units is None:
-            units = await erasures.units(self._database)
+            units = await queries.units(self._database)
         matched: dict[UUID, list[str]] = {}
         for kind, root_id in await search.by_identity(self._database, self._named(text, units, sender)):
             matched.setdefault(root_id, []).append(kind)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.consents import standing, told
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import known_with
+from services.pipeline.domain.state import RANK
 from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
-from shared.contracts.marks import Marking
+from shared.contracts.marks import Mark, Marking
 from shared.kit.database import Database, Transaction
 
 _PLAIN = (
@@ -196,13 +197,43 @@ async def leads(
                 WHERE i.business_unit = :unit{place} AND i.kind = :kind{place} AND i.token = :token{place})"""
         )
         parameters |= {f"unit{place}": unit, f"kind{place}": kind, f"token{place}": token}
-    rows = await database.rows(
-        f"""
-        SELECT l.* FROM pipeline.leads l WHERE {" AND ".join(conditions)}
-        ORDER BY l.created_at, l.lead_id LIMIT :limit""",
-        **parameters,
-    )
-    return [shown(row) for row in rows]
+    page = f"SELECT l.* FROM pipeline.leads l WHERE {' AND '.join(conditions)} ORDER BY l.created_at, l.lead_id LIMIT :limit"
+    if not tokens and not contradicted:
+        marked = mark is not None and mark != "none"
+        values = MARKS if mark == "any" else [mark] if marked else STATUSES if status is None else [status]
+        page = _along_the_index(page, "mark" if marked else "status")
+        parameters |= {"among": sorted(units) if units is not None else None, "values": values}
+    return [shown(row) for row in await database.rows(page, **parameters)]
+
+
+STATUSES = [*RANK, "archived"]
+MARKS = list(get_args(Mark))
+
+EVERY_UNIT = """
+    (SELECT business_unit AS name FROM pipeline.leads WHERE lead_id = root_id ORDER BY business_unit LIMIT 1)
+    UNION ALL
+    SELECT (SELECT business_unit FROM pipeline.leads WHERE lead_id = root_id AND business_unit > every_unit.name
+        ORDER BY business_unit LIMIT 1) FROM every_unit WHERE every_unit.name IS NOT NULL"""
+"""The business units that have a lead, and a last row that is null, found along the index."""
+
+
+def _along_the_index(page: str, column: str) -> str:
+    """A page put together of as many first leads of each unit and status, or mark: each of these is a stretch of an index in the
+    order that is wanted, so that a page costs the same however many leads there are and however few of them are meant."""
+    one = page.replace(" WHERE ", f" WHERE l.business_unit = u.name AND l.{column} = v.value AND ", 1)
+    return f"""
+        WITH RECURSIVE every_unit AS ({EVERY_UNIT}), named AS (
+            SELECT unnest(CAST(:among AS text[])) AS name
+            UNION ALL SELECT name FROM every_unit WHERE CAST(:among AS text[]) IS NULL AND name IS NOT NULL
+        )
+        SELECT l.* FROM named u CROSS JOIN unnest(CAST(:values AS text[])) AS v(value) CROSS JOIN LATERAL ({one}) l
+        ORDER BY l.created_at, l.lead_id LIMIT :limit"""
+
+
+async def units(source: Database | Transaction) -> list[str]:
+    """The business units that have a lead."""
+    rows = await source.rows(f"WITH RECURSIVE every_unit AS ({EVERY_UNIT}) SELECT name FROM every_unit")
+    return [row.name for row in rows if row.name is not None]
 
 
 def shown(row: Any) -> dict[str, Any]:

@@ -45,9 +45,17 @@ class Lead(PipelineTable, table=True):
     __tablename__ = "leads"
     __table_args__ = (
         Index("leads_root", "root_id", postgresql_where=text("root_id <> lead_id")),
-        Index("leads_by_creation", "created_at", "lead_id"),
-        Index("leads_by_unit", "business_unit", "created_at", "lead_id"),
-        Index("leads_marked", "mark", postgresql_where=text("mark IS NOT NULL")),
+        Index(
+            "leads_listed",
+            "business_unit",
+            "status",
+            "created_at",
+            "lead_id",
+            postgresql_where=text("lead_id = root_id"),
+        ),
+        Index(
+            "leads_marked", "business_unit", "mark", "created_at", "lead_id", postgresql_where=text("mark IS NOT NULL")
+        ),
         Index("leads_contradicted", "root_id", postgresql_where=text("conflicts > 0")),
         Index("leads_words", "words", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 256}),
         Index("leads_unworded", "lead_id", postgresql_where=text("words IS NULL")),

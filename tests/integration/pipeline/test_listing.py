@@ -1,0 +1,63 @@
+"""A listing is the leads oldest first, whatever it is kept to, page by page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.pipeline.conftest import Pipeline
+from tests.unit.pipeline.builders import a_lead, a_score, at
+
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"business_unit": "north"},
+    {"status": "qualified"},
+    {"status": "customer"},
+    {"business_unit": "south", "status": "new"},
+    {"mark": "any"},
+    {"mark": "spam", "business_unit": "north"},
+    {"mark": "none"},
+]
+
+
+async def listed(http: httpx.AsyncClient, **filters: Any) -> list[dict[str, Any]]:
+    """All pages, two leads each."""
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = (await http.get("/v1/leads", params={**filters, **cursor, "limit": 2})).json()
+        found += answer["items"]
+        if answer["next_cursor"] is None:
+            return found
+        cursor = {"cursor": answer["next_cursor"]}
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+async def test_pages_together_are_all_leads_that_are_meant_oldest_first(
+    pipeline: Pipeline, http: httpx.AsyncClient, filters: dict[str, Any]
+) -> None:
+    units, marks = ("north", "south", "default"), (None, None, None, "spam", "test")
+    leads = [
+        a_lead(f"{n}@x.example", occurred_at=at((n * 7) % 23), business_unit=units[n % 3], mark=marks[n % 5])
+        for n in range(23)
+    ]
+    scores = [a_score(one.lead_id, 70) for one in leads[::2] if one.mark is None and one.business_unit == "default"]
+    await pipeline.take(*leads, *scores)
+    await pipeline.take(a_lead("0@x.example", phone="+31612345679", business_unit="north", occurred_at=at(30)))
+    rows = [
+        row._mapping for row in await pipeline.database.rows("SELECT * FROM pipeline.leads WHERE lead_id = root_id")
+    ]
+    meant = [
+        row
+        for row in rows
+        if all(
+            {"any": row["mark"] is not None, "none": row["mark"] is None}.get(value, row["mark"] == value)
+            if name == "mark"
+            else row[name] == value
+            for name, value in filters.items()
+        )
+    ]
+    expected = [str(row["lead_id"]) for row in sorted(meant, key=lambda row: (row["created_at"], row["lead_id"]))]
+    assert [one["lead_id"] for one in await listed(http, **filters)] == expected
