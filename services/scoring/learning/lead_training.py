@@ -18,6 +18,7 @@ from services.scoring.domain.model import (
     write_artefact,
 )
 from services.scoring.domain.model.measures import range_of
+from services.scoring.domain.model.watching import drift_between
 from services.scoring.learning.boosting import Recipe
 from services.scoring.learning.contest import Verdict, decide
 from services.scoring.learning.gathering import Examples
@@ -151,7 +152,9 @@ def learn_of_leads(given: Examples, task: Task, champion: Champion | None) -> Le
         replaces=champion is not None,
     )
     numbers |= {"suspicious": {name: round(found, 4) for name, found in suspects.items()}}
-    return Learned(_row(given, task, model, verdict, numbers, sorted(suspects)), verdict, numbers)
+    row = _row(given, task, model, verdict, numbers, sorted(suspects))
+    row["metrics"]["drift"] = _drift(given, parts, model)
+    return Learned(row, verdict, numbers)
 
 
 def _parted(given: Examples, task: Task, champion: Champion | None) -> tuple[Parted, int]:
@@ -172,7 +175,7 @@ def _row(
     suspects: Sequence[str],
 ) -> dict[str, Any]:
     text = write_artefact(Artefact(model, task.outcome, task.horizon_days))
-    profile, strengths = _profile(given, model)
+    profile, strengths = _profile(given, model, range(len(given)))
     data_to = max(given.moments)
     unit = "".join(one if one.isalnum() else "-" for one in task.business_unit.casefold()) or "all"
     mark = checksum(f"{task.business_unit}\n{text}")[:10]
@@ -200,13 +203,19 @@ def _row(
     }
 
 
-def _profile(given: Examples, model: AdditiveModel) -> tuple[dict[str, Any], list[float]]:
-    """What the leads looked like: how many fell into each cell of each feature, and into each tenth of the probabilities;
+def _drift(given: Examples, parts: Parted, model: AdditiveModel) -> dict[str, float]:
+    """How far those who judge are from those who teach, as watching says it of those who come later still."""
+    (before, _), (later, _) = (_profile(given, model, indexes) for indexes in (parts.teach, parts.judge))
+    return {name: round(found, 4) for name, found in drift_between(model, before, later).items()}
+
+
+def _profile(given: Examples, model: AdditiveModel, indexes: Sequence[int]) -> tuple[dict[str, Any], list[float]]:
+    """What some leads looked like: how many fell into each cell of each feature, and into each tenth of the probabilities;
     and how much each feature has to say on average, in log-odds."""
     cells: list[Counter[int]] = [Counter() for _ in model.tables]
     told: Counter[int] = Counter()
     says = [0] * len(model.tables)
-    for index in range(len(given)):
+    for index in indexes:
         verdict = model.judge(given.row(index))
         told[range_of(verdict.probability)] += 1
         for place, (cell, units) in enumerate(zip(verdict.cells, verdict.units, strict=True)):
@@ -216,9 +225,13 @@ def _profile(given: Examples, model: AdditiveModel) -> tuple[dict[str, Any], lis
         table.name: {str(cell): count for cell, count in sorted(counts.items())}
         for table, counts in zip(model.tables, cells, strict=True)
     }
-    strengths = [round(sum_of / len(given) / UNITS_PER_LOG_ODD, 4) for sum_of in says]
+    strengths = [round(sum_of / len(indexes) / UNITS_PER_LOG_ODD, 4) for sum_of in says]
     ranges = {str(part): count for part, count in sorted(told.items())}
-    return {"features": features, "probability": ranges, "people": len(set(given.people))}, strengths
+    return {
+        "features": features,
+        "probability": ranges,
+        "people": len({given.people[index] for index in indexes}),
+    }, strengths
 
 
 def _counts(given: Examples, indexes: Sequence[int]) -> Counts:

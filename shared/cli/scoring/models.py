@@ -29,6 +29,9 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 STRONGEST = 15
 
+DRIFTED = 0.25
+"""The stability index of what is another population."""
+
 
 @app.callback()
 def models() -> None:
@@ -107,6 +110,10 @@ def _show_head(found: Mapping[str, Any], console: Console) -> None:
     for name, title in (("auc", "AUC"), ("log_loss", "log-loss"), ("brier", "Brier"), ("ece", "ECE"), ("lift", "lift")):
         table.add_row(title, figure(metrics.get(name)), figure(beside.get(name)))
     console.print(table)
+    drifted = sorted(metrics.get("drift", {}).items(), key=lambda one: -one[1])
+    named = ", ".join(f"{name} {index:.2f}" for name, index in drifted if index > DRIFTED)
+    if named:
+        console.print(f"Later leads look other than those it was learned from: {escape(named)}.", soft_wrap=True)
 
 
 @app.command()

@@ -173,6 +173,7 @@ MODEL = {
     "metrics": {
         **FIGURES,
         "beside": {**FIGURES, "auc": 0.5},
+        "drift": {"channel": 0.31, "country": 0.02},
         "deciles": [{"leads": 100, "expected": 0.71, "observed": 0.69, "lift": 2.5}],
     },
     "usable": False,
@@ -210,6 +211,7 @@ def test_a_model_reads_as_how_good_it_is_and_who_decided_what() -> None:
         "It cannot be used: its checksum is another.",
         "0.8100",
         "0.710",
+        "Later leads look other than those it was learned from: channel 0.31.",
         "2026-06-02T02:00 ada: opportunity-all-1, back again, speaks in the place of opportunity-all-2: sales disagreed",
     ):
         assert expected in text

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.scoring.domain.assessment import Case
-from services.scoring.domain.model.additive import Table
+from services.scoring.domain.model.additive import AdditiveModel, Table
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.examples import MOMENTS_DAYS, examples
 from services.scoring.domain.model.history import History
@@ -64,21 +64,9 @@ class Watch:
         population stability index of at most ten parts, less what chance makes of it on so few people."""
         if not self.recent or not profile:
             return {}
-        before: Mapping[str, Mapping[str, float]] = profile.get("features", {})
-        found = {}
-        for table, looks in zip(self.expert.model.tables, self.looks, strict=True):
-            if table.name in before:
-                parts = parts_of(table, before[table.name])
-                found[table.name] = self._drift(
-                    profile, _together(before[table.name], parts), _together(_named(looks), parts)
-                )
-        if profile.get("probability"):
-            found["probability"] = self._drift(profile, profile["probability"], _named(self.ranges))
-        return found
-
-    def _drift(self, profile: Mapping[str, Any], before: Mapping[str, float], now: Mapping[str, float]) -> float:
-        at_least = round(sum(before.values()) / len(MOMENTS_DAYS))
-        return drift(before, now, profile.get("people", at_least), self.recent_people)
+        looks = {table.name: _named(cells) for table, cells in zip(self.expert.model.tables, self.looks, strict=True)}
+        now = {"features": looks, "probability": _named(self.ranges), "people": self.recent_people}
+        return drift_between(self.expert.model, profile, now)
 
     @property
     def quality(self) -> Quality | None:
@@ -87,6 +75,26 @@ class Watch:
 
     def _cells(self, history: History, moment: datetime) -> tuple[int, ...] | None:
         return self.expert.cells(Case(history.business_unit, history.known_by(moment), moment))
+
+
+def drift_between(model: AdditiveModel, before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, float]:
+    """How far some leads are from others, each as how many fell into each cell (`features`), into each range of what the model
+    says (`probability`), and how many `people` they are."""
+    found = {}
+    features: Mapping[str, Mapping[str, float]] = before.get("features", {})
+    for table in model.tables:
+        if table.name in features:
+            was, is_now = features[table.name], now["features"].get(table.name, {})
+            parts = parts_of(table, was)
+            found[table.name] = _drift(before, _together(was, parts), _together(is_now, parts), now["people"])
+    if before.get("probability"):
+        found["probability"] = _drift(before, before["probability"], now["probability"], now["people"])
+    return found
+
+
+def _drift(profile: Mapping[str, Any], before: Mapping[str, float], now: Mapping[str, float], people: int) -> float:
+    at_least = round(sum(before.values()) / len(MOMENTS_DAYS))
+    return drift(before, now, profile.get("people", at_least), people)
 
 
 def _nothing(_: History, __: datetime) -> Mapping[str, Any]:

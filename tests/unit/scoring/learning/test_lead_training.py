@@ -200,6 +200,18 @@ def test_the_profile_counts_every_example_once_in_each_feature() -> None:
         assert sum(counts.values()) == 800
 
 
+def test_how_far_those_who_judge_are_from_those_who_teach_is_kept() -> None:
+    found = learned(gathered(1_200)).row["metrics"]["drift"]
+    assert {"probability", "channel"} <= found.keys()
+    assert max(found.values()) < 0.1, "the same people all along"
+    given = gathered(1_200)
+    for index in range(len(given) * 3 // 4, len(given)):
+        given.columns["channel"][index] = "referral"
+    found = learned(given).row["metrics"]["drift"]
+    assert found["channel"] > 0.25
+    assert sorted(found.values())[len(found) // 2] < 0.1
+
+
 def _told(right: list[float], *, shifted: float = 0.0) -> list[float]:
     return [min(max(one + shifted, 0.01), 0.99) for one in right]
 
