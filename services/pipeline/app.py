@@ -17,6 +17,7 @@ from services.pipeline.api import (
     opportunities,
     owners,
     people,
+    policies,
     search,
     tasks,
     webhooks,
@@ -28,6 +29,7 @@ from services.pipeline.callers import Callers
 from services.pipeline.commands import Commands, rejected
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.refusals import Refused
+from services.pipeline.dry_running import DryRuns
 from services.pipeline.erasing import Erasing
 from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
@@ -168,6 +170,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         await workload.refresh()
         await hooks.watching.refresh()
 
+    dry_runs = DryRuns(database, policy)
     app = build_app(
         name="pipeline",
         title="Leadflow pipeline",
@@ -187,6 +190,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
             finding.running,
             searching.running,
             hooks.running,
+            dry_runs.running,
         ],
     )
     app.state.door = Door(Callers(settings.api_token.get_secret_value()), database, instruments)
@@ -209,7 +213,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         searching,
         hooks.endpoints,
     )
-    everybody = (leads, search, matches, tasks, owners, opportunities, history, audit, webhooks)
+    everybody = (leads, search, matches, tasks, owners, opportunities, history, policies, audit, webhooks)
     for router in (part.router for part in everybody):
         app.include_router(router, dependencies=[Depends(guard)])
     app.include_router(people.router, dependencies=[Depends(private_guard)])

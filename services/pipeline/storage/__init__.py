@@ -2,6 +2,7 @@
 
 from services.pipeline.storage.match_tables import MatchKey, MatchQueue, MatchUnit, MergeCandidate
 from services.pipeline.storage.office_tables import OwnerAbsence, OwnerLoad, TaskRow, TeamTrack, WorklistEntry
+from services.pipeline.storage.policy_tables import DryRun
 from services.pipeline.storage.tables import (
     Aside,
     Command,
@@ -21,6 +22,7 @@ from services.pipeline.storage.webhook_tables import WebhookDelivery, WebhookEnd
 __all__ = [
     "Aside",
     "Command",
+    "DryRun",
     "ErasedName",
     "Erasure",
     "HistoryEntry",

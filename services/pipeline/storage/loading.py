@@ -20,6 +20,8 @@ LOCK_LEADS = f"""
     SELECT {", ".join(LEAD_COLUMNS).replace("personal,", "CAST(personal AS text) AS personal,")} FROM pipeline.leads
     WHERE lead_id = ANY(CAST(:ids AS uuid[])) ORDER BY lead_id FOR UPDATE"""
 
+READ_LEADS = LOCK_LEADS.removesuffix(" FOR UPDATE")
+
 MEMBERS = """
     WITH roots AS (SELECT DISTINCT root_id FROM pipeline.leads WHERE lead_id = ANY(CAST(:ids AS uuid[])))
     SELECT root_id AS lead_id FROM roots
@@ -109,6 +111,12 @@ async def lock_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> L
         leads.update((row.lead_id, lead_of(row)) for row in rows)
         named = as_array(leads)
     return Ledger(leads.values())
+
+
+async def read_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> Ledger:
+    """These leads with all members of their merge groups as they are now, for looking only: nobody is kept from them."""
+    members = {row.lead_id for row in await transaction.rows(MEMBERS, ids=as_array(lead_ids))}
+    return Ledger(lead_of(row) for row in await transaction.rows(READ_LEADS, ids=as_array(members)))
 
 
 async def load_stories(transaction: Transaction, ledger: Ledger, lead_ids: Iterable[UUID]) -> None:
