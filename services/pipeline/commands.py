@@ -16,15 +16,17 @@ from services.pipeline.domain.access import EVERYWHERE, Reach, not_yours
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.follow_up import Cause, Following, Task
+from services.pipeline.domain.follow_up import MOVES, Cause, Following, Task
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.qualification import Qualifiers
 from services.pipeline.domain.refusals import Refused
+from services.pipeline.domain.selling import Sellings
 from services.pipeline.domain.state import LeadState
 from services.pipeline.domain.tasks import refuse_closed
 from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.naming import ambiguous, hold_names
 from services.pipeline.storage import erasures, loading, matches, named_commands, queries, saving, tasks
 from shared.contracts.identity import event_id_from
 from shared.contracts.lifecycle_events import ConsentChanged, LeadQualified, LeadReopened
@@ -110,6 +112,7 @@ class Commands:
         self._policy = policy
         self._assigning = Assigning(policy)
         self._qualifiers = Qualifiers(policy)
+        self._sellings = Sellings(policy)
         self._instruments = instruments
 
     async def on_lead(self, lead_id: UUID, asked: Asked, decide: DecideLead, guard: Guard | None = None) -> Done:
@@ -125,18 +128,15 @@ class Commands:
             drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
             if guard is not None:
                 drafts = guard(ledger, lead_id, drafts)
-            opened = [draft.data["opportunity_id"] for draft in drafts if "opportunity_id" in draft.data]
-            if opened:
-                await loading.lock_deal(transaction, lead.business_unit, opened[0])
-            if opened and await queries.deals_named(transaction, opened[0], lead.business_unit):
-                raise _taken()
+            drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
+            opened = await hold_names(transaction, lead.business_unit, drafts)
             for draft in drafts:
                 ledger.record(lead_id, draft)
             await self._follow(transaction, ledger, lead_id, drafts, act)
             if any(draft.kind is ConsentChanged for draft in drafts):
                 await self._qualify(transaction, ledger, lead_id, command_id)
             await saving.save(transaction, ledger)
-            return lead_id, opened[0] if opened else None
+            return lead_id, opened
 
         return await self._run(asked, str(lead_id), work)
 
@@ -220,8 +220,10 @@ class Commands:
             self._match(asked, root.lead_id, ledger.group(root.lead_id))
             deal = root.state.deals[opportunity_id]
             act = self._act(transaction, asked, command_id, root.state)
-            for draft in decide(deal, self._policy.unit(root.business_unit), act):
+            drafts = decide(deal, self._policy.unit(root.business_unit), act)
+            for draft in self._sellings.of(root.business_unit).placed(ledger, root.lead_id, drafts):
                 ledger.record(deal.lead_id, draft)
+            await self._follow(transaction, ledger, root.lead_id, drafts, act)
             await saving.save(transaction, ledger)
             return root.lead_id, opportunity_id
 
@@ -291,10 +293,10 @@ class Commands:
         """What a command does to the tasks that were open, and what it begins."""
         root = ledger.root(lead_id)
         known = await tasks.open_tasks(transaction, [one.lead_id for one in ledger.group(lead_id)])
-        if known:
+        if known or any(draft.kind in MOVES for draft in drafts):
             cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
             for draft in self._assigning.following(root.business_unit).after(root.state, drafts, known, cause):
-                ledger.record(root.lead_id, draft)
+                ledger.record(ledger.story_of(root.lead_id, draft.data.get("opportunity_id")), draft)
         await self._give_out(transaction, ledger, lead_id, drafts)
 
     async def _qualify(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, command_id: UUID) -> None:
@@ -381,25 +383,8 @@ def one_deal(found: Any) -> Any:
     if not found:
         raise no_such_opportunity()
     if len(found) > 1:
-        raise Rejected(
-            "Several business units have an opportunity of this id.",
-            status=409,
-            code="ambiguous-opportunity",
-            field="business_unit",
-            fix="Add ?business_unit=.",
-            extra={"business_units": sorted(row.business_unit for row in found)},
-        )
+        raise ambiguous("opportunity", found)
     return found[0]
-
-
-def _taken() -> Refused:
-    return Refused(
-        "Another lead of the business unit has an opportunity of this id.",
-        kind="conflict",
-        code="opportunity-exists",
-        field="opportunity_id",
-        fix="Send another opportunity_id, or none to be given one.",
-    )
 
 
 async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str | None, *, repeated: bool) -> Done:

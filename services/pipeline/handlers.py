@@ -17,8 +17,10 @@ from services.pipeline.domain.batch import Batch, Pending, components
 from services.pipeline.domain.erasure import forgotten, names_of
 from services.pipeline.domain.identity_join import join_by_identities
 from services.pipeline.domain.qualification import Qualifiers
+from services.pipeline.domain.returns import is_return
 from services.pipeline.erasing import take_order
 from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.returning import Returning
 from services.pipeline.storage import erasures, loading, matches, saving
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
@@ -63,6 +65,7 @@ class Handlers:
         self._policy = policy
         self._assigning = Assigning(policy)
         self._qualifiers = Qualifiers(policy)
+        self._returning = Returning(policy, self._assigning)
         self._secret = blake2b(secret, digest_size=32).digest()
         self._instruments = instruments
 
@@ -101,12 +104,15 @@ class Handlers:
             return
         ledger = work.ledger
         erased = work.erased_by(event)
-        held_out = event.lead_id in ledger and ledger.root(event.lead_id).state.mark is not None
-        if event.lead_id in ledger:
-            ledger.record(event.lead_id, capture_intake.touched(event, event.lead_id, fingerprint))
+        known = event.lead_id in ledger
+        held_out = known and ledger.root(event.lead_id).state.mark is not None
+        owners = [(one.kind, owner) for one in event.identities if (owner := work.owners.get(one.token)) is not None]
+        returned = is_return(ledger, event, [owner for _, owner in owners])
+        if known:
+            ledger.record(event.lead_id, capture_intake.touched(event, event.lead_id, fingerprint, returned=returned))
         else:
             ledger.create(event.lead_id, event.business_unit)
-            ledger.record(event.lead_id, capture_intake.created(event, fingerprint))
+            ledger.record(event.lead_id, capture_intake.created(event, fingerprint, returned=returned))
             if erased is not None:
                 ledger.record(event.lead_id, forgotten(erased))
         if erased is None:
@@ -123,12 +129,14 @@ class Handlers:
             joined = join_by_identities(
                 ledger,
                 event.lead_id,
-                [(one.kind, owner) for one in event.identities if (owner := work.owners.get(one.token)) is not None],
+                owners,
                 occurred_at=event.occurred_at,
                 cause=event.event_id,
                 correlation_id=event.correlation_id,
                 historical=event.historical,
             )
+        if (returned or joined) and not event.historical and event.mark is None and erased is None:
+            work.again.append(event)
         if erased is not None:
             work.extend(erased, event, joined=bool(joined))
         self._take_up(work, event.lead_id, [one.token for one in event.identities])
@@ -200,6 +208,8 @@ class Handlers:
         for arrival in arrivals:
             self._on(work, arrival)
         await self._assigning.assign(transaction, work.ledger, [Wanted.by(*one) for one in work.qualified])
+        if work.again:
+            await self._returning.take(transaction, work.ledger, work.again)
         await self._save(transaction, work, arrivals)
 
     async def _load(self, transaction: Transaction, arrivals: Sequence[Arrival]) -> Work:

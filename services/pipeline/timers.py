@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.instruments import WorkInstruments
-from services.pipeline.storage import saving, tasks
+from services.pipeline.storage import loading, saving, tasks
 from shared.contracts.lifecycle_events import LeadReopened
 from shared.kit.background import running
 from shared.kit.database import Database, Transaction
@@ -45,13 +45,14 @@ class Timers:
 
     async def _fire(self, transaction: Transaction) -> tuple[int, list[tuple[str, str, float]]]:
         due, ledger = await tasks.due(transaction, AT_ONCE)
+        await loading.load_stories(transaction, ledger, {one.lead_id for one in due if one.opportunity_id is not None})
         told: list[tuple[str, str, float]] = []
         back: list[Wanted] = []
         for task in due:
             root = ledger.root(task.lead_id)
             drafts = self._assigning.following(root.business_unit).fire(root.state, task)
             for draft in drafts:
-                ledger.record(root.lead_id, draft)
+                ledger.record(ledger.story_of(root.lead_id, draft.data.get("opportunity_id")), draft)
                 if draft.kind is LeadReopened:
                     back.append(Wanted.by(root.lead_id, draft))
             late = (transaction.now - task.due_at).total_seconds()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.envelope import Currency, LifecycleEvent, Moment, Money, Name
 from shared.contracts.marks import Mark
@@ -134,7 +134,8 @@ class ContactAttempted(LifecycleEvent):
 class FollowUpScheduled(LifecycleEvent):
     """Something is to be done until `due_at`, by its owner: that somebody answers (`kind` is `first_response`), a `step` of a
     cadence, an `escalation` of what somebody else did not do, a `task` that a person made, the `confirmation` of a
-    qualification by `rule`, for a `reason`, or that an archived lead comes back (`recycle`). Said again of the same task it is put off or somebody else's."""
+    qualification by `rule`, for a `reason`, that an archived lead comes back (`recycle`), that a deal leaves its stage (`stage`),
+    or that somebody looks at a customer who is back (`return`). Said again of the same task it is put off or somebody else's."""
 
     event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
     due_at: Moment
@@ -148,6 +149,7 @@ class FollowUpScheduled(LifecycleEvent):
     step: int | None = None
     rule: str | None = None
     reason: str | None = None
+    opportunity_id: str | None = None
 
 
 class FollowUpMissed(LifecycleEvent):
@@ -160,6 +162,7 @@ class FollowUpMissed(LifecycleEvent):
     task_id: UUID | None = None
     name: Name | None = None
     cadence: str | None = None
+    opportunity_id: str | None = None
 
 
 class FollowUpDone(LifecycleEvent):
@@ -171,6 +174,7 @@ class FollowUpDone(LifecycleEvent):
     name: Name | None = None
     owner: str | None = None
     outcome: str | None = None
+    opportunity_id: str | None = None
 
 
 class FollowUpCancelled(LifecycleEvent):
@@ -182,6 +186,18 @@ class FollowUpCancelled(LifecycleEvent):
     name: Name | None = None
     owner: str | None = None
     reason: Name
+    opportunity_id: str | None = None
+
+
+class ProductLine(BaseModel):
+    """What is sold: so much of a product at a price, less a share of it from 0 to 1."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    product: Name
+    quantity: Money
+    unit_price: Money
+    discount: Money | None = None
 
 
 class OpportunityEvent(LifecycleEvent):
@@ -191,7 +207,7 @@ class OpportunityEvent(LifecycleEvent):
 
 
 class OpportunityOpened(OpportunityEvent):
-    """A deal began. `position` is the stage's place in its pipeline, absent for a stage the policy does not know."""
+    """A deal began, by rule where a customer came back (`automatic`). `position` is the stage's place in its pipeline, absent for a stage the policy does not know."""
 
     event: Literal["OpportunityOpened"] = "OpportunityOpened"
     stage: str | None = None
@@ -203,6 +219,8 @@ class OpportunityOpened(OpportunityEvent):
     owner: str | None = None
     team: str | None = None
     expected_close: Moment | None = None
+    lines: tuple[ProductLine, ...] | None = None
+    automatic: bool = False
 
 
 class StageChanged(OpportunityEvent):
@@ -216,11 +234,12 @@ class StageChanged(OpportunityEvent):
 
 
 class AmountChanged(OpportunityEvent):
-    """The deal's value was corrected."""
+    """The deal's value was corrected, by what it is of where there are `lines`: all of them, as they are from then on."""
 
     event: Literal["AmountChanged"] = "AmountChanged"
     amount: Money
     currency: Currency | None = None
+    lines: tuple[ProductLine, ...] | None = None
 
 
 class CloseDateChanged(OpportunityEvent):
@@ -231,9 +250,10 @@ class CloseDateChanged(OpportunityEvent):
 
 
 class OpportunityWon(OpportunityEvent):
-    """The lead became, or stayed, a customer."""
+    """The lead became, or stayed, a customer. The reason is there where the policy asks for one."""
 
     event: Literal["OpportunityWon"] = "OpportunityWon"
+    reason: str | None = None
     amount: Money | None = None
     currency: Currency | None = None
     product: str | None = None

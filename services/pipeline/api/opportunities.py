@@ -1,4 +1,4 @@
-"""Opportunities over HTTP: open, look, move, win, lose, reopen."""
+"""Opportunities over HTTP: open, look, move, say what they are worth, win, lose, reopen."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.pipeline.api.guard import READ, WORK, Reaching, allowed
-from services.pipeline.api.parts import Amount, Label, Said, With, answer, parts_of
+from services.pipeline.api.lines import Lines, as_lines
+from services.pipeline.api.parts import Amount, Label, Note, Said, With, answer, parts_of
 from services.pipeline.commands import DecideDeal, one_deal
-from services.pipeline.domain import deals
-from services.pipeline.storage import queries
+from services.pipeline.domain import deal_story, deals
+from services.pipeline.storage import queries, tasks
 from shared.contracts.envelope import Currency, Moment
 from shared.kit.ids import new_id
 from shared.kit.problems import JSONAnswer
@@ -23,10 +24,11 @@ Unit = Annotated[Label | None, Query(description="Needed where several units hav
 
 
 class Open(Said):
-    """A deal. Without a stage it begins in the pipeline's first; without an id it is given one."""
+    """A deal. Without a pipeline it begins in the one that the policy's rules choose, without a stage in the pipeline's first.
+    Without an amount it is worth the sum of its lines. Without an id it is given one."""
 
     opportunity_id: Label | None = None
-    pipeline: Label = "default"
+    pipeline: Label | None = None
     stage: Label | None = None
     amount: Amount | None = None
     currency: Currency | None = None
@@ -34,6 +36,7 @@ class Open(Said):
     owner: Label | None = None
     team: Label | None = None
     expected_close: Moment | None = None
+    lines: Lines = ()
 
 
 class Move(Said):
@@ -49,6 +52,14 @@ class ChangeAmount(Said):
     currency: Currency | None = None
 
 
+class ChangeLines(Said):
+    """All that the deal is about, from now on. It is worth the sum of it, unless an amount is given."""
+
+    lines: Lines
+    amount: Amount | None = None
+    currency: Currency | None = None
+
+
 class ChangeCloseDate(Said):
     """When the deal is expected to close."""
 
@@ -56,16 +67,19 @@ class ChangeCloseDate(Said):
 
 
 class Win(Said):
-    """What the deal was won for, if not its amount so far."""
+    """What the deal was won for, if not its amount so far, and why, where the policy has win reasons; `other` needs a note."""
 
     amount: Amount | None = None
     currency: Currency | None = None
+    reason: Label | None = None
+    note: Note | None = None
 
 
 class Lose(Said):
-    """Why: a loss reason of the policy."""
+    """Why: a loss reason of the policy; `other` needs a note."""
 
     reason: Label
+    note: Note | None = None
 
 
 @router.post("/leads/{lead_id}/opportunities", status_code=201, summary="Open an opportunity with a qualified lead")
@@ -81,15 +95,18 @@ async def open_one(request: Request, lead_id: UUID, circumstances: With, said: O
             state,
             unit,
             act,
-            opportunity_id=name,
-            pipeline=deal.pipeline,
-            stage=deal.stage,
-            amount=deal.amount,
-            currency=deal.currency,
-            product=deal.product,
-            owner=deal.owner,
-            team=deal.team,
-            expected_close=deal.expected_close,
+            deals.Deal(
+                name,
+                deal.pipeline,
+                deal.stage,
+                deal.amount,
+                deal.currency,
+                deal.product,
+                deal.owner,
+                deal.team,
+                deal.expected_close,
+                as_lines(deal.lines),
+            ),
         ),
     )
     return answer(done, of_deal=True, created=True)
@@ -98,11 +115,17 @@ async def open_one(request: Request, lead_id: UUID, circumstances: With, said: O
 @router.get("/opportunities/{opportunity_id:path}", summary="One opportunity as it is now")
 @allowed(READ)
 async def one(request: Request, reach: Reaching, opportunity_id: Label, business_unit: Unit = None) -> Response:
-    """The deal, and its lead's version to decide on."""
-    database = parts_of(request).database
-    row = one_deal(await queries.deals_named(database, opportunity_id, business_unit, reach.all))
-    lead = await queries.lead_document(database, row.root_id)
-    return JSONAnswer(queries.deal_document(row), headers={"ETag": queries.etag(lead)})
+    """The deal, where it has been and what it was worth when; and its lead's version to decide on."""
+    parts = parts_of(request)
+    row = one_deal(await queries.deals_named(parts.database, opportunity_id, business_unit, reach.all))
+    facts = await queries.deal_facts(parts.database, row.root_id, opportunity_id)
+    unit = parts.policy.unit(row.business_unit)
+    story = deal_story.told(facts, unit, parts.database.clock.now())
+    due = await tasks.open_tasks(parts.database, [row.lead_id])
+    overdue_at = next((one.due_at for one in due if one.kind == "stage" and one.opportunity_id == opportunity_id), None)
+    lead = await queries.lead_document(parts.database, row.root_id)
+    document = {**queries.deal_document(row), "overdue_at": overdue_at, **story}
+    return JSONAnswer(document, headers={"ETag": queries.etag(lead)})
 
 
 @router.post("/opportunities/{opportunity_id:path}:move", summary="Move it to a stage, forward, back or skipping")
@@ -129,6 +152,20 @@ async def change_amount(
     )  # fmt: skip
 
 
+@router.post("/opportunities/{opportunity_id:path}:change-lines", summary="Say anew what it is about: all its lines")
+@allowed(WORK)
+async def change_lines(
+    request: Request, opportunity_id: Label, said: ChangeLines, circumstances: With, business_unit: Unit = None
+) -> Response:
+    """While it is open. Its amount is their sum, unless one is given."""
+    return await _do(
+        request, opportunity_id, business_unit, circumstances, ":change-lines", said,
+        lambda deal, unit, act: deals.decide_change_lines(
+            deal, unit, act, lines=as_lines(said.lines), amount=said.amount, currency=said.currency
+        ),
+    )  # fmt: skip
+
+
 @router.post("/opportunities/{opportunity_id:path}:change-close-date", summary="Correct when it is expected to close")
 @allowed(WORK)
 async def change_close_date(
@@ -150,7 +187,9 @@ async def win(
     won = said or Win()
     return await _do(
         request, opportunity_id, business_unit, circumstances, ":win", won,
-        lambda deal, unit, act: deals.decide_win(deal, unit, act, amount=won.amount, currency=won.currency),
+        lambda deal, unit, act: deals.decide_win(
+            deal, unit, act, amount=won.amount, currency=won.currency, reason=won.reason, note=won.note
+        ),
     )  # fmt: skip
 
 
@@ -164,7 +203,7 @@ async def lose(
     """Its last amount stays."""
     return await _do(
         request, opportunity_id, business_unit, circumstances, ":lose", said,
-        lambda deal, unit, act: deals.decide_lose(deal, unit, act, reason=said.reason),
+        lambda deal, unit, act: deals.decide_lose(deal, unit, act, reason=said.reason, note=said.note),
     )  # fmt: skip
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+
+from services.pipeline.domain.refusals import Refused
+
+Line = Mapping[str, str]
+"""A product line as it travels: `product`, `quantity`, `unit_price` and, where there is one, `discount`."""
 
 
 def normal_amount(value: object) -> str | None:
@@ -21,3 +27,26 @@ def normal_amount(value: object) -> str | None:
     if text in ("-0", ""):
         text = "0"
     return text if len(text.partition(".")[2]) <= 6 else None
+
+
+def line_total(line: Line) -> Decimal:
+    """What a line comes to, rounded half up to as many places as its price has, two at least."""
+    price = Decimal(line["unit_price"])
+    places = max(2, -int(price.as_tuple().exponent))
+    with localcontext(prec=60):
+        exact = Decimal(line["quantity"]) * price * (1 - Decimal(line.get("discount", "0")))
+        return exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+def lines_total(lines: Iterable[Line]) -> str:
+    """What all lines come to."""
+    total = normal_amount(sum((line_total(line) for line in lines), Decimal()))
+    if total is None:
+        raise Refused(
+            "The lines come to more than an amount can be.",
+            kind="invalid",
+            code="too-much",
+            field="lines",
+            fix="Send an amount of at most 15 digits.",
+        )
+    return total

@@ -7,16 +7,17 @@ from uuid import UUID
 
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.matching.person import ATTRIBUTES
-from services.pipeline.domain.state import CAPTURED
+from services.pipeline.domain.state import CAPTURED, RETURNED
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import ConsentChanged, LeadCreated, LeadGraded, LeadTouched
 from shared.contracts.scoring_events import LeadScored
 
 
-def created(event: LeadCaptured, fingerprint: str) -> Draft:
-    """The beginning of a story."""
+def created(event: LeadCaptured, fingerprint: str, *, returned: bool = False) -> Draft:
+    """The beginning of a story; under an id of somebody who has `returned`, of no new lead."""
     data = given(
+        implied=returned,
         sender=event.sender,
         channel=event.channel,
         source=event.source,
@@ -33,11 +34,13 @@ def created(event: LeadCaptured, fingerprint: str) -> Draft:
     return Draft(LeadCreated, event_id, event.occurred_at, event.correlation_id, cause, data, fingerprint)
 
 
-def touched(event: LeadCaptured | InteractionRecorded, lead_id: UUID, fingerprint: str) -> Draft:
+def touched(
+    event: LeadCaptured | InteractionRecorded, lead_id: UUID, fingerprint: str, *, returned: bool = False
+) -> Draft:
     """One more touch of a known lead, whichever id it was recorded under. What it was about is the sender's text: it may name
     somebody, so it stays beside the story."""
     data = given(
-        kind=_kind(event),
+        kind=RETURNED if returned else _kind(event),
         recorded_under=str(event.lead_id) if event.lead_id != lead_id else None,
         sender=event.sender,
         channel=event.channel,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain.facts import Fact, Key
@@ -21,14 +22,23 @@ DEAL_EVENTS = (
     "OpportunityLost",
 )
 
-_KEPT = ("pipeline", "stage", "amount", "currency", "product", "owner", "team", "expected_close")
+_KEPT = ("pipeline", "stage", "amount", "currency", "product", "owner", "team", "expected_close", "lines")
+
+
+class Move(NamedTuple):
+    """Something that put the deal somewhere: it was opened, entered a stage, or ended."""
+
+    key: Key
+    event: str
+    stage: str | None
+    position: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class DealState:
     """One deal after everything known. `lead_id` is the story its earliest fact stands in.
 
-    `ended` is the latest fact that closed the deal; a stage entered after it opens the deal again.
+    `ended` is the latest fact that closed the deal; a stage entered after it opens the deal again. `moves` are in order.
     """
 
     opportunity_id: str
@@ -40,6 +50,7 @@ class DealState:
     reason: str | None = None
     last: Key | None = None
     values: Mapping[str, tuple[Key, Any]] = field(default_factory=dict)
+    moves: tuple[Move, ...] = ()
 
     @property
     def lead_id(self) -> UUID:
@@ -82,6 +93,8 @@ def evolve_deal(deal: DealState | None, fact: Fact) -> DealState:
         if data.get(name) is not None and (name not in values or values[name][0] < key):
             values[name] = (key, data[name])
     deal = replace(deal, values=values)
+    if fact.event not in ("AmountChanged", "CloseDateChanged"):
+        deal = _moved(deal, Move(key, fact.event, data.get("stage"), data.get("position")))
     match fact.event:
         case "OpportunityOpened" if deal.opened_at is None or fact.occurred_at < deal.opened_at:
             return replace(deal, opened_at=fact.occurred_at)
@@ -91,3 +104,11 @@ def evolve_deal(deal: DealState | None, fact: Fact) -> DealState:
             return replace(deal, ended=key, won=fact.event == "OpportunityWon", reason=data.get("reason"))
         case _:
             return deal
+
+
+def _moved(deal: DealState, move: Move) -> DealState:
+    if move in deal.moves:
+        return deal
+    moves = list(deal.moves)
+    insort(moves, move, key=lambda one: one.key)
+    return replace(deal, moves=tuple(moves))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from services.pipeline.domain.amounts import Line, lines_total
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, refuse_marked
-from services.pipeline.domain.facts import Draft, Key
+from services.pipeline.domain.facts import Draft, Key, given
+from services.pipeline.domain.reasons import known_reason
 from services.pipeline.domain.refusals import Refused, illegal, unknown
 from services.pipeline.domain.state import LeadState
 from shared.contracts.lifecycle_events import (
@@ -27,22 +31,24 @@ def _known_stage(policy: UnitPolicy, pipeline: str, stage: str) -> int:
     return position
 
 
-def decide_open(
-    state: LeadState,
-    policy: UnitPolicy,
-    act: Act,
-    *,
-    opportunity_id: str,
-    pipeline: str = "default",
-    stage: str | None = None,
-    amount: str | None = None,
-    currency: str | None = None,
-    product: str | None = None,
-    owner: str | None = None,
-    team: str | None = None,
-    expected_close: datetime | None = None,
-) -> list[Draft]:
-    """Opens a deal with a lead that is worth it."""
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A deal as somebody wants to open it. What it does not name, its lead, the unit and the rules of its pipelines do."""
+
+    opportunity_id: str
+    pipeline: str | None = None
+    stage: str | None = None
+    amount: str | None = None
+    currency: str | None = None
+    product: str | None = None
+    owner: str | None = None
+    team: str | None = None
+    expected_close: datetime | None = None
+    lines: Sequence[Line] | None = None
+
+
+def decide_open(state: LeadState, policy: UnitPolicy, act: Act, deal: Deal) -> list[Draft]:
+    """Opens a deal with a lead that is worth it. Which stage takes it is for `selling` to say."""
     refuse_marked(state, "Opening an opportunity")
     match state.status:
         case "new" | "working" as status:
@@ -51,7 +57,7 @@ def decide_open(
             raise illegal("Opening an opportunity", "archived", "Reopen the lead first.")
         case _:
             pass
-    if opportunity_id in state.deals:
+    if deal.opportunity_id in state.deals:
         raise Refused(
             "The lead has an opportunity of this id already.",
             kind="conflict",
@@ -59,23 +65,20 @@ def decide_open(
             field="opportunity_id",
             fix="Send another opportunity_id, or none to be given one.",
         )
-    if pipeline not in policy.pipelines:
-        raise unknown("pipeline", tuple(policy.pipelines))
-    stage = stage or policy.pipelines[pipeline][0].name
-    position = _known_stage(policy, pipeline, stage)
     assigned = state.assigned
+    amount = deal.amount if deal.amount is not None else lines_total(deal.lines) if deal.lines else None
     draft = act.draft(
         OpportunityOpened,
-        opportunity_id=opportunity_id,
-        stage=stage,
-        pipeline=pipeline,
+        opportunity_id=deal.opportunity_id,
+        stage=deal.stage,
+        pipeline=deal.pipeline,
         amount=amount,
-        currency=_currency(policy, amount, currency),
-        product=product or (state.first_touch.product if state.first_touch else None),
-        owner=owner or (assigned.owner if assigned else None),
-        team=team or (assigned.team if assigned and not owner else None),
-        expected_close=expected_close.isoformat() if expected_close else None,
-        position=position,
+        currency=_currency(policy, amount, deal.currency),
+        product=deal.product or (state.first_touch.product if state.first_touch else None),
+        owner=deal.owner or (assigned.owner if assigned else None),
+        team=deal.team or (assigned.team if assigned and not deal.owner else None),
+        expected_close=deal.expected_close.isoformat() if deal.expected_close else None,
+        lines=list(deal.lines) if deal.lines else None,
     )
     return [draft]
 
@@ -100,6 +103,22 @@ def decide_change_amount(
     return [act.draft(AmountChanged, opportunity_id=deal.opportunity_id, amount=amount, currency=currency)]
 
 
+def decide_change_lines(
+    deal: DealState, policy: UnitPolicy, act: Act, *, lines: Sequence[Line], amount: str | None, currency: str | None
+) -> list[Draft]:
+    """Says anew what an open deal is about: all of its lines. It is worth their sum, unless an amount is given."""
+    _must_be_open(deal, "Changing the lines")
+    act.not_before(deal.values["lines"][0] if "lines" in deal.values else None, "the lines were last given")
+    act.not_before(deal.values["amount"][0] if "amount" in deal.values else None, "the amount was last given")
+    amount = amount if amount is not None else lines_total(lines)
+    currency = currency or deal.value("currency") or policy.currency
+    return [
+        act.draft(
+            AmountChanged, opportunity_id=deal.opportunity_id, amount=amount, currency=currency, lines=list(lines)
+        )
+    ]
+
+
 def decide_change_close_date(deal: DealState, act: Act, *, expected_close: datetime) -> list[Draft]:
     """Corrects when an open deal is expected to close."""
     _must_be_open(deal, "Changing the close date")
@@ -108,9 +127,26 @@ def decide_change_close_date(deal: DealState, act: Act, *, expected_close: datet
 
 
 def decide_win(
-    deal: DealState, policy: UnitPolicy, act: Act, *, amount: str | None, currency: str | None
+    deal: DealState,
+    policy: UnitPolicy,
+    act: Act,
+    *,
+    amount: str | None,
+    currency: str | None,
+    reason: str | None = None,
+    note: str | None = None,
 ) -> list[Draft]:
-    """Closes a deal with a sale, for the given amount or the one it had."""
+    """Closes a deal with a sale, for the given amount or the one it had, and for a reason where the policy has some."""
+    if policy.win_reasons and reason is None:
+        raise Refused(
+            "reason is missing.",
+            kind="invalid",
+            code="reason-missing",
+            field="reason",
+            fix=f"Send one of: {', '.join(policy.win_reasons)}.",
+        )
+    if reason is not None:
+        known_reason(reason, policy.win_reasons, note)
     _must_be_open(deal, "Winning the opportunity")
     act.not_before(_stage_key(deal), "the deal entered its stage")
     amount = amount if amount is not None else deal.value("amount")
@@ -122,15 +158,15 @@ def decide_win(
             amount=amount,
             currency=_currency(policy, amount, currency),
             product=deal.value("product"),
+            reason=reason,
             **_owner(deal),
-        )
+        )._replace(aside=given(note=note))
     ]
 
 
-def decide_lose(deal: DealState, policy: UnitPolicy, act: Act, *, reason: str) -> list[Draft]:
+def decide_lose(deal: DealState, policy: UnitPolicy, act: Act, *, reason: str, note: str | None = None) -> list[Draft]:
     """Closes a deal without a sale, for a reason of the policy. Its last amount stays."""
-    if reason not in policy.loss_reasons:
-        raise unknown("reason", policy.loss_reasons)
+    known_reason(reason, policy.loss_reasons, note)
     _must_be_open(deal, "Losing the opportunity")
     act.not_before(_stage_key(deal), "the deal entered its stage")
     return [
@@ -142,7 +178,7 @@ def decide_lose(deal: DealState, policy: UnitPolicy, act: Act, *, reason: str) -
             currency=_currency(policy, deal.value("amount"), deal.value("currency")),
             product=deal.value("product"),
             **_owner(deal),
-        )
+        )._replace(aside=given(note=note))
     ]
 
 

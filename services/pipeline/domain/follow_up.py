@@ -21,15 +21,24 @@ from shared.contracts.lifecycle_events import (
     LeadAssigned,
     LeadQualified,
     LeadReopened,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityWon,
+    StageChanged,
 )
 from shared.contracts.policy import Cadence, UnitPolicy
 from shared.contracts.policy.follow_up import duration_of
 
-Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle"]
+Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle", "stage", "return"]
 
 FIRST_RESPONSE: Kind = "first_response"
 CONFIRMATION: Kind = "confirmation"
 RECYCLE: Kind = "recycle"
+STAGE: Kind = "stage"
+RETURN: Kind = "return"
+
+MOVES = (OpportunityOpened, StageChanged, OpportunityWon, OpportunityLost)
+"""After these a deal is somewhere else."""
 
 ERASED = "erased"
 """Why nothing is due any more for somebody whom nobody can reach."""
@@ -38,7 +47,8 @@ ERASED = "erased"
 class Task(NamedTuple):
     """Something that is due for a lead. A `first_response` is met by any attempt to reach it, a `step` is one of a cadence, an
     `escalation` is somebody's who was told, a `task` was made by a person, a `confirmation` asks whether the lead qualifies, and
-    at a `recycle` an archived lead comes back by itself."""
+    at a `recycle` an archived lead comes back by itself. A `stage` is over when its deal leaves the stage, a `return` when somebody
+    who came back has a deal again."""
 
     task_id: UUID
     lead_id: UUID
@@ -51,6 +61,7 @@ class Task(NamedTuple):
     cadence: str | None = None
     step: int | None = None
     missed: bool = False
+    opportunity_id: str | None = None
 
 
 def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
@@ -59,7 +70,10 @@ def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
     starts_at = datetime.fromisoformat(data["starts_at"]) if "starts_at" in data else due_at
     name = data.get("name", data["kind"])
     owner, channel, cadence, step = (data.get(one) for one in ("owner", "channel", "cadence", "step"))
-    return Task(UUID(data["task_id"]), lead_id, data["kind"], name, due_at, starts_at, owner, channel, cadence, step)
+    return Task(
+        UUID(data["task_id"]), lead_id, data["kind"], name, due_at, starts_at, owner, channel, cadence, step,
+        opportunity_id=data.get("opportunity_id"),
+    )  # fmt: skip
 
 
 class Cause(NamedTuple):
@@ -98,6 +112,7 @@ def scheduled(cause: Cause, task: Task, policy_version: str | None = None) -> Dr
         cadence=task.cadence,
         due_at=task.due_at.isoformat(),
         starts_at=task.starts_at.isoformat(),
+        opportunity_id=task.opportunity_id,
         policy_version=policy_version,
     )
     return draft._replace(data={**draft.data, **step})
@@ -105,12 +120,16 @@ def scheduled(cause: Cause, task: Task, policy_version: str | None = None) -> Dr
 
 def done(cause: Cause, task: Task, outcome: str | None = None) -> Draft:
     """The task is done."""
-    return cause.draft(FollowUpDone, task.task_id, kind=task.kind, name=task.name, owner=task.owner, outcome=outcome)
+    return cause.draft(FollowUpDone, task.task_id, **_of(task), outcome=outcome)
 
 
 def cancelled(cause: Cause, task: Task, reason: str) -> Draft:
     """The task need not be done any more."""
-    return cause.draft(FollowUpCancelled, task.task_id, kind=task.kind, name=task.name, owner=task.owner, reason=reason)
+    return cause.draft(FollowUpCancelled, task.task_id, **_of(task), reason=reason)
+
+
+def _of(task: Task) -> dict[str, str | None]:
+    return {"kind": task.kind, "name": task.name, "owner": task.owner, "opportunity_id": task.opportunity_id}
 
 
 def recycling(cause: Cause, at: datetime, policy_version: str | None = None) -> Draft:
@@ -132,11 +151,28 @@ def over(state: LeadState) -> str | None:
     return state.mark or (state.status if state.status in ("archived", "converted", "customer") else None)
 
 
+def needless(state: LeadState, task: Task) -> str | None:
+    """Why a task need not be done any more; None where it is still to be done. One of a deal ends with the deal."""
+    if task.kind == RECYCLE:
+        reason = over(state) or "reopened"
+        return reason if reason != "archived" else None
+    if task.kind == RETURN:
+        reopened = any(deal.status == "open" for deal in state.deals.values())
+        return state.mark or ("archived" if state.is_archived else None) or ("open" if reopened else None)
+    if task.opportunity_id is None:
+        return over(state)
+    deal = state.deals.get(task.opportunity_id)
+    if deal is None:
+        return "elsewhere"
+    return state.mark or (deal.status if deal.status != "open" else None)
+
+
 class Following:
     """The follow-up of one business unit. `calendars` are those of its owners."""
 
     def __init__(self, unit: UnitPolicy, version: str, calendars: Mapping[str, BusinessCalendar]) -> None:
         self._policy = unit.follow_up
+        self._unit = unit
         self._version = version
         self._calendar = BusinessCalendar.of(unit.working_hours, unit.zone)
         self._calendars = calendars
@@ -159,13 +195,20 @@ class Following:
 
     def after(self, state: LeadState, drafts: Sequence[Draft], tasks: Iterable[Task], cause: Cause) -> list[Draft]:
         """What becomes of the open tasks of a lead after what was recorded just now."""
-        known = list(tasks)
-        comes_back = [task for task in known if task.kind == RECYCLE]
-        open_tasks = [task for task in known if task.kind != RECYCLE]
-        if (reason := over(state)) is not None:
-            ended = open_tasks if reason == "archived" else known
-            return [cancelled(cause, task, reason) for task in ended]
-        follows = [cancelled(cause, task, "reopened") for task in comes_back]
+        follows: list[Draft] = []
+        open_tasks: list[Task] = []
+        moved = {draft.data["opportunity_id"]: draft for draft in drafts if draft.kind in MOVES}
+        for task in tasks:
+            if task.kind == RETURN and any(draft.kind is OpportunityOpened for draft in drafts):
+                follows.append(done(cause, task, "opened"))
+            elif task.kind == STAGE and task.opportunity_id in moved:
+                follows.append(done(cause, task, _whereto(moved[task.opportunity_id])))
+            elif (reason := needless(state, task)) is not None:
+                follows.append(cancelled(cause, task, reason))
+            elif task.kind != RECYCLE:
+                open_tasks.append(task)
+        for draft in moved.values():
+            follows += self._stay(state, draft, cause)
         for draft in drafts:
             if draft.kind is ContactAttempted and draft.data.get("human", True) and draft.data.get("outbound", True):
                 follows += self._contacted(draft, open_tasks, cause)
@@ -188,7 +231,7 @@ class Following:
         cause = Cause(marker, marker, task.due_at)
         if task.kind == RECYCLE:
             return self._back(state, task, cause)
-        if (reason := over(state)) is not None:
+        if (reason := needless(state, task)) is not None:
             return [cancelled(cause, task, reason)]
         if task.kind == CONFIRMATION and state.status == "qualified":
             return [done(cause, task)]
@@ -203,6 +246,7 @@ class Following:
             owner=task.owner,
             due_at=task.due_at.isoformat(),
             cadence=task.cadence,
+            opportunity_id=task.opportunity_id,
         )
         cadence = self._policy.named(task.cadence)
         if cadence is None or cadence.escalate is None or task.kind not in (FIRST_RESPONSE, "step"):
@@ -235,6 +279,28 @@ class Following:
         back = Draft(LeadReopened, event_id, cause.occurred_at, cause.correlation_id, cause.event_id, data)
         return [back, done(cause, task)]
 
+    def came_back(self, lead_id: UUID, owner: str | None, cause: Cause) -> list[Draft]:
+        """That somebody who has no deal any more is back: whoever has them decides whether that is a new one."""
+        task_id = derived_event_id(cause.event_id, f"task:{RETURN}")
+        due_at = later(self._of(owner), cause.occurred_at, self._unit.returning.within)
+        task = Task(task_id, lead_id, RETURN, "came back", due_at, cause.occurred_at, owner)
+        return [scheduled(cause, task, self._version)]
+
+    def _stay(self, state: LeadState, move: Draft, cause: Cause) -> list[Draft]:
+        """That a deal is to leave the stage it entered, where the policy says for how long it may be there."""
+        name = move.data["opportunity_id"]
+        deal = state.deals[name]
+        stage = self._unit.stage(deal.value("stage"), deal.value("pipeline") or "default")
+        if deal.status != "open" or stage is None or stage.overdue_after is None or state.mark is not None:
+            return []
+        owner = deal.value("owner")
+        due_at = later(self._of(owner), cause.occurred_at, stage.overdue_after)
+        task_id = derived_event_id(cause.event_id, f"task:{STAGE}:{name}")
+        task = Task(
+            task_id, deal.lead_id, STAGE, f"leave stage {stage.name}", due_at, due_at, owner, opportunity_id=name
+        )
+        return [scheduled(cause, task, self._version)]
+
     def _step(self, cadence: Cadence, place: int, lead_id: UUID, owner: str | None, cause: Cause) -> list[Draft]:
         if place >= len(cadence.steps):
             return []
@@ -265,8 +331,13 @@ class Following:
         return [
             scheduled(cause, task._replace(owner=owner))
             for task in tasks
-            if task.kind != "escalation" and task.owner != owner
+            if task.kind not in ("escalation", STAGE) and task.owner != owner
         ]
 
     def _of(self, owner: str | None) -> BusinessCalendar:
         return self._calendars.get(owner or "", self._calendar)
+
+
+def _whereto(move: Draft) -> str:
+    stage: str | None = move.data.get("stage")
+    return stage or ("won" if move.kind is OpportunityWon else "lost")

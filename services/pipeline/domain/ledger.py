@@ -121,6 +121,13 @@ class Ledger:
         """All ids that are one person with `lead_id`, itself among them."""
         return [self._leads[member] for member in self._members[self._leads[lead_id].root_id]]
 
+    def story_of(self, lead_id: UUID, opportunity_id: str | None) -> UUID:
+        """Where to record what is about a deal of the group, or about the lead itself: a deal has one story, so that an unmerge
+        never tears it apart."""
+        root = self.root(lead_id)
+        deal = root.state.deals.get(opportunity_id) if opportunity_id is not None else None
+        return deal.lead_id if deal is not None else root.lead_id
+
     def facts(self, lead_id: UUID) -> list[Fact]:
         """Everything recorded of the group. Raises `LookupError` where a story was not loaded."""
         facts: list[Fact] = []

@@ -94,6 +94,11 @@ class Router:
         return self._routing.fallback is not None
 
     @property
+    def fallback(self) -> str | None:
+        """Who takes what nobody else does."""
+        return self._routing.fallback
+
+    @property
     def owners(self) -> Collection[str]:
         """Everybody who can be given a lead."""
         return self._routing.owners

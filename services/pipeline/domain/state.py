@@ -20,6 +20,9 @@ from shared.contracts.marks import UNMARKED, Mark, Marking, of_group
 CAPTURED = "captured"
 """The kind of touch of a known lead that is captured again: someone said that it is a lead, so it counts as a creation."""
 
+RETURNED = "returned"
+"""The kind of touch of somebody who had business with the unit before and is captured again: they are no new lead."""
+
 Changes = dict[str, Any]
 
 Status = Literal["new", "working", "qualified", "converted", "customer", "archived"]

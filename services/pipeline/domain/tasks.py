@@ -10,6 +10,7 @@ from services.pipeline.domain.follow_up import (
     CONFIRMATION,
     FIRST_RESPONSE,
     RECYCLE,
+    STAGE,
     Cause,
     Following,
     Task,
@@ -38,6 +39,13 @@ def decide_complete(
     task: Task, following: Following, act: Act, *, outcome: str | None, note: str | None
 ) -> list[Draft]:
     """The task is done; of a cadence the next step is due. That somebody answered is not said but done."""
+    if task.kind == STAGE:
+        raise Refused(
+            "The opportunity leaves its stage by being moved, not by a task that is ticked off.",
+            kind="conflict",
+            code="needs-move",
+            fix="Move, win or lose it: POST /v1/opportunities/{opportunity_id}:move.",
+        )
     if task.kind == FIRST_RESPONSE:
         raise Refused(
             "A first response is an attempt to reach the lead, not a task to tick off.",

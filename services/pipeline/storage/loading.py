@@ -120,7 +120,7 @@ async def read_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> L
 
 
 async def load_stories(transaction: Transaction, ledger: Ledger, lead_ids: Iterable[UUID]) -> None:
-    """Reads the whole history of these leads' groups and makes their state from it."""
+    """Reads the whole history of these leads' groups and makes their state from it, and from what this transaction recorded."""
     roots = {ledger.root(lead_id).lead_id for lead_id in lead_ids if lead_id in ledger}
     missing = [lead for root in roots for lead in ledger.group(root) if lead.facts is None]
     if not missing:
@@ -137,6 +137,10 @@ async def load_stories(transaction: Transaction, ledger: Ledger, lead_ids: Itera
         facts = ledger[row.lead_id].facts
         if facts is not None:
             facts.append(fact_of(row))
+    unread = {lead.lead_id for lead in missing}
+    for entry in ledger.entries:
+        if entry.lead.lead_id in unread and entry.lead.facts is not None:
+            entry.lead.facts.append(entry.fact)
     for root in roots:
         ledger.refold(root)
 
@@ -204,6 +208,18 @@ async def deal_owners(transaction: Transaction, names: Collection[tuple[str, str
         [{"business_unit": unit, "opportunity_id": name} for unit, name in sorted(names)],
     )
     return {(row.business_unit, row.opportunity_id): row.lead_id for row in rows}
+
+
+async def with_open_deals(transaction: Transaction, root_ids: Collection[UUID]) -> set[UUID]:
+    """Which of these people have a deal that has not ended."""
+    rows = await transaction.rows(
+        """
+        SELECT DISTINCT l.root_id FROM pipeline.leads l JOIN pipeline.opportunities o USING (lead_id)
+        WHERE (l.lead_id = ANY(CAST(:ids AS uuid[])) OR l.root_id = ANY(CAST(:ids AS uuid[])) AND l.root_id <> l.lead_id)
+            AND o.status = 'open'""",
+        ids=as_array(root_ids),
+    )
+    return {row.root_id for row in rows}
 
 
 async def lock_deal(transaction: Transaction, business_unit: str, opportunity_id: str) -> None:

@@ -16,11 +16,12 @@ from services.pipeline.storage.worklist import COUNTED_AT_MOST
 from shared.kit.database import Database, Transaction, as_array
 
 SCHEDULE = """
-    INSERT INTO pipeline.tasks AS t (task_id, lead_id, business_unit, kind, name, owner, channel, cadence, step, status,
-        starts_at, due_at, fires_at, updated_at)
-    SELECT task_id, lead_id, business_unit, kind, name, owner, channel, cadence, step, 'open', starts_at, due_at, due_at, :now
+    INSERT INTO pipeline.tasks AS t (task_id, lead_id, business_unit, kind, name, owner, channel, cadence, step, opportunity_id,
+        status, starts_at, due_at, fires_at, updated_at)
+    SELECT task_id, lead_id, business_unit, kind, name, owner, channel, cadence, step, opportunity_id, 'open', starts_at,
+        due_at, due_at, :now
     FROM json_to_recordset(CAST(:rows AS json)) AS r(task_id uuid, lead_id uuid, business_unit text, kind text, name text,
-        owner text, channel text, cadence text, step integer, starts_at timestamptz, due_at timestamptz)
+        owner text, channel text, cadence text, step integer, opportunity_id text, starts_at timestamptz, due_at timestamptz)
     ON CONFLICT (task_id) DO UPDATE SET owner = excluded.owner, starts_at = excluded.starts_at, due_at = excluded.due_at,
         fires_at = CASE WHEN t.missed_at IS NULL OR t.due_at <> excluded.due_at THEN excluded.due_at END,
         missed_at = CASE WHEN t.due_at = excluded.due_at THEN t.missed_at END, updated_at = excluded.updated_at"""
@@ -34,7 +35,9 @@ CLOSE = """
     FROM json_to_recordset(CAST(:rows AS json)) AS r(task_id uuid, status text, at timestamptz, outcome text)
     WHERE t.task_id = r.task_id"""
 
-TASK = "t.task_id, t.lead_id, t.kind, t.name, t.due_at, t.starts_at, t.owner, t.channel, t.cadence, t.step, t.missed_at"
+TASK = """
+    t.task_id, t.lead_id, t.kind, t.name, t.due_at, t.starts_at, t.owner, t.channel, t.cadence, t.step, t.missed_at,
+    t.opportunity_id"""
 
 
 async def keep(transaction: Transaction, entries: Iterable[Entry]) -> None:
@@ -50,7 +53,7 @@ async def keep(transaction: Transaction, entries: Iterable[Entry]) -> None:
         name = str(data.get("task_id", fact.event_id))
         match fact.event:
             case "FollowUpScheduled":
-                fields = ("kind", "owner", "channel", "cadence", "step", "due_at")
+                fields = ("kind", "owner", "channel", "cadence", "step", "opportunity_id", "due_at")
                 due[name] = {
                     "task_id": name,
                     "lead_id": lead.lead_id,
@@ -117,7 +120,7 @@ def task_of(row: Any) -> Task:
     """A task as its row has it."""
     return Task(
         row.task_id, row.lead_id, row.kind, row.name, row.due_at, row.starts_at, row.owner, row.channel, row.cadence, row.step,
-        row.missed_at is not None,
+        row.missed_at is not None, row.opportunity_id,
     )  # fmt: skip
 
 
@@ -146,8 +149,8 @@ async def one(source: Database | Transaction, task_id: UUID) -> Any | None:
 def document(row: Any) -> dict[str, Any]:
     """A task as the API shows it, under its lead's canonical id."""
     shown = (
-        "task_id", "business_unit", "kind", "name", "owner", "channel", "cadence", "step", "status", "starts_at", "due_at",
-        "missed_at", "closed_at", "outcome", "updated_at",
+        "task_id", "business_unit", "kind", "name", "owner", "channel", "cadence", "step", "opportunity_id", "status",
+        "starts_at", "due_at", "missed_at", "closed_at", "outcome", "updated_at",
     )  # fmt: skip
     return {"lead_id": row.root_id, **{name: getattr(row, name) for name in shown}}
 

@@ -35,18 +35,26 @@ from shared.contracts.policy.scoring_rules import (
     FitRule,
 )
 from shared.contracts.policy.section import Section
-from shared.contracts.policy.selling import Stage
+from shared.contracts.policy.selling import (
+    DEAL_VOCABULARY,
+    RETURN_VOCABULARY,
+    PipelineRule,
+    Returning,
+    Stage,
+)
 from shared.contracts.policy.working_time import WorkingHours
 
 __all__ = [
     "ACTIVITY_PREFIX",
     "ANY_ACTIVITY",
     "ANY_KIND",
+    "DEAL_VOCABULARY",
     "FIT_FIELDS",
     "FIT_VOCABULARY",
     "INTERACTION_VOCABULARY",
     "PRESENCE_FIELDS",
     "QUALIFICATION_VOCABULARY",
+    "RETURN_VOCABULARY",
     "ROUTING_VOCABULARY",
     "SEGMENT",
     "SEGMENT_VOCABULARY",
@@ -68,11 +76,13 @@ __all__ = [
     "Marks",
     "Matching",
     "Owner",
+    "PipelineRule",
     "Policy",
     "Qualification",
     "QualificationRule",
     "QuietHours",
     "Ratings",
+    "Returning",
     "Routing",
     "RoutingRule",
     "Rules",

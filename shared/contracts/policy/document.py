@@ -18,7 +18,7 @@ from shared.contracts.policy.qualification import Qualification, check_qualifica
 from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
-from shared.contracts.policy.selling import Stage
+from shared.contracts.policy.selling import PipelineRule, Returning, Stage
 from shared.contracts.policy.working_time import WorkingHours, ZoneName
 
 MappingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -53,7 +53,10 @@ class UnitPolicy(Section):
     archive_reasons: tuple[Name, ...] = ("other",)
     recycle_days: dict[Name, Annotated[int, Field(ge=1, le=3650)]] = Field(default_factory=dict)
     loss_reasons: tuple[Name, ...] = ("other",)
-    pipelines: dict[Name, tuple[Stage, ...]] = Field(default_factory=_one_stage)
+    win_reasons: tuple[Name, ...] = ()
+    pipelines: dict[Name, Annotated[tuple[Stage, ...], Field(min_length=1)]] = Field(default_factory=_one_stage)
+    pipeline_rules: tuple[PipelineRule, ...] = ()
+    returning: Returning = Returning()
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 90
 
     @model_validator(mode="after")
@@ -93,6 +96,12 @@ class UnitPolicy(Section):
                 )
         for pipeline, stages in self.pipelines.items():
             refuse_twice(f"in pipeline {pipeline!r} the stage", (stage.name for stage in stages))
+        for rule in self.pipeline_rules:
+            if rule.pipeline not in self.pipelines:
+                raise ValueError(
+                    f"a rule leads to pipeline {rule.pipeline!r}, which pipelines does not have; there are: "
+                    f"{', '.join(self.pipelines)}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -109,6 +118,10 @@ class UnitPolicy(Section):
     def zone(self) -> ZoneInfo:
         """The unit's time zone: its days, weeks and months begin there."""
         return ZoneInfo(self.time_zone)
+
+    def stage(self, stage: str | None, pipeline: str = "default") -> Stage | None:
+        """A stage of a pipeline, None for one the policy does not know."""
+        return next((known for known in self.pipelines.get(pipeline, ()) if known.name == stage), None)
 
     def stage_position(self, stage: str | None, pipeline: str = "default") -> int | None:
         """A stage's place in its pipeline, from 0; None for a stage the policy does not know."""

@@ -48,7 +48,7 @@ LEAD_COMMANDS = {
     ),
     "mark": lambda state: decisions.decide_mark(state, ACT, mark="spam", note=None),
     "release": lambda state: decisions.decide_release(state, ACT, note=None),
-    "open": lambda state: deals.decide_open(state, UNIT, ACT, opportunity_id="e"),
+    "open": lambda state: deals.decide_open(state, UNIT, ACT, deals.Deal("e")),
 }
 ALLOWED = {
     "assign": {"new", "working", "qualified", "converted", "lost", "customer"},
@@ -102,10 +102,10 @@ def test_only_an_open_deal_changes_and_only_a_closed_one_is_reopened(command: st
     [
         (lambda: decisions.decide_archive(STATES["new"], UNIT, ACT, reason="bored", note=None), "reason"),
         (lambda: decisions.decide_archive(STATES["new"], UNIT, ACT, reason="other", note=" "), "note"),
-        (lambda: deals.decide_open(STATES["qualified"], UNIT, ACT, opportunity_id="e", stage="limbo"), "stage"),
-        (lambda: deals.decide_open(STATES["qualified"], UNIT, ACT, opportunity_id="e", pipeline="limbo"), "pipeline"),
         (lambda: deals.decide_move(DEALS["converted"], UNIT, ACT, stage="limbo"), "stage"),
         (lambda: deals.decide_lose(DEALS["converted"], UNIT, ACT, reason="bored"), "reason"),
+        (lambda: deals.decide_lose(DEALS["converted"], UNIT, ACT, reason="other"), "note"),
+        (lambda: deals.decide_win(DEALS["converted"], UNIT, ACT, amount=None, currency=None, reason="luck"), "reason"),
     ],
 )
 def test_what_the_policy_does_not_know_is_refused_with_what_it_knows(decide: Any, field: str) -> None:

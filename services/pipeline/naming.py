@@ -1,0 +1,48 @@
+"""Names that a command gives belong to whoever is first: held until the command has ended, so that two leads cannot take one at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.refusals import Refused
+from services.pipeline.storage import loading, queries
+from shared.contracts.lifecycle_events import OpportunityOpened
+from shared.kit.database import Transaction
+from shared.kit.errors import Rejected
+
+
+async def hold_names(transaction: Transaction, business_unit: str, drafts: Iterable[Draft]) -> str | None:
+    """Holds the name of a deal that is opened, and answers with it. Raises `Refused` where another lead of the unit has it."""
+    for draft in drafts:
+        if draft.kind is OpportunityOpened:
+            name: str = draft.data["opportunity_id"]
+            await loading.lock_deal(transaction, business_unit, name)
+            if await queries.deals_named(transaction, name, business_unit):
+                raise taken("opportunity")
+            return name
+    return None
+
+
+def ambiguous(what: str, found: Iterable[Any]) -> Rejected:
+    """Several units have one of this name."""
+    return Rejected(
+        f"Several business units have an {what} of this id.",
+        status=409,
+        code=f"ambiguous-{what}",
+        field="business_unit",
+        fix="Add ?business_unit=.",
+        extra={"business_units": sorted(row.business_unit for row in found)},
+    )
+
+
+def taken(what: str) -> Refused:
+    """The name is another lead's."""
+    return Refused(
+        f"Another lead of the business unit has an {what} of this id.",
+        kind="conflict",
+        code=f"{what}-exists",
+        field=f"{what}_id",
+        fix=f"Send another {what}_id, or none to be given one.",
+    )
