@@ -13,10 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from services.capture import storage
 from services.capture.bookkeeping import Books
+from services.capture.domain.keys import ApiKey
 from services.capture.door_counts import DoorCounts
-from services.capture.instruments import BookInstruments, KeyInstruments, ReceiptInstruments, RetentionInstruments
-from services.capture.keyring import KeyRing
-from services.capture.keys import KeyCommands
+from services.capture.instruments import BookInstruments, ReceiptInstruments, RetentionInstruments
+from services.capture.key_file import KeyFile
+from services.capture.keys import SenderKeys
 from services.capture.receipts import Receipts, read
 from services.capture.reconciliation import Reconciliation
 from services.capture.retention import Retention, Rule
@@ -28,6 +29,7 @@ from shared.kit.clock import Clock
 from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.instruments import ConsumerInstruments
+from shared.kit.keys.ring import KeyInstruments, KeyRing
 from shared.kit.processing import Parse
 from shared.kit.redaction import Redaction
 
@@ -43,8 +45,8 @@ class Beside:
 
     database: Database | None
     books: Books
-    keys: KeyRing
-    key_commands: KeyCommands
+    keys: KeyRing[ApiKey]
+    key_commands: SenderKeys
     counts: DoorCounts
     consumer: Consumer | None
     reconciliation: Reconciliation | None
@@ -59,12 +61,13 @@ def stand_beside(
     books = Books(database, BookInstruments(registry))
     ring = KeyRing(
         settings.api_keys,
+        storage.KEYS,
         database,
         clock,
-        KeyInstruments(registry),
-        used=books.book("keys_used", storage.note_used),
+        KeyInstruments("capture", registry),
+        noted=books.book("keys_used", storage.KEYS.note_used).note,
         refresh_seconds=settings.keys_refresh_seconds,
-        snapshot=settings.keys_snapshot,
+        snapshot=KeyFile(settings.keys_snapshot) if settings.keys_snapshot is not None else None,
     )
     consumer = _consumer(settings, database, registry, {topic.name: _parser(topic) for topic in consumes})
     parts: tuple[Part, ...] = (lambda: books.kept(BOOKS_GRACE_SECONDS), ring.kept)
@@ -80,7 +83,7 @@ def stand_beside(
         database,
         books,
         ring,
-        KeyCommands(database, ring, clock, secrets.token_bytes),
+        SenderKeys(database, ring, clock, secrets.token_bytes),
         DoorCounts(books.sums("door_counts", storage.add_door_counts)),
         consumer,
         None if database is None else Reconciliation(database, consumer if settings.receipts else None),

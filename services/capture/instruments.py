@@ -224,20 +224,6 @@ class SpoolInstruments:
         )
 
 
-class KeyInstruments:
-    """The API keys a process holds."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.keys = Gauge(
-            "leadflow_capture_keys", "API keys that are held, by where they come from.", ["origin"], registry=registry
-        )
-        self.looked = Gauge(
-            "leadflow_capture_keys_looked_timestamp_seconds",
-            "Unix time when the database was last asked for keys. Old means that new and revoked ones are not seen.",
-            registry=registry,
-        )
-
-
 class ReceiptInstruments:
     """What is read back from the log."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -20,12 +21,13 @@ from services.pipeline.api import (
     policies,
     search,
     tasks,
+    tokens,
     webhooks,
 )
 from services.pipeline.api.guard import Door, guard, private_guard
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
-from services.pipeline.callers import Callers
+from services.pipeline.callers import Callers, provider_of
 from services.pipeline.commands import Commands, rejected
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.refusals import Refused
@@ -38,6 +40,7 @@ from services.pipeline.instruments import PipelineInstruments, WebhookInstrument
 from services.pipeline.matching.finding import Finding
 from services.pipeline.searching import Searching
 from services.pipeline.settings import PipelineSettings
+from services.pipeline.storage.access_tables import TOKENS
 from services.pipeline.storage.webhooks import RELAYED
 from services.pipeline.stranded import Stranded
 from services.pipeline.timers import Timers
@@ -82,6 +85,7 @@ from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.documents import read_yaml
 from shared.kit.instruments import ConsumerInstruments, new_registry
+from shared.kit.keys.commands import KeyCommands
 from shared.kit.problems import problem_answer
 from shared.kit.settings import read_settings
 
@@ -125,6 +129,9 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
     ),
     PIPELINE_ERASURES: (ErasureOrdered,),
 }
+
+
+WHERE = "`leadflow tokens list` shows them."
 
 
 def create_app(settings: PipelineSettings | None = None) -> FastAPI:
@@ -171,6 +178,13 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         await hooks.watching.refresh()
 
     dry_runs = DryRuns(database, policy)
+    callers = Callers(
+        database,
+        registry,
+        api_token=settings.api_token.get_secret_value(),
+        refresh_seconds=settings.tokens_refresh_seconds,
+        provider=provider_of(settings, registry),
+    )
     app = build_app(
         name="pipeline",
         title="Leadflow pipeline",
@@ -191,9 +205,10 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
             searching.running,
             hooks.running,
             dry_runs.running,
+            callers.kept,
         ],
     )
-    app.state.door = Door(Callers(settings.api_token.get_secret_value()), database, instruments)
+    app.state.door = Door(callers, database, instruments)
 
     @app.exception_handler(Refused)
     async def _refused(_: Request, refused: Refused) -> Response:
@@ -210,10 +225,11 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         Erasing(database, policy, secret, handlers.fingerprint),
         assigning,
         Contacting(database, policy, work_instruments),
+        KeyCommands(TOKENS, database, callers.ring, database.clock, secrets.token_bytes, where=WHERE),
         searching,
         hooks.endpoints,
     )
-    everybody = (leads, search, matches, tasks, owners, opportunities, history, policies, audit, webhooks)
+    everybody = (leads, search, matches, tasks, owners, opportunities, history, policies, audit, webhooks, tokens)
     for router in (part.router for part in everybody):
         app.include_router(router, dependencies=[Depends(guard)])
     app.include_router(people.router, dependencies=[Depends(private_guard)])

@@ -1,22 +1,121 @@
-"""Who comes with a request, by what they show."""
+"""Who comes with a request, by what they show: the deployment's token, an API token, or a token of the identity provider."""
 
 from __future__ import annotations
 
-from services.pipeline.domain.access import DEPLOYMENT, Caller
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+
+from services.pipeline.domain.access import DEPLOYMENT, ApiToken, Caller
+from services.pipeline.domain.claims import ClaimRules, read_meanings
+from services.pipeline.settings import PipelineSettings
+from services.pipeline.storage.access_tables import TOKENS
 from shared.kit.auth import is_same, unauthorized
+from shared.kit.background import again_and_again, running
+from shared.kit.database import Database
+from shared.kit.errors import Retryable
+from shared.kit.keys.minting import BEGINS_WITH, digest_of
+from shared.kit.keys.ring import READ_ANYWAY_SECONDS, KeyInstruments, KeyRing
+from shared.kit.oidc import Issuer, KeySet, KeySetInstruments
+
+FIX = "Send the header `Authorization: Bearer <token>`; docs/access.md says which there are."
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Whoever vouches for people by signed tokens."""
+
+    issuer: Issuer
+    rules: ClaimRules
+
+    async def of(self, given: str) -> Caller:
+        """Whose token this is. Raises `Rejected` with 401 for none of theirs, or for one that names nobody."""
+        caller = self.rules.caller(await self.issuer.claims(given))
+        if caller is None:
+            raise unauthorized(f"The token names nobody in {self.rules.subject}.", FIX)
+        return caller
 
 
 class Callers:
     """Finds out who a bearer token stands for."""
 
-    def __init__(self, api_token: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        registry: CollectorRegistry,
+        *,
+        api_token: str,
+        refresh_seconds: float,
+        provider: Provider | None = None,
+    ) -> None:
+        self._database = database
         self._api_token = api_token
+        self._provider = provider
+        self._used: list[tuple[str, datetime]] = []
+        self.ring: KeyRing[ApiToken] = KeyRing(
+            {},
+            TOKENS,
+            database,
+            database.clock,
+            KeyInstruments("pipeline", registry),
+            noted=self._used.append,
+            refresh_seconds=refresh_seconds,
+        )
 
     async def of(self, given: str) -> Caller:
-        """Whose token this is. Raises `Rejected` with 401 for nobody's."""
+        """Whose token this is. Raises `Rejected` with 401 for nobody's, and `Retryable` while that cannot be known."""
         if is_same(given, self._api_token):
             return DEPLOYMENT
-        raise unauthorized(
-            "This needs a token." if not given else "This token is unknown, or was revoked.",
-            "Send the header `Authorization: Bearer <token>`.",
-        )
+        if given.startswith(BEGINS_WITH):
+            return self._by_token(given)
+        if self._provider is not None and given.count(".") == 2:
+            return await self._provider.of(given)
+        raise unauthorized("This token is nobody's." if given else "This needs a token.", FIX)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Knows tokens, and notes which are used, while the block runs."""
+        async with self.ring.kept():
+            noting = again_and_again(self._note, READ_ANYWAY_SECONDS, "token_uses_not_noted")
+            async with running(noting, "pipeline-token-uses"):
+                yield
+
+    def _by_token(self, given: str) -> Caller:
+        # The digest of what was given is looked up, so the time it takes says nothing about any token.
+        token = self.ring.find(digest_of(given))
+        if token is None:
+            if not self.ring.knows_all:
+                raise Retryable("Whether this token is valid cannot be looked up now.", retry_after_seconds=2)
+            raise unauthorized("This token is unknown, or was revoked.", FIX)
+        if token.expires_at is not None and token.expires_at <= self._database.clock.now():
+            raise unauthorized(f"The token {token.prefix} expired at {token.expires_at:%Y-%m-%dT%H:%M:%SZ}.", FIX)
+        return token.caller
+
+    async def _note(self) -> None:
+        uses, self._used[:] = list(self._used), []
+        if uses:
+            await self._database.run(lambda tx: TOKENS.note_used(tx, uses))
+
+
+def provider_of(settings: PipelineSettings, registry: CollectorRegistry) -> Provider | None:
+    """The identity provider, where there is one."""
+    if not settings.oidc_issuer:
+        return None
+    keys = KeySet(settings.oidc_issuer, settings.oidc_jwks_url or None, KeySetInstruments("pipeline", registry))
+    issuer = Issuer(
+        settings.oidc_issuer,
+        settings.oidc_audience.split(),
+        settings.oidc_algorithms.split(),
+        settings.oidc_leeway_seconds,
+        keys,
+    )
+    rules = ClaimRules(
+        settings.oidc_subject_claim,
+        settings.oidc_roles_claim,
+        settings.oidc_units_claim,
+        read_meanings(settings.oidc_roles),
+    )
+    return Provider(issuer, rules)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import ip_network
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.pipeline.domain.claims import read_meanings
 from services.pipeline.domain.webhook_addresses import Rules
 from services.pipeline.domain.webhook_rules import Patience
+from shared.kit.oidc import ALGORITHMS
 from shared.kit.settings import ServiceSettings
 
 
@@ -19,6 +21,16 @@ class PipelineSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="PIPELINE_", extra="ignore", populate_by_name=True)
 
     port: int = Field(8003, ge=0, le=65535)
+    tokens_refresh_seconds: float = Field(1.0, gt=0, le=60, description="How often changed API tokens are looked for.")
+    oidc_issuer: str = Field("", description="The identity provider, as `iss` names it; empty is none.")
+    oidc_audience: str = Field("", description="For whom tokens are made, as `aud` names it; several by spaces.")
+    oidc_jwks_url: str = Field("", description="Where its keys are; empty asks its discovery document.")
+    oidc_algorithms: str = Field("RS256 ES256", description="How tokens may be signed.")
+    oidc_leeway_seconds: float = Field(30.0, ge=0, le=300, description="How far its clock may be from ours.")
+    oidc_subject_claim: str = Field("sub", min_length=1, description="Who somebody is, as routing knows them.")
+    oidc_roles_claim: str = Field("roles", min_length=1, description="What somebody is; dots lead inside.")
+    oidc_units_claim: str = Field("business_units", min_length=1, description="Where; `*` is everywhere.")
+    oidc_roles: str = Field("", description="What roles and groups are here: GROUP=ROLE or GROUP=ROLE@UNIT+UNIT.")
     stranded_interval_seconds: float = Field(1.0, gt=0)
     timer_interval_seconds: float = Field(0.25, gt=0, description="How often what is due is looked at.")
     matching_interval_seconds: float = Field(
@@ -41,6 +53,25 @@ class PipelineSettings(ServiceSettings):
     webhook_keep_days: float = Field(30.0, gt=0, description="How long it is known how deliveries ended.")
     webhook_http_loopback: bool = Field(False, description="Whether plain http to this machine is allowed.")
     webhook_networks: str = Field("", description="Networks that are not public and may be sent to: 10.1.0.0/16, …")
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _roles_can_be_read(cls, text: str) -> str:
+        read_meanings(text)
+        return text
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _algorithms_prove_something(cls, text: str) -> str:
+        if not text.split() or not set(text.split()) <= ALGORITHMS:
+            raise ValueError(f"must be some of {', '.join(sorted(ALGORITHMS))}")
+        return text
+
+    @model_validator(mode="after")
+    def _issuer_makes_tokens_for_us(self) -> PipelineSettings:
+        if self.oidc_issuer and not self.oidc_audience.split():
+            raise ValueError("PIPELINE_OIDC_AUDIENCE is needed: else any token of the issuer would do")
+        return self
 
     @field_validator("webhook_retry_seconds")
     @classmethod

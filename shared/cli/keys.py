@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -58,31 +59,7 @@ def create(
     wanted: dict[str, Any] = {"sender": sender, "scopes": scope or ["write"], "rate_per_second": rate}
     if expires is not None:
         wanted["expires_at"] = moment(expires, "--expires").isoformat()
-    _show(asyncio.run(_post("/v1/keys", wanted)))
-
-
-@app.command()
-@explained
-def rotate(
-    prefix: Prefix,
-    overlap: Annotated[str, typer.Option("--overlap", help="How long both keys work.")] = "24h",
-    expires: Expires = None,
-) -> None:
-    """Make a key with the same rights, and let the old one end when the overlap does."""
-    wanted: dict[str, Any] = {"overlap_seconds": duration(overlap, "--overlap").total_seconds()}
-    if expires is not None:
-        wanted["expires_at"] = moment(expires, "--expires").isoformat()
-    made = asyncio.run(_post(f"/v1/keys/{prefix}:rotate", wanted))
-    _show(made)
-    Console(stderr=True, highlight=False).print(f"{prefix} works until {_time(made['replaces']['expires_at'])}.")
-
-
-@app.command()
-@explained
-def revoke(prefix: Prefix) -> None:
-    """End a key: within two seconds it is refused everywhere."""
-    asyncio.run(_post(f"/v1/keys/{prefix}:revoke", {}))
-    Console(highlight=False).print(f"{escape(prefix)} is revoked.")
+    show(asyncio.run(_post("/v1/keys", wanted)))
 
 
 @app.command("list")
@@ -96,7 +73,7 @@ def listing(
     for key in asyncio.run(_list(sender)):
         if ended or key["status"] == "live":
             rate = "" if key["rate_per_second"] is None else f"{key['rate_per_second']:g}/s"
-            times = (_time(key["created_at"]), _time(key["expires_at"]), _time(key["last_used_at"]))
+            times = (time_of(key["created_at"]), time_of(key["expires_at"]), time_of(key["last_used_at"]))
             cells = (key["prefix"], key["sender"], "+".join(key["scopes"]), rate, key["status"], *times, key["origin"])
             table.add_row(*(escape(str(cell)) for cell in cells))
     Console().print(table if table.row_count else "No keys.")
@@ -112,13 +89,47 @@ async def _list(sender: str | None) -> list[dict[str, Any]]:
         return [key async for key in client.items("/v1/keys", cursor="after", sender=sender, limit=PAGE)]
 
 
-def _show(made: dict[str, Any]) -> None:
+def show(made: dict[str, Any]) -> None:
     """The key alone on standard output, so that it can be piped; everything about it beside."""
     about = Console(stderr=True, highlight=False)
-    ends = f", until {_time(made['expires_at'])}" if made["expires_at"] else ""
+    ends = f", until {time_of(made['expires_at'])}" if made["expires_at"] else ""
     about.print(f"{made['prefix']} for {escape(made['sender'])}: {'+'.join(made['scopes'])}{ends}. This is shown once:")
     print(made["key"])
 
 
-def _time(text: str | None) -> str:
+def time_of(text: str | None) -> str:
+    """A moment as tables show it."""
     return "" if text is None else text[:19].replace("T", " ")
+
+
+def add_endings(app: typer.Typer, service: str, path: str, show: Callable[[dict[str, Any]], None]) -> None:
+    """Gives a service's commands about its keys those that end one: by another, or for good."""
+
+    async def post(below: str, document: dict[str, Any]) -> Any:
+        async with operator_client(service) as client:
+            return await client.post(f"{path}/{below}", document)
+
+    @app.command()
+    @explained
+    def rotate(
+        prefix: Prefix,
+        overlap: Annotated[str, typer.Option("--overlap", help="How long both work.")] = "24h",
+        expires: Expires = None,
+    ) -> None:
+        """Make one with the same rights, and let the old one end when the overlap does."""
+        wanted: dict[str, Any] = {"overlap_seconds": duration(overlap, "--overlap").total_seconds()}
+        if expires is not None:
+            wanted["expires_at"] = moment(expires, "--expires").isoformat()
+        made = asyncio.run(post(f"{prefix}:rotate", wanted))
+        show(made)
+        Console(stderr=True, highlight=False).print(f"{prefix} works until {time_of(made['replaces']['expires_at'])}.")
+
+    @app.command()
+    @explained
+    def revoke(prefix: Prefix) -> None:
+        """End it: within two seconds it is refused everywhere."""
+        asyncio.run(post(f"{prefix}:revoke", {}))
+        Console(highlight=False).print(f"{escape(prefix)} is revoked.")
+
+
+add_endings(app, "capture", "/v1/keys", show)

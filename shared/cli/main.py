@@ -20,6 +20,7 @@ from shared.cli import (
     policies,
     quarantine,
     scoring,
+    tokens,
     uploads,
     webhooks,
 )
@@ -60,6 +61,7 @@ app.add_typer(scoring.app, name="scoring", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(audit)
 app.command(rich_help_panel=USE)(reconcile)
 app.add_typer(keys.app, name="keys", rich_help_panel=OPERATE)
+app.add_typer(tokens.app, name="tokens", rich_help_panel=OPERATE)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=OPERATE)
 app.command("erase", rich_help_panel=OPERATE)(people.erase)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.capture.domain.keys import SENDER, Scope
-from services.capture.keys import KeyCommands
+from services.capture.keys import SenderKeys
 from shared.kit.auth import require_token
 from shared.kit.problems import JSONAnswer
 
@@ -36,13 +36,13 @@ class Rotation(BaseModel):
     expires_at: AwareDatetime | None = Field(None, description="Of the new key; else it lives as long as the old one.")
 
 
-def keys_router(commands: KeyCommands) -> APIRouter:
+def keys_router(commands: SenderKeys) -> APIRouter:
     """The operations."""
     router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[Depends(require_token)])
 
     @router.post("", status_code=201, summary="Make a key; this answer is the only one that has it")
     async def create(new: NewKey) -> JSONAnswer:
-        made = await commands.create(
+        made = await commands.make(
             new.sender, frozenset(new.scopes), rate_per_second=new.rate_per_second, expires_at=new.expires_at
         )
         return JSONAnswer(made, status_code=201)
@@ -53,7 +53,7 @@ def keys_router(commands: KeyCommands) -> APIRouter:
         after: Annotated[str, Query(description="The last prefix of the page before.", max_length=100)] = "",
         limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
     ) -> JSONAnswer:
-        return JSONAnswer(await commands.listing(sender=sender, after=after, limit=limit))
+        return JSONAnswer(await commands.every(sender=sender, after=after, limit=limit))
 
     @router.post("/{prefix}:rotate", status_code=201, summary="Make a key that takes over; both work for a while")
     async def rotate(prefix: str, rotation: Rotation | None = None) -> JSONAnswer:

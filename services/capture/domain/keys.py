@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from base64 import b32encode, urlsafe_b64encode
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 from typing import Literal, get_args
 
 Scope = Literal["write", "backdate", "impersonate", "reconcile", "upload"]
@@ -23,9 +21,6 @@ MEANINGS: dict[Scope, str] = {
 SENDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """What a sender may be called. The addresses of channels have a `/` in their names, so no key can pass for one."""
 
-MINT_BYTES = 37
-_PREFIX_BYTES = 5
-
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -40,34 +35,6 @@ class ApiKey:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Minted:
-    """A new key, in the only moment in which it is known."""
-
-    key: str
-    prefix: str
-    digest: str
-
-
-def mint(chance: bytes) -> Minted:
-    """A key made of `MINT_BYTES` random bytes. It begins with its prefix, so that one that is found somewhere can be told
-    from others, and revoked, by who must not know it."""
-    prefix = f"lf_{b32encode(chance[:_PREFIX_BYTES]).decode().lower()}"
-    key = f"{prefix}_{urlsafe_b64encode(chance[_PREFIX_BYTES:MINT_BYTES]).decode().rstrip('=')}"
-    return Minted(key, prefix, sha256(key.encode()).hexdigest())
-
-
 def unknown_scopes(scopes: Collection[str]) -> list[str]:
     """Those of the scopes that there are not."""
     return sorted(set(scopes) - set(SCOPES))
-
-
-def overlap_end(now: datetime, overlap: timedelta, expires_at: datetime | None) -> datetime:
-    """Until when a key that is being replaced goes on: never longer than it would have."""
-    end = now + overlap
-    return end if expires_at is None else min(end, expires_at)
-
-
-def successor_expiry(now: datetime, created_at: datetime, expires_at: datetime | None) -> datetime | None:
-    """When a key that replaces another expires: it lives as long as that one was made for."""
-    return None if expires_at is None else now + (expires_at - created_at)

@@ -10,19 +10,7 @@ from services.capture.storage.counts import (
     log_counts,
 )
 from services.capture.storage.erasures import ErasedRow, erase, is_erased, leave_out_erased
-from services.capture.storage.keys import (
-    ApiKeyRow,
-    KeyChangesRow,
-    add_key,
-    all_keys,
-    as_key,
-    key_changes,
-    live_keys,
-    locked_key,
-    note_used,
-    replace_key,
-    revoke_key,
-)
+from services.capture.storage.keys import KEYS, ApiKeyRow, KeyChangesRow
 from services.capture.storage.quarantine import QuarantineActionRow, Quarantined, QuarantineRow, add_quarantined
 from services.capture.storage.receipts import (
     Period,
@@ -38,6 +26,7 @@ from services.capture.storage.upload_rows import UploadFaultRow, UploadMetRow, d
 from services.capture.storage.uploads import HeldFile, UploadRow, delete_uploads, held_files
 
 __all__ = [
+    "KEYS",
     "ApiKeyRow",
     "DoorCountRow",
     "ErasedRow",
@@ -54,12 +43,9 @@ __all__ = [
     "UploadMetRow",
     "UploadRow",
     "add_door_counts",
-    "add_key",
     "add_log_counts",
     "add_quarantined",
     "add_receipts",
-    "all_keys",
-    "as_key",
     "delete_counts",
     "delete_met_rows",
     "delete_receipts",
@@ -68,15 +54,9 @@ __all__ = [
     "erase",
     "held_files",
     "is_erased",
-    "key_changes",
     "known_digests",
     "leave_out_erased",
-    "live_keys",
-    "locked_key",
     "log_counts",
-    "note_used",
     "receipts_beside",
-    "replace_key",
-    "revoke_key",
     "with_receipts",
 ]

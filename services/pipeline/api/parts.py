@@ -14,7 +14,7 @@ from services.pipeline.api.guard import access_of
 from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Asked, Commands, Done
 from services.pipeline.contacting import Contacting
-from services.pipeline.domain.access import EVERYWHERE, Reach
+from services.pipeline.domain.access import EVERYWHERE, ApiToken, Reach
 from services.pipeline.domain.amounts import normal_amount
 from services.pipeline.erasing import Erasing
 from services.pipeline.imports import HistoryImports
@@ -24,6 +24,7 @@ from services.pipeline.webhooks.endpoints import Endpoints
 from shared.contracts.envelope import Moment, Name
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
+from shared.kit.keys.commands import KeyCommands
 from shared.kit.problems import JSONAnswer
 
 
@@ -39,6 +40,7 @@ class Parts:
     erasing: Erasing
     assigning: Assigning
     contacting: Contacting
+    tokens: KeyCommands[ApiToken]
     searching: Searching
     webhooks: Endpoints
 

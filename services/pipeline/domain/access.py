@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
 from services.pipeline.domain.refusals import Refused
@@ -127,6 +128,23 @@ class Caller:
 
 DEPLOYMENT = Caller((Grant("operator", EVERYTHING),))
 """Who comes with the deployment's API token."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A token that was given out, known by its digest alone."""
+
+    digest: str
+    prefix: str
+    expires_at: datetime | None
+    subject: str
+    is_person: bool
+    grant: Grant
+
+    @property
+    def caller(self) -> Caller:
+        """Who shows it."""
+        return Caller((self.grant,), self.subject, self.is_person, self.prefix)
 
 
 def not_held(business_unit: str) -> Refused:

@@ -1,5 +1,6 @@
 """Pipeline's tables and every query on them."""
 
+from services.pipeline.storage.access_tables import ApiKeyRow, KeyChangesRow
 from services.pipeline.storage.match_tables import MatchKey, MatchQueue, MatchUnit, MergeCandidate
 from services.pipeline.storage.office_tables import OwnerAbsence, OwnerLoad, TaskRow, TeamTrack, WorklistEntry
 from services.pipeline.storage.policy_tables import DryRun
@@ -20,12 +21,14 @@ from services.pipeline.storage.tables import (
 from services.pipeline.storage.webhook_tables import WebhookDelivery, WebhookEndpoint, WebhookFeed
 
 __all__ = [
+    "ApiKeyRow",
     "Aside",
     "Command",
     "DryRun",
     "ErasedName",
     "Erasure",
     "HistoryEntry",
+    "KeyChangesRow",
     "Lead",
     "LeadIdentity",
     "MatchKey",

@@ -10,18 +10,17 @@ from fastapi import FastAPI
 
 from services.pipeline.callers import Callers
 from services.pipeline.domain.access import Caller, Grant, Role, Units
-from tests.integration.pipeline.conftest import TOKEN
 
 
 class KnownCallers(Callers):
     """Callers by a text that stands for their token."""
 
-    def __init__(self, known: dict[str, Caller]) -> None:
-        super().__init__(TOKEN)
+    def __init__(self, others: Callers, known: dict[str, Caller]) -> None:
+        self.others = others
         self.known = known
 
     async def of(self, given: str) -> Caller:
-        return self.known[given] if given in self.known else await super().of(given)
+        return self.known[given] if given in self.known else await self.others.of(given)
 
 
 def somebody(role: Role, *units: str, subject: str = "kim", is_person: bool = True) -> Caller:
@@ -32,7 +31,7 @@ def somebody(role: Role, *units: str, subject: str = "kim", is_person: bool = Tr
 
 def let_in(app: FastAPI, **callers: Caller) -> None:
     """Makes the application know callers by the names given."""
-    app.state.door = replace(app.state.door, callers=KnownCallers(callers))
+    app.state.door = replace(app.state.door, callers=KnownCallers(app.state.door.callers, callers))
 
 
 def by(name: str, **headers: str) -> dict[str, str]:
@@ -40,7 +39,14 @@ def by(name: str, **headers: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {name}", **headers}
 
 
+ASKED = {"/search": {"q": "Zoethout"}, "/queue": {"owner": "kim"}, "/contact-allowance": {"channel": "phone"}}
+"""What some paths have to be asked with."""
+
+
 async def send(http: httpx.AsyncClient, method: str, path: str, name: str, body: Any = None) -> httpx.Response:
-    """A request of a caller; one that says something has a body."""
+    """A request of a caller; one that says something has a body, and one that asks, what some paths need."""
     content = {"json": {} if body is None else body} if method == "POST" else {}
-    return await http.request(method, path, headers=by(name), **content)  # type: ignore[arg-type]
+    asked = (
+        {"params": next(one for end, one in ASKED.items() if path.endswith(end))} if path.endswith(tuple(ASKED)) else {}
+    )
+    return await http.request(method, path, headers=by(name), **content, **asked)  # type: ignore[arg-type]

@@ -152,6 +152,7 @@ async def test_what_is_refused_to_others_is_shown_to_the_unit(
         "/v1/owners",
         "/v1/webhooks",
         "/v1/webhooks/{endpoint_id}",
+        "/v1/search",
     }
 
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.capture.api.admission import Keys, RateLimit
-from services.capture.domain.keys import MINT_BYTES, SENDER, ApiKey, mint, overlap_end, successor_expiry
-from services.capture.keyring import read_snapshot, write_snapshot
+from services.capture.domain.keys import SENDER, ApiKey
+from services.capture.key_file import read_snapshot, write_snapshot
 from shared.kit.clock import FakeClock
 from shared.kit.errors import Rejected, Retryable
+from shared.kit.keys.minting import MINT_BYTES, mint, overlap_end, successor_expiry
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

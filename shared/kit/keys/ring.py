@@ -1,31 +1,26 @@
-"""The keys that work, held in memory: those of the environment, and those of the database as it was last seen.
+"""The keys that work, held in memory: those that are given, and those of the database as it was last seen.
 
 No request waits for the database. A task looks every second whether keys were changed, and reads them where they were: a new
-key works, and a revoked one stops working, within two seconds in every process (`CAPTURE_KEYS_REFRESH_SECONDS` and the time of
-one query). An expiry needs nobody to look: the clock decides at each request. While the database is away the keys that were
-seen last are used; after a start without it those of the environment, and of the snapshot where one is configured. A key that
-is not known then is not called wrong: it may be new.
+key works, and a revoked one stops working, within two seconds in every process (`refresh_seconds` and the time of one query).
+An expiry needs nobody to look: the clock decides at each request. While the database is away the keys that were seen last are
+used; after a start without it those that are given, and those of the snapshot where there is one. A key that is not known then
+is not called wrong: it may be new.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
-import orjson
+from prometheus_client import CollectorRegistry, Gauge
 
-from services.capture import storage
-from services.capture.bookkeeping import Book
-from services.capture.domain.keys import ApiKey
-from services.capture.instruments import KeyInstruments
 from shared.kit.background import running
 from shared.kit.clock import Clock
 from shared.kit.database import Database
+from shared.kit.keys.table import KeyTable
 from shared.kit.logs import log
 from shared.kit.transient import name_of
 
@@ -36,26 +31,74 @@ STALE_SECONDS = 10.0
 START_SECONDS = 2.0
 
 
-class KeyRing:
-    """Finds a key by its digest, without waiting for anything."""
+class Held(Protocol):
+    """What is asked of any key. One that is not of the database has no prefix."""
+
+    @property
+    def digest(self) -> str:
+        """By what it is found."""
+        ...
+
+    @property
+    def prefix(self) -> str | None:
+        """Its public beginning."""
+        ...
+
+
+K = TypeVar("K", bound=Held)
+
+
+class Snapshot(Protocol[K]):
+    """Keys kept for starts without a database."""
+
+    def read(self) -> list[K]:
+        """What was kept."""
+        ...
+
+    def write(self, keys: list[K]) -> None:
+        """Keeps them."""
+        ...
+
+
+class KeyInstruments:
+    """The keys a process holds."""
+
+    def __init__(self, service: str, registry: CollectorRegistry) -> None:
+        self.keys = Gauge(
+            f"leadflow_{service}_keys",
+            "API keys that are held, by where they come from.",
+            ["origin"],
+            registry=registry,
+        )
+        self.looked = Gauge(
+            f"leadflow_{service}_keys_looked_timestamp_seconds",
+            "Unix time when the database was last asked for keys. Old means that new and revoked ones are not seen.",
+            registry=registry,
+        )
+
+
+class KeyRing(Generic[K]):
+    """Finds a key by its digest, without waiting for anything. `noted` is told of keys that were used."""
 
     def __init__(
         self,
-        fixed: Mapping[str, ApiKey],
+        fixed: Mapping[str, K],
+        table: KeyTable[K],
         database: Database | None,
         clock: Clock,
         instruments: KeyInstruments,
         *,
-        used: Book[tuple[str, datetime]],
+        noted: Callable[[tuple[str, datetime]], object],
         refresh_seconds: float,
-        snapshot: Path | None,
+        snapshot: Snapshot[K] | None = None,
     ) -> None:
         self.fixed = dict(fixed)
         self._keys = dict(fixed)
+        self._table = table
         self._database = database
         self._clock = clock
         self._instruments = instruments
-        self._noted = used
+        self._noted = noted
         self._refresh_seconds = refresh_seconds
         self._snapshot = snapshot
         self._changes: int | None = None
@@ -67,7 +110,7 @@ class KeyRing:
         self._tried = asyncio.Event()
         instruments.keys.labels("environment").set(len(self.fixed))
 
-    def find(self, digest: str) -> ApiKey | None:
+    def find(self, digest: str) -> K | None:
         """The key, expired or not; None for one that is not known."""
         key = self._keys.get(digest)
         if key is not None and key.prefix is not None:
@@ -92,8 +135,8 @@ class KeyRing:
             yield
             return
         if self._snapshot is not None:
-            self._take(read_snapshot(self._snapshot))
-        async with running(self._run(self._database), "capture-keys"):
+            self._take(self._snapshot.read())
+        async with running(self._run(self._database), f"{self._database.schema}-keys"):
             with suppress(TimeoutError):
                 async with asyncio.timeout(START_SECONDS):
                     await self._tried.wait()
@@ -121,18 +164,18 @@ class KeyRing:
     async def _refresh(self, database: Database) -> None:
         """Reads the keys where there is anything new. The number of changes is read before them: what comes in between is
         seen with the next look."""
-        changes = await storage.key_changes(database)
+        changes = await self._table.changes(database)
         if changes != self._changes or self._read_at is None or _now() - self._read_at > READ_ANYWAY_SECONDS:
-            keys = await storage.live_keys(database, self._clock.now())
+            keys = await self._table.live(database, self._clock.now())
             if self._take(keys) and self._snapshot is not None:
-                await asyncio.to_thread(write_snapshot, self._snapshot, keys)
+                await asyncio.to_thread(self._snapshot.write, keys)
             self._changes = changes
             self._read_at = _now()
         self._looked_at = _now()
         self._instruments.looked.set_to_current_time()
 
-    def _take(self, stored: Iterable[ApiKey]) -> bool:
-        """Holds these, and those of the environment before them. Whether that is any different."""
+    def _take(self, stored: Iterable[K]) -> bool:
+        """Holds these, and those that are given before them. Whether that is any different."""
         keys = {**{key.digest: key for key in stored}, **self.fixed}
         self._instruments.keys.labels("database").set(len(keys) - len(self.fixed))
         changed = keys != self._keys
@@ -144,55 +187,8 @@ class KeyRing:
         self._used_noted_at = _now()
         now = self._clock.now()
         for prefix in used:
-            self._noted.note((prefix, now))
+            self._noted((prefix, now))
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def write_snapshot(path: Path, keys: Iterable[ApiKey]) -> None:
-    """Keeps digests and what belongs to them where only this account can read it. What cannot be written is told."""
-    rows = [
-        {
-            "sender": key.sender,
-            "digest": key.digest,
-            "scopes": sorted(key.scopes),
-            "prefix": key.prefix,
-            "rate_per_second": key.rate_per_second,
-            "expires_at": key.expires_at,
-        }
-        for key in keys
-    ]
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(orjson.dumps(rows))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        log().warning("keys_snapshot_not_written", error_type=type(error).__name__)
-
-
-def read_snapshot(path: Path) -> list[ApiKey]:
-    """The keys that were kept; none where there is no file, or where it cannot be understood."""
-    try:
-        rows: list[dict[str, Any]] = orjson.loads(path.read_bytes())
-        return [
-            ApiKey(
-                row["sender"],
-                row["digest"],
-                frozenset(row["scopes"]),
-                row["prefix"],
-                row["rate_per_second"],
-                None if row["expires_at"] is None else datetime.fromisoformat(row["expires_at"]),
-            )
-            for row in rows
-        ]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log().warning("keys_snapshot_not_read", error_type=type(error).__name__)
-        return []
