@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
-from services.metrics.domain.answers import answer_groups
+from services.metrics.domain.answers import Values, answer_groups
+from services.metrics.domain.calendars import COMPARISONS, calendars_of, compared
 from services.metrics.domain.definitions import BY_ID, DEFINITIONS, Definition
 from services.metrics.domain.entries import DIMENSIONS
-from services.metrics.domain.questions import CUTS, PERIODS, UNIT, Bound, Question
+from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
 from services.metrics.storage import answering, auditing
 from shared.contracts.policy import Policy
+from shared.contracts.policy.calendar import PERIODS
 from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
-PARAMETERS = ("from", "to", "as_of", "horizon_days", "group_by", UNIT, *DIMENSIONS)
+PARAMETERS = ("from", "to", "as_of", "horizon_days", "group_by", "compare", UNIT, *DIMENSIONS)
 
 
 class EventIds(BaseModel):
@@ -54,11 +57,18 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
 
     @routes.get("/kpis/{kpi}", tags=["kpis"], summary="One KPI over a window, cut as you like")
     async def kpi(kpi: str, request: Request) -> JSONAnswer:
-        question = ask(kpi, request.query_params.multi_items(), policy, clock.now())
+        question, before = ask(kpi, request.query_params.multi_items(), policy, clock.now())
         progress = await answering.progress(database)
         zone = policy.unit(_only_unit(question.filters.get(UNIT, ())) or "").zone
-        values = await answering.values_of(database, question, zone, rollups=question.fits_rollups(progress.latest))
-        total, groups = answer_groups(question, values)
+
+        async def answer(question: Question) -> tuple[Values, list[Values]]:
+            rollups = question.fits_rollups(progress.latest)
+            return answer_groups(question, await answering.values_of(database, question, zone, rollups=rollups))
+
+        total, groups = await answer(question)
+        beside: dict[str, Any] = {}
+        if before is not None:
+            beside["comparison"] = comparison(before, total, *(await answer(before)))
         definition = question.definition
         return JSONAnswer(
             {
@@ -73,6 +83,7 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
                 "definition": {name: getattr(definition, name) for name in ("formula", "trap", "counter_kpi")},
                 "total": total,
                 "groups": groups,
+                **beside,
             }
         )
 
@@ -101,8 +112,27 @@ def describe(definition: Definition) -> dict[str, Any]:
     return {name: getattr(definition, name) for name in names}
 
 
-def ask(kpi: str, parameters: Sequence[tuple[str, str]], policy: Policy, now: datetime) -> Question:
-    """A request as a question. Raises `Rejected` naming what there is instead."""
+def comparison(before: Question, total: Values, total_before: Values, groups_before: list[Values]) -> dict[str, Any]:
+    """What was asked of the window that one is compared with, and how far the total moved from there: `absolute` in the
+    KPI's own unit (points for a ratio), `relative` to what it was."""
+    now, then = total.get("value"), total_before.get("value")
+    change = None
+    if now is not None and then is not None and total.get("currency") == total_before.get("currency"):
+        change = {"absolute": now - then, "relative": (now - then) / then if then else None}
+    return {
+        "from": before.start,
+        "to": before.end,
+        "total": total_before,
+        "groups": groups_before,
+        "change": change,
+    }
+
+
+def ask(
+    kpi: str, parameters: Sequence[tuple[str, str]], policy: Policy, now: datetime
+) -> tuple[Question, Question | None]:
+    """A request as a question, and the question that it is to be compared with, where it is. Raises `Rejected` naming what
+    there is instead."""
     definition = BY_ID.get(kpi)
     if definition is None:
         raise Rejected(
@@ -117,7 +147,7 @@ def ask(kpi: str, parameters: Sequence[tuple[str, str]], policy: Policy, now: da
                 fix=f"Use {', '.join(PARAMETERS)}.", extra={"parameters": list(PARAMETERS)},
             )  # fmt: skip
         given.setdefault(name, []).append(value)
-    for name in ("from", "to", "as_of", "horizon_days"):
+    for name in ("from", "to", "as_of", "horizon_days", "compare"):
         if len(given.get(name, ())) > 1:
             raise Rejected("It is given twice.", code="invalid-parameter", field=name, fix="Give it once.")
     filters: dict[str, tuple[str | None, ...]] = {
@@ -126,7 +156,7 @@ def ask(kpi: str, parameters: Sequence[tuple[str, str]], policy: Policy, now: da
     unit = _only_unit(filters.get(UNIT, ()))
     start, end = (_bound(name, given[name][0]) if given.get(name, [""])[0] else None for name in ("from", "to"))
     _in_order(start, end)
-    return Question(
+    question = Question(
         definition,
         as_of=_moment(given["as_of"][0]) if given.get("as_of", [""])[0] else now,
         horizon_days=_horizon(given["horizon_days"][0])
@@ -136,7 +166,49 @@ def ask(kpi: str, parameters: Sequence[tuple[str, str]], policy: Policy, now: da
         end=end,
         group_by=_cuts(given.get("group_by", [])),
         filters=filters,
+        calendars=calendars_of(policy, filters.get(UNIT, ())),
     )
+    how = given.get("compare", [""])[0]
+    return question, _question_before(question, how) if how else None
+
+
+def _question_before(question: Question, how: str) -> Question:
+    """The same of the window that this one is compared with."""
+    named = next((one for one in COMPARISONS if one == how), None)
+    if named is None:
+        raise Rejected(
+            "There is no comparison of this name.", code="invalid-parameter", field="compare",
+            fix=f"Use {' or '.join(COMPARISONS)}.",
+        )  # fmt: skip
+    calendar = question.calendars.only
+    if calendar is None:
+        raise Rejected(
+            "These business units have different calendars.", code="invalid-parameter", field="compare",
+            fix="Ask for one with ?business_unit=.",
+        )  # fmt: skip
+    if question.definition.basis == "snapshot":
+        raise Rejected(
+            "A snapshot has no window to compare.", code="invalid-parameter", field="compare",
+            fix="Ask again with another as_of.",
+        )  # fmt: skip
+    start, end = question.start, question.end
+    if not _is_day(start) or not _is_day(end):
+        raise Rejected(
+            "Only a window of days can be compared.", code="invalid-parameter", field="compare",
+            fix="Give `from` and `to` as dates.",
+        )  # fmt: skip
+    try:
+        start, end = compared(calendar, start, end, named)
+    except (OverflowError, ValueError):
+        raise Rejected(
+            "There is no such window before this one.", code="invalid-parameter", field="compare",
+            fix="Give a later `from`, or a shorter window.",
+        ) from None  # fmt: skip
+    return replace(question, start=start, end=end)
+
+
+def _is_day(bound: Bound) -> TypeGuard[date]:
+    return isinstance(bound, date) and not isinstance(bound, datetime)
 
 
 def _only_unit(units: Sequence[str | None]) -> str | None:

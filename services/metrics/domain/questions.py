@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from services.metrics.domain.calendars import Calendars
 from services.metrics.domain.definitions import Count, Definition, MoneyRatio, MoneyTotal, PerDay, Ratio, Share
 from services.metrics.domain.entries import DIMENSIONS
+from shared.contracts.policy.calendar import PERIODS
 
-PERIODS: tuple[str, ...] = ("day", "week", "month", "quarter", "year")
 UNIT = "business_unit"
 CUTS: tuple[str, ...] = (UNIT, *DIMENSIONS, *PERIODS)
 """Everything an answer can be grouped by."""
@@ -29,6 +30,7 @@ class Question:
     end: Bound = None
     group_by: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    calendars: Calendars = field(default_factory=Calendars)
 
     @property
     def cutoff(self) -> datetime:

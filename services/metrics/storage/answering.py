@@ -119,7 +119,7 @@ async def _from_rollups(database: Database, question: Question) -> list[Cell]:
     grouped = dimension in question.group_by
     if not grouped and dimension:
         conditions = [condition.replace(f"({dimension} =", "(value =") for condition in conditions]
-    cuts = ["value" if name == dimension else cut_sql(name, "day") for name in question.group_by]
+    cuts = ["value" if name == dimension else cut_sql(question, name, "day") for name in question.group_by]
     edge = question.cutoff.date()
     first_day, last_day = edge - timedelta(days=1), edge + timedelta(days=1)
     rows = await database.rows(

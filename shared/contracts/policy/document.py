@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from shared.contracts.conditions import ATTRIBUTE_PREFIX
 from shared.contracts.envelope import Currency, Name
+from shared.contracts.policy.calendar import Calendar
 from shared.contracts.policy.channels import Endpoint, EndpointName
 from shared.contracts.policy.contact import ContactRules
 from shared.contracts.policy.follow_up import FollowUp
@@ -35,6 +36,7 @@ class UnitPolicy(Section):
     time_zone: ZoneName = "UTC"
     country: Country | None = None
     currency: Currency = "EUR"
+    calendar: Calendar = Calendar()
     working_hours: WorkingHours = WorkingHours()
     channels: tuple[Name, ...] = ()
     endpoints: dict[EndpointName, Endpoint] = Field(default_factory=dict)

@@ -38,18 +38,18 @@ POLICY = Policy(
 class Metrics:
     """The service's parts on one database, with a clock the test moves."""
 
-    def __init__(self, url: str, now: datetime = datetime(2027, 1, 1, tzinfo=UTC)) -> None:
+    def __init__(self, url: str, now: datetime = datetime(2027, 1, 1, tzinfo=UTC), policy: Policy = POLICY) -> None:
         self.database = Database(url, schema="metrics", outbox=False)
         self.clock = FakeClock(now)
         self.registry = CollectorRegistry()
-        self.business = BusinessMetrics(self.database, POLICY, self.registry, max_age_seconds=0)
+        self.business = BusinessMetrics(self.database, policy, self.registry, max_age_seconds=0)
         routes = {event: handler for topic in CONSUMES.values() for event, handler in topic.items()}
-        self._handlers = Handlers(POLICY.unit, routes)
+        self._handlers = Handlers(policy.unit, routes)
         self._offsets = itertools.count()
         app = FastAPI()
         app.state.api_token = TOKEN
         problems.install(app)
-        app.include_router(api.router(self.database, POLICY, self.clock))
+        app.include_router(api.router(self.database, policy, self.clock))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://metrics", headers=headers
