@@ -13,6 +13,7 @@ from starlette.responses import Response
 from services.pipeline.api import (
     audit,
     history,
+    hygiene,
     leads,
     matches,
     opportunities,
@@ -36,13 +37,14 @@ from services.pipeline.erasing import Erasing
 from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
 from services.pipeline.imports import HistoryImports
-from services.pipeline.instruments import PipelineInstruments, WebhookInstruments, WorkInstruments
+from services.pipeline.instruments import HygieneInstruments, PipelineInstruments, WebhookInstruments, WorkInstruments
 from services.pipeline.matching.finding import Finding
 from services.pipeline.searching import Searching
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.storage.access_tables import TOKENS
 from services.pipeline.storage.webhooks import RELAYED
 from services.pipeline.stranded import Stranded
+from services.pipeline.tidying import Tidying
 from services.pipeline.timers import Timers
 from services.pipeline.webhooks import Webhooks
 from services.pipeline.workload import Workload
@@ -172,10 +174,14 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     searching = Searching(database, policy, secret)
     hooks = Webhooks(database, secret, settings, WebhookInstruments(registry))
     workload = Workload(database, policy, work_instruments)
+    tidying = Tidying(
+        database, policy, HygieneInstruments(registry), interval_seconds=settings.hygiene_interval_seconds
+    )
 
     async def before_scrape() -> None:
         await workload.refresh()
         await hooks.watching.refresh()
+        await tidying.refresh()
 
     dry_runs = DryRuns(database, policy)
     callers = Callers(
@@ -206,6 +212,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
             hooks.running,
             dry_runs.running,
             callers.kept,
+            tidying.running,
         ],
     )
     app.state.door = Door(callers, database, instruments)
@@ -229,7 +236,20 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         searching,
         hooks.endpoints,
     )
-    everybody = (leads, search, matches, tasks, owners, opportunities, history, policies, audit, webhooks, tokens)
+    everybody = (
+        leads,
+        search,
+        matches,
+        tasks,
+        owners,
+        opportunities,
+        history,
+        hygiene,
+        policies,
+        audit,
+        webhooks,
+        tokens,
+    )
     for router in (part.router for part in everybody):
         app.include_router(router, dependencies=[Depends(guard)])
     app.include_router(people.router, dependencies=[Depends(private_guard)])

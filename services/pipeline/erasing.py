@@ -13,7 +13,7 @@ from uuid import UUID
 from services.pipeline.domain.erasure import Erased, check_reason, forgotten
 from services.pipeline.domain.follow_up import ERASED, Cause, cancelled
 from services.pipeline.domain.refusals import Refused
-from services.pipeline.storage import erasures, loading, matches, saving, tasks
+from services.pipeline.storage import erasures, hygiene, loading, matches, saving, tasks
 from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.identity import Tokens, email_identity, event_id_from, external_identity, phone_identity
@@ -201,6 +201,7 @@ async def apply(tx: Transaction, order: ErasureOrdered, person: Found, fingerpri
     counts["notes_and_proofs"] = await erasures.forget_asides(
         tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh]
     )
+    await hygiene.forget(tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh])
     await matches.forget(tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh])
     waiting = await erasures.waiting_of(tx, names, by.until)
     await erasures.strip_waiting(tx, [stripped(row, fingerprint) for row in waiting])

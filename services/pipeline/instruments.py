@@ -45,6 +45,23 @@ class PipelineInstruments:
             self.denied.labels(code)
 
 
+class HygieneInstruments:
+    """What is to be put in order about leads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.leads = Gauge(
+            "leadflow_pipeline_hygiene_leads",
+            "Leads whose record is to be put in order, by business unit and kind, as the last whole look found them.",
+            ["business_unit", "kind"],
+            registry=registry,
+        )
+        self.looked_at = Gauge(
+            "leadflow_pipeline_hygiene_looked_timestamp_seconds",
+            "When all leads were last looked at; 0 before the first look is over.",
+            registry=registry,
+        )
+
+
 class WorkInstruments:
     """What waits for people."""
 

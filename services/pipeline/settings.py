@@ -36,6 +36,9 @@ class PipelineSettings(ServiceSettings):
     matching_interval_seconds: float = Field(
         1.0, gt=0, description="How often leads that may be one person are looked for."
     )
+    hygiene_interval_seconds: float = Field(
+        21_600.0, gt=0, description="How long after one look at all leads' records began the next one does."
+    )
     waiting_personal_days: float = Field(
         30.0, gt=0, description="How long what waits for its lead still says who it is about."
     )

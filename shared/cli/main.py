@@ -12,6 +12,7 @@ from shared.cli import (
     cluster,
     configuration,
     dead_letters,
+    hygiene,
     importing,
     keys,
     marks,
@@ -67,6 +68,7 @@ app.add_typer(quarantine.app, name="quarantine", rich_help_panel=OPERATE)
 app.command("erase", rich_help_panel=OPERATE)(people.erase)
 app.add_typer(people.app, name="erasures", rich_help_panel=OPERATE)
 app.command("export-person", rich_help_panel=OPERATE)(people.export_person)
+app.add_typer(hygiene.app, name="hygiene", rich_help_panel=USE)
 app.add_typer(policies.app, name="policy", rich_help_panel=OPERATE)
 app.add_typer(marks.app, name="marks", rich_help_panel=USE)
 app.add_typer(matching.app, name="match", rich_help_panel=USE)

@@ -1,6 +1,7 @@
 """Pipeline's tables and every query on them."""
 
 from services.pipeline.storage.access_tables import ApiKeyRow, KeyChangesRow
+from services.pipeline.storage.hygiene_tables import HygieneEntry, HygieneLook
 from services.pipeline.storage.match_tables import MatchKey, MatchQueue, MatchUnit, MergeCandidate
 from services.pipeline.storage.office_tables import OwnerAbsence, OwnerLoad, TaskRow, TeamTrack, WorklistEntry
 from services.pipeline.storage.policy_tables import DryRun
@@ -28,6 +29,8 @@ __all__ = [
     "ErasedName",
     "Erasure",
     "HistoryEntry",
+    "HygieneEntry",
+    "HygieneLook",
     "KeyChangesRow",
     "Lead",
     "LeadIdentity",

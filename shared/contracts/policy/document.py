@@ -13,6 +13,7 @@ from shared.contracts.policy.calendar import Calendar
 from shared.contracts.policy.channels import Endpoint, EndpointName
 from shared.contracts.policy.contact import ContactRules
 from shared.contracts.policy.follow_up import FollowUp
+from shared.contracts.policy.hygiene import Hygiene
 from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
 from shared.contracts.policy.matching import Matching
 from shared.contracts.policy.qualification import Qualification, check_qualification
@@ -52,6 +53,7 @@ class UnitPolicy(Section):
     routing: Routing = Routing()
     follow_up: FollowUp = FollowUp()
     contact: ContactRules = ContactRules()
+    hygiene: Hygiene = Hygiene()
     archive_reasons: tuple[Name, ...] = ("other",)
     recycle_days: dict[Name, Annotated[int, Field(ge=1, le=3650)]] = Field(default_factory=dict)
     loss_reasons: tuple[Name, ...] = ("other",)
