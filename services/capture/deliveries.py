@@ -65,10 +65,11 @@ class Deliveries:
         reason: Reason = "invalid" if error.status == 422 else "unreadable"
         if address.verification != "open" and error.status == 400:
             error.status = 422
-        if address.verification != "open" and delivery.body.strip():
+        kept = self._without_secret(address, delivery.body)
+        if address.verification != "open" and kept.strip():
             way = {"unit": address.unit, "endpoint": address.name, "headers": _kept(delivery.headers)}
             whole = Whole(address.name, address.unit, address.endpoint.channel, now, way, key)
-            error = self._quarantine.keep_whole(whole, self._without_secret(address, delivery.body), error, reason)
+            error = self._quarantine.keep_whole(whole, kept, error, reason)
         self._counts.failed(now, address.name, "lead", error)
         return error
 
@@ -137,12 +138,12 @@ class Deliveries:
             return False
 
     def _without_secret(self, address: Address, body: bytes) -> bytes:
-        """The body without what proved it, where that stands in it."""
-        if (name := address.adapter.proof_field) is None or not self._is_json(body):
+        """The body without what proved it, where that stands in it: nothing of a body that it cannot be taken out of."""
+        if (name := address.adapter.proof_field) is None:
             return body
-        content = self._parse(body)
-        if not isinstance(content, dict) or name not in content:
-            return body
+        content = self._parse(body) if self._is_json(body) else None
+        if not isinstance(content, dict):
+            return b""
         return encoded({other: value for other, value in content.items() if other != name}) or b""
 
 

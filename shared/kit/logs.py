@@ -65,7 +65,8 @@ ALLOWED_FIELDS = frozenset(
 LIBRARY_EVERY_SECONDS = 10.0
 """How often one place in a library may say something: a client without a broker says the same sixty times a second."""
 
-SPEAKING_LIBRARIES = ("aiokafka", "uvicorn", "alembic", "asyncio")
+SPEAKING_LIBRARIES = ("aiokafka", "uvicorn", "alembic")
+"""Libraries whose text says nothing of what they carry. `asyncio` is none: it quotes the error that a task ended in."""
 
 
 def _only_known_fields(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

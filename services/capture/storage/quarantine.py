@@ -127,6 +127,9 @@ async def add_quarantined(tx: Transaction, entries: Sequence[Quarantined]) -> No
 
 
 EMPTIED = "payload = NULL, mended = NULL, key = NULL, identities = '{}'"
+UNNOTED = "UPDATE capture.quarantine_actions SET note = NULL WHERE entry_id IN {} AND note IS NOT NULL"
+"""Notes may say whom an entry is about; without the entry's identities nobody would find them."""
+
 SHOWN = (
     "id, received_at, last_received_at, times, sender, business_unit, channel, kind, reason, faults, size_bytes, whole, "
     "key, mended IS NOT NULL AS is_mended, status, settled_at, event_id"
@@ -187,7 +190,7 @@ async def mend_entry(
 
 
 async def settle_entry(tx: Transaction, entry_id: UUID, status: str, event_id: UUID | None) -> None:
-    """Ends an entry. What was released is an event now and not kept twice."""
+    """Ends an entry. What was released is an event now and not kept twice, nor is what was noted of it."""
     emptied = f", {EMPTIED}" if status == "released" else ""
     await tx.execute(
         f"""
@@ -195,6 +198,8 @@ async def settle_entry(tx: Transaction, entry_id: UUID, status: str, event_id: U
         WHERE id = :id""",
         {"id": entry_id, "status": status, "now": tx.now, "event_id": event_id},
     )
+    if emptied:
+        await tx.execute(UNNOTED.format("(:id)"), {"id": entry_id})
 
 
 async def add_action(
@@ -221,14 +226,17 @@ async def expire_quarantined(tx: Transaction, keep: timedelta, limit: int) -> in
     """Empties entries that were kept long enough, oldest first; an open one is not to be mended any more."""
     rows = await tx.rows(
         f"""
-        UPDATE capture.quarantine SET {EMPTIED},
-            status = CASE WHEN status = 'open' THEN 'expired' ELSE status END,
-            settled_at = coalesce(settled_at, :now)
-        WHERE id IN (
-            SELECT id FROM capture.quarantine WHERE payload IS NOT NULL AND received_at < :before
-            ORDER BY received_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
-        )
-        RETURNING id""",
+        WITH emptied AS (
+            UPDATE capture.quarantine SET {EMPTIED},
+                status = CASE WHEN status = 'open' THEN 'expired' ELSE status END,
+                settled_at = coalesce(settled_at, :now)
+            WHERE id IN (
+                SELECT id FROM capture.quarantine WHERE payload IS NOT NULL AND received_at < :before
+                ORDER BY received_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+            )
+            RETURNING id
+        ), actions AS ({UNNOTED.format("(SELECT id FROM emptied)")})
+        SELECT id FROM emptied""",
         now=tx.now,
         before=tx.now - keep,
         limit=limit,
@@ -283,9 +291,7 @@ async def _erase(tx: Transaction, which: str, **parameters: Any) -> int:
                 status = CASE WHEN status = 'open' THEN 'erased' ELSE status END,
                 settled_at = coalesce(settled_at, :now)
             WHERE {which} RETURNING id
-        ), actions AS (
-            UPDATE capture.quarantine_actions SET note = NULL WHERE entry_id IN (SELECT id FROM emptied)
-        )
+        ), actions AS ({UNNOTED.format("(SELECT id FROM emptied)")})
         SELECT id FROM emptied""",
         now=tx.now,
         **parameters,

@@ -25,7 +25,7 @@ from tests.unit.capture.fakes import FakeLog, a_client, lead, the_app
 async def test_what_was_kept_long_enough_is_emptied_and_later_forgotten(door: Door) -> None:
     old = await door.refused(BROKEN)
     dropped = await door.refused({**BROKEN, "name": [1]})
-    await door.do(dropped, "drop")
+    await door.do(dropped, "drop", {"note": "Lovelace called"})
     door.clock.advance(timedelta(days=20))
     young = await door.refused(BROKEN)
     keeping, registry = a_keeping(door)
@@ -37,6 +37,7 @@ async def test_what_was_kept_long_enough_is_emptied_and_later_forgotten(door: Do
     assert {one: entry["status"] for one, entry in shown.items()} == {old: "expired", dropped: "dropped", young: "open"}
     assert [shown[one]["payload"] for one in (old, dropped)] == [None, None]
     assert shown[young]["payload"] is not None
+    assert [(one["action"], one["note"]) for one in shown[dropped]["actions"]] == [("dropped", None)]
     assert door.rows("SELECT count(*) FROM capture.quarantine WHERE identities <> '{}'") == [(1,)]
     assert registry.get_sample_value("leadflow_capture_quarantine_open_entries", {"reason": "invalid"}) == 1
     door.clock.advance(REMEMBERED)
@@ -79,13 +80,14 @@ async def test_an_entry_that_is_dropped_while_it_is_released_is_released(door: D
         return door.log.calls > calls
 
     await eventually(is_under_way)
-    await door.do(entry, "drop")
+    await door.do(entry, "drop", {"note": "Lovelace called"})
     door.log.gate.set()
     released = await releasing
     shown = await door.ask(f"/{entry}")
     assert (released["status"], shown["status"], shown["event_id"]) == ("released", "released", released["event_id"])
     assert len(door.log.records) == 1
     assert [one["action"] for one in shown["actions"]] == ["mended", "dropped", "released"]
+    assert [one["note"] for one in shown["actions"]] == [None] * 3, "nobody finds them once the identities are gone"
 
 
 async def test_whoever_is_erased_is_emptied_wherever_an_entry_stands_and_nobody_else(door: Door) -> None:

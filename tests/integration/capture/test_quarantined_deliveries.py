@@ -134,6 +134,17 @@ async def test_the_key_that_proves_google_is_not_kept(door: Door) -> None:
     assert door.rows("SELECT count(*) FROM capture.quarantine WHERE payload LIKE %s", f"%{SECRET}%".encode()) == [(0,)]
 
 
+@pytest.mark.parametrize("broken", ['"x": NaN', '"x": 1e999', '"x": "\\ud800"', '"x": 7', '"x": [}'])
+async def test_a_key_that_cannot_be_taken_out_is_not_kept_either(door: Door, broken: str) -> None:
+    body = f'{{"google_key": "{SECRET}", {broken}}}'.encode()
+    answer = await deliver(door.client, "google_ads", body, {})
+    if "quarantine_id" in answer.json():
+        await door.written(answer.json()["quarantine_id"])
+    else:
+        assert answer.status_code == 401
+    assert door.rows("SELECT count(*) FROM capture.quarantine WHERE payload LIKE %s", f"%{SECRET}%".encode()) == [(0,)]
+
+
 async def test_a_delivery_that_is_mended_is_released_with_its_senders_own_id_and_time(door: Door) -> None:
     body = json.dumps([{"type": "lead"}]).encode()
     answer = await deliver(door.client, "standard_webhooks", body, signing.standard_webhooks(body, SECRET))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import json
 import logging
@@ -70,3 +72,16 @@ def test_only_libraries_that_never_print_what_they_carry_are_quoted(printed: io.
     said("aiokafka.consumer", 1, 1_000.0)
     said("somebody", 1, 1_000.0, "ada@example.com")
     assert [line.get("text") for line in lines(printed)] == ["cannot connect", None]
+
+
+async def test_an_error_that_nobody_waited_for_is_told_without_what_it_says(printed: io.StringIO) -> None:
+    async def fail() -> None:
+        raise ValueError("no address: ada@example.com")
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    (line,) = lines(printed)
+    assert (line["logger"], line["error_type"]) == ("asyncio", "ValueError")
+    assert "ada@example.com" not in printed.getvalue()

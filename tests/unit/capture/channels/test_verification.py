@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.capture.api.bodies import parse
 from services.capture.domain.channels import VERIFICATIONS, Delivery, Forged, Verified
 from shared.contracts.policy import VerificationName
+from shared.kit.errors import Rejected
 from tests.unit.capture.channels import signing
 from tests.unit.capture.channels.signing import AT, Sign
 from tests.unit.capture.channels.support import an_endpoint
@@ -130,6 +132,14 @@ def test_googles_key_is_one_of_the_live_ones(place: int) -> None:
 )
 def test_another_key_of_google_is_forged(body: bytes) -> None:
     assert isinstance(verified("google", body, {}), Forged)
+
+
+@pytest.mark.parametrize("broken", [b"NaN", b"-Infinity", b"1e999", b"9" * 5_000, b"[", b"'x'"])
+def test_googles_key_in_what_is_no_json_proves_nothing(broken: bytes) -> None:
+    body = signing.google_body(SECRETS[0])[:-1] + b', "x": ' + broken + b"}"
+    with pytest.raises(Rejected):
+        parse(body)
+    assert isinstance(verified("google", body, {}), Forged), "it would be kept with its key"
 
 
 @given(st.text(max_size=40))
