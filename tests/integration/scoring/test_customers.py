@@ -111,6 +111,18 @@ async def test_one_that_is_taken_over_or_taken_back_is_told_of_the_next_time(sco
     assert (await scoring.audit()).differences == []
 
 
+async def test_with_too_little_to_learn_it_from_an_explanation_says_so_and_the_other_speaks(
+    scoring: Scoring, client: httpx.AsyncClient
+) -> None:
+    await learned_of_opportunities(scoring, "opportunity-1")
+    few: dict[str, Any] = {"result": "too_little", "words": "too few", "numbers": {}}
+    await do(scoring, lambda tx: storage.note_training(tx, CUSTOMER, EVERY_UNIT, **few))
+    [event] = await scoring.take(captured())
+    assert (event.model_version, event.without_model, event.customer) == ("opportunity-1", None, None)
+    shown = (await client.get(f"/v1/scores/{an_id('lead')}/explanation")).json()
+    assert (shown["without_model"], shown["without_customer"]) == (None, "too_little_data")
+
+
 @pytest.mark.logs_errors
 async def test_one_that_cannot_be_used_is_silent_beside_one_that_can(
     scoring: Scoring, client: httpx.AsyncClient
