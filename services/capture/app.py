@@ -13,7 +13,7 @@ from services.capture.api.admission import Keys
 from services.capture.api.bodies import parse
 from services.capture.api.channels import ChannelDoor, channels_router
 from services.capture.api.channels_schema import add_channels
-from services.capture.api.deliveries import read_drafts
+from services.capture.api.deliveries import long_deliveries, read_drafts
 from services.capture.api.keys import keys_router
 from services.capture.api.people import people_router
 from services.capture.api.quarantine import quarantine_router
@@ -164,7 +164,7 @@ def create_app(
         documents=lambda document: add_channels(document, addresses),
     )
     long = (settings.upload_max_bytes + 2 * 1024 * 1024, settings.upload_seconds + 5.0)
-    app.state.long_bodies = {PATH: long, PREVIEW_PATH: long}
+    app.state.long_bodies = {PATH: long, PREVIEW_PATH: long, **long_deliveries(addresses, settings)}
     app.add_middleware(ShortWay, door=door)
     return app
 

@@ -14,7 +14,8 @@ from services.capture.domain.channels import Address, Addresses, Delivery, Draft
 from services.capture.domain.faults import listed
 from services.capture.door_counts import DoorCounts
 from services.capture.handlers import Caller, Intake, submitted
-from services.capture.quarantine import Quarantine, Sent, Whole, encoded, faults_of
+from services.capture.proofs import without_proof
+from services.capture.quarantine import Quarantine, Sent, Whole, faults_of
 from shared.kit.clock import Clock
 from shared.kit.errors import LeadflowError, Rejected
 
@@ -65,11 +66,10 @@ class Deliveries:
         reason: Reason = "invalid" if error.status == 422 else "unreadable"
         if address.verification != "open" and error.status == 400:
             error.status = 422
-        kept = self._without_secret(address, delivery.body)
-        if address.verification != "open" and kept.strip():
+        if address.verification != "open" and (body := self._without_secret(address, delivery.body)).strip():
             way = {"unit": address.unit, "endpoint": address.name, "headers": _kept(delivery.headers)}
             whole = Whole(address.name, address.unit, address.endpoint.channel, now, way, key)
-            error = self._quarantine.keep_whole(whole, kept, error, reason)
+            error = self._quarantine.keep_whole(whole, body, error, reason)
         self._counts.failed(now, address.name, "lead", error)
         return error
 
@@ -138,13 +138,9 @@ class Deliveries:
             return False
 
     def _without_secret(self, address: Address, body: bytes) -> bytes:
-        """The body without what proved it, where that stands in it: nothing of a body that it cannot be taken out of."""
-        if (name := address.adapter.proof_field) is None:
-            return body
-        content = self._parse(body) if self._is_json(body) else None
-        if not isinstance(content, dict):
-            return b""
-        return encoded({other: value for other, value in content.items() if other != name}) or b""
+        """The body without what proves its sender, where that stands in it."""
+        name = address.adapter.proof_field
+        return body if name is None else without_proof(body, name, self._parse)
 
 
 def summary(answers: Sequence[Answer]) -> Answer:

@@ -13,10 +13,11 @@ from services.capture.api.bodies import Head, feed_body, parse, read_body, refus
 from services.capture.api.parts import FormReader, parse_form
 from services.capture.api.tables import parse_table
 from services.capture.domain import Refused
-from services.capture.domain.channels import Address, Content, Delivery, Draft, Ignored, addressed
+from services.capture.domain.channels import Address, Addresses, Content, Delivery, Draft, Ignored, addressed
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.keys import ApiKey
 from services.capture.settings import CaptureSettings
+from shared.kit.connections import MAX_BODY_BYTES, BoundedProtocol
 from shared.kit.errors import Rejected
 
 Verify = Callable[[Address, Delivery, Mapping[bytes, bytes]], ApiKey | None]
@@ -55,6 +56,17 @@ async def receive(
     body = await read_body(request, headers, claim, limit=limit, timeout_seconds=seconds)
     delivery = bare(request, body)
     return delivery, verify(address, delivery, headers)
+
+
+def long_deliveries(addresses: Addresses, settings: CaptureSettings) -> dict[str, tuple[int, float]]:
+    """Paths whose bodies may be larger than the server lets arrive elsewhere: so many bytes, and within so many seconds. As
+    elsewhere, who goes on sending after an answer of 413 has room to take it."""
+    most = (settings.max_email_bytes + MAX_BODY_BYTES, BoundedProtocol.body_seconds)
+    return {
+        f"/v1/channels/{address.unit}/{address.name}": most
+        for address in addresses
+        if address.adapter.head_bytes is not None
+    }
 
 
 def read_drafts(address: Address, delivery: Delivery, *, key: str | None, limit: int) -> list[Draft] | Ignored:

@@ -20,16 +20,36 @@ def parse_table(body: bytes) -> list[dict[str, str]]:
     if not header.strip():
         raise _no_table("it has no line of column names")
     delimiter = max(DELIMITERS, key=header.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        names = _names(next(reader))
+        return [
+            {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
+            for cells in reader
+            if any(cell.strip() for cell in cells) and _fits(cells, names, reader.line_num)
+        ]
     except csv.Error as error:
         raise _no_table(str(error)) from None
-    names = [name.strip() for name in lines[0]]
-    rows = [
-        {name: cell.strip() for name, cell in zip(names, line, strict=False) if name and cell.strip()}
-        for line in lines[1:]
-    ]
-    return [row for row in rows if row]
+
+
+def _names(header: list[str]) -> list[str]:
+    names = [name.strip() for name in header]
+    while names and not names[-1]:
+        names.pop()
+    if "" in names:
+        raise _no_table(f"column {names.index('') + 1} has no name")
+    if len(set(names)) < len(names):
+        place = next(place for place, name in enumerate(names) if name in names[:place])
+        raise _no_table(f"columns {names.index(names[place]) + 1} and {place + 1} have the same name")
+    return names
+
+
+def _fits(cells: list[str], names: list[str], line: int) -> bool:
+    """Whether each cell stands under its own name: in a row of another width they may have moved, and nobody sees it."""
+    if len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :]):
+        why = f"line {line} has {len(cells)} cells, the first line names {len(names)}"
+        raise _no_table(f"{why}; a cell with a delimiter or a line break in it needs quotation marks")
+    return True
 
 
 def _no_table(why: str) -> Rejected:

@@ -145,6 +145,13 @@ async def test_a_key_that_cannot_be_taken_out_is_not_kept_either(door: Door, bro
     assert door.rows("SELECT count(*) FROM capture.quarantine WHERE payload LIKE %s", f"%{SECRET}%".encode()) == [(0,)]
 
 
+async def test_what_a_relay_brings_is_kept_without_googles_key_also_where_it_breaks(door: Door) -> None:
+    answer = await deliver(door.client, "google_ads", f'{{"google_key": "{SECRET}", "lead_id": "1'.encode(), KEY)
+    entry_id = problem(answer, 422, "not-json")["quarantine_id"]
+    await door.written(entry_id)
+    assert (await door.ask(f"/{entry_id}", reveal=True))["payload"] == '{ "lead_id": "1'
+
+
 async def test_a_delivery_that_is_mended_is_released_with_its_senders_own_id_and_time(door: Door) -> None:
     body = json.dumps([{"type": "lead"}]).encode()
     answer = await deliver(door.client, "standard_webhooks", body, signing.standard_webhooks(body, SECRET))

@@ -17,7 +17,7 @@ SUBMISSION = "leadflow_submission"
 """The script's own field: one id a submission, so that a double click is one lead."""
 
 _NOT_FOR_VISITORS = frozenset(
-    {"historical", "lead_id", "occurred_at", "record_id", "retracts", "retracts_event_id", "test"}
+    {"channel", "historical", "lead_id", "occurred_at", "record_id", "retracts", "retracts_event_id", "test"}
 )
 """What is for senders to say, not for whoever fills a form."""
 

@@ -6,18 +6,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from services.capture.api.deliveries import long_deliveries
+from services.capture.domain.channels import Addresses
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.policy import Policy
+from shared.kit.connections import MAX_BODY_BYTES
 from tests.unit.capture.channels.support import SECRETS, a_door
 from tests.unit.capture.channels.test_calls import CALLBACK, ENDED, MISSED, STARTED, sign
 from tests.unit.capture.channels.test_check_ins import CAME
 from tests.unit.capture.channels.test_emails import BOUNCE, mail
-from tests.unit.capture.fakes import PLAIN_KEY, FakeLog, problem
+from tests.unit.capture.fakes import PLAIN_KEY, FakeLog, problem, the_settings
 
+MAIL = {"adapter": "email", "channel": "email"}
 ENDPOINTS: dict[str, dict[str, Any]] = {
     "exchange": {"adapter": "call", "channel": "phone"},
     "twilio": {"adapter": "twilio_call", "channel": "phone", "secret": "SENDER"},
     "chat": {"adapter": "chat", "channel": "chat"},
-    "mail": {"adapter": "email", "channel": "email"},
+    "mail": MAIL,
     "fair": {"adapter": "check_in", "channel": "event", "constants": {"source": "fair"}},
 }
 KEY = {"X-API-Key": PLAIN_KEY}
@@ -81,6 +86,14 @@ async def test_a_message_with_a_large_file_is_read_and_the_file_read_past(tmp_pa
     assert (event.personal.email, event.channel) == ("ada@example.com", "email")
     assert event.personal.message is not None
     assert event.personal.message.startswith("A quote for 40 people")
+
+
+def test_the_server_lets_a_message_arrive_that_is_as_large_as_settings_allow() -> None:
+    most = 256 * 1024 * 1024
+    policy = Policy.model_validate({"version": "1", "defaults": {"channels": ["email"], "endpoints": {"mail": MAIL}}})
+    taken = long_deliveries(Addresses(policy), the_settings(max_email_bytes=most))
+    assert list(taken) == ["/v1/channels/default/mail"]
+    assert taken["/v1/channels/default/mail"][0] > most > MAX_BODY_BYTES
 
 
 async def test_what_there_is_nothing_to_take_of_is_told_and_counted(tmp_path: Path, log: FakeLog) -> None:

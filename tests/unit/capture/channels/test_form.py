@@ -59,7 +59,7 @@ def test_a_file_is_named_and_flagged() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["historical", "lead_id", "occurred_at", "record_id", "retracts", "retracts_event_id", "test"]
+    "name", ["channel", "historical", "lead_id", "occurred_at", "record_id", "retracts", "retracts_event_id", "test"]
 )
 def test_what_only_senders_may_say_a_visitor_says_in_vain(name: str) -> None:
     assert submitted((name, "x")).body == {f"attributes.{name}": "x"}
