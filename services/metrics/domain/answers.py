@@ -19,8 +19,10 @@ from services.metrics.domain.definitions import (
     PerDay,
     Ranking,
     Ratio,
+    Reach,
     Share,
     TimeToEvent,
+    Velocity,
 )
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.questions import Question
@@ -116,6 +118,16 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             return _money(cells, measure, mean=True)
         case Duration(_):
             return _duration(cells)
+        case Reach(began, reached):
+            contacted = count[reached]
+            return {
+                **_duration([cell for cell in cells if cell.measure == reached]),
+                "numerator": contacted,
+                "denominator": count[began],
+                "never_contacted": count[began] - contacted,
+            }
+        case Velocity(opened, won, lost):
+            return _velocity(cells, count[opened], won, lost)
         case Incidence() | TimeToEvent() | Ranking():
             raise TypeError("curves and rankings are not made from cells")
 
@@ -184,6 +196,21 @@ def _money_ratio(cells: list[Cell], numerator: Measure, denominator: tuple[Measu
         each[currency] = _plain(float(above / below) if below else None, float(above), float(below), n)
     without = sum(cell.n for cell in own if not cell.currency)
     return _one_or_each(each, sum(cell.n for cell in own), without, _plain(None, 0, 0, 0))
+
+
+def _velocity(cells: list[Cell], opened: int, won: Measure, lost: Measure) -> Values:
+    """Each currency's part, since they are never added: what one deal is worth in it is of all deals with an amount."""
+    wins = [cell for cell in cells if cell.measure == won]
+    decided = sum(cell.n for cell in cells if cell.measure in (won, lost))
+    durations = sum(cell.durations for cell in wins)
+    seconds = sum((cell.mean_seconds or 0.0) * cell.durations for cell in wins)
+    days = seconds / durations / DAY_SECONDS if durations else None
+    n, valued = sum(cell.n for cell in wins), sum(cell.n for cell in wins if cell.currency)
+    each: dict[str, Values] = {}
+    for currency, found in _per_currency(wins).items():
+        money = opened * n / decided * float(sum((cell.amount for cell in found), Decimal(0))) / valued
+        each[currency] = _plain(money / days if days else None, money, days, n)
+    return _one_or_each(each, n, n - valued, _plain(None, 0, days, 0))
 
 
 def _duration(cells: list[Cell]) -> Values:

@@ -14,6 +14,7 @@ from uuid import UUID
 from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed
 from services.metrics.domain.facts import CAPTURES, Counted, Fact, counted
 from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
+from services.metrics.domain.responses import PROMISES, Attempt, Responses, attempt_key
 from shared.contracts.marks import Mark
 
 LEAD_SCOPE = "lead"
@@ -82,6 +83,7 @@ class _Lead:
         self.converted: Opportunity | None = None
         self.failed: Moment | None = None
         self.opportunities: dict[str, Opportunity] = {}
+        self.responses = Responses()
         self.changed: set[str] = set()
         self.told: list[Fact] = []
 
@@ -123,9 +125,15 @@ class _Lead:
         if LEAD_SCOPE in self.changed:
             self.ledger.settle(LEAD_SCOPE, at, self._lead_snapshot(at))
             self.changed.discard(LEAD_SCOPE)
-        for opportunity_id in () if self.mark else self.changed:
-            snapshot = self._opportunity_snapshot(at, self.opportunities[opportunity_id.removeprefix("opportunity:")])
-            self.ledger.settle(opportunity_id, at, snapshot)
+        for scope in () if self.mark else self.changed:
+            attempt = self.responses.attempts.get(scope)
+            self.ledger.settle(
+                scope,
+                at,
+                self._opportunity_snapshot(at, self.opportunities[scope.removeprefix("opportunity:")])
+                if attempt is None
+                else [self._attempt(at, attempt)],
+            )
         self.changed.clear()
 
     def _observe(self, fact: Fact) -> None:
@@ -136,7 +144,7 @@ class _Lead:
                     data.get("channel") or None, data.get("source") or None, data.get("campaign") or None
                 )
                 if self.created is not None:
-                    self.changed.update((LEAD_SCOPE, *map(_scope, self.opportunities)))
+                    self.changed.update((LEAD_SCOPE, *map(_scope, self.opportunities), *self.responses.attempts))
             if self.touched_at is None and not data.get("implied"):
                 self.touched_at = fact.occurred_at
             if data.get("product"):
@@ -162,6 +170,8 @@ class _Lead:
             self.archived = Moment(fact.occurred_at, self.held, fact.data.get("reason") or None)
         elif fact.event in OPPORTUNITY_EVENTS:
             self._deal(fact)
+        elif fact.event in PROMISES and self.responses.apply(fact, self.held):
+            self.changed.update({attempt_key(fact)} & self.responses.attempts.keys())
         else:
             return
         self.changed.add(LEAD_SCOPE)
@@ -190,11 +200,17 @@ class _Lead:
         win = self._first_win()
 
         def entry(
-            measure: Measure, at: datetime, dims: Dims, *, reason: str | None = None, since: datetime | None = None
+            measure: Measure,
+            at: datetime,
+            dims: Dims,
+            *,
+            of: str = "",
+            reason: str | None = None,
+            since: datetime | None = None,
         ) -> Entry:
             seconds, negative = elapsed(since, at) if since else (None, False)
             return Entry(
-                measure, measure, self.business_unit, at, created, dims, None, reason, seconds, negative, None, None,
+                measure, f"{measure}:{of}" if of else measure, self.business_unit, at, created, dims, None, reason, seconds, negative, None, None,
                 self.root_id, now,
             )  # fmt: skip
 
@@ -219,12 +235,24 @@ class _Lead:
             touched = min(self.touched_at, created) if self.touched_at else created
             yield entry(Measure.LEAD_CUSTOMER, win.closed_at, self._dims(win.held), since=touched)
             yield entry(Measure.COHORT_CUSTOMER, win.closed_at, born, since=created)
+        if first := self.responses.first:
+            yield entry(Measure.COHORT_CONTACTED, first.at, born, since=created)
+        for answer in self.responses.answers:
+            measure = Measure.RESPONSE_MET if answer.outcome == "met" else Measure.RESPONSE_BREACHED
+            yield entry(measure, answer.at, self._dims(answer.held), of=answer.task)
         deals = self.opportunities.values()
         if win is None and (self.archived or (deals and all(deal.status == "lost" for deal in deals))):
             self.failed = self.failed or Moment(now, self.held)
             yield entry(Measure.FAILED_BEFORE_CUSTOMER, self.failed.at, born, since=created)
         else:
             self.failed = None
+
+    def _attempt(self, now: datetime, one: Attempt) -> Entry:
+        """An attempt to reach the lead; what kind of one stands where reasons do."""
+        return Entry(
+            Measure.CONTACT_ATTEMPTED, f"{Measure.CONTACT_ATTEMPTED}:{one.key}", self.business_unit, one.at, one.at,
+            self._dims(one.held), None, one.kind, None, False, None, None, self.root_id, now,
+        )  # fmt: skip
 
     def _opportunity_snapshot(self, now: datetime, deal: Opportunity) -> Iterator[Entry]:
         def entry(
@@ -248,12 +276,8 @@ class _Lead:
             )  # fmt: skip
 
         first = next(iter(deal.visits.values()), None)
-        yield entry(
-            Measure.OPPORTUNITY_OPENED,
-            deal.opened_at,
-            deal.opened,
-            stage=first.stage if first and first.at == deal.opened_at else None,
-        )
+        opened_in = first.stage if first and first.at == deal.opened_at else None
+        yield entry(Measure.OPPORTUNITY_OPENED, deal.opened_at, deal.opened, stage=opened_in)
         if deal.status == "open":
             at = deal.stage_since or deal.opened_at
             yield entry(Measure.OPPORTUNITY_OPEN, at, deal.held, money=(deal.amount, deal.currency))
@@ -261,6 +285,8 @@ class _Lead:
             measure = Measure.OPPORTUNITY_WON if deal.status == "won" else Measure.OPPORTUNITY_LOST
             money = (deal.close_amount, deal.close_currency)
             yield entry(measure, deal.closed_at, deal.held, reason=deal.reason, since=deal.opened_at, money=money)
+            cohort = Measure.COHORT_WON if deal.status == "won" else Measure.COHORT_LOST
+            yield entry(cohort, deal.closed_at, deal.opened, stage=opened_in, since=deal.opened_at)
         for number, visit in enumerate(deal.visits.values()):
             visited = partial(entry, held=visit.held, number=number, cohort_at=visit.at, stage=visit.stage)
             yield visited(Measure.STAGE_ENTERED, visit.at)

@@ -11,7 +11,9 @@ from typing import Literal
 from services.metrics.domain.entries import Measure
 
 Basis = Literal["period", "cohort", "snapshot"]
-Unit = Literal["leads", "opportunities", "leads per day", "ratio", "seconds", "currency"]
+Unit = Literal[
+    "leads", "opportunities", "attempts", "leads per day", "ratio", "seconds", "currency", "currency per day"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,23 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How long it took for those of a cohort that something happened to, with how many it never happened to."""
+
+    began: Measure
+    reached: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Velocity:
+    """Money a day that a pipeline brings: how many open × the share won × what one is worth ÷ how long it takes."""
+
+    opened: Measure
+    won: Measure
+    lost: Measure
+
+
+@dataclass(frozen=True, slots=True)
 class Incidence:
     """The share of a cohort that reached an outcome within the horizon, with a competing one in its way."""
 
@@ -103,7 +122,19 @@ class Ranking:
 
 
 Form = (
-    Count | PerDay | Ratio | Share | MoneyRatio | MoneyTotal | MoneyMean | Duration | Incidence | TimeToEvent | Ranking
+    Count
+    | PerDay
+    | Ratio
+    | Share
+    | MoneyRatio
+    | MoneyTotal
+    | MoneyMean
+    | Duration
+    | Reach
+    | Velocity
+    | Incidence
+    | TimeToEvent
+    | Ranking
 )
 
 
@@ -132,8 +163,10 @@ class Definition:
                 return tuple(dict.fromkeys((began, reached, *decided)))
             case Incidence(began, reached, competing) | TimeToEvent(began, reached, competing):
                 return (began, reached, competing)
-            case Ranking(began, reached):
+            case Ranking(began, reached) | Reach(began, reached):
                 return (began, reached)
+            case Velocity(opened, won, lost):
+                return (opened, won, lost)
 
 
 M = Measure
@@ -214,6 +247,28 @@ DEFINITIONS: tuple[Definition, ...] = (
         "not the product of the rates of the steps", "average_deal_value",
     ),
     Definition(
+        "lead_to_customer_incidence", "ratio", "cohort",
+        Incidence(M.LEAD_CREATED, M.COHORT_CUSTOMER, M.FAILED_BEFORE_CUSTOMER),
+        "cumulative incidence of the first win at the horizon (Aalen–Johansen): archived, or every opportunity lost, competes",
+        "a horizon shorter than the sales cycle shows nobody", "average_deal_value",
+    ),
+    Definition(
+        "speed_to_lead", "seconds", "cohort", Reach(M.LEAD_CREATED, M.COHORT_CONTACTED),
+        "first outbound attempt by a human − created, of leads created in the window; never_contacted counts the others",
+        "an automatic reply is no contact; the median is of those contacted so far", "sla_attainment",
+    ),
+    Definition(
+        "sla_attainment", "ratio", "period",
+        Ratio(M.RESPONSE_MET, (M.RESPONSE_MET, M.RESPONSE_BREACHED), proportion=True),
+        "first responses given in time ÷ (in time + not in time), by when they were given or due",
+        "an answer after its time is a breach at its time; one that was called off is neither", "speed_to_lead",
+    ),
+    Definition(
+        "activities", "attempts", "period", Count(M.CONTACT_ATTEMPTED),
+        "outbound attempts to reach leads, by people and by machines; group by reason for their kind, by owner for who",
+        "busy is not effective", "lead_to_opportunity_cohort",
+    ),
+    Definition(
         "opportunities_opened", "opportunities", "period", Count(M.OPPORTUNITY_OPENED),
         "opportunities opened in the window",
         "an opportunity opens at its first fact, whatever that says", "win_rate_count",
@@ -231,6 +286,12 @@ DEFINITIONS: tuple[Definition, ...] = (
         "opportunities_open", "opportunities", "snapshot", Count(M.OPPORTUNITY_OPEN),
         "opportunities neither won nor lost at as_of; group by stage. from and to are not used",
         "a state, not a flow", "time_in_stage",
+    ),
+    Definition(
+        "opportunity_to_won_cohort", "ratio", "cohort",
+        Share(M.OPPORTUNITY_OPENED, M.COHORT_WON, (M.COHORT_WON, M.COHORT_LOST)),
+        "of opportunities opened in the window, the share won by as_of",
+        "young cohorts look bad: read the maturity", "average_deal_value",
     ),
     Definition(
         "win_rate_count", "ratio", "period",
@@ -272,6 +333,12 @@ DEFINITIONS: tuple[Definition, ...] = (
     Definition(
         "sales_volume", "currency", "period", MoneyTotal(M.OPPORTUNITY_WON),
         "Σ value of opportunities won in the window", "revenue is not margin", "opportunities_won",
+    ),
+    Definition(
+        "sales_velocity", "currency per day", "period", Velocity(M.OPPORTUNITY_OPENED, M.OPPORTUNITY_WON, M.OPPORTUNITY_LOST),
+        "opportunities opened × won ÷ (won + lost) × Σ won value ÷ won with an amount ÷ mean days from opened to won, all four "
+        "of the window",
+        "four means of one window; a mean of such ratios is another number", "win_rate_count",
     ),
     Definition(
         "average_deal_value", "currency", "period", MoneyMean(M.OPPORTUNITY_WON),

@@ -22,6 +22,7 @@ class Measure(StrEnum):
     COHORT_QUALIFIED = "cohort_qualified"
     COHORT_CONVERTED = "cohort_converted"
     COHORT_CUSTOMER = "cohort_customer"
+    COHORT_CONTACTED = "cohort_contacted"
     ARCHIVED_BEFORE_QUALIFIED = "archived_before_qualified"
     ARCHIVED_BEFORE_CONVERTED = "archived_before_converted"
     FAILED_BEFORE_CUSTOMER = "failed_before_customer"
@@ -29,11 +30,16 @@ class Measure(StrEnum):
     OPPORTUNITY_OPEN = "opportunity_open"
     OPPORTUNITY_WON = "opportunity_won"
     OPPORTUNITY_LOST = "opportunity_lost"
+    COHORT_WON = "cohort_won"
+    COHORT_LOST = "cohort_lost"
     STAGE_ENTERED = "stage_entered"
     STAGE_ADVANCED = "stage_advanced"
     STAGE_DROPPED = "stage_dropped"
     STAGE_FAILED = "stage_failed"
     STAGE_SPELL = "stage_spell"
+    CONTACT_ATTEMPTED = "contact_attempted"
+    RESPONSE_MET = "response_met"
+    RESPONSE_BREACHED = "response_breached"
 
 
 BY_COHORT = frozenset(
@@ -41,9 +47,12 @@ BY_COHORT = frozenset(
         Measure.COHORT_QUALIFIED,
         Measure.COHORT_CONVERTED,
         Measure.COHORT_CUSTOMER,
+        Measure.COHORT_CONTACTED,
         Measure.ARCHIVED_BEFORE_QUALIFIED,
         Measure.ARCHIVED_BEFORE_CONVERTED,
         Measure.FAILED_BEFORE_CUSTOMER,
+        Measure.COHORT_WON,
+        Measure.COHORT_LOST,
         Measure.STAGE_ADVANCED,
         Measure.STAGE_DROPPED,
         Measure.STAGE_FAILED,

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, Wait, from_cells, from_waits
-from services.metrics.domain.definitions import Duration, Incidence, MoneyMean, PerDay, Ranking, Share, TimeToEvent
+from services.metrics.domain.definitions import (
+    Duration,
+    Incidence,
+    MoneyMean,
+    PerDay,
+    Ranking,
+    Reach,
+    Share,
+    TimeToEvent,
+)
 from services.metrics.domain.entries import DIMENSIONS, Measure
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.domain.rankings import from_ranked
@@ -75,7 +84,7 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
         conditions.append("cohort_day BETWEEN :first_day AND :last_day")
         values.update(first_day=days[0], last_day=days[1])
     form = question.definition.form
-    duration = isinstance(form, Duration)
+    duration = isinstance(form, Duration | Reach)
     extra = "NULL AS quantiles, NULL AS median_amount"
     if duration:
         extra = (

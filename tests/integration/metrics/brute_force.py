@@ -46,6 +46,9 @@ class Lead:
     qualified: datetime | None
     archived: tuple[datetime, str] | None
     deals: list[Deal]
+    attempts: list[tuple[datetime, str]]
+    contacted: datetime | None
+    answers: list[tuple[str, datetime]]
     mark: str | None = None
 
     @property
@@ -142,7 +145,34 @@ def _person(story: list[Fact]) -> Lead:
         _deal([f for f in story if f.event in ABOUT_DEALS and f.data["opportunity_id"] == name], story)
         for name in sorted(known)
     ]
-    return Lead(story[0].business_unit, channel, created, touched, qualified, archived, deals)
+    attempts = [f for f in story if f.event == "ContactAttempted" and f.data.get("outbound", True)]
+    contacted = next((f.occurred_at for f in attempts if f.data.get("human", True)), None)
+    return Lead(
+        story[0].business_unit, channel, created, touched, qualified, archived, deals,
+        [(f.occurred_at, f.data["kind"]) for f in attempts], contacted, _answers(story),
+    )  # fmt: skip
+
+
+def _answers(story: list[Fact]) -> list[tuple[str, datetime]]:
+    """Each promise to answer, decided by the first thing that can: missed, or done, in time or not."""
+    found = []
+    tasks = {fact.data["task_id"] for fact in story if fact.event.startswith("FollowUp")}
+    for task in tasks:
+        due: datetime | None = None
+        for fact in story:
+            if fact.data.get("task_id") != task:
+                continue
+            if fact.event == "FollowUpScheduled":
+                due = datetime.fromisoformat(fact.data["due_at"])
+                continue
+            if fact.event == "FollowUpMissed":
+                found.append(("breached", fact.occurred_at))
+            elif due is not None and fact.occurred_at > due:
+                found.append(("breached", due))
+            else:
+                found.append(("met", fact.occurred_at))
+            break
+    return found
 
 
 def _deal(story: list[Fact], everything: list[Fact]) -> Deal:
@@ -235,7 +265,12 @@ class Naive:
         def share(part: int, whole: int) -> float | None:
             return part / whole if whole else None
 
+        opened = self.deals_with(lambda deal: deal.opened)
+        answers = [what for lead in self.leads for what, at in lead.answers if self.inside(lead.unit, at)]
         return {
+            "opportunity_to_won_cohort": share(sum(deal.status == "won" for _, deal in opened), len(opened)),
+            "sla_attainment": share(answers.count("met"), len(answers)),
+            "activities": sum(self.inside(lead.unit, at) for lead in self.leads for at, _ in lead.attempts),
             "leads_created": len(created),
             "leads_marked": sum(self.inside(lead.unit, lead.created) for lead in self.marked),
             "leads_qualified": len(qualified),
@@ -305,6 +340,25 @@ class Naive:
             if deal.close_amount is not None:
                 found[deal.close_currency or CURRENCY[lead.unit]] += deal.close_amount
         return found
+
+    def speed_to_lead(self) -> tuple[list[float], int]:
+        """How long it took until somebody tried to reach those that were created, and how many nobody tried to reach."""
+        created = self.leads_with(lambda lead: lead.created)
+        times = [(lead.contacted - lead.created).total_seconds() for lead in created if lead.contacted]
+        return [one for one in times if one >= 0], len(created) - len(times)
+
+    def velocity(self) -> dict[str, float | None]:
+        """Money a day by currency: opened × share won × worth ÷ days."""
+        won, lost = (self.deals_with(lambda deal: deal.closed, outcome) for outcome in ("won", "lost"))
+        if not won:
+            return {}
+        cycle = [(deal.closed - deal.opened).total_seconds() / 86_400 for _, deal in won if deal.closed]
+        values = self.won_values()
+        valued = sum(len(each) for each in values.values())
+        rate = len(won) / (len(won) + len(lost))
+        flow = len(self.deals_with(lambda deal: deal.opened)) * rate
+        days = sum(cycle) / len(cycle)
+        return {currency: flow * sum(each) / valued / days if days else None for currency, each in values.items()}
 
     def won_by_owner(self) -> dict[str | None, int]:
         found: dict[str | None, int] = defaultdict(int)

@@ -68,6 +68,15 @@ async def agree(metrics: Metrics, facts: list[Fact], as_of: datetime) -> None:
         average = await metrics.total("average_deal_value", **window)
         for currency, part in average.get("by_currency", {}).items():
             assert part["median"] == near(quantile(won[currency], 50))
+        times, never = naive.speed_to_lead()
+        speed = await metrics.total("speed_to_lead", **window)
+        assert (speed["never_contacted"], speed["n"]) == (never, len(times)), window
+        assert speed["value"] == near(quantile(times, 50)), window
+        velocity = await metrics.total("sales_velocity", **window)
+        parts = velocity.get("by_currency") or ({velocity["currency"]: velocity} if velocity["currency"] else {})
+        assert {currency: part["value"] for currency, part in parts.items()} == {
+            currency: near(value) for currency, value in naive.velocity().items()
+        }, window
         by_owner = await metrics.ask("opportunities_won", **window, group_by="owner")
         assert {one["key"]["owner"]: one["value"] for one in by_owner["groups"]} == naive.won_by_owner()
         incidence = await metrics.total("lead_to_opportunity_incidence", **window)
@@ -108,7 +117,10 @@ async def test_rollups_and_entries_answer_alike(metrics: Metrics, seed: int, mon
 
 
 async def test_the_naive_computation_sees_the_variety_it_should(metrics: Metrics) -> None:
-    leads = people(history(Random(1), 25), NOW)
+    leads = [lead for seed in (1, 2, 3, 4) for lead in people(history(Random(seed), 25), NOW)]
     assert any(len(lead.deals) > 2 for lead in leads)
     assert any(lead.archived for lead in leads)
     assert any(lead.first_win and lead.first_win < lead.touched for lead in leads)
+    assert any(lead.contacted and lead.contacted < lead.created for lead in leads)
+    assert any(lead.attempts and not lead.contacted for lead in leads)
+    assert {outcome for lead in leads for outcome, _ in lead.answers} == {"met", "breached"}

@@ -13,7 +13,7 @@ from tests.unit.metrics.histories import history
 async def test_entries_that_are_there_too_soon_or_missing_are_put_right_by_the_batch_that_is_about_them(
     migrated_database: Callable[..., str],
 ) -> None:
-    facts = history(Random(5), 60)
+    facts = sorted(history(Random(5), 60), key=lambda fact: fact.version)
     half = len(facts) // 2
     whole, other = Metrics(migrated_database("metrics")), Metrics(migrated_database("metrics"))
     try:

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from services.metrics.domain.facts import Fact
-from tests.unit.metrics.stories import Told, lead_id
+from tests.unit.metrics.stories import Told, day, lead_id
 
 STAGES: tuple[tuple[str, int | None], ...] = (("first", 0), ("second", 1), ("third", 2), ("odd", None))
 CHANNELS = ("web_form", "phone", None)
@@ -48,6 +48,8 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
     money = {"amount": f"{random.randrange(1, 900)}.50", "currency": random.choice(("EUR", "EUR", "USD"))}
     mine = {"owner": random.choice(OWNERS)} if random.random() < 0.3 else {}
     other = str(lead_id(random.choice(names)))
+    task = {"kind": "first_response", "task_id": str(lead_id(random.choice("xy") + name))}
+    due = day(random.choice((2.0, 5.0, 40.0))).isoformat()
     made: dict[str, dict[str, Any]] = {
         "LeadTouched": {
             "kind": random.choice(("captured", "page_view")),
@@ -59,6 +61,15 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
         "LeadQualified": {},
         "LeadArchived": {"reason": random.choice(("no budget", "other"))},
         "LeadReopened": {},
+        "ContactAttempted": {
+            "kind": random.choice(("call", "email")),
+            "human": random.random() < 0.7,
+            "outbound": random.random() < 0.8,
+            **mine,
+        },
+        "FollowUpScheduled": {**task, "due_at": due, **mine},
+        "FollowUpMissed": {**task, "due_at": due, **mine},
+        "FollowUpDone": {**task, **mine},
         "OpportunityOpened": {**deal, "stage": stage, "position": position, **mine},
         "StageChanged": {**deal, "stage": stage, "position": position, **mine},
         "AmountChanged": {**deal, **money},

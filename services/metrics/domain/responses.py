@@ -1,0 +1,88 @@
+"""How soon somebody answers: attempts to reach the lead, and whether the answer that was promised came in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from services.metrics.domain.facts import Fact
+from services.metrics.domain.opportunities import Held
+
+FIRST_RESPONSE = "first_response"
+
+
+class Attempt(NamedTuple):
+    """Somebody, or a machine, tried to reach the lead, or was reached by it."""
+
+    key: str
+    at: datetime
+    kind: str
+    held: Held
+
+
+class Answer(NamedTuple):
+    """A promise to answer that was kept, or was not, when it was or should have been."""
+
+    task: str
+    outcome: Literal["met", "breached"]
+    at: datetime
+    held: Held
+
+
+class Responses:
+    """The attempts and promises of one lead as its facts have made them so far. A promise that was not kept by its time is
+    breached, whenever the answer comes; one that was called off is neither."""
+
+    def __init__(self) -> None:
+        self.first: Attempt | None = None
+        self.attempts: dict[str, Attempt] = {}
+        self._due: dict[str, datetime] = {}
+        self._answers: dict[str, Answer] = {}
+
+    @property
+    def answers(self) -> Iterator[Answer]:
+        """Every promise that is decided."""
+        yield from self._answers.values()
+
+    def apply(self, fact: Fact, held: Held) -> bool:
+        """One more fact; whether it changed anything that counts. The owner that it names holds for it."""
+        if fact.data.get("owner"):
+            held = held._replace(owner=fact.data["owner"], team=held.team if fact.data["owner"] == held.owner else None)
+        if fact.event == "ContactAttempted":
+            attempt = Attempt(attempt_key(fact), fact.occurred_at, str(fact.data.get("kind")), held)
+            outbound = fact.data.get("outbound", True)
+            if outbound:
+                self.attempts[attempt.key] = attempt
+            if outbound and fact.data.get("human", True) and self.first is None:
+                self.first = attempt
+            return bool(outbound)
+        if fact.data.get("kind") != FIRST_RESPONSE:
+            return False
+        return self._promise(fact, str(fact.data.get("task_id") or ""), held)
+
+    def _promise(self, fact: Fact, task: str, held: Held) -> bool:
+        if fact.event == "FollowUpScheduled":
+            self._due[task] = datetime.fromisoformat(str(fact.data["due_at"]))
+            return False
+        if task in self._answers:
+            return False
+        if fact.event == "FollowUpMissed":
+            self._answers[task] = Answer(task, "breached", fact.occurred_at, held)
+            return True
+        if fact.event == "FollowUpDone":
+            due = self._due.get(task)
+            late = due is not None and fact.occurred_at > due
+            at = due if late and due is not None else fact.occurred_at
+            self._answers[task] = Answer(task, "breached" if late else "met", at, held)
+            return True
+        return False
+
+
+def attempt_key(fact: Fact) -> str:
+    """The name of an attempt among all of a person."""
+    return f"{fact.lead_id}:{fact.event_id}"
+
+
+PROMISES = frozenset({"ContactAttempted", "FollowUpScheduled", "FollowUpMissed", "FollowUpDone"})
+"""Facts that attempts and promises are made of."""
