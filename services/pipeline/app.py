@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from services.pipeline.api import (
     audit,
+    customers,
     history,
     hygiene,
     leads,
@@ -74,8 +75,11 @@ from shared.contracts.lifecycle_events import (
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
+    OrderCancelled,
     OrderPlaced,
+    OrderRefunded,
     PersonalDataErased,
+    SatisfactionAsked,
     SatisfactionRecorded,
     StageChanged,
 )
@@ -124,7 +128,10 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
         OpportunityWon,
         OpportunityLost,
         OrderPlaced,
+        OrderRefunded,
+        OrderCancelled,
         CustomerChurned,
+        SatisfactionAsked,
         SatisfactionRecorded,
         ConsentChanged,
         PersonalDataErased,
@@ -243,6 +250,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         tasks,
         owners,
         opportunities,
+        customers,
         history,
         hygiene,
         policies,

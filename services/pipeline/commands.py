@@ -131,7 +131,7 @@ class Commands:
             drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
             opened = await hold_names(transaction, lead.business_unit, drafts)
             for draft in drafts:
-                ledger.record(lead_id, draft)
+                ledger.record(ledger.story_of(lead_id, draft.data), draft)
             await self._follow(transaction, ledger, lead_id, drafts, act)
             if any(draft.kind is ConsentChanged for draft in drafts):
                 await self._qualify(transaction, ledger, lead_id, command_id)
@@ -296,7 +296,7 @@ class Commands:
         if known or any(draft.kind in MOVES for draft in drafts):
             cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
             for draft in self._assigning.following(root.business_unit).after(root.state, drafts, known, cause):
-                ledger.record(ledger.story_of(root.lead_id, draft.data.get("opportunity_id")), draft)
+                ledger.record(ledger.story_of(root.lead_id, draft.data), draft)
         await self._give_out(transaction, ledger, lead_id, drafts)
 
     async def _qualify(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, command_id: UUID) -> None:

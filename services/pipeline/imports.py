@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.commands import rejected
-from services.pipeline.domain.history_import import opportunity_of, record_row
+from services.pipeline.domain.history_import import opportunity_of, order_of, order_told, record_row
 from services.pipeline.domain.history_rows import HistoryRow, read_row
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.handlers import Handlers
-from services.pipeline.storage import erasures, loading, saving
+from services.pipeline.storage import erasures, loading, orders, saving
 from shared.contracts.capture_events import Identity
 from shared.contracts.identity import external_identity, identity, lead_id_from
 from shared.contracts.policy import Policy
@@ -90,10 +90,13 @@ class HistoryImports:
             transaction,
             {(one.row.business_unit, name) for one in part if (name := opportunity_of(one.row)) is not None},
         )
+        placed = await orders.owners(
+            transaction, {(one.row.business_unit, name) for one in part if (name := order_of(one.row)) is not None}
+        )
         done = Imported()
         for one in part:
             try:
-                self._row(ledger, owners[one.who.token], one.row, sender, recorded, deals, done)
+                self._row(ledger, owners[one.who.token], one.row, sender, recorded, (deals, placed), done)
             except Refused as refused:
                 done.problems[one.row.place] = rejected(refused).problem()
         await saving.save(transaction, ledger)
@@ -108,7 +111,7 @@ class HistoryImports:
         row: HistoryRow,
         sender: str,
         recorded: dict[tuple[UUID, UUID], str | None],
-        deals: dict[tuple[str, str], UUID],
+        names: tuple[dict[tuple[str, str], UUID], dict[tuple[str, str], UUID]],
         done: Imported,
     ) -> None:
         root_id = ledger.root(lead_id).lead_id if lead_id in ledger else lead_id
@@ -119,12 +122,16 @@ class HistoryImports:
                     raise _contradicts()
                 done.duplicates += 1
                 return
-        name = opportunity_of(row)
-        if name is not None:
-            owner = deals.setdefault((row.business_unit, name), lead_id)
-            if (ledger.root(owner).lead_id if owner in ledger else owner) != root_id:
-                raise _another_leads_deal()
-            lead_id = owner  # a deal has one story, so that an unmerge never tears it apart
+        about = zip(("opportunity", "order"), (opportunity_of(row), order_of(row)), names, strict=True)
+        for what, name, known in about:
+            if name is not None:
+                owner = known.setdefault((row.business_unit, name), lead_id)
+                if (ledger.root(owner).lead_id if owner in ledger else owner) != root_id:
+                    raise _another_leads(what)
+                lead_id = owner  # each has one story, so that an unmerge never tears it apart
+        if order_told(ledger, lead_id, row):
+            done.duplicates += 1
+            return
         record_row(ledger, lead_id, row, sender=sender, unit=self._policy.unit(row.business_unit))
         recorded[lead_id, row.event_id] = row.fingerprint
         done.accepted += 1
@@ -140,11 +147,11 @@ def _contradicts() -> Refused:
     )
 
 
-def _another_leads_deal() -> Refused:
+def _another_leads(what: str) -> Refused:
     return Refused(
-        "opportunity_id belongs to another lead of the business unit.",
+        f"{what}_id belongs to another lead of the business unit.",
         kind="conflict",
-        code="opportunity-exists",
-        field="opportunity_id",
-        fix="Send an opportunity_id that is unique within the business unit.",
+        code=f"{what}-exists",
+        field=f"{what}_id",
+        fix=f"Send an {what}_id that is unique within the business unit.",
     )

@@ -7,15 +7,20 @@ from typing import Any
 
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.refusals import Refused
-from services.pipeline.storage import loading, queries
-from shared.contracts.lifecycle_events import OpportunityOpened
+from services.pipeline.storage import loading, orders, queries
+from shared.contracts.lifecycle_events import OpportunityOpened, OrderPlaced
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 
 
 async def hold_names(transaction: Transaction, business_unit: str, drafts: Iterable[Draft]) -> str | None:
-    """Holds the name of a deal that is opened, and answers with it. Raises `Refused` where another lead of the unit has it."""
+    """Holds the name of a deal that is opened or of an order that is placed, and answers with that of a deal. Raises `Refused` where another lead of the unit has it."""
     for draft in drafts:
+        if draft.kind is OrderPlaced:
+            order_id: str = draft.data["order_id"]
+            await orders.hold(transaction, business_unit, order_id)
+            if await orders.named(transaction, order_id, business_unit):
+                raise taken("order")
         if draft.kind is OpportunityOpened:
             name: str = draft.data["opportunity_id"]
             await loading.lock_deal(transaction, business_unit, name)

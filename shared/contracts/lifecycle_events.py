@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.contracts.envelope import Currency, LifecycleEvent, Moment, Money, Name
 from shared.contracts.marks import Mark
 
+Scale = Literal["csat", "nps"]
+"""How satisfaction is measured: 1 to 5, or 0 to 10."""
+
 
 class LeadCreated(LifecycleEvent):
     """A lead became known. `implied` when no one said so and its first recorded fact created it: then the lead's
@@ -274,7 +277,8 @@ class OpportunityLost(OpportunityEvent):
 
 
 class OrderPlaced(LifecycleEvent):
-    """A customer ordered."""
+    """A customer ordered. What they ordered before and go on with is named in `renews`, until when it runs in `runs_until`; `cost` is
+    what the order costs who fulfils it. One order is one event of its `order_id`, unique within the business unit."""
 
     event: Literal["OrderPlaced"] = "OrderPlaced"
     order_id: str | None = None
@@ -282,20 +286,51 @@ class OrderPlaced(LifecycleEvent):
     amount: Money
     currency: Currency | None = None
     product: str | None = None
+    cost: Money | None = None
+    lines: tuple[ProductLine, ...] | None = None
+    renews: str | None = None
+    runs_until: Moment | None = None
+
+
+class OrderRefunded(LifecycleEvent):
+    """So much of an order was paid back; of several refunds each is one."""
+
+    event: Literal["OrderRefunded"] = "OrderRefunded"
+    order_id: Name
+    amount: Money
+    currency: Currency | None = None
+    reason: str | None = None
+
+
+class OrderCancelled(LifecycleEvent):
+    """An order is none any more, with all that was refunded of it."""
+
+    event: Literal["OrderCancelled"] = "OrderCancelled"
+    order_id: Name
+    reason: str | None = None
 
 
 class CustomerChurned(LifecycleEvent):
-    """A customer left."""
+    """A customer left, until they order or a deal with them is won again."""
 
     event: Literal["CustomerChurned"] = "CustomerChurned"
     reason: str | None = None
 
 
+class SatisfactionAsked(LifecycleEvent):
+    """A customer was asked how satisfied they are."""
+
+    event: Literal["SatisfactionAsked"] = "SatisfactionAsked"
+    scale: Scale = "csat"
+
+
 class SatisfactionRecorded(LifecycleEvent):
-    """A customer answered how satisfied they are, 1 to 5."""
+    """A customer answered how satisfied they are, 1 to 5 (`csat`), or whether they would recommend the unit, 0 to 10 (`nps`). What
+    they said beside it does not travel."""
 
     event: Literal["SatisfactionRecorded"] = "SatisfactionRecorded"
     value: Annotated[float, Field(ge=0, le=10)]
+    scale: Scale = "csat"
 
 
 class ConsentChanged(LifecycleEvent):
@@ -339,7 +374,10 @@ LifecycleEvents = Annotated[
     | OpportunityWon
     | OpportunityLost
     | OrderPlaced
+    | OrderRefunded
+    | OrderCancelled
     | CustomerChurned
+    | SatisfactionAsked
     | SatisfactionRecorded
     | ConsentChanged
     | PersonalDataErased,

@@ -21,19 +21,24 @@ LEAD_FIELDS = (
 HISTORY_FIELDS = (
     "business_unit", "external_id", "event", "occurred_at", "record_id", "opportunity_id", "stage", "reason", "amount",
     "currency", "owner", "team", "product", "kind", "value", "expected_close", "channel", "source", "medium", "campaign",
+    "order_id", "renews", "runs_until", "cost", "lines",
 )  # fmt: skip
 HISTORY_EVENTS = (
     "lead_created", "interaction", "assigned", "qualified", "archived", "reopened", "contact_attempted",
-    "opportunity_opened", "stage_changed", "amount_changed", "won", "lost", "order_placed", "churned", "satisfaction",
+    "opportunity_opened", "stage_changed", "amount_changed", "close_date_changed", "won", "lost", "order_placed",
+    "order_refunded", "order_cancelled", "churned", "satisfaction_asked", "satisfaction",
 )  # fmt: skip
 REQUIRED_BY_EVENT: Mapping[str, tuple[str, ...]] = {
     "assigned": ("owner",),
     "stage_changed": ("stage",),
     "amount_changed": ("amount",),
+    "close_date_changed": ("expected_close",),
     "order_placed": ("amount",),
+    "order_refunded": ("order_id", "amount"),
+    "order_cancelled": ("order_id",),
     "satisfaction": ("value",),
 }
-TIMES = ("occurred_at", "expected_close")
+TIMES = ("occurred_at", "expected_close", "runs_until")
 ATTRIBUTE = "attributes."
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T")

@@ -164,12 +164,23 @@ def no_such_absence() -> Rejected:
     )
 
 
+def no_such_order() -> Rejected:
+    """Nothing is known by this id."""
+    return Rejected(
+        "There is no order of this id.",
+        status=404,
+        code="unknown-order",
+        fix="Take one from GET /v1/leads/{lead_id}/customer.",
+    )
+
+
 _UNKNOWN: dict[str, Callable[[], Rejected]] = {
     "lead_id": no_such_lead,
     "task_id": no_such_task,
     "opportunity_id": no_such_opportunity,
     "candidate_id": no_such_candidate,
     "absence_id": no_such_absence,
+    "order_id": no_such_order,
     "endpoint_id": no_such_endpoint,
 }
 """The answer for what is not there, which is that for what another unit has."""

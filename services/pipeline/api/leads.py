@@ -138,7 +138,7 @@ async def listing(
 async def one(request: Request, lead_id: UUID) -> Response:
     """The lead as it is now."""
     database = parts_of(request).database
-    await _canonical(request, lead_id)
+    await to_canonical(request, lead_id)
     document = await queries.lead_document(database, lead_id)
     return JSONAnswer(document, headers={"ETag": queries.etag(document)})
 
@@ -147,7 +147,7 @@ async def one(request: Request, lead_id: UUID) -> Response:
 @allowed(READ)
 async def history(request: Request, lead_id: UUID) -> Response:
     """The whole story."""
-    await _canonical(request, lead_id, "/history")
+    await to_canonical(request, lead_id, "/history")
     events = await queries.story(parts_of(request).database, lead_id)
     return JSONAnswer({"lead_id": lead_id, "events": events})
 
@@ -158,7 +158,7 @@ async def history(request: Request, lead_id: UUID) -> Response:
 @allowed(READ)
 async def consents(request: Request, lead_id: UUID) -> Response:
     """By purpose, and as a history."""
-    await _canonical(request, lead_id, "/consents")
+    await to_canonical(request, lead_id, "/consents")
     now, said = await queries.consents(parts_of(request).database, lead_id)
     return JSONAnswer({"lead_id": lead_id, "purposes": now, "history": said})
 
@@ -245,7 +245,7 @@ async def record_contact(request: Request, lead_id: UUID, said: Contact, circums
 @allowed(READ)
 async def contact_allowance(request: Request, lead_id: UUID, channel: Label) -> Response:
     """What `:record-contact` would say."""
-    await _canonical(request, lead_id, "/contact-allowance")
+    await to_canonical(request, lead_id, "/contact-allowance")
     no = await parts_of(request).contacting.verdict(lead_id, channel)
     return JSONAnswer(
         {
@@ -315,7 +315,8 @@ async def unmerge(request: Request, lead_id: UUID, circumstances: With, said: Sa
     return answer(done)
 
 
-async def _canonical(request: Request, lead_id: UUID, below: str = "") -> None:
+async def to_canonical(request: Request, lead_id: UUID, below: str = "") -> None:
+    """Answers 404 for an id nobody knows and 308 for a merged one, through `Rejected`."""
     root_id = await queries.root_of(parts_of(request).database, lead_id)
     if root_id is None:
         raise no_such_lead()

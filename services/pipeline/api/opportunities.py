@@ -118,9 +118,9 @@ async def one(request: Request, reach: Reaching, opportunity_id: Label, business
     """The deal, where it has been and what it was worth when; and its lead's version to decide on."""
     parts = parts_of(request)
     row = one_deal(await queries.deals_named(parts.database, opportunity_id, business_unit, reach.all))
-    facts = await queries.deal_facts(parts.database, row.root_id, opportunity_id)
+    facts = await queries.facts_of(parts.database, row.root_id)
     unit = parts.policy.unit(row.business_unit)
-    story = deal_story.told(facts, unit, parts.database.clock.now())
+    story = deal_story.told(opportunity_id, facts, unit, parts.database.clock.now())
     due = await tasks.open_tasks(parts.database, [row.lead_id])
     overdue_at = next((one.due_at for one in due if one.kind == "stage" and one.opportunity_id == opportunity_id), None)
     lead = await queries.lead_document(parts.database, row.root_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import reduce
 from typing import Any
@@ -14,9 +14,15 @@ from services.pipeline.domain.stays import stays_of, time_in_stages
 from shared.contracts.policy import UnitPolicy
 
 
-def told(facts: Sequence[tuple[Fact, Mapping[str, Any]]], unit: UnitPolicy, now: datetime) -> dict[str, Any]:
-    """The stays, the amounts and the close dates of a deal, from its facts in order with what was said beside them."""
-    own = [(fact, said) for fact, said in facts if fact.event in DEAL_EVENTS]
+def told(
+    opportunity_id: str, facts: Iterable[tuple[Fact, Mapping[str, Any]]], unit: UnitPolicy, now: datetime
+) -> dict[str, Any]:
+    """The stays, the amounts and the close dates of a deal, from its lead's facts in order with what was said beside them."""
+    own = [
+        (fact, said)
+        for fact, said in facts
+        if fact.event in DEAL_EVENTS and fact.data["opportunity_id"] == opportunity_id
+    ]
     deal: DealState | None = reduce(evolve_deal, (fact for fact, _ in own), None)
     if deal is None:
         return {}

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from services.pipeline.domain.customers import contradicting, contradicts
 from services.pipeline.domain.facts import Draft, given
-from services.pipeline.domain.history_rows import HistoryRow
+from services.pipeline.domain.history_rows import ABOUT_ORDERS, HistoryRow
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.state import CAPTURED
 from shared.contracts.envelope import LifecycleEvent
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import (
     AmountChanged,
+    CloseDateChanged,
     ContactAttempted,
     CustomerChurned,
     LeadArchived,
@@ -25,7 +27,10 @@ from shared.contracts.lifecycle_events import (
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
+    OrderCancelled,
     OrderPlaced,
+    OrderRefunded,
+    SatisfactionAsked,
     SatisfactionRecorded,
     StageChanged,
 )
@@ -89,25 +94,35 @@ def _event(row: HistoryRow, sender: str, unit: UnitPolicy) -> tuple[type[Lifecyc
         case "opportunity_opened":
             closing = row.expected_close.isoformat() if row.expected_close else None
             opened = {**deal, **_some(row, "stage", "pipeline", *_DEAL), "expected_close": closing}
-            return OpportunityOpened, {**opened, "position": _position(values, unit)}
+            return OpportunityOpened, {**opened, "position": _position(values, unit), **_with_lines(row)}
         case "stage_changed":
             return StageChanged, {**deal, **_some(row, "stage", "owner", "team"), "position": _position(values, unit)}
         case "amount_changed":
-            return AmountChanged, {**deal, **_some(row, "amount", "currency")}
+            return AmountChanged, {**deal, **_some(row, "amount", "currency"), **_with_lines(row)}
+        case "close_date_changed":
+            changed = row.expected_close.isoformat() if row.expected_close else None
+            return CloseDateChanged, {**deal, "expected_close": changed}
         case "won":
             return OpportunityWon, {**deal, **_some(row, *_DEAL)}
         case "lost":
             return OpportunityLost, {**deal, "reason": values.get("reason", UNKNOWN), **_some(row, *_DEAL)}
         case "order_placed":
             order = {
-                "order_id": values.get("record_id"),
-                **_some(row, "opportunity_id", "amount", "currency", "product"),
+                "order_id": order_of(row),
+                **_some(row, "opportunity_id", "amount", "currency", "product", "cost", "renews", "runs_until"),
+                **_with_lines(row),
             }
             return OrderPlaced, order
+        case "order_refunded":
+            return OrderRefunded, _some(row, "order_id", "amount", "currency", "reason")
+        case "order_cancelled":
+            return OrderCancelled, _some(row, "order_id", "reason")
         case "churned":
             return CustomerChurned, _some(row, "reason")
+        case "satisfaction_asked":
+            return SatisfactionAsked, {"scale": values.get("kind", "csat")}
         case "satisfaction":
-            return SatisfactionRecorded, {"value": float(values["value"])}
+            return SatisfactionRecorded, {"value": float(values["value"]), "scale": values.get("kind")}
         case unknown:
             raise ValueError(f"no rule for the history event {unknown}")
 
@@ -116,12 +131,38 @@ def _some(row: HistoryRow, *names: str) -> dict[str, str]:
     return {name: row.values[name] for name in names if name in row.values}
 
 
+def _with_lines(row: HistoryRow) -> dict[str, Any]:
+    return {"lines": list(row.lines)} if row.lines else {}
+
+
 def _position(values: Mapping[str, str], unit: UnitPolicy) -> int | None:
     return unit.stage_position(values.get("stage"), values.get("pipeline", "default"))
 
 
 def opportunity_of(row: HistoryRow) -> str | None:
     """The deal a row is about: the one it names, else the lead's own id; None for a row about no deal."""
-    if row.event in ("opportunity_opened", "stage_changed", "amount_changed", "won", "lost"):
+    if row.event in ("opportunity_opened", "stage_changed", "amount_changed", "close_date_changed", "won", "lost"):
         return row.values.get("opportunity_id", row.external_id)
     return None
+
+
+def order_of(row: HistoryRow) -> str | None:
+    """The order a row is about: the one it names, else its own record; None for a row about no order, or one that nobody named."""
+    return row.values.get("order_id", row.values.get("record_id")) if row.event in ABOUT_ORDERS else None
+
+
+def order_told(ledger: Ledger, lead_id: UUID, row: HistoryRow) -> bool:
+    """Whether an order was placed already, by the same facts. Raises `Refused` where others were told."""
+    name = order_of(row)
+    if row.event != "order_placed" or name is None or lead_id not in ledger:
+        return False
+    known = ledger.root(lead_id).state.orders.get(name)
+    if known is None or known.placed is None:
+        return False
+    told = {
+        **_some(row, "opportunity_id", "amount", "currency", "product", "cost", "renews", "runs_until"),
+        **_with_lines(row),
+    }
+    if contradicts(known, told):
+        raise contradicting()
+    return True

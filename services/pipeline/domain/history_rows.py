@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.domain.amounts import Line, lines_total, normal_amount
 from services.pipeline.domain.refusals import Refused
 from shared.contracts.envelope import EARLIEST, LATEST
 from shared.contracts.identity import event_id_from
@@ -28,25 +28,37 @@ EVENTS = (
     "opportunity_opened",
     "stage_changed",
     "amount_changed",
+    "close_date_changed",
     "won",
     "lost",
     "order_placed",
+    "order_refunded",
+    "order_cancelled",
     "churned",
+    "satisfaction_asked",
     "satisfaction",
 )
 
-REQUIRED: dict[str, str] = {
-    "assigned": "owner",
-    "stage_changed": "stage",
-    "amount_changed": "amount",
-    "order_placed": "amount",
-    "satisfaction": "value",
+ABOUT_ORDERS = ("order_placed", "order_refunded", "order_cancelled")
+
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "assigned": ("owner",),
+    "stage_changed": ("stage",),
+    "amount_changed": ("amount",),
+    "order_placed": ("amount",),
+    "order_refunded": ("order_id", "amount"),
+    "order_cancelled": ("order_id",),
+    "satisfaction": ("value",),
 }
+
+SCALES: dict[str, tuple[int, int]] = {"csat": (1, 5), "nps": (0, 10)}
 
 FUTURE_TOLERANCE = timedelta(minutes=10)
 
 _TEXTS = (
     "record_id",
+    "order_id",
+    "renews",
     "opportunity_id",
     "pipeline",
     "stage",
@@ -77,6 +89,7 @@ class HistoryRow:
     fingerprint: str
     values: Mapping[str, str]
     expected_close: datetime | None = None
+    lines: Sequence[Line] = ()
 
 
 def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datetime) -> HistoryRow:
@@ -99,12 +112,20 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
         _refuse("occurred_at", "is in the future", "Send a time that has passed.")
     values = {name: text for name in _TEXTS if (text := _text(raw, name)) is not None}
     values.update(_money(raw, unit.currency))
-    if event == "satisfaction" and "value" in values:
-        _satisfaction(values["value"])
-    needed = REQUIRED.get(event)
-    if needed is not None and needed not in values:
-        _refuse(needed, f"is missing, and {event} is nothing without it", f"Send `{needed}`.")
+    if event in ("satisfaction", "satisfaction_asked"):
+        _satisfaction(event, values)
+    lines = _lines(raw.get("lines"))
+    if lines and event in ("order_placed", "amount_changed", "opportunity_opened"):
+        values.setdefault("amount", lines_total(lines))
+        values.setdefault("currency", unit.currency)
+    if (runs_until := _time(raw, "runs_until", zone)) is not None:
+        values["runs_until"] = runs_until.isoformat()
+    for needed in REQUIRED.get(event, ()):
+        if needed not in values:
+            _refuse(needed, f"is missing, and {event} is nothing without it", f"Send `{needed}`.")
     expected_close = _time(raw, "expected_close", zone)
+    if event == "close_date_changed" and expected_close is None:
+        _refuse("expected_close", f"is missing, and {event} is nothing without it", "Send `expected_close`.")
     own_facts = json.dumps(
         [
             business_unit,
@@ -114,6 +135,7 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
             values,
             str(expected_close),
             raw.get("attributes"),
+            *([lines] if lines else ()),
         ],
         sort_keys=True,
         default=str,
@@ -130,6 +152,7 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
         blake2b(own_facts.encode(), digest_size=8).hexdigest(),
         values,
         expected_close,
+        lines,
     )
 
 
@@ -164,16 +187,53 @@ def _money(raw: Mapping[Any, Any], unit_currency: str) -> dict[str, str]:
             _refuse("amount", "is no amount", "Send a decimal with a point, such as 1234.50.")
         money["amount"] = amount
         money.setdefault("currency", unit_currency)
+    if raw.get("cost") not in (None, ""):
+        cost = normal_amount(raw["cost"])
+        if cost is None:
+            _refuse("cost", "is no amount", "Send a decimal with a point, such as 1234.50.")
+        money["cost"] = cost
     return money
 
 
-def _satisfaction(value: str) -> None:
+def _lines(raw: Any) -> list[Line]:
+    """What was sold: a list of objects, or the same as text."""
+    if raw in (None, "", []):
+        return []
     try:
-        answer = float(value)
+        told = json.loads(raw) if isinstance(raw, str) else raw
+        return [_line(one) for one in told]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        _refuse(
+            "lines", "are no product lines", 'Send [{"product": …, "quantity": …, "unit_price": …, "discount": …}].'
+        )
+
+
+def _line(raw: Mapping[str, Any]) -> Line:
+    named = {
+        name: normal_amount(raw[name]) for name in ("quantity", "unit_price", "discount") if raw.get(name) is not None
+    }
+    product = _text(raw, "product")
+    if product is None or None in named.values() or "unit_price" not in named:
+        raise ValueError("a line has a product and a unit_price, and nothing but amounts beside it")
+    line = {"product": product, "quantity": "1", **{name: text for name, text in named.items() if text is not None}}
+    if float(line["quantity"]) <= 0 or not 0 <= float(line.get("discount", "0")) <= 1:
+        raise ValueError("a line has more than none of its product, for a share of its price")
+    return line
+
+
+def _satisfaction(event: str, values: Mapping[str, str]) -> None:
+    scale = values.get("kind", "csat")
+    if scale not in SCALES:
+        _refuse("kind", "is no scale of satisfaction", f"Send one of: {', '.join(SCALES)}, or none for csat.")
+    if event == "satisfaction_asked" or "value" not in values:
+        return
+    lowest, highest = SCALES[scale]
+    try:
+        answer = float(values["value"])
     except ValueError:
         answer = -1.0
-    if not 0 <= answer <= 10:
-        _refuse("value", "is no answer from 1 to 5", "Send the number that was answered.")
+    if not lowest <= answer <= highest:
+        _refuse("value", f"is no answer from {lowest} to {highest}", "Send the number that was answered.")
 
 
 def _time(raw: Mapping[Any, Any], field: str, zone: ZoneInfo) -> datetime | None:

@@ -5,7 +5,7 @@ All in memory: `storage` fills a ledger with what it locked and writes back what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -121,12 +121,13 @@ class Ledger:
         """All ids that are one person with `lead_id`, itself among them."""
         return [self._leads[member] for member in self._members[self._leads[lead_id].root_id]]
 
-    def story_of(self, lead_id: UUID, opportunity_id: str | None) -> UUID:
-        """Where to record what is about a deal of the group, or about the lead itself: a deal has one story, so that an unmerge
-        never tears it apart."""
+    def story_of(self, lead_id: UUID, data: Mapping[str, Any]) -> UUID:
+        """Where to record what is about an order or a deal of the group, or about the lead itself: each has one story, so that an
+        unmerge never tears it apart. An order stands in that of its deal."""
         root = self.root(lead_id)
-        deal = root.state.deals.get(opportunity_id) if opportunity_id is not None else None
-        return deal.lead_id if deal is not None else root.lead_id
+        order = root.state.orders.get(data.get("order_id", ""))
+        deal = root.state.deals.get(data.get("opportunity_id", ""))
+        return order.lead_id if order is not None else deal.lead_id if deal is not None else root.lead_id
 
     def facts(self, lead_id: UUID) -> list[Fact]:
         """Everything recorded of the group. Raises `LookupError` where a story was not loaded."""

@@ -49,6 +49,7 @@ class Returns:
         if state.status not in SOLD_TO or state.mark is not None or self.rule.opportunity == "none":
             return False
         ends = [deal.closed_at for deal in state.deals.values()]
+        ends += [order.placed.occurred_at for order in state.orders.values() if order.placed is not None]
         if any(end is None or end + timedelta(days=self.rule.after_days) > event.occurred_at for end in ends):
             return False
         return self._holds(event)

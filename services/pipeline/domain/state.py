@@ -15,6 +15,7 @@ from uuid import UUID
 
 from services.pipeline.domain.deal_state import DEAL_EVENTS, DealState, evolve_deal
 from services.pipeline.domain.facts import Fact, Key, in_order
+from services.pipeline.domain.order_state import ORDER_EVENTS, OrderState, evolve_order, order_id_of
 from shared.contracts.marks import UNMARKED, Mark, Marking, of_group
 
 CAPTURED = "captured"
@@ -65,6 +66,13 @@ class Archived(NamedTuple):
     reason: str
 
 
+class Churned(NamedTuple):
+    """When and why the customer last left."""
+
+    key: Key
+    reason: str | None
+
+
 class Link(NamedTuple):
     """The last word, by its version, on whether an id is merged into another."""
 
@@ -92,10 +100,11 @@ class LeadState(NamedTuple):
     qualified_at: datetime | None = None
     archived: Archived | None = None
     revived: Key | None = None
-    ordered: bool = False
+    churned: Churned | None = None
     last: Key | None = None
     floor: Status = "new"
     deals: Mapping[str, DealState] = MappingProxyType({})
+    orders: Mapping[str, OrderState] = MappingProxyType({})
 
     @property
     def graded(self) -> Graded | None:
@@ -122,11 +131,25 @@ class LeadState(NamedTuple):
         return self.archived is not None and (self.revived is None or self.archived.key > self.revived)
 
     @property
+    def bought(self) -> Key | None:
+        """The latest sale that stands: an order, or a deal that was won."""
+        orders = (order.placed for order in self.orders.values() if order.stands)
+        deals = (deal.ended for deal in self.deals.values() if deal.status == "won")
+        return max((key for key in (*orders, *deals) if key is not None), default=None)
+
+    @property
+    def has_left(self) -> bool:
+        """A customer who left, and has not bought since."""
+        return self.churned is not None and (self.bought is None or self.churned.key > self.bought)
+
+    @property
     def status(self) -> Status:
         """Where the lead stands."""
         if self.is_archived:
             return "archived"
-        if self.ordered or any(deal.status == "won" for deal in self.deals.values()):
+        if any(order.stands for order in self.orders.values()) or any(
+            deal.status == "won" for deal in self.deals.values()
+        ):
             proven: Status = "customer"
         elif self.deals:
             proven = "converted"
@@ -240,7 +263,15 @@ def _dealt(state: LeadState, fact: Fact) -> Changes:
 
 
 def _ordered(state: LeadState, fact: Fact) -> Changes:
-    return {"ordered": True, "revived": later(state.revived, fact.key)}
+    name = order_id_of(fact)
+    changes: Changes = {"orders": {**state.orders, name: evolve_order(state.orders.get(name), fact)}}
+    return changes | {"revived": later(state.revived, fact.key)} if fact.event == "OrderPlaced" else changes
+
+
+def _left(state: LeadState, fact: Fact) -> Changes:
+    if state.churned is not None and state.churned.key >= fact.key:
+        return {}
+    return {"churned": Churned(fact.key, fact.data.get("reason"))}
 
 
 _RULES: dict[str, Callable[[LeadState, Fact], Changes]] = {
@@ -255,7 +286,8 @@ _RULES: dict[str, Callable[[LeadState, Fact], Changes]] = {
     "LeadQualified": _qualified,
     "LeadArchived": _archived,
     "LeadReopened": _reopened,
-    "OrderPlaced": _ordered,
+    "CustomerChurned": _left,
+    **dict.fromkeys(ORDER_EVENTS, _ordered),
     **dict.fromkeys(DEAL_EVENTS, _dealt),
 }
 

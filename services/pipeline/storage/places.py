@@ -14,17 +14,20 @@ _BY_ID = {
     "candidate_id": "SELECT business_unit FROM pipeline.merge_candidates WHERE candidate_id = :id",
     "absence_id": "SELECT business_unit FROM pipeline.absences WHERE absence_id = :id",
     "endpoint_id": "SELECT business_unit FROM pipeline.webhook_endpoints WHERE endpoint_id = :id",
+    "order_id": "SELECT business_unit FROM pipeline.orders WHERE order_id = :id",
     "opportunity_id": "SELECT business_unit FROM pipeline.opportunities WHERE opportunity_id = :id",
 }
+
+_NAMED = ("opportunity_id", "order_id")
 
 KNOWN = frozenset(_BY_ID)
 """The names of ids, as they stand in paths."""
 
 
 async def units_of(database: Database, name: str, given: str) -> set[str]:
-    """The units that have something of this id; of opportunities several may."""
+    """The units that have something of this id; of opportunities and orders several may."""
     try:
-        value: Any = given if name == "opportunity_id" else UUID(given)
+        value: Any = given if name in _NAMED else UUID(given)
     except ValueError:
         return set()
     return {row.business_unit for row in await database.rows(_BY_ID[name], id=value)}

@@ -143,17 +143,14 @@ def deal_document(row: Any) -> dict[str, Any]:
     return {**{name: getattr(row, name) for name in _DEAL}, "lead_id": row.root_id}
 
 
-async def deal_facts(
-    source: Database | Transaction, root_id: UUID, opportunity_id: str
-) -> list[tuple[Fact, dict[str, Any]]]:
-    """Everything that happened to a deal of a lead and of the ids merged into it, with what was said beside it, in order."""
+async def facts_of(source: Database | Transaction, root_id: UUID) -> list[tuple[Fact, dict[str, Any]]]:
+    """Everything that happened to a lead and to the ids merged into it, with what was said beside it, in order."""
     rows = await source.rows(
         f"""
         SELECT h.lead_id, h.event_id, h.version, h.event, h.occurred_at, h.data, h.fingerprint, a.said
         FROM pipeline.history h JOIN pipeline.leads l USING (lead_id) LEFT JOIN pipeline.asides a USING (lead_id, event_id)
-        WHERE {OF_GROUP} AND h.data ->> 'opportunity_id' = :name ORDER BY h.occurred_at, h.version, h.lead_id""",
+        WHERE {OF_GROUP} ORDER BY h.occurred_at, h.version, h.lead_id""",
         id=root_id,
-        name=opportunity_id,
     )
     return [(fact_of(row), row.said or {}) for row in rows]
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from services.pipeline.domain.ledger import Lead, Ledger
-from services.pipeline.storage import tasks, worklist
+from services.pipeline.storage import orders, tasks, worklist
 from services.pipeline.storage.rows import (
     LEAD_COLUMNS,
     changes,
@@ -111,6 +111,7 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
         raise RacedWrite
     await transaction.set_wise(INSERT_APART, _both_ways(ledger.newly_apart), now=now)
     await transaction.set_wise(DELETE_APART, _both_ways(ledger.reconciled))
+    await orders.keep(transaction, ledger, changed)
     topic = PIPELINE_LIFECYCLE.name
     for entry, data in entries:
         transaction.announce(topic, str(entry.lead.lead_id), published(entry, now, data))

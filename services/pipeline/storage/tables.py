@@ -179,6 +179,26 @@ class Opportunity(PipelineTable, table=True):
     updated_at: datetime = _time()
 
 
+class Order(PipelineTable, table=True):
+    """An order that was placed, as its facts leave it. `lead_id` is the story it stands in."""
+
+    __tablename__ = "orders"
+    __table_args__ = (Index("orders_lead", "lead_id"), Index("orders_id", "order_id"))
+
+    business_unit: str = _text(primary_key=True)
+    order_id: str = _text(primary_key=True)
+    lead_id: UUID
+    opportunity_id: str | None = _text(nullable=True)
+    status: str = _text()
+    amount: str = _text()
+    currency: str | None = _text(nullable=True)
+    refunded: str = _text()
+    placed_at: datetime = _time()
+    runs_until: datetime | None = _time(nullable=True)
+    renews: str | None = _text(nullable=True)
+    updated_at: datetime = _time()
+
+
 class Waiting(PipelineTable, table=True):
     """An interaction or a score whose lead is not known yet, as the log had it. With a `fingerprint` of all that it said,
     it does not say any more who did it."""

@@ -58,6 +58,8 @@ class UnitPolicy(Section):
     recycle_days: dict[Name, Annotated[int, Field(ge=1, le=3650)]] = Field(default_factory=dict)
     loss_reasons: tuple[Name, ...] = ("other",)
     win_reasons: tuple[Name, ...] = ()
+    churn_reasons: tuple[Name, ...] = ("other",)
+    refund_reasons: tuple[Name, ...] = ("other",)
     pipelines: dict[Name, Annotated[tuple[Stage, ...], Field(min_length=1)]] = Field(default_factory=_one_stage)
     pipeline_rules: tuple[PipelineRule, ...] = ()
     returning: Returning = Returning()

@@ -51,6 +51,7 @@ async def europe(pipeline: Pipeline, app: FastAPI, http: httpx.AsyncClient) -> E
     path = f"/v1/leads/{one.lead_id}"
     tasks = await do(http, f"/v1/leads/{other.lead_id}/tasks", {"due_at": at(10**7).isoformat()}, status=201)
     await do(http, f"{path}/opportunities", {"opportunity_id": "europe/1", "amount": 10}, status=201)
+    await do(http, f"{path}/orders", {"order_id": "europe/o", "amount": 10}, status=201)
     away = {"business_unit": "europe", "starts_at": at(0).isoformat(), "ends_at": at(10**7).isoformat()}
     absence = await do(http, "/v1/owners/dirk/absences", away, status=201)
     candidate = str(uuid4())
@@ -69,6 +70,7 @@ async def europe(pipeline: Pipeline, app: FastAPI, http: httpx.AsyncClient) -> E
         "lead_id": str(one.lead_id),
         "task_id": tasks["items"][0]["task_id"],
         "opportunity_id": "europe/1",
+        "order_id": "europe/o",
         "candidate_id": candidate,
         "absence_id": absence["absence_id"],
         "endpoint_id": followed["endpoint_id"],
@@ -148,6 +150,8 @@ async def test_what_is_refused_to_others_is_shown_to_the_unit(
         "/v1/tasks",
         "/v1/tasks/{task_id}",
         "/v1/opportunities/{opportunity_id}",
+        "/v1/orders/{order_id}",
+        "/v1/leads/{lead_id}/customer",
         "/v1/merge-candidates",
         "/v1/owners",
         "/v1/webhooks",

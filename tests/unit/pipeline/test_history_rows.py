@@ -104,7 +104,7 @@ def test_every_event_becomes_a_lifecycle_event_of_the_contract(event: str, known
         record_row(ledger, lead_id, read(event="lead_created"), sender="import", unit=unit)
     row = read(
         event=event, stage="proposal", amount="5", owner="kim", value="4", expected_close="2026-09-01", channel="chat",
-        record_id="r",
+        record_id="r", order_id="o",
     )  # fmt: skip
     record_row(ledger, lead_id, row, sender="import", unit=unit)
     assert len(ledger.entries) == (1 if event == "lead_created" and not known else 2)

@@ -35,7 +35,10 @@ WORDS: dict[str, st.SearchStrategy[Any]] = {
     "LeadQualified": st.just({}),
     "LeadArchived": st.fixed_dictionaries({"reason": st.sampled_from(["no need", "other"])}),
     "LeadReopened": st.just({}),
-    "OrderPlaced": st.just({"amount": "1"}),
+    "OrderPlaced": st.fixed_dictionaries({"amount": st.just("1")}, optional={"order_id": st.sampled_from("pq")}),
+    "OrderRefunded": st.fixed_dictionaries({"amount": st.just("1"), "order_id": st.sampled_from("pq")}),
+    "OrderCancelled": st.fixed_dictionaries({"order_id": st.sampled_from("pq")}),
+    "CustomerChurned": st.fixed_dictionaries({}, optional={"reason": st.just("price")}),
     "ConsentChanged": st.just({"purpose": "mail", "granted": True}),
     "OpportunityOpened": st.fixed_dictionaries({"opportunity_id": st.sampled_from("xy"), "stage": st.just("first")}),
     "StageChanged": st.fixed_dictionaries(

@@ -1,0 +1,90 @@
+"""Orders: made of the facts of a transaction, found by the id that they have where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.domain.access import Units
+from services.pipeline.domain.ledger import Lead, Ledger
+from services.pipeline.domain.order_state import ORDER_EVENTS, OrderState, order_id_of
+from services.pipeline.storage.places import of_units
+from shared.kit.database import Database, RacedWrite, Transaction
+
+KEEP = """
+    INSERT INTO pipeline.orders (business_unit, order_id, lead_id, opportunity_id, status, amount, currency, refunded,
+        placed_at, runs_until, renews, updated_at)
+    SELECT business_unit, order_id, lead_id, opportunity_id, status, amount, currency, refunded, placed_at, runs_until, renews, :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, order_id text, lead_id uuid, opportunity_id text,
+        status text, amount text, currency text, refunded text, placed_at timestamptz, runs_until timestamptz, renews text)
+    ON CONFLICT (business_unit, order_id) DO UPDATE SET (lead_id, opportunity_id, status, amount, currency, refunded,
+        placed_at, runs_until, renews, updated_at) = (excluded.lead_id, excluded.opportunity_id, excluded.status,
+        excluded.amount, excluded.currency, excluded.refunded, excluded.placed_at, excluded.runs_until, excluded.renews,
+        excluded.updated_at)
+    WHERE orders.lead_id = ANY(CAST(:held AS uuid[])) RETURNING 1"""
+"""Only over an order of the leads that are held: one of another lead was placed at the same moment."""
+
+
+async def keep(transaction: Transaction, ledger: Ledger, changed: Iterable[Lead]) -> None:
+    """Brings the orders up to the facts that were recorded. Raises `RacedWrite` where another lead took one first."""
+    touched = {order_id_of(entry.fact) for entry in ledger.entries if entry.fact.event in ORDER_EVENTS}
+    if not touched:
+        return
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for lead in changed:
+        for name, order in lead.state.orders.items():
+            if name in touched and not lead.is_merged and order.placed is not None:
+                rows[lead.business_unit, name] = _row(order, lead.business_unit)
+    held = [lead.lead_id for lead in ledger]
+    kept = await transaction.set_wise(KEEP, [rows[key] for key in sorted(rows)], now=transaction.now, held=held)
+    if len(kept) != len(rows):
+        raise RacedWrite
+
+
+async def named(
+    source: Database | Transaction, order_id: str, business_unit: str | None, units: Units = None
+) -> Sequence[Any]:
+    """The orders of this id, of one unit or of all, and of these units alone."""
+    if business_unit is not None:
+        units = frozenset({business_unit}) if units is None or business_unit in units else frozenset()
+    conditions, parameters = of_units("o.business_unit", units)
+    return await source.rows(
+        f"""
+        SELECT o.*, l.root_id FROM pipeline.orders o JOIN pipeline.leads l USING (lead_id)
+        WHERE {" AND ".join(["o.order_id = :id", *conditions])}""",
+        id=order_id,
+        **parameters,
+    )
+
+
+async def owners(transaction: Transaction, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    """Which lead has each known order of these (unit, order id)."""
+    rows = await transaction.set_wise(
+        """
+        SELECT o.business_unit, o.order_id, o.lead_id
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, order_id text)
+        JOIN pipeline.orders o USING (business_unit, order_id)""",
+        [{"business_unit": unit, "order_id": name} for unit, name in sorted(names)],
+    )
+    return {(row.business_unit, row.order_id): row.lead_id for row in rows}
+
+
+async def hold(transaction: Transaction, business_unit: str, order_id: str) -> None:
+    """Holds an order's name until the end of the transaction, so that two leads cannot place it at once."""
+    await transaction.rows(
+        "SELECT pg_advisory_xact_lock(hashtextextended(:name, 3))", name=f"{business_unit}\x1f{order_id}"
+    )
+
+
+def _row(order: OrderState, business_unit: str) -> dict[str, Any]:
+    named = {name: order.values.get(name) for name in ("opportunity_id", "amount", "currency", "runs_until", "renews")}
+    return {
+        "business_unit": business_unit,
+        "order_id": order.order_id,
+        "lead_id": order.lead_id,
+        "status": order.status,
+        "refunded": order.refunded_text(),
+        "placed_at": order.placed.occurred_at if order.placed is not None else None,
+        **named,
+    }
