@@ -38,9 +38,16 @@ from services.pipeline.erasing import Erasing
 from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
 from services.pipeline.imports import HistoryImports
-from services.pipeline.instruments import HygieneInstruments, PipelineInstruments, WebhookInstruments, WorkInstruments
+from services.pipeline.instruments import (
+    HygieneInstruments,
+    MessageInstruments,
+    PipelineInstruments,
+    WebhookInstruments,
+    WorkInstruments,
+)
 from services.pipeline.matching.finding import Finding
 from services.pipeline.searching import Searching
+from services.pipeline.sending import Messages
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.storage.access_tables import TOKENS
 from services.pipeline.storage.webhooks import RELAYED
@@ -176,7 +183,15 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         letters=timedelta(days=settings.dead_letter_personal_days),
     )
     assigning = Assigning(policy)
-    timers = Timers(database, assigning, work_instruments, interval_seconds=settings.timer_interval_seconds)
+    contacting = Contacting(database, policy, work_instruments)
+    messages = Messages(database, policy, assigning, contacting, settings, MessageInstruments(registry))
+    timers = Timers(
+        database,
+        assigning,
+        work_instruments,
+        interval_seconds=settings.timer_interval_seconds,
+        deciding=messages.deciding,
+    )
     finding = Finding(database, policy, secret, instruments, interval_seconds=settings.matching_interval_seconds)
     searching = Searching(database, policy, secret)
     hooks = Webhooks(database, secret, settings, WebhookInstruments(registry))
@@ -189,6 +204,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         await workload.refresh()
         await hooks.watching.refresh()
         await tidying.refresh()
+        await messages.refresh()
 
     dry_runs = DryRuns(database, policy)
     callers = Callers(
@@ -220,6 +236,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
             dry_runs.running,
             callers.kept,
             tidying.running,
+            messages.running,
         ],
     )
     app.state.door = Door(callers, database, instruments)
@@ -238,7 +255,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         secret,
         Erasing(database, policy, secret, handlers.fingerprint),
         assigning,
-        Contacting(database, policy, work_instruments),
+        contacting,
         KeyCommands(TOKENS, database, callers.ring, database.clock, secrets.token_bytes, where=WHERE),
         searching,
         hooks.endpoints,

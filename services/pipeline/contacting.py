@@ -10,7 +10,7 @@ from uuid import UUID
 from services.pipeline.domain.consents import standing
 from services.pipeline.domain.contact_rules import NotAllowed, Verdict, attempts_of, verdict, zones_of
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.ledger import Ledger, known_with
 from services.pipeline.instruments import WorkInstruments
 from services.pipeline.storage import loading
 from shared.contracts.lifecycle_events import ContactAttempted
@@ -54,6 +54,35 @@ class Contacting:
 
         return await self._database.run(work)
 
+    def asked(self, ledger: Ledger, lead_id: UUID, channel: str, at: datetime) -> Verdict | None:
+        """Why a machine may not contact a lead now, whose story is loaded; None where it may. A no is counted."""
+        no = self._verdict(ledger, lead_id, channel, at)
+        if no is not None:
+            self._instruments.contacts.labels(no.reason, "refused").inc()
+        return no
+
+    def permits(self, ledger: Ledger, lead_id: UUID, channel: str) -> bool:
+        """Whether a lead, whose story is loaded, permits what a channel needs."""
+        root = ledger.root(lead_id)
+        purpose = self._policy.unit(root.business_unit).contact.purpose(channel)
+        return purpose is None or self._granted(ledger, lead_id).get(purpose, False)
+
+    @staticmethod
+    def personal(ledger: Ledger, lead_id: UUID) -> dict[str, Any]:
+        """Who a lead is, with all that was merged into it."""
+        known: dict[str, Any] = {}
+        for one in sorted(ledger.group(lead_id), key=lambda one: (one.personal_at is not None, one.personal_at)):
+            known = known_with(known, one.personal)
+        return known
+
+    @staticmethod
+    def _granted(ledger: Ledger, lead_id: UUID) -> dict[str, bool]:
+        root = ledger.root(lead_id)
+        released = {one for one, marking in root.state.marks.items() if marking.counts_marked_touches}
+        return {
+            purpose: bool(fact.data["granted"]) for purpose, fact in standing(ledger.facts(lead_id), released).items()
+        }
+
     def _of(self, ledger: Ledger, lead_id: UUID, draft: Draft) -> Verdict | None:
         if draft.kind is not ContactAttempted or not draft.data.get("outbound", True):
             return None
@@ -63,8 +92,7 @@ class Contacting:
         root = ledger.root(lead_id)
         unit = self._policy.unit(root.business_unit)
         facts = ledger.facts(lead_id)
-        released = {one for one, marking in root.state.marks.items() if marking.counts_marked_touches}
-        granted = {purpose: bool(fact.data["granted"]) for purpose, fact in standing(facts, released).items()}
+        granted = self._granted(ledger, lead_id)
         told: list[Mapping[str, Any]] = [root.personal, *(one.personal for one in ledger.group(lead_id))]
         phone = next((one["phone"] for one in told if one.get("phone")), None)
         return verdict(

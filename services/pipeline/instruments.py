@@ -111,6 +111,30 @@ class WorkInstruments:
         )
 
 
+class MessageInstruments:
+    """What is sent to leads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.messages = Counter(
+            "leadflow_pipeline_messages_total",
+            "Attempts to send a message, by what became of them: sent, later (tried again), bounced, failed, withdrawn.",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in ("sent", "later", "bounced", "failed", "withdrawn"):
+            self.messages.labels(outcome)
+        self.waiting = Gauge(
+            "leadflow_pipeline_messages_waiting",
+            "Messages that were decided on and are not sent; no more than 10,000 are counted.",
+            registry=registry,
+        )
+        self.waiting_since = Gauge(
+            "leadflow_pipeline_messages_oldest_waiting_timestamp_seconds",
+            "When the one that has waited longest was decided on; 0 where none waits.",
+            registry=registry,
+        )
+
+
 STATES = ("live", "disabled", "given_up")
 """How those stand who follow by webhook."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from email.utils import parseaddr
 from ipaddress import ip_network
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.pipeline.domain.claims import read_meanings
+from services.pipeline.domain.mail_server import Server
 from services.pipeline.domain.webhook_addresses import Rules
 from services.pipeline.domain.webhook_rules import Patience
 from shared.kit.oidc import ALGORITHMS
@@ -56,6 +58,16 @@ class PipelineSettings(ServiceSettings):
     webhook_keep_days: float = Field(30.0, gt=0, description="How long it is known how deliveries ended.")
     webhook_http_loopback: bool = Field(False, description="Whether plain http to this machine is allowed.")
     webhook_networks: str = Field("", description="Networks that are not public and may be sent to: 10.1.0.0/16, …")
+    mail_smtp_url: SecretStr = Field(SecretStr(""), description="smtp://user:password@mail.example:587, or smtps://…")
+    mail_provider_url: str = Field("", description="Where messages are posted instead, signed, by https.")
+    mail_provider_secret: SecretStr = Field(SecretStr(""), description="What signs them: whsec_ and base64.")
+    mail_from: str = Field("", description="Whom messages are from: Acme <hello@acme.example>.")
+    mail_unsubscribe: str = Field("", description="mailto: or https: for List-Unsubscribe; may hold {message_id}.")
+    mail_retry_seconds: str = Field(
+        "30,120,600,1800,3600,7200,14400",
+        description="After how long a message that was not taken is sent again; then a person sees to it.",
+    )
+    mail_interval_seconds: float = Field(0.5, gt=0, description="How often messages that are due are looked at.")
 
     @field_validator("oidc_roles")
     @classmethod
@@ -76,7 +88,7 @@ class PipelineSettings(ServiceSettings):
             raise ValueError("PIPELINE_OIDC_AUDIENCE is needed: else any token of the issuer would do")
         return self
 
-    @field_validator("webhook_retry_seconds")
+    @field_validator("webhook_retry_seconds", "mail_retry_seconds")
     @classmethod
     def _is_a_schedule(cls, text: str) -> str:
         if any(seconds < 0 for seconds in _numbers(text)):
@@ -89,6 +101,32 @@ class PipelineSettings(ServiceSettings):
         for one in _words(text):
             ip_network(one)
         return text
+
+    @field_validator("mail_smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value():
+            Server.of(url.get_secret_value())
+        return url
+
+    @model_validator(mode="after")
+    def _can_send(self) -> PipelineSettings:
+        if (self.mail_smtp_url.get_secret_value() or self.mail_provider_url) and "@" not in parseaddr(self.mail_from)[
+            1
+        ]:
+            raise ValueError(
+                "PIPELINE_MAIL_FROM is no address; write whom messages are from: Acme <hello@acme.example>"
+            )
+        if self.mail_provider_url and not self.mail_provider_secret.get_secret_value():
+            raise ValueError(
+                "PIPELINE_MAIL_PROVIDER_SECRET is missing: what is posted to the provider has to be signed"
+            )
+        return self
+
+    @property
+    def mail_schedule(self) -> tuple[timedelta, ...]:
+        """How often messages are tried."""
+        return tuple(timedelta(seconds=seconds) for seconds in _numbers(self.mail_retry_seconds))
 
     @property
     def webhook_rules(self) -> Rules:

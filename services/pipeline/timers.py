@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.instruments import WorkInstruments
+from services.pipeline.sending.deciding import Deciding
 from services.pipeline.storage import loading, saving, tasks
 from shared.contracts.lifecycle_events import LeadReopened
 from shared.kit.background import running
@@ -22,12 +23,20 @@ class Timers:
     """One task beside the consumer."""
 
     def __init__(
-        self, database: Database, assigning: Assigning, instruments: WorkInstruments, *, interval_seconds: float
+        self,
+        database: Database,
+        assigning: Assigning,
+        instruments: WorkInstruments,
+        *,
+        interval_seconds: float,
+        deciding: Deciding | None = None,
     ) -> None:
+        """`deciding` sees to steps that send; without it they are nothing but due."""
         self._database = database
         self._assigning = assigning
         self._instruments = instruments
         self._interval_seconds = interval_seconds
+        self._deciding = deciding
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -45,8 +54,15 @@ class Timers:
 
     async def _fire(self, transaction: Transaction) -> tuple[int, list[tuple[str, str, float]]]:
         due, ledger = await tasks.due(transaction, AT_ONCE)
+        fired = len(due)
         await loading.load_stories(transaction, ledger, {one.lead_id for one in due if one.opportunity_id is not None})
         told: list[tuple[str, str, float]] = []
+        sending = [task for task in due if task.send is not None]
+        if sending and self._deciding is not None:
+            for task, decided in await self._deciding.decide(transaction, ledger, sending):
+                late = (transaction.now - task.starts_at).total_seconds()
+                told.append((task.kind, decided[0].kind.__name__, max(late, 0.0)))
+            due = [task for task in due if task.send is None]
         back: list[Wanted] = []
         for task in due:
             root = ledger.root(task.lead_id)
@@ -59,7 +75,7 @@ class Timers:
             told.append((task.kind, drafts[0].kind.__name__, max(late, 0.0)))
         await self._assigning.assign(transaction, ledger, back)
         await saving.save(transaction, ledger)
-        return len(due), told
+        return fired, told
 
     async def _run(self) -> None:
         while True:

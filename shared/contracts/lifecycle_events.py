@@ -123,7 +123,8 @@ class LeadReopened(LifecycleEvent):
 
 class ContactAttempted(LifecycleEvent):
     """Someone tried to reach the lead. Only an outbound attempt by a human counts as a response. `against` names the rule of
-    the policy that it broke: `consent`, `limit` or `quiet_hours`."""
+    the policy that it broke: `consent`, `limit` or `quiet_hours`. With a `message_id` it is a message that was written by `template`:
+    once as it is handed over, and again with an `outcome` where it never arrives."""
 
     event: Literal["ContactAttempted"] = "ContactAttempted"
     kind: Name
@@ -132,13 +133,16 @@ class ContactAttempted(LifecycleEvent):
     human: bool = True
     outbound: bool = True
     against: str | None = None
+    message_id: UUID | None = None
+    template: str | None = None
 
 
 class FollowUpScheduled(LifecycleEvent):
     """Something is to be done until `due_at`, by its owner: that somebody answers (`kind` is `first_response`), a `step` of a
     cadence, an `escalation` of what somebody else did not do, a `task` that a person made, the `confirmation` of a
     qualification by `rule`, for a `reason`, that an archived lead comes back (`recycle`), that a deal leaves its stage (`stage`),
-    or that somebody looks at a customer who is back (`return`). Said again of the same task it is put off or somebody else's."""
+    or that somebody looks at a customer who is back (`return`). Said again of the same task it is put off or somebody else's. What
+    is sent by itself names the template (`send`); the `reason` is why that is put off, or somebody's to do."""
 
     event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
     due_at: Moment
@@ -150,6 +154,7 @@ class FollowUpScheduled(LifecycleEvent):
     starts_at: Moment | None = None
     cadence: str | None = None
     step: int | None = None
+    send: str | None = None
     rule: str | None = None
     reason: str | None = None
     opportunity_id: str | None = None
@@ -169,7 +174,7 @@ class FollowUpMissed(LifecycleEvent):
 
 
 class FollowUpDone(LifecycleEvent):
-    """What was to be done is done."""
+    """What was to be done is done, or left out (`skipped`), with the reason."""
 
     event: Literal["FollowUpDone"] = "FollowUpDone"
     task_id: UUID
@@ -178,6 +183,7 @@ class FollowUpDone(LifecycleEvent):
     owner: str | None = None
     outcome: str | None = None
     opportunity_id: str | None = None
+    reason: str | None = None
 
 
 class FollowUpCancelled(LifecycleEvent):

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from services.capture.instruments import QuarantineInstruments, SpoolInstruments, UploadInstruments
-from services.pipeline.instruments import WebhookInstruments, WorkInstruments
+from services.pipeline.instruments import MessageInstruments, WebhookInstruments, WorkInstruments
 from services.scoring.domain.model import CUSTOMER, AdditiveModel
 from services.scoring.domain.model.assessor import Expert
 from services.scoring.domain.model.watching import Watch
@@ -27,7 +27,7 @@ QUARANTINE = re.compile(r"leadflow_capture_quarantine\w+")
 TRAINING = re.compile(r'leadflow_scoring_trainings_total\{status="(\w+)"\}')
 MODEL = re.compile(r"leadflow_scoring_model\w+")
 WORK = re.compile(r"leadflow_pipeline_(?:unassigned|timers|contacts)\w+")
-WEBHOOKS = re.compile(r"leadflow_pipeline_webhook\w+")
+WEBHOOKS = re.compile(r"leadflow_pipeline_(?:webhook|message)\w+")
 UPLOADS = re.compile(r"leadflow_capture_upload\w+")
 SPOOL = re.compile(r"leadflow_capture_spool\w+")
 PLACE = CUSTOMER, "every unit"
@@ -110,12 +110,13 @@ def test_what_alerts_watch_of_work_is_what_pipeline_tells() -> None:
     assert watched <= told
 
 
-def test_what_alerts_watch_of_webhooks_is_what_pipeline_tells_from_its_first_scrape_on() -> None:
+def test_what_alerts_watch_of_webhooks_and_messages_is_what_pipeline_tells_from_its_first_scrape_on() -> None:
     registry = CollectorRegistry()
     WebhookInstruments(registry)
+    MessageInstruments(registry)
     told = {sample.name for family in registry.collect() for sample in family.samples}
     watched = {found for expression in expressions() for found in WEBHOOKS.findall(expression)}
-    assert len(watched) == 3
+    assert len(watched) == 4
     assert watched <= told
 
 

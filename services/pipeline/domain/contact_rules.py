@@ -16,6 +16,9 @@ from shared.contracts.policy.contact import ContactRules, QuietHours
 
 Reason = Literal["consent", "limit", "quiet_hours"]
 
+WITHDRAWN: Literal["withdrawn"] = "withdrawn"
+"""The outcome of a message that was decided on and not sent after all."""
+
 UNKNOWN_ZONE = "Etc/Unknown"
 
 WIDEST = timedelta(hours=9)
@@ -63,11 +66,15 @@ class NotAllowed(Refused):
 
 
 def attempts_of(facts: Iterable[Fact]) -> list[Attempt]:
-    """Every outbound attempt in a story, by people and machines alike."""
+    """Every outbound attempt in a story, by people and machines alike. A message that was handed over and failed is one; one that
+    was withdrawn before is none."""
+    made = [fact for fact in facts if fact.event == "ContactAttempted" and fact.data.get("outbound", True)]
+    withdrawn = {fact.data.get("message_id") for fact in made if fact.data.get("outcome") == WITHDRAWN} - {None}
+    told_again = {fact.event_id for fact in made if "message_id" in fact.data and "outcome" in fact.data}
     return [
         Attempt(fact.occurred_at, fact.data["kind"])
-        for fact in facts
-        if fact.event == "ContactAttempted" and fact.data.get("outbound", True)
+        for fact in made
+        if fact.event_id not in told_again and fact.data.get("message_id") not in withdrawn
     ]
 
 

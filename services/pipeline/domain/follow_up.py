@@ -26,7 +26,7 @@ from shared.contracts.lifecycle_events import (
     OpportunityWon,
     StageChanged,
 )
-from shared.contracts.policy import Cadence, UnitPolicy
+from shared.contracts.policy import Cadence, Step, UnitPolicy
 from shared.contracts.policy.follow_up import duration_of
 
 Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle", "stage", "return"]
@@ -62,6 +62,7 @@ class Task(NamedTuple):
     step: int | None = None
     missed: bool = False
     opportunity_id: str | None = None
+    send: str | None = None
 
 
 def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
@@ -73,6 +74,7 @@ def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
     return Task(
         UUID(data["task_id"]), lead_id, data["kind"], name, due_at, starts_at, owner, channel, cadence, step,
         opportunity_id=data.get("opportunity_id"),
+        send=data.get("send"),
     )  # fmt: skip
 
 
@@ -113,6 +115,7 @@ def scheduled(cause: Cause, task: Task, policy_version: str | None = None) -> Dr
         due_at=task.due_at.isoformat(),
         starts_at=task.starts_at.isoformat(),
         opportunity_id=task.opportunity_id,
+        send=task.send,
         policy_version=policy_version,
     )
     return draft._replace(data={**draft.data, **step})
@@ -173,7 +176,7 @@ class Following:
     def __init__(self, unit: UnitPolicy, version: str, calendars: Mapping[str, BusinessCalendar]) -> None:
         self._policy = unit.follow_up
         self._unit = unit
-        self._version = version
+        self.version = version
         self._calendar = BusinessCalendar.of(unit.working_hours, unit.zone)
         self._calendars = calendars
 
@@ -190,7 +193,7 @@ class Following:
             due_at = later(self._calendar, cause.occurred_at, cadence.respond_within)
             task_id = derived_event_id(cause.event_id, f"task:{FIRST_RESPONSE}")
             task = Task(task_id, lead_id, FIRST_RESPONSE, FIRST_RESPONSE, due_at, cause.occurred_at, owner)
-            drafts.append(scheduled(cause, task._replace(cadence=cadence.cadence), self._version))
+            drafts.append(scheduled(cause, task._replace(cadence=cadence.cadence), self.version))
         return [*drafts, *self._step(cadence, 0, lead_id, owner, cause)]
 
     def after(self, state: LeadState, drafts: Sequence[Draft], tasks: Iterable[Task], cause: Cause) -> list[Draft]:
@@ -256,12 +259,12 @@ class Following:
             task.lead_id,
             "escalation",
             f"{task.name} is late",
-            later(self._of(cadence.escalate.to), task.due_at, cadence.escalate.within),
+            later(self.calendar_of(cadence.escalate.to), task.due_at, cadence.escalate.within),
             task.due_at,
             cadence.escalate.to,
             cadence=cadence.cadence,
         )
-        return [missed, scheduled(cause, told, self._version)]
+        return [missed, scheduled(cause, told, self.version)]
 
     def _back(self, state: LeadState, task: Task, cause: Cause) -> list[Draft]:
         """An archived lead comes back when its time has come, if nobody took it up or put it aside anew before."""
@@ -273,7 +276,7 @@ class Following:
         data = {
             "automatic": True,
             "reason": f"put aside until now ({archived.reason})",
-            "policy_version": self._version,
+            "policy_version": self.version,
         }
         event_id = derived_event_id(cause.event_id, LeadReopened.__name__)
         back = Draft(LeadReopened, event_id, cause.occurred_at, cause.correlation_id, cause.event_id, data)
@@ -282,9 +285,9 @@ class Following:
     def came_back(self, lead_id: UUID, owner: str | None, cause: Cause) -> list[Draft]:
         """That somebody who has no deal any more is back: whoever has them decides whether that is a new one."""
         task_id = derived_event_id(cause.event_id, f"task:{RETURN}")
-        due_at = later(self._of(owner), cause.occurred_at, self._unit.returning.within)
+        due_at = later(self.calendar_of(owner), cause.occurred_at, self._unit.returning.within)
         task = Task(task_id, lead_id, RETURN, "came back", due_at, cause.occurred_at, owner)
-        return [scheduled(cause, task, self._version)]
+        return [scheduled(cause, task, self.version)]
 
     def _stay(self, state: LeadState, move: Draft, cause: Cause) -> list[Draft]:
         """That a deal is to leave the stage it entered, where the policy says for how long it may be there."""
@@ -294,25 +297,26 @@ class Following:
         if deal.status != "open" or stage is None or stage.overdue_after is None or state.mark is not None:
             return []
         owner = deal.value("owner")
-        due_at = later(self._of(owner), cause.occurred_at, stage.overdue_after)
+        due_at = later(self.calendar_of(owner), cause.occurred_at, stage.overdue_after)
         task_id = derived_event_id(cause.event_id, f"task:{STAGE}:{name}")
         task = Task(
             task_id, deal.lead_id, STAGE, f"leave stage {stage.name}", due_at, due_at, owner, opportunity_id=name
         )
-        return [scheduled(cause, task, self._version)]
+        return [scheduled(cause, task, self.version)]
 
     def _step(self, cadence: Cadence, place: int, lead_id: UUID, owner: str | None, cause: Cause) -> list[Draft]:
         if place >= len(cadence.steps):
             return []
         step = cadence.steps[place]
-        calendar = self._of(owner)
+        calendar = self.calendar_of(owner)
         starts_at = later(calendar, cause.occurred_at, step.wait)
         due_at = later(calendar, starts_at, step.within)
         task_id = derived_event_id(cause.event_id, f"task:{cadence.cadence}:{place}")
         task = Task(
-            task_id, lead_id, "step", step.step, due_at, starts_at, owner, step.channel, cadence.cadence, place
+            task_id, lead_id, "step", step.step, due_at, starts_at, owner, step.channel, cadence.cadence, place,
+            send=step.send,
         )  # fmt: skip
-        return [scheduled(cause, task, self._version)]
+        return [scheduled(cause, task, self.version)]
 
     def _contacted(self, attempt: Draft, tasks: Iterable[Task], cause: Cause) -> list[Draft]:
         outcome = attempt.data.get("outcome")
@@ -334,7 +338,15 @@ class Following:
             if task.kind not in ("escalation", STAGE) and task.owner != owner
         ]
 
-    def _of(self, owner: str | None) -> BusinessCalendar:
+    def step_of(self, task: Task) -> Step | None:
+        """The step of the policy that a task was made of; None where there is none any more."""
+        cadence = self._policy.named(task.cadence)
+        if cadence is None or task.step is None or task.step >= len(cadence.steps):
+            return None
+        return cadence.steps[task.step]
+
+    def calendar_of(self, owner: str | None) -> BusinessCalendar:
+        """The working time of an owner."""
         return self._calendars.get(owner or "", self._calendar)
 
 

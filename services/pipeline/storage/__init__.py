@@ -3,7 +3,14 @@
 from services.pipeline.storage.access_tables import ApiKeyRow, KeyChangesRow
 from services.pipeline.storage.hygiene_tables import HygieneEntry, HygieneLook
 from services.pipeline.storage.match_tables import MatchKey, MatchQueue, MatchUnit, MergeCandidate
-from services.pipeline.storage.office_tables import OwnerAbsence, OwnerLoad, TaskRow, TeamTrack, WorklistEntry
+from services.pipeline.storage.office_tables import (
+    MessageRow,
+    OwnerAbsence,
+    OwnerLoad,
+    TaskRow,
+    TeamTrack,
+    WorklistEntry,
+)
 from services.pipeline.storage.policy_tables import DryRun
 from services.pipeline.storage.tables import (
     Aside,
@@ -38,6 +45,7 @@ __all__ = [
     "MatchQueue",
     "MatchUnit",
     "MergeCandidate",
+    "MessageRow",
     "NeverMerge",
     "Opportunity",
     "OwnerAbsence",

@@ -66,7 +66,7 @@ class OwnerAbsence(PipelineTable, table=True):
 
 class TaskRow(PipelineTable, table=True):
     """Something that is or was due for a lead, as its facts leave it. `fires_at` is when a timer has to look at it; none does at
-    one that is closed or was missed already. `lead_id` is the story that its facts are in."""
+    one that is closed or was missed already, or whose message is under way. `lead_id` is the story that its facts are in."""
 
     __tablename__ = "tasks"
     __table_args__ = (
@@ -92,4 +92,24 @@ class TaskRow(PipelineTable, table=True):
     missed_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     closed_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     outcome: str | None = Field(default=None, sa_type=Text)
+    send: str | None = Field(default=None, sa_type=Text)
     updated_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+
+class MessageRow(PipelineTable, table=True):
+    """A message of a step that sends: decided on, and then sent, failed or withdrawn. What it says is made when it is sent."""
+
+    __tablename__ = "messages"
+    __table_args__ = (Index("messages_due", "next_at", postgresql_where=text("status = 'waiting'")),)
+
+    message_id: UUID = Field(primary_key=True)
+    lead_id: UUID
+    task_id: UUID
+    business_unit: str = Field(sa_type=Text)
+    template: str = Field(sa_type=Text)
+    status: str = Field(sa_type=Text)
+    attempts: int = Field(sa_type=Integer)
+    created_at: datetime = Field(sa_type=DateTime(timezone=True))
+    next_at: datetime = Field(sa_type=DateTime(timezone=True))
+    settled_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    last_error: str | None = Field(default=None, sa_type=Text)

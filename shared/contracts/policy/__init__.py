@@ -42,6 +42,7 @@ from shared.contracts.policy.selling import (
     Returning,
     Stage,
 )
+from shared.contracts.policy.templates import Template, Wording
 from shared.contracts.policy.working_time import WorkingHours
 
 __all__ = [
@@ -93,9 +94,11 @@ __all__ = [
     "Step",
     "Team",
     "Temperature",
+    "Template",
     "UnitPolicy",
     "Variant",
     "VerificationName",
     "Vocabulary",
+    "Wording",
     "WorkingHours",
 ]

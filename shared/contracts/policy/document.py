@@ -21,6 +21,7 @@ from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
 from shared.contracts.policy.selling import PipelineRule, Returning, Stage
+from shared.contracts.policy.templates import Template
 from shared.contracts.policy.working_time import WorkingHours, ZoneName
 
 MappingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -54,6 +55,7 @@ class UnitPolicy(Section):
     follow_up: FollowUp = FollowUp()
     contact: ContactRules = ContactRules()
     hygiene: Hygiene = Hygiene()
+    templates: dict[Name, Template] = Field(default_factory=dict)
     archive_reasons: tuple[Name, ...] = ("other",)
     recycle_days: dict[Name, Annotated[int, Field(ge=1, le=3650)]] = Field(default_factory=dict)
     loss_reasons: tuple[Name, ...] = ("other",)
@@ -77,6 +79,12 @@ class UnitPolicy(Section):
             own_kinds=frozenset((*kinds.values, *kinds.synonyms.values())),
         )
         for cadence in self.follow_up.cadences:
+            for step in cadence.steps:
+                if step.send is not None and step.send not in self.templates:
+                    raise ValueError(
+                        f"step {step.step!r} sends {step.send!r}, which is not under templates; there are: "
+                        f"{', '.join(self.templates) or 'none'}"
+                    )
             told = cadence.escalate.to if cadence.escalate is not None else None
             if told is not None and self.routing.owners and told not in self.routing.owners:
                 raise ValueError(f"cadence {cadence.cadence!r} tells {told!r}, who is not under routing.owners")

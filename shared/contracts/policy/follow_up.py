@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -39,12 +39,22 @@ Within = Annotated[str, AfterValidator(_some_time)]
 
 
 class Step(Section):
-    """Something to do on a channel: `wait` after the step before, then to be done `within` so much. Both in working time."""
+    """Something to do on a channel: `wait` after the step before, then to be done `within` so much. Both in working time. With
+    `send` it is written and sent by itself when it begins, by that template; where it may not or cannot be, `unsent` says who sees
+    to it: a `person`, or nobody (`skip`)."""
 
     step: Name
     channel: Name | None = None
     wait: Wait = "0m"
     within: Within = "8h"
+    send: Name | None = None
+    unsent: Literal["person", "skip"] = "person"
+
+    @model_validator(mode="after")
+    def _is_sent_by_mail(self) -> Step:
+        if self.send is not None and self.channel != "email":
+            raise ValueError(f"step {self.step!r} sends, and what is sent goes by e-mail: write channel: email")
+        return self
 
 
 class Escalation(Section):

@@ -1,0 +1,187 @@
+"""Sends the messages that were decided on, and records how that went. Killed in between, it sends again, under the same id."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.pipeline.assigning import Assigning
+from services.pipeline.contacting import Contacting
+from services.pipeline.domain.contact_rules import WITHDRAWN
+from services.pipeline.domain.follow_up import Task, over
+from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.messages import (
+    NO_ADDRESS,
+    NO_CONSENT,
+    NO_TEMPLATE,
+    SENT,
+    Failure,
+    Mail,
+    address_of,
+    has_been_sent,
+    has_failed,
+    written,
+)
+from services.pipeline.instruments import MessageInstruments
+from services.pipeline.sending.transport import Result, Transport
+from services.pipeline.storage import loading, messages, saving, tasks
+from shared.contracts.policy import Policy
+from shared.kit import failpoints
+from shared.kit.background import again_and_again, running
+from shared.kit.database import Database, Transaction
+from shared.kit.logs import log
+from shared.kit.transient import is_transient, name_of
+
+AT_ONCE = 10
+LEASE = timedelta(minutes=3)
+SWEEP_SECONDS = 600.0
+
+
+class Ready(NamedTuple):
+    """A message with its words, to be sent now."""
+
+    row: Any
+    mail: Mail
+
+
+class Posting:
+    """One task beside the consumer; as many processes as there are share the work."""
+
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        assigning: Assigning,
+        contacting: Contacting,
+        transport: Transport,
+        instruments: MessageInstruments,
+        *,
+        schedule: Sequence[timedelta],
+        interval_seconds: float,
+        keep: timedelta,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._policy = policy
+        self._assigning = assigning
+        self._contacting = contacting
+        self._transport = transport
+        self._instruments = instruments
+        self._schedule = tuple(schedule)
+        self._interval_seconds = interval_seconds
+        self._keep = keep
+        self._chance = chance
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sends until the context ends."""
+        sweep = again_and_again(self.sweep, SWEEP_SECONDS, "messages_not_swept")
+        async with running(self._run(), "pipeline-messages"), running(sweep, "pipeline-message-sweep"):
+            yield
+
+    async def once(self) -> int:
+        """Sends what is due, at most a few; how many there were."""
+        claimed, ready = await self._database.run(self._take)
+        results = await asyncio.gather(*(self._transport.send(one.mail) for one in ready))
+        if ready:
+            failpoints.reach("after-message-sent")
+        for one, result in zip(ready, results, strict=True):
+            await self._database.run(lambda tx, one=one, result=result: self._settle(tx, one.row, result))  # type: ignore[misc]
+            self._instruments.messages.labels(result.outcome).inc()
+        return claimed
+
+    async def sweep(self) -> None:
+        """Forgets messages that were settled long ago."""
+        await self._database.run(lambda tx: messages.sweep(tx, tx.now - self._keep))
+
+    async def _take(self, tx: Transaction) -> tuple[int, list[Ready]]:
+        """Takes messages and writes them, from what is known and allowed now: what somebody took back meanwhile is not sent."""
+        rows = await messages.claim(tx, AT_ONCE, LEASE)
+        if not rows:
+            return 0, []
+        ledger = await loading.lock_groups(tx, [row.lead_id for row in rows])
+        await loading.load_stories(tx, ledger, [row.lead_id for row in rows])
+        ready: list[Ready] = []
+        for row in rows:
+            mail, reason = self._mail(ledger, row)
+            if mail is not None:
+                ready.append(Ready(row, mail))
+                continue
+            await self._fail(tx, ledger, row, WITHDRAWN, reason)
+            self._instruments.messages.labels(WITHDRAWN).inc()
+        await saving.save(tx, ledger)
+        return len(rows), ready
+
+    def _mail(self, ledger: Ledger, row: Any) -> tuple[Mail | None, str]:
+        root = ledger.root(row.lead_id)
+        personal = self._contacting.personal(ledger, root.lead_id)
+        template = self._policy.unit(root.business_unit).templates.get(row.template)
+        address = address_of(personal)
+        if (reason := over(root.state)) is not None:
+            return None, reason
+        if template is None:
+            return None, NO_TEMPLATE
+        if address is None:
+            return None, NO_ADDRESS
+        if not self._contacting.permits(ledger, root.lead_id, "email"):
+            return None, NO_CONSENT
+        assigned, touch = root.state.assigned, root.state.first_touch
+        owner, product = assigned.owner if assigned else None, touch.product if touch else None
+        return written(template, row.message_id, address, personal, owner=owner, product=product), ""
+
+    async def _settle(self, tx: Transaction, row: Any, result: Result) -> None:
+        attempts = row.attempts
+        if result.outcome == "later" and attempts <= len(self._schedule):
+            wait = self._schedule[attempts - 1] * (0.75 + self._chance() / 2)
+            next_at = tx.now + max(wait, result.retry_after or timedelta())
+            await messages.settle(tx, row.message_id, "waiting", error=result.error, next_at=next_at)
+            return
+        ledger = await loading.lock_groups(tx, [row.lead_id])
+        await loading.load_stories(tx, ledger, [row.lead_id])
+        if result.outcome == "sent":
+            root = ledger.root(row.lead_id)
+            following = self._assigning.following(root.business_unit)
+            for draft in has_been_sent(following, await self._open(tx, row.task_id), row.message_id, tx.now):
+                ledger.record(root.lead_id, draft)
+            await messages.settle(tx, row.message_id, SENT, error=None)
+        else:
+            failure: Failure = "bounced" if result.outcome == "bounced" else "failed"
+            await self._fail(tx, ledger, row, failure, result.error or failure)
+        await saving.save(tx, ledger)
+
+    async def _fail(self, tx: Transaction, ledger: Ledger, row: Any, failure: Failure, reason: str) -> None:
+        """It will not arrive: on record, and its step, where that is open, goes on otherwise."""
+        root = ledger.root(row.lead_id)
+        following = self._assigning.following(root.business_unit)
+        task = await self._open(tx, row.task_id)
+        found = await tasks.one(tx, row.task_id)
+        about = task or tasks.task_of(found)
+        drafts = has_failed(following, root.state, about, row.message_id, failure, reason, tx.now)
+        for draft in drafts if task is not None else drafts[:1]:
+            ledger.record(root.lead_id, draft)
+        await messages.settle(tx, row.message_id, failure, error=reason)
+
+    @staticmethod
+    async def _open(tx: Transaction, task_id: UUID) -> Task | None:
+        found = await tasks.one(tx, task_id)
+        return tasks.task_of(found) if found is not None and found.status == "open" else None
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    if await self.once():
+                        continue
+                except Exception as error:
+                    (log().warning if is_transient(error) else log().error)(
+                        "messages_not_sent", error_type=name_of(error)
+                    )
+                    await asyncio.sleep(1.0)
+                await asyncio.sleep(self._interval_seconds)
+        finally:
+            await self._transport.close()
