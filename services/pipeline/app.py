@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from services.pipeline.api import (
     audit,
+    bulk,
     customers,
     history,
     hygiene,
@@ -29,6 +30,7 @@ from services.pipeline.api import (
 from services.pipeline.api.guard import Door, guard, private_guard
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
+from services.pipeline.bulk import Bulk
 from services.pipeline.callers import Callers, provider_of
 from services.pipeline.commands import Commands, rejected
 from services.pipeline.contacting import Contacting
@@ -194,6 +196,8 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     )
     finding = Finding(database, policy, secret, instruments, interval_seconds=settings.matching_interval_seconds)
     searching = Searching(database, policy, secret)
+    commands = Commands(database, policy, instruments)
+    bulk_jobs = Bulk(database, commands, secret, items_per_second=settings.bulk_items_per_second)
     hooks = Webhooks(database, secret, settings, WebhookInstruments(registry))
     workload = Workload(database, policy, work_instruments)
     tidying = Tidying(
@@ -232,6 +236,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
             timers.running,
             finding.running,
             searching.running,
+            bulk_jobs.running,
             hooks.running,
             dry_runs.running,
             callers.kept,
@@ -250,7 +255,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     app.state.pipeline = Parts(
         database,
         policy,
-        Commands(database, policy, instruments),
+        commands,
         HistoryImports(database, policy, secret, handlers),
         secret,
         Erasing(database, policy, secret, handlers.fingerprint),
@@ -258,11 +263,13 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         contacting,
         KeyCommands(TOKENS, database, callers.ring, database.clock, secrets.token_bytes, where=WHERE),
         searching,
+        bulk_jobs,
         hooks.endpoints,
     )
     everybody = (
         leads,
         search,
+        bulk,
         matches,
         tasks,
         owners,

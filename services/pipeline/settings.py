@@ -41,6 +41,9 @@ class PipelineSettings(ServiceSettings):
     hygiene_interval_seconds: float = Field(
         21_600.0, gt=0, description="How long after one look at all leads' records began the next one does."
     )
+    bulk_items_per_second: float = Field(
+        50.0, gt=0, description="How many leads of a bulk job are worked on in a second, at most."
+    )
     waiting_personal_days: float = Field(
         30.0, gt=0, description="How long what waits for its lead still says who it is about."
     )

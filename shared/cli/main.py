@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from shared.cli import (
+    bulk,
     cluster,
     configuration,
     dead_letters,
@@ -71,6 +72,7 @@ app.command("export-person", rich_help_panel=OPERATE)(people.export_person)
 app.add_typer(hygiene.app, name="hygiene", rich_help_panel=USE)
 app.add_typer(policies.app, name="policy", rich_help_panel=OPERATE)
 app.add_typer(marks.app, name="marks", rich_help_panel=USE)
+app.add_typer(bulk.app, name="bulk", rich_help_panel=USE)
 app.add_typer(matching.app, name="match", rich_help_panel=USE)
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel=OPERATE)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import access_of
 from services.pipeline.assigning import Assigning
+from services.pipeline.bulk import Bulk
 from services.pipeline.commands import Asked, Commands, Done
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.access import EVERYWHERE, ApiToken, Reach
@@ -42,6 +43,7 @@ class Parts:
     contacting: Contacting
     tokens: KeyCommands[ApiToken]
     searching: Searching
+    bulk: Bulk
     webhooks: Endpoints
 
 

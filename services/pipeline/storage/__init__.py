@@ -1,6 +1,7 @@
 """Pipeline's tables and every query on them."""
 
 from services.pipeline.storage.access_tables import ApiKeyRow, KeyChangesRow
+from services.pipeline.storage.bulk_tables import BulkItem, BulkJob
 from services.pipeline.storage.hygiene_tables import HygieneEntry, HygieneLook
 from services.pipeline.storage.match_tables import MatchKey, MatchQueue, MatchUnit, MergeCandidate
 from services.pipeline.storage.office_tables import (
@@ -31,6 +32,8 @@ from services.pipeline.storage.webhook_tables import WebhookDelivery, WebhookEnd
 __all__ = [
     "ApiKeyRow",
     "Aside",
+    "BulkItem",
+    "BulkJob",
     "Command",
     "DryRun",
     "ErasedName",

@@ -1,0 +1,228 @@
+"""One command for many leads is a job: each lead once, whoever is killed, and each no with its why."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.pipeline.bulk import Bulk
+from services.pipeline.commands import Commands
+from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.storage import bulk as storage
+from shared.contracts.identity import identity
+from shared.contracts.lifecycle_events import LeadAssigned
+from tests.integration.pipeline.access import by, let_in, somebody
+from tests.integration.pipeline.conftest import Pipeline
+from tests.support.patience import eventually
+from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, at
+
+
+def a_worker(pipeline: Pipeline) -> Bulk:
+    """A process that works on jobs."""
+    commands = Commands(pipeline.database, POLICY, PipelineInstruments(pipeline.registry.__class__()))
+    return Bulk(pipeline.database, commands, SECRET, items_per_second=10_000)
+
+
+async def leads(pipeline: Pipeline, number: int, unit: str = "default") -> list[str]:
+    """So many new leads."""
+    captured = [a_lead(f"{unit}.{n}@x.example", business_unit=unit, occurred_at=at(n)) for n in range(number)]
+    await pipeline.take(*captured)
+    return [str(one.lead_id) for one in captured]
+
+
+async def begin(
+    http: httpx.AsyncClient, doing: str, said: dict[str, str], *, status: int = 202, key: str | None = None, **more: Any
+) -> Any:
+    """A job that is begun, or the problem with it."""
+    headers = {"Idempotency-Key": key} if key is not None else {}
+    answer = await http.post("/v1/bulk", json={"doing": doing, "said": said, **more}, headers=headers)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def look(http: httpx.AsyncClient, job: Any) -> Any:
+    """A job as it is now."""
+    return (await http.get(f"/v1/bulk/{job['job_id']}")).json()
+
+
+async def refusals(http: httpx.AsyncClient, job: Any) -> dict[int, str]:
+    """Why what was refused was, by its place in the list."""
+    page = (await http.get(f"/v1/bulk/{job['job_id']}/items", params={"outcome": "refused"})).json()
+    return {one["place"]: one["code"] for one in page["items"]}
+
+
+def problem_of(document: Any) -> str:
+    """What is wrong, by its code."""
+    return str(document["type"]).rpartition(":")[2]
+
+
+async def assigned(pipeline: Pipeline) -> list[UUID]:
+    """Whom the log calls assigned."""
+    return [one.lead_id for one in await pipeline.published() if isinstance(one, LeadAssigned)]
+
+
+async def test_each_lead_of_a_list_is_done_or_refused_with_why(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    ids = await leads(pipeline, 3)
+    await http.post(f"/v1/leads/{ids[1]}:archive", json={"reason": "no budget"})
+    job = await begin(http, "archive", {"reason": "no budget"}, lead_ids=[*ids, str(uuid4())])
+    assert (job["status"], job["items"]["left"]) == ("waiting", 4)
+    assert await a_worker(pipeline).work()
+    after = await look(http, job)
+    assert (after["status"], after["items"]) == ("done", {"total": 4, "done": 2, "refused": 2, "left": 0})
+    assert await refusals(http, job) == {2: "illegal-transition", 4: "unknown-lead"}
+
+
+async def test_a_filter_means_who_it_fits_when_the_job_is_begun(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    north, south = await leads(pipeline, 3, "north"), await leads(pipeline, 2, "south")
+    await begin(http, "assign", {"owner": "kim"}, business_unit="north", filter={"status": "new"})
+    await leads(pipeline, 1, "north-east")
+    await a_worker(pipeline).work()
+    assert sorted(map(str, await assigned(pipeline))) == sorted(north)
+    assert not set(map(str, await assigned(pipeline))) & set(south)
+
+
+async def test_a_list_of_another_systems_ids_names_whom_that_system_knows(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    known = a_lead(identities=(identity(SECRET, "default", "external", "crm\x1f17"),))
+    await pipeline.take(known)
+    job = await begin(http, "assign", {"owner": "kim"}, external_ids=["16", "17"], sender="crm")
+    await a_worker(pipeline).work()
+    assert await assigned(pipeline) == [known.lead_id]
+    assert await refusals(http, job) == {1: "unknown-lead"}
+
+
+async def test_a_merged_id_means_the_lead_it_was_merged_into(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    root, other = a_lead("ann@x.example"), a_lead(phone="+31612345679", occurred_at=at(1))
+    await pipeline.take(root, other, a_lead("ann@x.example", phone="+31612345679", occurred_at=at(2)))
+    job = await begin(http, "assign", {"owner": "kim"}, lead_ids=[str(other.lead_id)])
+    await a_worker(pipeline).work()
+    assert (await look(http, job))["items"]["done"] == 1
+    assert await assigned(pipeline) == [root.lead_id]
+
+
+async def test_a_worker_that_is_killed_before_it_notes_anything_leaves_each_lead_done_once(
+    pipeline: Pipeline, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await leads(pipeline, 5)
+    job = await begin(http, "assign", {"owner": "kim"}, lead_ids=ids)
+    killed = a_worker(pipeline)
+    noting = asyncio.Event()
+
+    async def note(*_: Any) -> bool:
+        noting.set()
+        await asyncio.Event().wait()
+        return False
+
+    monkeypatch.setattr(killed, "_note", note)
+    working = asyncio.create_task(killed.work())
+    await noting.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert len(await assigned(pipeline)) == 5
+    assert (await look(http, job))["items"]["left"] == 5
+    assert not await a_worker(pipeline).work(), "the lease of the one that was killed holds"
+    await pipeline.database.run(
+        lambda tx: tx.execute("UPDATE pipeline.bulk_jobs SET leased_until = now() - interval '1 s'")
+    )
+    assert await a_worker(pipeline).work()
+    assert (await look(http, job))["items"] == {"total": 5, "done": 5, "refused": 0, "left": 0}
+    assert sorted(map(str, await assigned(pipeline))) == sorted(ids)
+
+
+async def test_a_job_is_cancelled_and_gone_on_with_from_where_it_had_come(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    ids = await leads(pipeline, 45)
+    job = await begin(http, "assign", {"owner": "kim"}, lead_ids=ids)
+    path = f"/v1/bulk/{job['job_id']}"
+    working = asyncio.create_task(a_worker(pipeline).work())
+
+    async def begun() -> bool:
+        return bool((await look(http, job))["items"]["done"])
+
+    await eventually(begun)
+    assert (await http.post(f"{path}:cancel")).json()["status"] == "cancelled"
+    await working
+    assert (await look(http, job))["items"]["left"] > 0
+    assert not await a_worker(pipeline).work()
+    assert (await http.post(f"{path}:resume")).json()["status"] == "waiting"
+    await a_worker(pipeline).work()
+    assert (await look(http, job))["items"]["done"] == 45
+    assert sorted(map(str, await assigned(pipeline))) == sorted(ids)
+    again = await http.post(f"{path}:cancel")
+    assert (again.status_code, problem_of(again.json())) == (409, "wrong-state")
+
+
+async def test_workers_share_no_job_and_do_no_lead_twice(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    ids = await leads(pipeline, 30)
+    for part in (ids[:15], ids[15:]):
+        await begin(http, "assign", {"owner": "kim"}, lead_ids=part)
+
+    async def until_nothing_is_left() -> None:
+        worker = a_worker(pipeline)
+        while await worker.work():
+            pass
+
+    await asyncio.gather(*(until_nothing_is_left() for _ in range(3)))
+    assert [job["status"] for job in (await http.get("/v1/bulk")).json()["items"]] == ["done", "done"]
+    assert sorted(map(str, await assigned(pipeline))) == sorted(ids)
+
+
+async def test_a_key_begins_one_job_and_is_of_no_use_for_another(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    ids = await leads(pipeline, 1)
+    first, again = [await begin(http, "assign", {"owner": "kim"}, lead_ids=ids, key="k1") for _ in range(2)]
+    assert (first["job_id"], again["repeated"]) == (again["job_id"], True)
+    other = await begin(http, "assign", {"owner": "lee"}, lead_ids=ids, status=409, key="k1")
+    assert problem_of(other) == "idempotency-key-reused"
+
+
+@pytest.mark.parametrize(
+    ("doing", "said", "more", "code"),
+    [
+        ("assign", {}, {"filter": {}}, "says-otherwise"),
+        ("reopen", {"owner": "kim"}, {"filter": {}}, "says-otherwise"),
+        ("mark", {"mark": "bad"}, {"filter": {}}, "says-otherwise"),
+        ("reopen", {}, {}, "who-is-meant"),
+        ("reopen", {}, {"filter": {}, "lead_ids": [str(uuid4())]}, "who-is-meant"),
+        ("reopen", {}, {"filter": {"status": "customer"}}, "number-of-leads"),
+    ],
+)
+async def test_a_job_that_means_nothing_is_not_begun(
+    pipeline: Pipeline, http: httpx.AsyncClient, doing: str, said: dict[str, str], more: dict[str, Any], code: str
+) -> None:
+    await leads(pipeline, 1)
+    problem = await begin(http, doing, said, status=422, **more)
+    assert problem_of(problem) == code
+    assert (await http.get("/v1/bulk")).json()["items"] == []
+
+
+async def test_a_manager_moves_and_sees_jobs_of_their_own_units_alone(
+    app: FastAPI, pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    let_in(app, far=somebody("manager", "south"), near=somebody("manager", "north"))
+    ids = await leads(pipeline, 2, "north")
+    job = (
+        await http.post(
+            "/v1/bulk", json={"doing": "assign", "said": {"owner": "kim"}, "lead_ids": ids}, headers=by("far")
+        )
+    ).json()
+    await a_worker(pipeline).work()
+    assert await assigned(pipeline) == []
+    assert await refusals(http, job) == {1: "unknown-lead", 2: "unknown-lead"}
+    assert (await http.get(f"/v1/bulk/{job['job_id']}", headers=by("near"))).status_code == 404
+    assert (await http.get("/v1/bulk", headers=by("near"))).json()["items"] == []
+    assert len((await http.get("/v1/bulk", headers=by("far"))).json()["items"]) == 1
+
+
+async def test_jobs_that_ended_long_ago_are_forgotten(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    job = await begin(http, "assign", {"owner": "kim"}, lead_ids=await leads(pipeline, 1))
+    await a_worker(pipeline).work()
+    await pipeline.database.run(lambda tx: storage.forget(tx, tx.now))
+    assert (await http.get(f"/v1/bulk/{job['job_id']}")).status_code == 404
+    assert not await pipeline.database.rows("SELECT FROM pipeline.bulk_items")
