@@ -14,6 +14,7 @@ from services.pipeline.api import (
     audit,
     bulk,
     customers,
+    deal_list,
     history,
     hygiene,
     leads,
@@ -27,6 +28,7 @@ from services.pipeline.api import (
     tokens,
     webhooks,
 )
+from services.pipeline.api.examples import add_examples
 from services.pipeline.api.guard import Door, guard, private_guard
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
@@ -96,6 +98,7 @@ from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
 from shared.kit.app import build_app
+from shared.kit.conditional import Conditional
 from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.documents import read_yaml
@@ -230,6 +233,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         relay_then=RELAYED,
         before_scrape=before_scrape,
         guard=guard,
+        documents=add_examples,
         parts=[
             stranded.running,
             forgetting.running,
@@ -244,6 +248,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
             messages.running,
         ],
     )
+    app.add_middleware(Conditional)
     app.state.door = Door(callers, database, instruments)
 
     @app.exception_handler(Refused)
@@ -273,6 +278,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         matches,
         tasks,
         owners,
+        deal_list,
         opportunities,
         customers,
         history,

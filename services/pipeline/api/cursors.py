@@ -7,6 +7,8 @@ import binascii
 from datetime import datetime
 from uuid import UUID
 
+import orjson
+
 from shared.kit.errors import Rejected
 
 
@@ -26,3 +28,16 @@ def after_of(cursor: str | None) -> tuple[datetime, UUID] | None:
         raise Rejected(
             "cursor is none of ours.", field="cursor", fix="Send the next_cursor of the page before."
         ) from None
+
+
+def place_after(*words: str) -> str:
+    """The place behind an entry that several words name."""
+    return base64.urlsafe_b64encode(orjson.dumps(words)).decode()
+
+
+def words_of(cursor: str) -> list[str]:
+    """The words of a place. Raises `ValueError` for what is none."""
+    words = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError(cursor)
+    return words

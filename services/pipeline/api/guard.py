@@ -81,6 +81,7 @@ async def guard(request: Request, _bearer: Bearer = None) -> None:
     try:
         caller = await door.callers.of(bearer_of(request))
         request.state.access = await _admitted(door, request, caller)
+        _check_versions(request)
     except Rejected as error:
         door.instruments.denied.labels(error.code).inc()
         raise
@@ -141,6 +142,22 @@ async def _admitted(door: Door, request: Request, caller: Caller) -> Access:
             )
             raise _UNKNOWN[name]()
     return Access(caller, reach)
+
+
+def _check_versions(request: Request) -> None:
+    """Nobody shall think that a version was compared which was not."""
+    if request.method != "GET" and "if-match" in request.headers and not _compares(request.scope["route"].dependant):
+        raise Rejected(
+            "This has no version that If-Match could be compared with.",
+            code="no-version",
+            field="If-Match",
+            fix="Leave If-Match out; commands on leads, opportunities and tasks compare it.",
+        )
+
+
+def _compares(dependant: Dependant) -> bool:
+    names = {field.name for field in dependant.header_params}
+    return "if_match" in names or any(map(_compares, dependant.dependencies))
 
 
 def _forbidden(detail: str, fix: str) -> Rejected:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.pipeline.api.guard import READ, WORK, Reaching, allowed
+from services.pipeline.api.narrowing import Fields, OnlyLeads, sparse
 from services.pipeline.api.parts import Label, Note, Said, With, answer, parts_of
 from services.pipeline.commands import moved, no_such_lead
 from services.pipeline.domain import decisions
@@ -79,11 +80,12 @@ class Release(Said):
     note: Note | None = None
 
 
-@router.get("", summary="Leads, oldest first, by unit, status, mark, identity and whether they were contradicted")
+@router.get("", summary="Leads, oldest first, by unit, status, grade, owner, where they came from, identity and time")
 @allowed(READ)
 async def listing(
     request: Request,
     reach: Reaching,
+    only: OnlyLeads,
     business_unit: Label | None = None,
     status: Status | None = None,
     mark: Annotated[Literal["test", "spam", "any", "none"] | None, Query(description="Whether held out.")] = None,
@@ -95,11 +97,13 @@ async def listing(
     ] = None,
     external_id: str | None = None,
     sender: Annotated[str, Query(description="The system that external_id is from.")] = "import",
+    fields: Fields = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
     """One page; `next_cursor` leads to the next."""
     parts = parts_of(request)
+    sparse({}, fields, queries.LEAD_FIELDS)
     tokens: list[tuple[str, str, str]] = []
     units = reach.within(business_unit)
     if email is not None or external_id is not None:
@@ -124,23 +128,25 @@ async def listing(
         mark=mark,
         contradicted=contradicted,
         tokens=tokens,
+        only=only,
         after=_after(cursor),
         limit=limit,
     )
     following = _cursor(found[-1]["created_at"], found[-1]["lead_id"]) if len(found) == limit else None
-    return JSONAnswer({"items": found, "next_cursor": following})
+    items = [sparse(one, fields, queries.LEAD_FIELDS) for one in found]
+    return JSONAnswer({"items": items, "next_cursor": following})
 
 
 @router.get(
     "/{lead_id}", summary="One lead with its person and its opportunities; a merged id leads to its canonical one"
 )
 @allowed(READ)
-async def one(request: Request, lead_id: UUID) -> Response:
+async def one(request: Request, lead_id: UUID, fields: Fields = None) -> Response:
     """The lead as it is now."""
     database = parts_of(request).database
     await to_canonical(request, lead_id)
     document = await queries.lead_document(database, lead_id)
-    return JSONAnswer(document, headers={"ETag": queries.etag(document)})
+    return JSONAnswer(sparse(document, fields, document), headers={"ETag": queries.etag(document)})
 
 
 @router.get("/{lead_id}/history", summary="Everything that happened to a lead, in order, merged ids included")

@@ -82,11 +82,12 @@ async def listing(
 @router.get("/tasks/{task_id}", summary="One task")
 @allowed(READ)
 async def one(request: Request, task_id: UUID) -> Response:
-    """As it is now."""
-    row = await tasks.one(parts_of(request).database, task_id)
+    """As it is now, with its lead's version to decide on."""
+    database = parts_of(request).database
+    row = await tasks.one(database, task_id)
     if row is None:
         raise no_such_task()
-    return JSONAnswer(tasks.document(row))
+    return JSONAnswer(tasks.document(row), headers={"ETag": await queries.etag_of(database, row.root_id)})
 
 
 @router.post("/leads/{lead_id}/tasks", summary="Add a task of your own to a lead", status_code=201)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, get_args
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from services.pipeline.domain.consents import standing, told
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import known_with
 from services.pipeline.domain.state import RANK
+from services.pipeline.storage.narrowing import LEADS, narrowed
 from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
 from shared.contracts.marks import Mark, Marking
@@ -28,6 +30,10 @@ _DEAL = (
     "business_unit", "opportunity_id", "lead_id", "pipeline", "stage", "status", "amount", "currency", "product", "owner",
     "team", "opened_at", "closed_at", "expected_close", "reason", "updated_at",
 )  # fmt: skip
+
+LEAD_FIELDS = frozenset((*_PLAIN, "first_touch", "personal"))
+DEAL_FIELDS = frozenset(_DEAL)
+"""What a list says of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +166,14 @@ def etag(document: dict[str, Any]) -> str:
     return f'"{document["lead_id"]}.{document["version"]}"'
 
 
+async def etag_of(source: Database | Transaction, root_id: UUID) -> str:
+    """The same by the lead's canonical id alone."""
+    (row,) = await source.rows(
+        f"SELECT CAST(sum(l.version) AS bigint) AS version FROM pipeline.leads l WHERE {OF_GROUP}", id=root_id
+    )
+    return etag({"lead_id": root_id, "version": row.version})
+
+
 async def deals_named(
     source: Database | Transaction, opportunity_id: str, business_unit: str | None, units: Units = None
 ) -> Sequence[Any]:
@@ -184,14 +198,16 @@ async def leads(
     mark: str | None = None,
     contradicted: bool = False,
     tokens: Collection[tuple[str, str, str]] | None,
+    only: Mapping[str, Any] = MappingProxyType({}),
     after: Page | None,
     limit: int,
 ) -> list[dict[str, Any]]:
     """A page of leads, oldest first; `mark` is one, `any` or `none`; `tokens` are (unit, kind, token) of identities of
     which a lead must have each. Contradicted are those of which one record came twice under one id, with another content."""
     kept, parameters = of_units("l.business_unit", units)
-    conditions = ["l.lead_id = l.root_id", *kept]
-    parameters["limit"] = limit
+    narrow = narrowed(only, LEADS)
+    conditions = ["l.lead_id = l.root_id", *kept, *narrow.conditions]
+    parameters |= {"limit": limit, **narrow.parameters}
     if status is not None:
         conditions.append("l.status = :status")
         parameters["status"] = status

@@ -159,7 +159,11 @@ class Opportunity(PipelineTable, table=True):
     """A deal as it is now. `lead_id` is the story that holds it."""
 
     __tablename__ = "opportunities"
-    __table_args__ = (Index("opportunities_lead", "lead_id"), Index("opportunities_id", "opportunity_id"))
+    __table_args__ = (
+        Index("opportunities_lead", "lead_id"),
+        Index("opportunities_id", "opportunity_id"),
+        Index("opportunities_listed", "opened_at", "business_unit", "opportunity_id"),
+    )
 
     business_unit: str = _text(primary_key=True)
     opportunity_id: str = _text(primary_key=True)
