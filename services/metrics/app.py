@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.metrics import api
+from services.metrics import api, rebuilds_api
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
+from services.metrics.rebuilding import Rebuilding
 from services.metrics.settings import MetricsSettings
 from shared.contracts import lifecycle_events as lifecycle
 from shared.contracts.envelope import Event
@@ -79,6 +80,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         handle=Handlers(policy.unit, routes).handle,
         instruments=ConsumerInstruments(registry),
     )
+    rebuilding = Rebuilding(database, policy.unit, interval_seconds=settings.rebuild_interval_seconds)
     business = BusinessMetrics(database, policy, registry, max_age_seconds=settings.snapshot_seconds)
     return build_app(
         name="metrics",
@@ -88,6 +90,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         registry=registry,
         database=database,
         consumer=consumer,
-        routers=[api.router(database, policy, SystemClock())],
+        routers=[api.router(database, policy, SystemClock()), rebuilds_api.router(rebuilding)],
+        parts=[rebuilding.running],
         before_scrape=business.refresh,
     )

@@ -29,6 +29,7 @@ from shared.cli import (
 from shared.cli.audit import audit
 from shared.cli.demo import demo
 from shared.cli.doctor import doctor
+from shared.cli.rebuild import rebuild
 from shared.cli.reconcile import reconcile
 from shared.cli.report import report
 from shared.kit.errors import LeadflowError
@@ -61,6 +62,7 @@ app.add_typer(uploads.app, name="uploads", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(report)
 app.add_typer(scoring.app, name="scoring", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(audit)
+app.command(rich_help_panel=OPERATE)(rebuild)
 app.command(rich_help_panel=USE)(reconcile)
 app.add_typer(keys.app, name="keys", rich_help_panel=OPERATE)
 app.add_typer(tokens.app, name="tokens", rich_help_panel=OPERATE)

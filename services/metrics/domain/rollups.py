@@ -123,6 +123,11 @@ class Delta:
         self.removed += old
         self._gone += old.values()
 
+    def say_again(self, entry: Entry) -> None:
+        """An entry that is what it was, and was written otherwise: what it adds to sums is not touched."""
+        self.replaced.append(entry)
+        self._gone.append(entry)
+
     def sum_up(self, rules: Rules) -> None:
         """Makes the sums, once all differences are known."""
         add_up(self.sums, self._gone, rules, sign=-1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -10,15 +11,14 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.metrics.domain.contributions import contributions
-from services.metrics.domain.entries import Dims, Entry, Measure
-from services.metrics.domain.facts import Fact
-from services.metrics.domain.rollups import RollupKey, RollupSum, Rules, add_up, local_day
-from services.metrics.storage.folding import FACT_TEXT, read_fact
+from services.metrics.domain.rollups import EntryId, RollupKey, Rules
+from services.metrics.storage import sums
+from services.metrics.storage.recounting import Dated, counted_anew, facts_of, kept_of
 from shared.kit.database import Database, as_array
 
 PAGE_ROOTS = 500
 SHOWN = 100
+NO_TIMEOUT = "SET LOCAL statement_timeout = 0"
 TOUCHES = ("LeadCreated", "LeadTouched")
 """Every captured event that pipeline accepts becomes exactly one of these, and names it as its cause."""
 
@@ -99,48 +99,46 @@ async def stats(database: Database) -> dict[str, Any]:
 
 
 async def rollups(database: Database, rules: Rules) -> dict[str, Any]:
-    """Computes entries and rollups from the facts, one page of people at a time in one snapshot of the database, and
-    lists where what is kept differs (the first of them; `different` counts all)."""
-    differences: list[dict[str, Any]] = []
-    checked = different = 0
-    sums: dict[RollupKey, RollupSum] = {}
+    """Counts everybody anew from the facts, one page of people at a time, and has PostgreSQL add up what is kept of them, one
+    measure at a time, all in one snapshot of the database. Lists where what is kept differs (the first of them; `different`
+    counts all)."""
+    found = _Differences()
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
-            async for groups, kept in _pages(connection):
-                wanted: dict[tuple[UUID, str, Any], tuple[Any, ...]] = {}
-                for root, facts in groups.items():
-                    entries = contributions(root, facts, currency=rules(facts[0].business_unit).currency)
-                    add_up(sums, entries, rules)
-                    wanted.update({_id(entry): (entry, *_local(entry, rules)) for entry in entries})
-                checked += len(wanted)
+            await connection.execute(text(NO_TIMEOUT))
+            async for wanted, kept in _pages(connection, rules):
+                found.checked += len(wanted)
                 wrong = [key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)]
-                different += len(wrong)
-                differences += [
-                    {
-                        "table": "entries",
-                        "root_id": str(root),
-                        "key": key,
-                        "valid_from": at.isoformat(),
-                        "fault": _fault((root, key, at) in wanted, (root, key, at) in kept),
-                    }
-                    for root, key, at in sorted(wrong)[: SHOWN - len(differences)]
-                ]
-            async for row in await connection.stream(
-                text("SELECT *, count AS n FROM metrics.rollups WHERE count <> 0")
-            ):
-                key = RollupKey(
-                    row.business_unit, row.measure, row.day, row.dimension, row.value, row.age_days, row.currency
-                )
-                found = RollupSum(row.n, row.durations, row.duration_microseconds, row.amount)
-                checked += 1
-                if sums.pop(key, None) != found:
-                    different += 1
-                    differences += [_rollup_fault(key, "differs")][: SHOWN - len(differences)]
-            missing = sorted(key for key, total in sums.items() if total)
-            checked, different = checked + len(missing), different + len(missing)
-            differences += [_rollup_fault(key, "missing") for key in missing[: SHOWN - len(differences)]]
-    return {"checked": checked, "different": different, "differences": differences}
+                found.add(_entry_fault(one, one in wanted, one in kept) for one in sorted(wrong))
+            found.checked += await connection.scalar(text("SELECT count(*) FROM metrics.rollups WHERE count <> 0")) or 0
+            for measure in sums.measures(await connection.scalars(text(sums.ALL_MEASURES))):
+                rows = await connection.execute(text(sums.drift_sql(measure)), {"measure": measure})
+                drifts = [sums.drift_of(measure, row) for row in rows]
+                found.checked += sum(not one.is_kept for one in drifts)
+                found.add(_rollup_fault(one.key, "differs" if one.is_kept else "missing") for one in drifts)
+    return {"checked": found.checked, "different": found.different, "differences": found.shown}
+
+
+@dataclass(slots=True)
+class _Differences:
+    """How much was looked at, how much of it was not as it should be, and the first of that."""
+
+    checked: int = 0
+    different: int = 0
+    shown: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, faults: Iterable[dict[str, Any]]) -> None:
+        for one in faults:
+            self.different += 1
+            if len(self.shown) < SHOWN:
+                self.shown.append(one)
+
+
+def _entry_fault(one: EntryId, wanted: bool, kept: bool) -> dict[str, Any]:
+    root, key, at = one
+    fault = _fault(wanted, kept)
+    return {"table": "entries", "root_id": str(root), "key": key, "valid_from": at.isoformat(), "fault": fault}
 
 
 def _fault(wanted: bool, kept: bool) -> str:
@@ -151,63 +149,25 @@ def _rollup_fault(key: RollupKey, fault: str) -> dict[str, Any]:
     return {"table": "rollups", **key._asdict(), "fault": fault}
 
 
-def _id(entry: Entry) -> tuple[UUID, str, Any]:
-    return (entry.root_id, entry.key, entry.valid_from)
-
-
-def _local(entry: Entry, rules: Rules) -> tuple[Any, Any]:
-    zone = rules(entry.business_unit).zone
-    return local_day(entry.at, zone), local_day(entry.cohort_at, zone)
-
-
-async def _pages(connection: AsyncConnection) -> AsyncIterator[tuple[dict[UUID, list[Fact]], dict[Any, Any]]]:
-    """Facts by root and kept entries, a page of roots at a time, in the order of their ids."""
-    after = UUID(int=0)
-    inclusive = True
+async def _pages(
+    connection: AsyncConnection, rules: Rules
+) -> AsyncIterator[tuple[dict[EntryId, Dated], dict[EntryId, Dated]]]:
+    """What people count as and what is kept of them, a page of people at a time, in the order of their ids."""
+    after: UUID | None = None
     while True:
-        operator = ">=" if inclusive else ">"
+        beyond = "lead_id > :after AND" if after is not None else ""
         roots = list(
             await connection.scalars(
                 text(
-                    f"SELECT lead_id FROM metrics.leads WHERE lead_id {operator} :after AND root_id = lead_id "
-                    "ORDER BY lead_id LIMIT :page"
+                    f"SELECT lead_id FROM metrics.leads WHERE {beyond} root_id = lead_id ORDER BY lead_id LIMIT :page"
                 ),
-                {"after": after, "page": PAGE_ROOTS},
+                {"page": PAGE_ROOTS, **({"after": after} if after is not None else {})},
             )
         )
         last = len(roots) < PAGE_ROOTS
         upper = UUID(int=2**128 - 1) if last else roots[-1]
-        bounds = {"after": after, "upper": upper, "roots": roots}
-        groups: dict[UUID, list[Fact]] = {}
-        facts = await connection.execute(
-            text(
-                f"""
-                SELECT members.root_id, {FACT_TEXT.replace("lead_id", "f.lead_id", 1)}
-                FROM (SELECT lead_id, root_id FROM metrics.leads WHERE lead_id = ANY(:roots)
-                      UNION ALL
-                      SELECT lead_id, root_id FROM metrics.leads WHERE root_id = ANY(:roots) AND root_id <> lead_id
-                     ) AS members
-                JOIN metrics.facts AS f ON f.lead_id = members.lead_id"""
-            ),
-            bounds,
-        )
-        for root, *columns in facts:
-            groups.setdefault(root, []).append(read_fact(columns))
-        rows = await connection.execute(
-            text(f"SELECT * FROM metrics.entries WHERE root_id {operator} :after AND root_id <= :upper"), bounds
-        )
-        yield groups, {(row.root_id, row.key, row.valid_from): _kept(row) for row in rows}
+        wanted = counted_anew(await facts_of(connection, roots), rules)
+        yield wanted, await kept_of(connection, after, upper)
         if last:
             return
-        after, inclusive = upper, False
-
-
-def _kept(row: Any) -> tuple[Any, ...]:
-    entry = Entry(
-        Measure(row.measure) if row.measure in Measure._value2member_map_ else row.measure, row.key, row.business_unit,
-        row.at, row.cohort_at,
-        Dims(row.channel, row.source, row.campaign, row.product, row.owner, row.team, row.grade), row.stage, row.reason,
-        row.duration_seconds, row.negative, row.amount, row.currency, row.root_id, row.valid_from, row.valid_to,
-        row.score, row.probability,
-    )  # fmt: skip
-    return (entry, row.day, row.cohort_day)
+        after = upper

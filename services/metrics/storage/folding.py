@@ -116,6 +116,24 @@ async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
     """Writes changed entries, then sums, those in one order for all writers."""
     await forget_entries(tx, delta.removed)
     await add_entries(tx, [*delta.added, *await replace_entries(tx, delta.replaced, rules)], rules)
+    await add_sums(
+        tx,
+        [
+            {
+                **key._asdict(),
+                "count": total.count,
+                "durations": total.durations,
+                "duration_microseconds": total.duration_microseconds,
+                "amount": total.amount,
+            }
+            for key, total in sorted(delta.sums.items())
+            if total
+        ],
+    )
+
+
+async def add_sums(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds to sums, given by their key and parts, in an order that is the same for all writers."""
     await tx.set_wise(
         """
         INSERT INTO metrics.rollups AS old (measure, dimension, day, business_unit, value, age_days, currency,
@@ -127,17 +145,7 @@ async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
             count = old.count + excluded.count, durations = old.durations + excluded.durations,
             duration_microseconds = old.duration_microseconds + excluded.duration_microseconds,
             amount = old.amount + excluded.amount""",
-        [
-            {
-                **key._asdict(),
-                "count": total.count,
-                "durations": total.durations,
-                "duration_microseconds": total.duration_microseconds,
-                "amount": str(total.amount),
-            }
-            for key, total in sorted(delta.sums.items())
-            if total
-        ],
+        [{**row, "amount": str(row["amount"])} for row in rows],
     )
 
 

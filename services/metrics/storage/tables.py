@@ -135,3 +135,18 @@ class ProgressRow(MetricsTable, table=True):
     recorded_at: datetime = _given(MOMENT)
     occurred_at: datetime = _given(MOMENT)
     folded_at: datetime = _given(MOMENT)
+
+
+class RebuildRow(MetricsTable, table=True):
+    """Everybody counted again: whom that has come to (`people` of `leads`), then which sums, and what was wrong."""
+
+    __tablename__ = "rebuilds"
+    id: UUID = _key(Uuid())
+    requested_at: datetime = _given(MOMENT)
+    finished_at: datetime | None = _optional(MOMENT)
+    after_lead: UUID | None = _optional(Uuid())
+    after_measure: str | None = _optional(Text())
+    people: int = _given(BigInteger())
+    leads: int = _given(BigInteger())
+    entries_changed: int = _given(BigInteger())
+    sums_changed: int = _given(BigInteger())

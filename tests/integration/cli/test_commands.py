@@ -153,6 +153,22 @@ def test_a_report_in_each_form(leadflow: RunningServices, form: str) -> None:
         assert "win_rate_count" in done.stdout if form == "csv" else "win rate" in done.stdout
 
 
+def test_what_the_audit_finds_wrong_is_put_right_by_a_rebuild(leadflow: RunningServices, tmp_path: Path) -> None:
+    assert leadflow.cli("import", "leads", str(write_leads(tmp_path / "leads.csv", "rebuilt", 300))).returncode == 0
+    eventually_blocking(lambda: leads_created(leadflow, "rebuilt") == 300, within_seconds=60)
+    with psycopg.connect(leadflow.environment["LEADFLOW_DATABASE_URL"]) as connection:
+        connection.execute(
+            "UPDATE metrics.rollups SET count = count + 7 WHERE business_unit = 'rebuilt' AND measure = 'lead_created'"
+        )
+    assert leads_created(leadflow, "rebuilt") > 300
+    done = leadflow.cli("rebuild", "metrics", timeout_seconds=120)
+    assert done.returncode == 0, done.stderr
+    assert "sums put right" in done.stdout
+    assert leads_created(leadflow, "rebuilt") == 300
+    again = leadflow.cli("rebuild", "metrics", timeout_seconds=120)
+    assert "everything was right" in again.stdout
+
+
 async def test_a_poisoned_record_is_a_dead_letter_and_the_audit_stays_clean(leadflow: RunningServices) -> None:
     bootstrap = leadflow.environment["LEADFLOW_KAFKA_BOOTSTRAP"]
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:

@@ -1,0 +1,62 @@
+"""What entries add up to, by PostgreSQL, held against the sums that are kept: every number's last step in another hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from services.metrics.domain.entries import AGED, BY_COHORT, DIMENSIONS, Measure
+from services.metrics.domain.rollups import DAY_SECONDS, RollupKey
+
+PLACE = ("business_unit", "day", "dimension", "value", "age_days", "currency")
+PARTS = ("count", "durations", "duration_microseconds", "amount")
+
+ALL_MEASURES = "SELECT DISTINCT measure FROM metrics.rollups"
+
+
+class Drift(NamedTuple):
+    """A sum that is not what its entries add up to. `parts` is what to add to it."""
+
+    key: RollupKey
+    is_kept: bool
+    parts: dict[str, Any]
+
+
+def drift_sql(measure: str) -> str:
+    """The sums of a measure that differ, each with what it lacks; in one statement, and so of one moment. The measure itself
+    is the parameter `:measure`."""
+    cohort = measure in BY_COHORT
+    age = f"CAST(coalesce(ceil(duration_seconds / {DAY_SECONDS}), -1) AS integer)" if measure in AGED else "-1"
+    cut_age = age if cohort else "-1"
+    cuts = ", ".join(["('', '')", *(f"('{name}', {name})" for name in DIMENSIONS)])
+    place = ", ".join(PLACE)
+    lacking = ", ".join(
+        f"coalesce(wanted.{name}, 0) - coalesce(kept.{name}, 0) AS {name if name != 'count' else 'n'}" for name in PARTS
+    )
+    differs = " OR ".join(f"coalesce(wanted.{name}, 0) <> coalesce(kept.{name}, 0)" for name in PARTS)
+    return f"""
+        WITH wanted AS (
+            SELECT business_unit, {"cohort_day" if cohort else "day"} AS day, cut.dimension, cut.value,
+                CASE cut.dimension WHEN '' THEN {age} ELSE {cut_age} END AS age_days, coalesce(currency, '') AS currency,
+                count(*) AS count, count(duration_seconds) AS durations,
+                CAST(coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS bigint) AS duration_microseconds,
+                coalesce(sum(amount), 0) AS amount
+            FROM metrics.entries CROSS JOIN LATERAL (VALUES {cuts}) AS cut (dimension, value)
+            WHERE measure = :measure AND valid_to IS NULL AND (cut.dimension = '' OR cut.value <> '')
+            GROUP BY 1, 2, 3, 4, 5, 6
+        ), kept AS (
+            SELECT {place}, {", ".join(PARTS)} FROM metrics.rollups WHERE measure = :measure
+        )
+        SELECT {place}, coalesce(kept.count, 0) <> 0 AS is_kept, {lacking}
+        FROM wanted FULL JOIN kept USING ({place}) WHERE {differs}"""
+
+
+def drift_of(measure: str, row: Any) -> Drift:
+    """A row of `drift_sql`."""
+    key = RollupKey(row.business_unit, measure, row.day, row.dimension, row.value, row.age_days, row.currency)
+    return Drift(key, row.is_kept, {"count": row.n, **{name: getattr(row, name) for name in PARTS[1:]}})
+
+
+def measures(kept: Iterable[str]) -> list[str]:
+    """Everything that is counted, and what once was and has sums left, in one order."""
+    return sorted({*(measure.value for measure in Measure), *kept})
