@@ -25,6 +25,7 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
     PIPELINE_LIFECYCLE: {
         lifecycle.LeadCreated: Handlers.on_fact,
         lifecycle.LeadTouched: Handlers.on_fact,
+        lifecycle.LeadDescribed: Handlers.on_fact,
         lifecycle.LeadMarked: Handlers.on_fact,
         lifecycle.LeadGraded: Handlers.on_fact,
         lifecycle.LeadMerged: Handlers.on_lead_merged,

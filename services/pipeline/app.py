@@ -15,6 +15,7 @@ from services.pipeline.api import (
     bulk,
     customers,
     deal_list,
+    describing,
     history,
     hygiene,
     leads,
@@ -76,6 +77,7 @@ from shared.contracts.lifecycle_events import (
     LeadArchived,
     LeadAssigned,
     LeadCreated,
+    LeadDescribed,
     LeadGraded,
     LeadMarked,
     LeadMerged,
@@ -120,6 +122,7 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
     PIPELINE_LIFECYCLE: (
         LeadCreated,
         LeadTouched,
+        LeadDescribed,
         LeadMarked,
         LeadGraded,
         LeadMerged,
@@ -273,6 +276,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     )
     everybody = (
         leads,
+        describing,
         search,
         bulk,
         matches,

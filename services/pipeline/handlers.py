@@ -15,13 +15,14 @@ from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain import capture_intake
 from services.pipeline.domain.batch import Batch, Pending, components
 from services.pipeline.domain.erasure import forgotten, names_of
+from services.pipeline.domain.follow_up import Cause, answer_to
 from services.pipeline.domain.identity_join import join_by_identities
 from services.pipeline.domain.qualification import Qualifiers
 from services.pipeline.domain.returns import is_return
 from services.pipeline.erasing import take_order
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.returning import Returning
-from services.pipeline.storage import erasures, loading, matches, saving
+from services.pipeline.storage import erasures, loading, matches, saving, tasks
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
@@ -161,8 +162,24 @@ class Handlers:
         touch = capture_intake.touched(event, lead_id, fingerprint)
         if touch.aside is not None and work.erased_by(event) is not None:
             touch = touch._replace(aside=None)
+        asks = event.kind in self._assigning.following(event.business_unit).requests
+        if asks and event.mark is None and not event.historical:
+            touch = touch._replace(data={**touch.data, "moves": True})
         work.ledger.record(lead_id, touch)
         work.remember(event.event_id, lead_id, fingerprint)
+        if "moves" in touch.data:
+            self._asked(work, lead_id, event)
+
+    def _asked(self, work: Work, lead_id: UUID, event: InteractionRecorded) -> None:
+        """A lead asked for something: somebody is to answer, unless they are to already."""
+        root = work.ledger.root(lead_id)
+        name = answer_to(event.kind)
+        if any((member.lead_id, name) in work.unanswered for member in work.ledger.group(lead_id)):
+            return
+        cause = Cause(event.event_id, event.correlation_id, event.occurred_at)
+        for draft in self._assigning.following(root.business_unit).asked(root.state, root.lead_id, event.kind, cause):
+            work.ledger.record(root.lead_id, draft)
+            work.unanswered.add((root.lead_id, name))
 
     def on_lead_scored(self, work: Work, event: LeadScored, arrival: Arrival, _: UUID | None = None) -> None:
         """Takes over the verdict, in the story of the id it names, and qualifies the person where the policy says so."""
@@ -238,8 +255,19 @@ class Handlers:
         unknown = {event.lead_id for event in captured if event.lead_id not in ledger}
         scored = {event.lead_id for event in events if isinstance(event, LeadScored) and event.lead_id in ledger}
         await self._load_waiting(transaction, work, unknown | scored, claimed)
+        await self._load_unanswered(transaction, work, events)
         await self._load_stories(transaction, work, captured, [*events, *(one.record.event for one in work.pending)])
         return work
+
+    async def _load_unanswered(self, transaction: Transaction, work: Work, events: Sequence[Event]) -> None:
+        """What leads of this batch asked for before, where they ask for something now."""
+        told = [*events, *(one.record.event for one in work.pending)]
+        asking = any(
+            isinstance(one, InteractionRecorded) and one.kind in self._assigning.following(one.business_unit).requests
+            for one in told
+        )
+        if asking and (known := [lead.lead_id for lead in work.ledger if lead.stored]):
+            work.unanswered = {(task.lead_id, task.name) for task in await tasks.open_tasks(transaction, known)}
 
     async def _load_waiting(
         self, transaction: Transaction, work: Work, lead_ids: Collection[UUID], claimed: Collection[str]
@@ -326,19 +354,7 @@ class Handlers:
 
     def fingerprint(self, event: LeadCaptured | InteractionRecorded) -> str:
         """What the sender said, keyed and hashed: the times Leadflow adds by itself are left out."""
-        said: list[Any] = [
-            event.event, event.lead_id, event.sender, event.channel, [one.token for one in event.identities], event.source,
-            event.medium, event.campaign, event.content, event.term, event.product, event.attributes,
-        ]  # fmt: skip
-        who = event.personal
-        if who is not None:
-            said += [who.name, who.email, who.phone, who.message, who.external_id]
-        if isinstance(event, LeadCaptured):
-            said += [event.company, event.job_title, event.country, event.language]
-            said += [[one.purpose, one.granted, one.lawful_basis] for one in event.consents]
-        else:
-            said += [event.kind, event.value]
-        document = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+        document = orjson.dumps(capture_intake.said(event), option=orjson.OPT_SORT_KEYS)
         return blake2b(document, digest_size=8, key=self._secret).hexdigest()
 
 

@@ -35,10 +35,12 @@ class LeadCreated(LifecycleEvent):
 class LeadTouched(LifecycleEvent):
     """A known lead was captured again (`kind` is `captured`) or interacted (`kind` names how). `recorded_under` is the
     id that the interaction was recorded under where it is not this lead's: that of a visitor, not known at the time. What an
-    interaction was about does not travel: it is the sender's text. Older events may have it, as `value`."""
+    interaction was about does not travel: it is the sender's text. Older events may have it, as `value`. One that `moves` the
+    lead asked for something: the lead is worked from then on."""
 
     event: Literal["LeadTouched"] = "LeadTouched"
     kind: Name
+    moves: bool = False
     recorded_under: UUID | None = None
     sender: str | None = None
     channel: str | None = None
@@ -49,6 +51,13 @@ class LeadTouched(LifecycleEvent):
     flags: tuple[str, ...] = ()
     mark: Mark | None = None
     mark_reasons: tuple[str, ...] = ()
+
+
+class LeadDescribed(LifecycleEvent):
+    """Somebody said what the lead is, or what it needs. The need itself does not travel."""
+
+    event: Literal["LeadDescribed"] = "LeadDescribed"
+    kind: Literal["person", "organisation"] | None = None
 
 
 class LeadMarked(LifecycleEvent):
@@ -140,9 +149,9 @@ class ContactAttempted(LifecycleEvent):
 class FollowUpScheduled(LifecycleEvent):
     """Something is to be done until `due_at`, by its owner: that somebody answers (`kind` is `first_response`), a `step` of a
     cadence, an `escalation` of what somebody else did not do, a `task` that a person made, the `confirmation` of a
-    qualification by `rule`, for a `reason`, that an archived lead comes back (`recycle`), that a deal leaves its stage (`stage`),
-    or that somebody looks at a customer who is back (`return`). Said again of the same task it is put off or somebody else's. What
-    is sent by itself names the template (`send`); the `reason` is why that is put off, or somebody's to do."""
+    qualification by `rule`, for a `reason`, that an archived lead comes back (`recycle`), that it asked for something (`request`),
+    that a deal leaves its stage (`stage`), or that somebody looks at a customer who is back (`return`). Said again of one task it is
+    put off or somebody else's. What is sent by itself names the template (`send`); `reason` is why it is put off, or somebody's to do."""
 
     event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
     due_at: Moment
@@ -360,6 +369,7 @@ class PersonalDataErased(LifecycleEvent):
 LifecycleEvents = Annotated[
     LeadCreated
     | LeadTouched
+    | LeadDescribed
     | LeadMarked
     | LeadGraded
     | LeadMerged

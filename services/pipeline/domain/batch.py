@@ -33,7 +33,7 @@ class Pending(Generic[R]):
 @dataclass(slots=True)
 class Batch(Generic[R]):
     """What the rules of one batch see and change. `fingerprints` tells what each known cause said, by event id; `qualified`
-    are the leads that somebody has to get now, `again` what was captured of somebody known."""
+    are the leads that somebody has to get now, `unanswered` what leads asked for, by their id and what is to be done, `again` what was captured of somebody known."""
 
     ledger: Ledger
     owners: dict[str, UUID]
@@ -46,6 +46,7 @@ class Batch(Generic[R]):
     erased: dict[str, Erased] = field(default_factory=dict)
     extensions: list[Extension] = field(default_factory=list)
     qualified: list[tuple[UUID, Draft]] = field(default_factory=list)
+    unanswered: set[tuple[UUID, str]] = field(default_factory=set)
     again: list[LeadCaptured] = field(default_factory=list)
     _under_lead: dict[UUID, list[Pending[R]]] = field(default_factory=dict)
     _under_token: dict[str, list[Pending[R]]] = field(default_factory=dict)

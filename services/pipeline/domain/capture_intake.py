@@ -65,6 +65,23 @@ def _kind(event: LeadCaptured | InteractionRecorded) -> str:
     return event.kind if event.kind != CAPTURED else "interaction"  # the word is ours: it counts as a creation
 
 
+def said(event: LeadCaptured | InteractionRecorded) -> list[Any]:
+    """All that the sender said, to tell a repetition from a contradiction: the times Leadflow adds by itself are left out."""
+    words: list[Any] = [
+        event.event, event.lead_id, event.sender, event.channel, [one.token for one in event.identities], event.source,
+        event.medium, event.campaign, event.content, event.term, event.product, event.attributes,
+    ]  # fmt: skip
+    who = event.personal
+    if who is not None:
+        words += [who.name, who.email, who.phone, who.message, who.external_id]
+    if isinstance(event, LeadCaptured):
+        words += [event.company, event.job_title, event.country, event.language]
+        words += [[one.purpose, one.granted, one.lawful_basis] for one in event.consents]
+    else:
+        words += [event.kind, event.value]
+    return words
+
+
 def consents(event: LeadCaptured) -> list[Draft]:
     """Each permission that was given or refused with a lead."""
     return [

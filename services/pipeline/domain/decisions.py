@@ -16,6 +16,7 @@ from shared.contracts.lifecycle_events import (
     ContactAttempted,
     LeadArchived,
     LeadAssigned,
+    LeadDescribed,
     LeadMarked,
     LeadQualified,
     LeadReopened,
@@ -144,6 +145,19 @@ def decide_contact(
         raise illegal("Recording a contact", "archived", "Reopen the lead first.")
     draft = act.draft(ContactAttempted, kind=kind, outcome=outcome, owner=owner)
     return [draft._replace(data={**draft.data, "human": human, "outbound": outbound})]
+
+
+def decide_describe(act: Act, *, kind: str | None, need: str | None) -> list[Draft]:
+    """Says what the lead is, or what it needs. Nobody has to be in any state for that."""
+    if kind is None and need is None:
+        raise Refused(
+            "Nothing is said of the lead.",
+            kind="invalid",
+            code="nothing-said",
+            field="kind",
+            fix="Send kind, need or both.",
+        )
+    return [act.draft(LeadDescribed, kind=kind)._replace(aside=given(need=need))]
 
 
 def decide_unmerge(merged_into: UUID | None, act: Act) -> list[Draft]:

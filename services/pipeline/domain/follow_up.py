@@ -29,11 +29,12 @@ from shared.contracts.lifecycle_events import (
 from shared.contracts.policy import Cadence, Step, UnitPolicy
 from shared.contracts.policy.follow_up import duration_of
 
-Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle", "stage", "return"]
+Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle", "request", "stage", "return"]
 
 FIRST_RESPONSE: Kind = "first_response"
 CONFIRMATION: Kind = "confirmation"
 RECYCLE: Kind = "recycle"
+REQUEST: Kind = "request"
 STAGE: Kind = "stage"
 RETURN: Kind = "return"
 
@@ -47,7 +48,7 @@ ERASED = "erased"
 class Task(NamedTuple):
     """Something that is due for a lead. A `first_response` is met by any attempt to reach it, a `step` is one of a cadence, an
     `escalation` is somebody's who was told, a `task` was made by a person, a `confirmation` asks whether the lead qualifies, and
-    at a `recycle` an archived lead comes back by itself. A `stage` is over when its deal leaves the stage, a `return` when somebody
+    at a `recycle` an archived lead comes back by itself. A `request` is the lead's own, to be answered. A `stage` is over when its deal leaves the stage, a `return` when somebody
     who came back has a deal again."""
 
     task_id: UUID
@@ -159,6 +160,8 @@ def needless(state: LeadState, task: Task) -> str | None:
     if task.kind == RECYCLE:
         reason = over(state) or "reopened"
         return reason if reason != "archived" else None
+    if task.kind == REQUEST:
+        return state.mark or ("archived" if state.is_archived else None)
     if task.kind == RETURN:
         reopened = any(deal.status == "open" for deal in state.deals.values())
         return state.mark or ("archived" if state.is_archived else None) or ("open" if reopened else None)
@@ -170,6 +173,11 @@ def needless(state: LeadState, task: Task) -> str | None:
     return state.mark or (deal.status if deal.status != "open" else None)
 
 
+def answer_to(kind: str) -> str:
+    """What a task is called that answers a request."""
+    return f"answer the {kind.replace('_', ' ')}"
+
+
 class Following:
     """The follow-up of one business unit. `calendars` are those of its owners."""
 
@@ -179,6 +187,8 @@ class Following:
         self.version = version
         self._calendar = BusinessCalendar.of(unit.working_hours, unit.zone)
         self._calendars = calendars
+        self._fallback = unit.routing.fallback
+        self.requests = frozenset(unit.follow_up.requests.kinds)
 
     def begin(self, state: LeadState, lead_id: UUID, cause: Cause) -> list[Draft]:
         """What is due once a lead is qualified or taken up again: that somebody answers, and the first step."""
@@ -195,6 +205,16 @@ class Following:
             task = Task(task_id, lead_id, FIRST_RESPONSE, FIRST_RESPONSE, due_at, cause.occurred_at, owner)
             drafts.append(scheduled(cause, task._replace(cadence=cadence.cadence), self.version))
         return [*drafts, *self._step(cadence, 0, lead_id, owner, cause)]
+
+    def asked(self, state: LeadState, lead_id: UUID, kind: str, cause: Cause) -> list[Draft]:
+        """What is due once a lead asked for something: an answer, from whoever has it or takes what nobody has."""
+        if state.mark is not None or state.is_archived:
+            return []
+        owner = state.assigned.owner if state.assigned is not None else self._fallback
+        due_at = later(self.calendar_of(owner), cause.occurred_at, self._policy.requests.within)
+        task_id = derived_event_id(cause.event_id, f"task:{REQUEST}")
+        task = Task(task_id, lead_id, REQUEST, answer_to(kind), due_at, cause.occurred_at, owner)
+        return [scheduled(cause, task, self.version)]
 
     def after(self, state: LeadState, drafts: Sequence[Draft], tasks: Iterable[Task], cause: Cause) -> list[Draft]:
         """What becomes of the open tasks of a lead after what was recorded just now."""
@@ -325,7 +345,7 @@ class Following:
             cadence = self._policy.named(task.cadence)
             ends = task.kind == "step" and cadence is not None and outcome in cadence.stops_on
             fits = task.kind == "step" and task.channel in (None, attempt.data["kind"])
-            if task.kind == FIRST_RESPONSE or fits:
+            if task.kind in (FIRST_RESPONSE, REQUEST) or fits:
                 follows += [done(cause, task, outcome), *self.next_step(task, outcome, cause)]
             elif ends:
                 follows.append(cancelled(cause, task, str(outcome)))

@@ -179,6 +179,8 @@ def _created(state: LeadState, fact: Fact) -> Changes:
 
 def _touched(state: LeadState, fact: Fact) -> Changes:
     changes = _first_touch(state, fact)
+    if fact.data.get("moves"):
+        changes["worked"] = True
     if fact.data["kind"] == CAPTURED:
         changes |= _captured(state, fact)
         changes["explicit_at"] = earliest(state.explicit_at, fact.occurred_at)

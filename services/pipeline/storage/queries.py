@@ -13,6 +13,7 @@ from services.pipeline.domain.access import Units
 from services.pipeline.domain.consents import standing, told
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import known_with
+from services.pipeline.domain.standing import MOVING, interest, seconds_in, shape_of, standing_of
 from services.pipeline.domain.state import RANK
 from services.pipeline.storage.narrowing import LEADS, narrowed
 from services.pipeline.storage.places import of_units
@@ -72,6 +73,7 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
     archived = root.status == "archived"
     return {
         **_lead(root),
+        **await _standing(source, root_id, personal),
         "archived_until": await _archived_until(source, root_id) if archived else None,
         "version": sum(member.version for member in members),
         "mark_reasons": await _mark_reasons(source, root_id) if root.mark else [],
@@ -80,6 +82,29 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
         "consents": {purpose: one["granted"] for purpose, one in (await consents(source, root_id))[0].items()},
         "merged_lead_ids": sorted(str(member.lead_id) for member in members if member.lead_id != root_id),
         "opportunities": [deal_document(row) for row in deals],
+    }
+
+
+async def _standing(source: Database | Transaction, root_id: UUID, personal: Mapping[str, Any]) -> dict[str, Any]:
+    """What the lead is and needs, where it stands in words, and for how long it stood where."""
+    rows = await source.rows(
+        f"""
+        SELECT h.lead_id, h.event_id, h.version, h.event, h.occurred_at, h.data, h.fingerprint
+        FROM pipeline.history h JOIN pipeline.leads l USING (lead_id)
+        WHERE {OF_GROUP} AND h.event = ANY(:moving)
+            AND (h.event <> 'LeadTouched' OR h.data ? 'moves' OR h.data ->> 'kind' = 'captured')""",
+        id=root_id,
+        moving=list(MOVING),
+    )
+    found = standing_of(fact_of(row) for row in rows)
+    now = source.now if isinstance(source, Transaction) else source.clock.now()
+    return {
+        "kind": shape_of(found.kind, personal),
+        "need": personal.get("need") or personal.get("message"),
+        "interest": interest(found.state),
+        "status_since": found.spans[-1].since if found.spans else None,
+        "seconds_in_status": seconds_in(found.spans, now),
+        "statuses": [{**span._asdict(), "seconds": int(span.seconds(now))} for span in found.spans],
     }
 
 

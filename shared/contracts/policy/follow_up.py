@@ -81,10 +81,19 @@ class Cadence(Section):
         return self
 
 
+class Requests(Section):
+    """Kinds of interactions by which a lead asks for something: it is worked from then on, and whoever has it is to answer `within` so
+    much working time."""
+
+    kinds: tuple[Name, ...] = ("specification_request", "quote_request", "payment_terms_request")
+    within: Within = "4h"
+
+
 class FollowUp(Section):
-    """The first cadence of a lead's grade is its own."""
+    """The first cadence of a lead's grade is its own. `requests` are answered in any case."""
 
     cadences: tuple[Cadence, ...] = Field(default=())
+    requests: Requests = Requests()
 
     @model_validator(mode="after")
     def _cadences_differ(self) -> FollowUp:
