@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
+from socket import gethostname
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -39,7 +41,7 @@ from services.capture.mending import Desk
 from services.capture.quarantine import Quarantine
 from services.capture.receipts import OnEvent, Receipts
 from services.capture.settings import CaptureSettings
-from services.capture.spool import Segments, Spool, SpoolingLog
+from services.capture.spool import Segments, Spool, SpoolingLog, SpoolTelling
 from services.capture.uploads import Pace, Preview, Publisher, Sweeper, UploadDirectory, UploadJobs, UploadWorker
 from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
@@ -88,9 +90,12 @@ def create_app(
     addresses = Addresses(policy)
     if faults := [*addresses.faults(settings.secrets_by_name), *faulty_mappings(policy.mappings)]:
         raise InvalidDocument("\n".join(f"{settings.policy_file}: {fault}" for fault in faults))
-    spooling = None
+    spooling = telling = None
     if settings.spool_dir is not None:
-        log = spooling = _spooling(settings, log, producer, clock, registry)
+        spool = _spool(settings, settings.spool_dir, clock, registry)
+        log = spooling = _spooling(settings, log, producer, spool)
+        home = f"{gethostname()}:{settings.spool_dir.resolve()}"
+        telling = SpoolTelling(spool, home, beside.database, timedelta(days=settings.spool_aside_days))
     rules = IntakeRules(
         policy,
         settings.identity_secret.get_secret_value().encode(),
@@ -148,7 +153,7 @@ def create_app(
             channels_router(channels),
             quarantine_router(desk),
             keys_router(beside.key_commands),
-            people_router(beside.database, timedelta(hours=settings.upload_file_hours)),
+            people_router(beside.database, timedelta(hours=settings.upload_file_hours), telling),
             reconciliation_router(door, beside.reconciliation),
             uploads_router(uploads),
         ],
@@ -157,6 +162,7 @@ def create_app(
             *beside.parts,
             lambda: running(memory.forgetting(settings.memory_hours * 3600), "capture-memory"),
             *([spooling.running] if spooling else ()),
+            *([telling.running] if telling else ()),
             lambda: door.inflight.drained(settings.shutdown_timeout_seconds),
             *_importing(settings, beside.database, directory, jobs, door, registry),
         ],
@@ -169,19 +175,19 @@ def create_app(
     return app
 
 
-def _spooling(
-    settings: CaptureSettings, direct: Log, producer: Producer | None, clock: Clock, registry: CollectorRegistry
-) -> SpoolingLog:
-    assert settings.spool_dir is not None
+def _spool(settings: CaptureSettings, directory: Path, clock: Clock, registry: CollectorRegistry) -> Spool:
     instruments = SpoolInstruments(registry)
     instruments.age_limit.set(settings.spool_max_age_seconds)
-    spool = Spool(
-        Segments(settings.spool_dir),
+    return Spool(
+        Segments(directory),
         max_bytes=settings.spool_max_bytes,
         deadline_seconds=settings.produce_deadline_seconds,
         clock=clock,
         instruments=instruments,
     )
+
+
+def _spooling(settings: CaptureSettings, direct: Log, producer: Producer | None, spool: Spool) -> SpoolingLog:
     return SpoolingLog(
         direct,
         spool,

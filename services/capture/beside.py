@@ -134,6 +134,7 @@ def _rules(settings: CaptureSettings) -> tuple[Rule, ...]:
     return (
         Rule("receipts", timedelta(days=settings.receipts_days), storage.delete_receipts),
         Rule("counts", timedelta(days=settings.counts_days), storage.delete_counts),
+        Rule("late_records", timedelta(days=settings.counts_days), storage.delete_late),
         Rule("uploads", timedelta(days=settings.upload_report_days), storage.delete_uploads),
         Rule("upload_rows", timedelta(0), storage.delete_met_rows),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -31,6 +31,9 @@ from shared.kit.redaction import redact_naming
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_NAME = 200
+IN_TIME = timedelta(minutes=30)
+"""From the beginning of a quarter of an hour on, how long what is received in it may take to the log and be no news: the
+quarter itself, and what waits for a broker that is slow, without a spool."""
 
 
 def read(value: bytes) -> Receipt | None:
@@ -93,6 +96,7 @@ class Batch:
     def __init__(self, known: dict[str, int]) -> None:
         self._known = known
         self.new: list[Receipt] = []
+        self.late: dict[tuple[int, datetime], tuple[int, datetime]] = {}
         self.counts: dict[LogKey, LogCount] = {}
 
     def add(self, receipt: Receipt) -> bool:
@@ -110,6 +114,12 @@ class Batch:
         count.duplicates += 1
         count.conflicts += before != receipt.digest
         return False
+
+    def note_late(self, quarter: datetime, record: Record) -> None:
+        """Keeps where the last record is that came late of what was received in a quarter of an hour."""
+        place = (record.partition, quarter)
+        offset, at = self.late.get(place, (record.offset, record.timestamp))
+        self.late[place] = (max(offset, record.offset), max(at, record.timestamp))
 
 
 class Receipts:
@@ -132,12 +142,17 @@ class Receipts:
             self.on_captured(tx, batch, record)
         await storage.add_receipts(tx, batch.new)
         await storage.add_log_counts(tx, batch.counts)
+        if batch.late:
+            await storage.add_late(tx, batch.late)
 
     def on_captured(self, tx: Transaction, batch: Batch, record: Record) -> None:
         """A lead or an interaction is on the log, perhaps not for the first time."""
         if record.event is None:
             self._instruments.unreadable.inc()
-        elif not batch.add(record.event):
+            return
+        if record.timestamp - record.event.of.quarter > IN_TIME:
+            batch.note_late(record.event.of.quarter, record)
+        if not batch.add(record.event):
             tx.mark_duplicate(record)
 
     async def on_erasure_ordered(self, tx: Transaction, record: Record) -> None:

@@ -94,6 +94,8 @@ class CaptureSettings(ServiceSettings):
     spool_drain_per_second: int = Field(1_000, ge=1, le=1_000_000)
     spool_max_age_seconds: float = Field(3600.0, gt=0, description="An alert says when an event waits longer.")
 
+    spool_aside_days: float = Field(30.0, gt=0, description="How long files are kept that wait there for a person.")
+
     upload_dir: Path | None = Field(None, description="Where uploaded files are kept until they are in; empty is off.")
     upload_max_bytes: int = Field(200 * 1024 * 1024, ge=1024, le=4 * 1024**3)
     upload_seconds: float = Field(900.0, gt=0, description="How long an upload may take to arrive.")

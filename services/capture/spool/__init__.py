@@ -4,5 +4,6 @@ from services.capture.spool.directory import SpoolUnusable
 from services.capture.spool.segments import Segments
 from services.capture.spool.spool import Spool, SpoolFull
 from services.capture.spool.spooling import SpoolingLog
+from services.capture.spool.telling import SpoolTelling
 
-__all__ = ["Segments", "Spool", "SpoolFull", "SpoolUnusable", "SpoolingLog"]
+__all__ = ["Segments", "Spool", "SpoolFull", "SpoolTelling", "SpoolUnusable", "SpoolingLog"]

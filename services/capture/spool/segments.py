@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,6 @@ from shared.kit.logs import log
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 SUFFIX, ASIDE = ".spool", ".aside"
-REFUSED = f"refused{ASIDE}"
 
 
 @dataclass(slots=True)
@@ -184,9 +184,9 @@ class Segments:
         self.size -= removed.length
         removed.path.unlink(missing_ok=True)
 
-    def set_aside(self, record: Record) -> None:
-        """Keeps what the log refuses for good where a person finds it. Raises `OSError`."""
-        path = self._directory / REFUSED
+    def set_aside(self, record: Record, day: date) -> None:
+        """Keeps what the log refuses for good where a person finds it, a file a day. Raises `OSError`."""
+        path = self._directory / f"refused-{day}{ASIDE}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
         try:
             _write(descriptor, encode([record]))
@@ -204,6 +204,19 @@ class Segments:
     def aside(self) -> int:
         """How many files wait for a person."""
         return sum(1 for _ in self._directory.glob(f"*{ASIDE}"))
+
+    def forget_aside(self, before: float) -> float | None:
+        """Deletes files that wait for a person since before then, in Unix seconds; since when the youngest waits that is left.
+        Raises `OSError`."""
+        youngest: float | None = None
+        for path in self._directory.glob(f"*{ASIDE}"):
+            since = path.stat().st_ctime  # a name was added or taken away, or a record added
+            if since < before:
+                path.unlink()
+                log().error("spool_aside_forgotten", path=path.name)
+            else:
+                youngest = max(youngest or since, since)
+        return youngest
 
     def close(self) -> None:
         """Lets the directory go; what waits stays."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from mmap import mmap
 from time import perf_counter
 from typing import TypeVar
@@ -197,7 +198,17 @@ class Spool:
 
     async def set_aside(self, record: Record) -> None:
         """Keeps a record that the log refuses for good, for a person to look at. Raises `OSError`."""
-        await self._on_disk(self._segments.set_aside, record)
+        await self._on_disk(self._segments.set_aside, record, self._clock.now().date())
+
+    @property
+    def aside(self) -> int:
+        """How many files wait for a person."""
+        return self._segments.aside()
+
+    async def forget_aside(self, keep: timedelta) -> float | None:
+        """Deletes what has waited for a person for so long; since when the youngest waits that is left, in Unix seconds.
+        Raises `OSError`."""
+        return await self._on_disk(self._segments.forget_aside, (self._clock.now() - keep).timestamp())
 
     def _enter(self, keys: Sequence[bytes]) -> None:
         self.records += len(keys)

@@ -15,7 +15,7 @@ from rich.table import Table
 from shared.cli.http import CommandFailed, ServiceClient, explained
 from shared.cli.operating import By
 from shared.cli.people.asking import Sender, Unit, Who, held_elsewhere, person, services
-from shared.cli.people.log import Remainder, remainders
+from shared.cli.people.log import AtDoor, Remainder, at_door, remainders
 
 app = typer.Typer(help="Who was erased, when and why, and what is left of it.", no_args_is_help=True)
 
@@ -109,16 +109,22 @@ async def _report(
     console.print(f"Erasure {done['erasure_id']}, by {escape(done['actor'])}: {escape(done['reason'])}")
     console.print(f"Holds for everything recorded up to {done['until']}, under {len(done['lead_ids'])} lead ids.")
     console.print(_stores(done["held"], elsewhere, "found now", done["erased"]))
+    until = datetime.fromisoformat(done["until"])
+
+    async def ask() -> AtDoor:
+        told = await clients["capture"].post("/v1/people:held", {**done["names"], "until": done["until"]})
+        return at_door(told, until)
+
     try:
-        left = await remainders(
-            done["names"]["lead_ids"], done["names"]["tokens"], datetime.fromisoformat(done["until"]), search=search
-        )
-        for one in left:
+        for one in await remainders(done["names"]["lead_ids"], done["names"]["tokens"], until, ask, search=search):
             console.print(_line(one))
     except CommandFailed as failure:
         console.print(f"capture.leads.v1: {escape(str(failure))}")
     for upload in elsewhere["capture"]["uploads"]:
         console.print(_upload(upload))
+    for spool in elsewhere["capture"]["spools"]:
+        for line in _spool(spool, until):
+            console.print(line)
     for name in (name for name, one in elsewhere.items() if not one["ordered"]):
         console.print(f"{name} was not told yet: look at its consumer, then ask again with `leadflow erasures show`.")
     console.print("Nothing is found where nothing may be." if clean else "Not everything is erased yet.")
@@ -131,14 +137,35 @@ def _line(one: Remainder) -> str:
     if one.is_gone:
         return f"{where}: gone (it begins at offset {one.begins:,})"
     many = "" if one.named is None else f"{one.named:,} records name the person, "
+    if one.may_come:
+        return (
+            f"{where}: {many}and more may come of what waits (below); were it there now, gone by {one.gone_by:%Y-%m-%d}"
+        )
     return f"{where}: {many}the last of them at or before offset {one.last:,}, gone by {one.gone_by:%Y-%m-%d}"
 
 
 def _upload(upload: dict[str, Any]) -> str:
     """A file that the person may be in, and by when it is gone."""
     gone = upload["deleted_at"]
-    until = "kept until its job has ended" if gone is None else f"gone by {gone[:16].replace('T', ' ')}"
+    until = "kept until its job has ended" if gone is None else f"gone by {_minute(gone)}"
     return f"Uploaded file {upload['upload_id']} may name the person: {until}."
+
+
+def _spool(spool: dict[str, Any], until: datetime) -> list[str]:
+    """What of a spool may be about the person."""
+    where, lines = f"The spool {escape(spool['home'])}", []
+    if datetime.fromisoformat(spool["noted_at"]) < until:
+        lines.append(f"{where} was last heard of {_minute(spool['noted_at'])}: what it held then may name the person.")
+    elif spool["records"]:
+        lines.append(f"{where} holds {spool['records']:,} events that wait for the log and may name the person.")
+    if spool["aside"]:
+        gone = f"gone by {_minute(spool['aside_until'])}"
+        lines.append(f"{where} has {spool['aside']:,} files set aside that may name the person: {gone}.")
+    return lines
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")
 
 
 def _stores(

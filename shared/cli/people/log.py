@@ -1,11 +1,16 @@
-"""What the log still has of a person, and when it will be gone: the one copy that goes by time and not by command."""
+"""What the log still has of a person, and when it will be gone: the one copy that goes by time and not by command.
+
+The log dates a record by when it came there, and what waited in a spool or in an uploaded file came later than it was received. So
+capture is asked what came late, how far it has read the log, and what still waits.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,43 +20,75 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from shared.cli.http import CommandFailed
 from shared.cli.settings import servers
+from shared.contracts.personal import without_person
 from shared.contracts.topics import CAPTURE_LEADS
 from shared.kit.producer import partition_of
 from shared.kit.records import content_of
 
 SILENCE_SECONDS = 30.0
+READING_SECONDS = 10.0
+"""How long capture is waited for to have read the log as far as it went when it was looked at."""
+
 A_WEEK = timedelta(days=7)
 """How long a broker fills one segment unless it is told otherwise: retention removes a segment when all of it is old."""
 
 
 @dataclass(frozen=True, slots=True)
+class AtDoor:
+    """What capture tells of events received up to a moment. All are on the log by `in_time_until`, but for the `late`: by partition,
+    the last one's offset and time, as far as capture has `read` each. While something `waits`, more may come."""
+
+    in_time_until: datetime
+    late: Mapping[int, tuple[int, datetime]]
+    read: Mapping[int, int]
+    waits: bool
+
+
+Ask = Callable[[], Awaitable[AtDoor]]
+
+
+def at_door(told: Mapping[str, Any], until: datetime) -> AtDoor:
+    """Capture's answer, read."""
+    uploads = (one for one in told["uploads"] if one["deleted_at"] is None)
+    heard = (one["records"] > 0 or datetime.fromisoformat(one["noted_at"]) < until for one in told["spools"])
+    return AtDoor(
+        datetime.fromisoformat(told["in_time_until"]),
+        {one["partition"]: (one["offset"], datetime.fromisoformat(one["at"])) for one in told["late"]},
+        {int(partition): offset for partition, offset in told["read_up_to"].items()},
+        any(True for _ in uploads) or any(heard),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Remainder:
-    """One partition: what it may hold of a person ends at `last`, and is gone when the log begins behind that. `named` is
-    how many records do name the person, None where nobody looked."""
+    """One partition: what it may hold of a person ends at `last`, and is gone when the log begins behind that, unless more
+    `may_come`. `named` is how many records do name the person, None where nobody looked."""
 
     partition: int
     begins: int
     last: int
     gone_by: datetime
     named: int | None = None
+    may_come: bool = False
 
     @property
     def is_gone(self) -> bool:
         """Whether retention has removed it, or nothing was there."""
-        return self.begins > self.last or self.named == 0
+        return not self.may_come and (self.begins > self.last or self.named == 0)
 
 
 async def remainders(
-    lead_ids: Collection[str], tokens: Collection[str], until: datetime, *, search: bool
+    lead_ids: Collection[str], tokens: Collection[str], until: datetime, ask: Ask, *, search: bool
 ) -> list[Remainder]:
-    """The partitions of a person's ids. With `search` every record there is looked at. Raises `CommandFailed`."""
+    """The partitions of a person's ids. `ask` asks capture. With `search` every record there is looked at. Raises
+    `CommandFailed`."""
     address = servers().kafka_bootstrap
     reader = AIOKafkaConsumer(bootstrap_servers=address, group_id=None, enable_auto_commit=False)
     try:
         async with asyncio.timeout(60 if not search else None):
             await reader.start()
             numbers, keeps = await _topic(address)
-            return await _look(reader, numbers, set(lead_ids), set(tokens), until, keeps, search=search)
+            return await look(reader, numbers, set(lead_ids), set(tokens), until, keeps, ask, search=search)
     except (KafkaError, OSError, TimeoutError) as error:
         raise CommandFailed(
             f"The log at {address} cannot be looked at ({type(error).__name__}).",
@@ -61,32 +98,54 @@ async def remainders(
         await reader.stop()
 
 
-async def _look(
+async def look(
     reader: AIOKafkaConsumer,
     numbers: list[int],
     lead_ids: set[str],
     tokens: set[str],
     until: datetime,
     keeps: timedelta,
+    ask: Ask,
     *,
     search: bool,
+    patience_seconds: float = READING_SECONDS,
 ) -> list[Remainder]:
+    """The same, by a reader that is connected, of a topic with these partitions that keeps a record so long."""
     places = {TopicPartition(CAPTURE_LEADS.name, partition_of(one.encode(), numbers, numbers)) for one in lead_ids}
     if not places:
         return []
     begins = await reader.beginning_offsets(list(places))
     ends = await reader.end_offsets(list(places))
-    later = await reader.offsets_for_times({place: int(until.timestamp() * 1000) + 1 for place in places})
+    door = await _read_so_far(ask, {place.partition: end for place, end in ends.items()}, patience_seconds)
+    in_time = {place: int(door.in_time_until.timestamp() * 1000) + 1 for place in places}
+    later = await reader.offsets_for_times(in_time)
+    now = datetime.now(UTC)
     found = []
     for place in sorted(places):
-        behind = later.get(place)
-        last = (behind.offset if behind is not None and behind.offset >= 0 else ends[place]) - 1
-        gone_by, named = until + keeps, None
+        number, end, behind = place.partition, ends[place], later.get(place)
+        named, at = None, min(door.in_time_until, now)
+        last = (behind.offset if behind is not None and behind.offset >= 0 else end) - 1
         if search:
-            last, at, named = await _named(reader, place, begins[place], ends[place], lead_ids | tokens, until)
-            gone_by = (at or until) + keeps
-        found.append(Remainder(place.partition, begins[place], last, gone_by, named))
+            last, when, named = await _named(reader, place, begins[place], end, lead_ids | tokens, until)
+            at = when or until
+        elif door.waits or door.read.get(number, 0) < end:
+            last, at = end - 1, now
+        elif number in door.late:
+            late_offset, late_at = door.late[number]
+            last, at = max(last, late_offset), max(at, late_at)
+        found.append(Remainder(number, begins[place], last, (now if door.waits else at) + keeps, named, door.waits))
     return found
+
+
+async def _read_so_far(ask: Ask, ends: Mapping[int, int], patience_seconds: float) -> AtDoor:
+    """What capture tells once it has read the log to these ends, or after a while."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + patience_seconds
+    while True:
+        door = await ask()
+        if all(door.read.get(number, 0) >= end for number, end in ends.items()) or loop.time() > give_up_at:
+            return door
+        await asyncio.sleep(0.5)
 
 
 async def _named(
@@ -102,16 +161,23 @@ async def _named(
         records = batch.get(place, [])
         for record in records:
             value = record.value or b""
-            if record.offset < end and any(word in value for word in words) and _says_who(value, until):
+            if record.offset < end and any(word in value for word in words) and says_who(value, until):
                 last, at, count = record.offset, datetime.fromtimestamp(record.timestamp / 1000, UTC), count + 1
         position = records[-1].offset + 1 if records else await reader.position(place)
     return last, at, count
 
 
-def _says_who(value: bytes, until: datetime) -> bool:
+_NOTHING: tuple[object, ...] = (None, "", {}, [])
+
+
+def says_who(value: bytes, until: datetime) -> bool:
+    """Whether a record was received by then and has more than what may stay of somebody who was erased. What nobody can read
+    may say anything."""
     try:
         document = content_of(value)
-        return bool(document.get("personal")) and datetime.fromisoformat(document["recorded_at"]) <= until
+        kept = content_of(without_person(value))
+        says = any(said not in _NOTHING and kept.get(name) != said for name, said in document.items())
+        return says and datetime.fromisoformat(document["recorded_at"]) <= until
     except (ValueError, TypeError, KeyError, AttributeError, orjson.JSONDecodeError):
         return True
 

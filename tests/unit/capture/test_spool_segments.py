@@ -16,6 +16,7 @@ from services.capture.spool import SpoolUnusable
 from services.capture.spool.records import Record, encode
 from services.capture.spool.segments import Segments
 from tests.support.processes import own_folder
+from tests.unit.capture.fakes import NOW
 from tests.unit.capture.spooled import a_record, drained, taken_over, values
 
 
@@ -212,10 +213,10 @@ def test_after_a_failed_fsync_a_file_is_never_written_to_again(directory: Path, 
 @pytest.mark.logs_errors
 def test_what_the_log_refuses_for_good_can_be_given_back_under_another_name(directory: Path) -> None:
     segments = kept(directory, 1)
-    segments.set_aside(a_record(7))
+    segments.set_aside(a_record(7), NOW.date())
     assert segments.aside() == 1
     segments.close()
-    (directory / "refused.aside").rename(directory / "0.spool")
+    (directory / f"refused-{NOW.date()}.aside").rename(directory / "0.spool")
     segments, seen = taken_over(directory)
     assert values(seen) == ["v7", "v1"]
     assert values(drained(segments)) == ["v7", "v1"]

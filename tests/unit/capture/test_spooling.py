@@ -146,7 +146,7 @@ async def test_an_event_the_log_refuses_for_good_is_set_aside_and_the_rest_goes_
         log.away = False
         await eventually(lambda: spool.records == 0)
     assert said(log) == ["1", "3"]
-    assert b"x" * 11 in (tmp_path / "spool" / "refused.aside").read_bytes()
+    assert b"x" * 11 in (tmp_path / "spool" / f"refused-{NOW.date()}.aside").read_bytes()
 
 
 async def test_what_no_log_could_take_is_refused_and_not_kept(log: FakeLog, tmp_path: Path) -> None:
