@@ -40,8 +40,8 @@ class Searching:
     async def look(
         self, text: str, units: Collection[str] | None, *, sender: str, limit: int
     ) -> tuple[list[dict[str, Any]], bool]:
-        """Who may be meant, surest first, each with by what it was found, and whether more may be found by these words; in
-        all units where none are named. Raises `Refused` where nothing is asked for."""
+        """Who may be meant, surest first, each with by what it was found, and whether others may be found by more words; in
+        all units where none are named. Who is recognised by an identity or an id is meant, and nobody who has such words. Raises `Refused` where nothing is asked for."""
         plain = rules.sought(text, country=None, sender=sender)
         if units is None:
             units = await queries.units(self._database)
@@ -51,18 +51,17 @@ class Searching:
         if plain.low is not None and plain.high is not None:
             for root_id in await search.by_id(self._database, plain.low, plain.high, units, limit):
                 matched.setdefault(root_id, []).append("lead_id")
-        found, more = await search.by_words(
-            self._database,
-            units,
-            beginnings=rules.query(units, plain.terms, whole=False),
-            whole=rules.query(units, plain.terms, whole=True),
-        )
-        for root_id in found:
-            matched.setdefault(root_id, []).append("words")
+        more = False
+        for reading in rules.READINGS if not matched else ():
+            found, more = await search.by_words(self._database, units, rules.query(units, plain.terms, reading))
+            for root_id in found:
+                matched.setdefault(root_id, ["words"])
+            if len(matched) >= (limit if reading == "whole" else 1):
+                break
         chosen = list(matched)[:limit]
         leads = await search.documents(self._database, chosen)
         items = [{**leads[one], "matched": sorted(set(matched[one]))} for one in chosen if one in leads]
-        return items, more or len(matched) > limit
+        return items, more or len(matched) > len(chosen) or len(chosen) == limit
 
     def _named(self, text: str, units: Collection[str], sender: str) -> list[dict[str, str]]:
         return [

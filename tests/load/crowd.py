@@ -28,6 +28,10 @@ SURNAMES = (
     "Ivanova", "Jensen", "Kowalski", "Lopez", "Meyer", "Nielsen", "Olsen", "Petrov", "Quinn", "Ricci", "Silva", "Tanaka", "Unger",
     "Visser", "Weber", "Xu", "Yilmaz", "Zimmer", "رضایی", "کریمی", "حسینی", "כהן", "לוי", "Aksoy", "Bakker", "Conti", "Dekker",
 )  # fmt: skip
+TRADES = (
+    "Bakery", "Bicycles", "Books", "Cargo", "Catering", "Cheese", "Clinics", "Coffee", "Energy", "Flowers", "Foods", "Furniture",
+    "Gardens", "Glass", "Hotels", "Insurance", "Logistics", "Machines", "Media", "Optics", "Paper", "Solar", "Textiles", "Tools",
+)  # fmt: skip
 TABLES = ("leads", "identities", "history", "tasks", "worklist", "owner_loads")
 HOURS_APART = 17
 MINUTES_APART = 37
@@ -73,7 +77,7 @@ def captured(number: int, at: datetime, *, mark: str | None = None) -> LeadCaptu
     return LeadCaptured(
         event_id=event_id, lead_id=lead_id_from(names, event_id), business_unit=unit, occurred_at=at, recorded_at=at,
         correlation_id=event_id, sender="load", channel=("web_form", "paid_search", "event")[number % 3], identities=tuple(names),
-        company=f"Company {number % 500}", job_title="Head of Sales", mark=mark, mark_reasons=("told",) if mark else (),
+        company=f"{SURNAMES[number % 37]} {TRADES[number % 23]} BV", job_title="Head of Sales", mark=mark, mark_reasons=("told",) if mark else (),
         personal=Personal(name=f"{given} {surname}", email=address, phone=phone),
     )  # fmt: skip
 

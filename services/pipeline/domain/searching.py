@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal, get_args
 from uuid import UUID
 
-from services.pipeline.domain.matching.words import name_words, words
+from services.pipeline.domain.matching.words import company_words, name_words, words
 from services.pipeline.domain.refusals import Refused
 from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.capture_events import IdentityKind
@@ -46,7 +46,10 @@ def tag(business_unit: str) -> str:
 
 def words_of(personal: Mapping[str, Any]) -> list[str]:
     """By which words somebody is found: of their name and company, their whole address, and the digits of their number."""
-    told = [*_words(_text(personal, "name")), *_words(_text(personal, "company"))]
+    told = [
+        *words(_in_ascii_digits(_text(personal, "name"))),
+        *company_words(_in_ascii_digits(_text(personal, "company"))),
+    ]
     told += [_folded(_text(personal, "email")), _digits(_text(personal, "phone"))]
     return list(dict.fromkeys(word[:LONGEST_WORD] for word in told if word))[:MOST_WORDS]
 
@@ -57,15 +60,26 @@ def vector(business_unit: str, personal: Mapping[str, Any]) -> str:
     return " ".join([_quoted(before + word) for word in words_of(personal)])
 
 
-def query(units: Iterable[str], terms: Iterable[Iterable[str]], *, whole: bool) -> str:
-    """The terms as PostgreSQL is asked: in any of these units, each word as the beginning of one or as a `whole` one."""
-    told = [tuple(one) for one in terms]
-    return " | ".join(
-        "(" + " & ".join(_term(tag(unit), word, whole=whole) for word in one) + ")"
-        for unit in sorted(units)
-        for one in told
-        if one
-    )
+Reading = Literal["whole", "last begins", "all begin"]
+"""How the words that are asked for are meant: as they are, the last as the beginning of one as it is while somebody types, or each."""
+
+READINGS: tuple[Reading, ...] = get_args(Reading)
+"""From the surest to the widest. A beginning is dearer the more words begin so, so each is asked only where those before it found
+too few."""
+
+
+def query(units: Iterable[str], terms: Iterable[Sequence[str]], reading: Reading) -> str:
+    """The terms as PostgreSQL is asked, in any of these units."""
+    alternatives = []
+    for unit in sorted(units):
+        for told in terms:
+            last = len(told) - 1
+            words = [
+                _term(tag(unit), word, begins=reading == "all begin" or (reading == "last begins" and place == last))
+                for place, word in enumerate(told)
+            ]
+            alternatives.append(f"({' & '.join(words)})")
+    return " | ".join(alternatives)
 
 
 def sought(text: str, *, country: str | None, sender: str) -> Sought:
@@ -92,13 +106,21 @@ def sought(text: str, *, country: str | None, sender: str) -> Sought:
 
 
 def _terms(plain: str) -> tuple[tuple[str, ...], ...]:
-    told = tuple(word[:LONGEST_WORD] for word in dict.fromkeys(name_words(_in_ascii_digits(plain))))[:MOST_TERMS]
-    found = [told] if told else []
-    if " " not in plain and not plain.isalnum() and len(plain) > SHORTEST_BEGINNING:
-        found.append((_folded(plain)[:LONGEST_WORD],) if _folded(plain) else ())
-    if _NUMBER.fullmatch(plain) and (digits := _digits(plain)) not in told:
-        found.append((digits,))
-    return tuple(one for one in found if one)
+    """Alternatives: an address is looked for as a whole, a number by its digits, all else by its words."""
+    if not any(letter.isalnum() for letter in plain):
+        return ()
+    whole = _folded(plain)[:LONGEST_WORD]
+    found: list[tuple[str, ...]]
+    if "@" in plain:
+        found = [(whole,)]
+    elif _NUMBER.fullmatch(plain):
+        found = [(_digits(plain)[:LONGEST_WORD],)]
+    else:
+        told = name_words(_in_ascii_digits(plain))
+        found = [tuple(word[:LONGEST_WORD] for word in dict.fromkeys(told))[:MOST_TERMS]]
+        if " " not in plain and not plain.isalnum():
+            found.append((whole,))
+    return tuple(one for one in found if one and all(one))
 
 
 def _number(plain: str, country: str | None) -> str | None:
@@ -115,13 +137,8 @@ def _ids(plain: str) -> tuple[UUID | None, UUID | None]:
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
-def _term(before: str, word: str, *, whole: bool) -> str:
-    beginning = "" if whole or len(word) < SHORTEST_BEGINNING else ":*"
-    return _quoted(before + word) + beginning
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return words(_in_ascii_digits(text))
+def _term(before: str, word: str, *, begins: bool) -> str:
+    return _quoted(before + word) + (":*" if begins and len(word) >= SHORTEST_BEGINNING else "")
 
 
 def _folded(text: str) -> str:

@@ -23,14 +23,11 @@ BY_ID = """
 
 BY_WORDS = """
     WITH hits AS MATERIALIZED (
-        SELECT root_id, words FROM pipeline.leads
-        WHERE words @@ CAST(:beginnings AS tsquery) AND business_unit = ANY(CAST(:units AS text[]))
-    ), people AS (
-        SELECT root_id, bool_or(words @@ CAST(:whole AS tsquery)) AS whole
-        FROM (SELECT * FROM hits LIMIT :most) first GROUP BY root_id
-    )
-    SELECT s.root_id FROM people s JOIN pipeline.leads l ON l.lead_id = s.root_id
-    ORDER BY s.whole DESC, l.status = 'archived', l.score DESC NULLS LAST, l.created_at DESC, l.lead_id"""
+        SELECT root_id FROM pipeline.leads
+        WHERE words @@ CAST(:query AS tsquery) AND business_unit = ANY(CAST(:units AS text[]))
+    ), people AS (SELECT DISTINCT root_id FROM (SELECT root_id FROM hits LIMIT :most) first)
+    SELECT p.root_id FROM people p JOIN pipeline.leads l ON l.lead_id = p.root_id
+    ORDER BY l.status = 'archived', l.score DESC NULLS LAST, l.created_at DESC, l.lead_id"""
 """What is materialised is planned to be read whole, and so along its index, and read only as far as it is asked for: with the
 limit inside, a planner that takes a rare word for a frequent one would rather read the table."""
 
@@ -50,9 +47,9 @@ async def by_id(source: Database, low: UUID, high: UUID, units: Collection[str],
     return [row.root_id for row in rows]
 
 
-async def by_words(source: Database, units: Collection[str], *, beginnings: str, whole: str) -> tuple[list[UUID], bool]:
-    """Leads with these words, those that have them as they are first, and whether there may be more."""
-    rows = await source.rows(BY_WORDS, beginnings=beginnings, whole=whole, units=list(units), most=LOOKED_AT)
+async def by_words(source: Database, units: Collection[str], query: str) -> tuple[list[UUID], bool]:
+    """Leads that fit a query of words, the best first, and whether there may be more."""
+    rows = await source.rows(BY_WORDS, query=query, units=list(units), most=LOOKED_AT)
     return [row.root_id for row in rows], len(rows) == LOOKED_AT
 
 

@@ -54,7 +54,12 @@ class Lead(PipelineTable, table=True):
             postgresql_where=text("lead_id = root_id"),
         ),
         Index(
-            "leads_marked", "business_unit", "mark", "created_at", "lead_id", postgresql_where=text("mark IS NOT NULL")
+            "leads_marked",
+            "business_unit",
+            "mark",
+            "created_at",
+            "lead_id",
+            postgresql_where=text("mark IS NOT NULL AND lead_id = root_id"),
         ),
         Index("leads_contradicted", "root_id", postgresql_where=text("conflicts > 0")),
         Index("leads_words", "words", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 256}),

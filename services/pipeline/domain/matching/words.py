@@ -68,10 +68,15 @@ def name_words(value: str) -> tuple[str, ...]:
     return tuple(word for word in told if word not in _TITLES) or told
 
 
+def company_words(value: str) -> tuple[str, ...]:
+    """The words of a company without its legal form."""
+    told = words(value.replace(".", ""))
+    return tuple(word for word in told if word not in _ENDINGS) or told
+
+
 def company_letters(value: str) -> str:
     """A company without its legal form, spaces and punctuation."""
-    told = words(value.replace(".", ""))
-    return "".join(word for word in told if word not in _ENDINGS) or "".join(told)
+    return "".join(company_words(value))
 
 
 @lru_cache(maxsize=65536)
