@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.pipeline.api.cursors import after_of, cursor_of
 from services.pipeline.api.guard import MANAGE, Reaching, allowed
-from services.pipeline.api.parts import Label, With, parts_of
+from services.pipeline.api.parts import Label, Unversioned, parts_of
 from services.pipeline.bulk import Wanted
 from services.pipeline.commands import rejected
 from services.pipeline.domain.access import Reach
@@ -78,7 +78,7 @@ class Begin(BaseModel):
 
 @router.post("", summary="Do one thing to many leads", status_code=202)
 @allowed(MANAGE)
-async def begin(request: Request, said: Begin, circumstances: With, reach: Reaching) -> Response:
+async def begin(request: Request, said: Begin, circumstances: Unversioned, reach: Reaching) -> Response:
     """Answers at once with a job, whose progress and items are read by its id. Under an `Idempotency-Key` it is begun once."""
     try:
         job, repeated = await parts_of(request).bulk.begin(

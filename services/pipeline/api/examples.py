@@ -16,6 +16,7 @@ BODIES: dict[str, Any] = {
     "Ask": {"scale": "nps"},
     "Assign": {"owner": "kim", "team": "north"},
     "Away": {"business_unit": "europe", "starts_at": "2026-03-02T00:00:00Z", "ends_at": "2026-03-09T00:00:00Z"},
+    "Begin": {"doing": "assign", "said": {"owner": "kim"}, "filter": {"owner": "lee"}},
     "Cancel": {"note": "they called us"},
     "CancelOrder": {"reason": "ordered twice"},
     "Captured": {"ids": [EVENT_ID]},

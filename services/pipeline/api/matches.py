@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from starlette.responses import Response
 
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_candidate
-from services.pipeline.api.parts import Label, Said, With, answer, parts_of
+from services.pipeline.api.parts import Label, Said, Unversioned, With, answer, parts_of
 from services.pipeline.storage import matches
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
@@ -62,7 +62,7 @@ async def merge(request: Request, candidate_id: UUID, circumstances: With, said:
 
 @router.post("/merge-candidates/{candidate_id}:dismiss", summary="They are two people: do not ask again")
 @allowed(MANAGE)
-async def dismiss(request: Request, candidate_id: UUID, circumstances: With) -> Response:
+async def dismiss(request: Request, candidate_id: UUID, circumstances: Unversioned) -> Response:
     """Holds until something else is known of one of the two."""
     parts = parts_of(request)
     await _found(request, candidate_id)

@@ -9,15 +9,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_absence
-from services.pipeline.api.parts import Label, Said, With, parts_of
+from services.pipeline.api.parts import Label, Said, Unversioned, parts_of
 from services.pipeline.domain.queue import WORDS, in_turn
 from services.pipeline.domain.routing import Absence, Office
 from services.pipeline.storage import queue, worklist
 from shared.contracts.envelope import Moment
-from shared.contracts.identity import event_id_from
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
-from shared.kit.ids import new_id
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["owners"])
@@ -109,7 +107,9 @@ async def owners(request: Request, reach: Reaching, business_unit: Label | None 
 
 @router.post("/owners/{owner}/absences", summary="Somebody is away: they are given nothing meanwhile", status_code=201)
 @allowed(MANAGE)
-async def add_absence(request: Request, reach: Reaching, owner: Label, said: Away, circumstances: With) -> Response:
+async def add_absence(
+    request: Request, reach: Reaching, owner: Label, said: Away, circumstances: Unversioned
+) -> Response:
     """Sent again under its Idempotency-Key it is the same absence."""
     parts = parts_of(request)
     reach.within(said.business_unit)
@@ -124,8 +124,7 @@ async def add_absence(request: Request, reach: Reaching, owner: Label, said: Awa
         )
     if said.ends_at <= said.starts_at:
         raise Rejected("ends_at is not after starts_at.", field="ends_at", fix="Send when they are back.")
-    key = circumstances.idempotency_key
-    absence_id = event_id_from("pipeline-absences", key) if key else new_id()
+    absence_id = circumstances.id_of("pipeline-absences")
     absence = Absence(owner, said.starts_at, said.ends_at)
 
     async def work(transaction: Transaction) -> tuple[Any, bool]:
@@ -145,7 +144,7 @@ async def add_absence(request: Request, reach: Reaching, owner: Label, said: Awa
 
 @router.post("/absences/{absence_id}:end", summary="Somebody is back")
 @allowed(MANAGE)
-async def end_absence(request: Request, absence_id: UUID) -> Response:
+async def end_absence(request: Request, absence_id: UUID, _circumstances: Unversioned) -> Response:
     """From now on they are given leads again."""
     row = await parts_of(request).database.run(lambda transaction: worklist.end_absence(transaction, absence_id))
     if row is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -23,8 +24,10 @@ from services.pipeline.searching import Searching
 from services.pipeline.storage import queries
 from services.pipeline.webhooks.endpoints import Endpoints
 from shared.contracts.envelope import Moment, Name
+from shared.contracts.identity import event_id_from
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
+from shared.kit.ids import new_id
 from shared.kit.keys.commands import KeyCommands
 from shared.kit.problems import JSONAnswer
 
@@ -83,6 +86,10 @@ class Said(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+DEPLOYMENT_KEYS = "pipeline-api"
+"""Where the keys of the deployment's token live; everybody else's live below."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """The headers of a command."""
@@ -91,7 +98,13 @@ class Circumstances:
     idempotency_key: str | None
     if_match: str | None
     reach: Reach = EVERYWHERE
-    namespace: str = "pipeline-api"
+    namespace: str = DEPLOYMENT_KEYS
+
+    def id_of(self, name: str) -> UUID:
+        """The id of what is made: the same under the same key of the same sender."""
+        if self.idempotency_key is None:
+            return new_id()
+        return event_id_from(f"{name}{self.namespace.removeprefix(DEPLOYMENT_KEYS)}", self.idempotency_key)
 
     def asked(self, name: str, said: Said) -> Asked:
         """A command under these circumstances."""
@@ -99,21 +112,44 @@ class Circumstances:
         return Asked(name, said.body(), self.actor, at, self.idempotency_key, self.if_match, self.reach, self.namespace)
 
 
+Doer = Annotated[
+    str | None,
+    Header(
+        alias="Leadflow-Actor",
+        min_length=1,
+        max_length=200,
+        description="Who does this, where the credentials name nobody.",
+    ),
+]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="A name of your own for what you ask: sent again under it, it is done once.",
+    ),
+]
+
+
+def _unversioned(request: Request, leadflow_actor: Doer = None, idempotency_key: Key = None) -> Circumstances:
+    return _circumstances(request, leadflow_actor, idempotency_key)
+
+
 def _circumstances(
     request: Request,
-    leadflow_actor: Annotated[
-        str | None,
-        Header(min_length=1, max_length=200, description="Who does this, where the credentials name nobody."),
-    ] = None,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    leadflow_actor: Doer = None,
+    idempotency_key: Key = None,
     if_match: Annotated[str | None, Header(description="The ETag the decision was made on.")] = None,
 ) -> Circumstances:
     caller, reach = access_of(request).caller, access_of(request).reach
-    namespace = "pipeline-api" if caller.subject is None else f"pipeline-api/{caller.subject}"
+    namespace = DEPLOYMENT_KEYS if caller.subject is None else f"{DEPLOYMENT_KEYS}/{caller.subject}"
     return Circumstances(caller.actor(leadflow_actor), idempotency_key, if_match, reach, namespace)
 
 
 With = Annotated[Circumstances, Depends(_circumstances)]
+Unversioned = Annotated[Circumstances, Depends(_unversioned)]
+"""Of what has no version: the guard refuses an If-Match."""
 
 
 def answer(done: Done, *, of_deal: bool = False, created: bool = False) -> Response:

@@ -11,16 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed
-from services.pipeline.api.parts import Label, With, parts_of
+from services.pipeline.api.parts import Label, Unversioned, parts_of
 from services.pipeline.domain.access import Reach
 from services.pipeline.domain.dry_run import Totals
 from services.pipeline.storage import dry_runs
-from shared.contracts.identity import event_id_from
 from shared.contracts.policy import Policy
 from shared.kit.database import Transaction
 from shared.kit.documents import Fault, understood
 from shared.kit.errors import Rejected
-from shared.kit.ids import new_id
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["policy"])
@@ -79,14 +77,13 @@ async def validate(request: Request, written: Written) -> Response:
 
 @router.post("/policy:dry-run", summary="Count what a new policy would have qualified", status_code=202)
 @allowed(MANAGE)
-async def dry_run(request: Request, reach: Reaching, asked: ToTry, circumstances: With) -> Response:
+async def dry_run(request: Request, reach: Reaching, asked: ToTry, circumstances: Unversioned) -> Response:
     """Answers at once; `GET /v1/policy/dry-runs/{job_id}` has how far it is, and what was counted. Nothing is decided by it."""
     units = reach.within(asked.business_unit)
     found, faults = await asyncio.to_thread(understood, asked.document, Policy)
     if found is None:
         raise _not_understood(faults)
-    key = circumstances.idempotency_key
-    job_id = event_id_from("pipeline-dry-runs", key) if key else new_id()
+    job_id = circumstances.id_of("pipeline-dry-runs")
     database = parts_of(request).database
 
     async def work(transaction: Transaction) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,8 +11,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from services.pipeline.api.guard import OPERATE, READ, access_of, allowed
-from services.pipeline.api.parts import Label, parts_of
+from services.pipeline.api.parts import Label, Unversioned, parts_of
 from services.pipeline.domain.access import Role, Units
+from services.pipeline.storage import named_commands
+from shared.kit.database import Transaction
+from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["access"])
@@ -58,11 +62,30 @@ async def me(request: Request) -> Response:
 
 @router.post("/tokens", status_code=201, summary="Make a token; this answer is the only one that has it")
 @allowed(OPERATE)
-async def create(request: Request, new: NewToken) -> Response:
-    """It works within two seconds everywhere."""
+async def create(request: Request, new: NewToken, circumstances: Unversioned) -> Response:
+    """It works within two seconds everywhere. Sent again under its Idempotency-Key it is refused (409) with the prefix of the token
+    that was made: the token itself is nowhere to be told again."""
     units = None if new.business_units is None else sorted(set(new.business_units))
     rights = {"subject": new.subject, "is_person": new.is_person, "role": new.role, "units": units}
-    made = await parts_of(request).tokens.create(rights, expires_at=new.expires_at)
+
+    async def once(transaction: Transaction, prefix: str) -> None:
+        if circumstances.idempotency_key is None:
+            return
+        command_id = circumstances.id_of("pipeline-tokens")
+        said = blake2b(new.model_dump_json().encode(), digest_size=16).hexdigest()
+        await named_commands.hold(transaction, command_id)
+        if before := await named_commands.before(transaction, command_id, said):
+            raise Rejected(
+                f"The token {before[1]} was made under this Idempotency-Key.",
+                status=409,
+                code="made-already",
+                field="Idempotency-Key",
+                fix="If nobody has it, rotate it by its prefix.",
+                extra={"prefix": before[1]},
+            )
+        await named_commands.remember(transaction, command_id, said, command_id, prefix)
+
+    made = await parts_of(request).tokens.create(rights, expires_at=new.expires_at, once=once)
     return JSONAnswer(_shown(made), status_code=201)
 
 

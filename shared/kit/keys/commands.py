@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic
 
@@ -41,13 +41,25 @@ class KeyCommands(Generic[K]):
         self._where = where
         self._missing = missing
 
-    async def create(self, rights: Mapping[str, Any], *, expires_at: datetime | None) -> Shown:
-        """A new key. Raises `Rejected` for an expiry that has passed."""
+    async def create(
+        self,
+        rights: Mapping[str, Any],
+        *,
+        expires_at: datetime | None,
+        once: Callable[[Transaction, str], Awaitable[None]] | None = None,
+    ) -> Shown:
+        """A new key. Raises `Rejected` for an expiry that has passed. `once` may refuse it in the same transaction."""
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Rejected("expires_at has passed.", field="expires_at", fix="Send a time to come, or leave it out.")
         minted = mint(self._chance(MINT_BYTES))
-        await self._stored().run(lambda tx: self._table.add(tx, minted.prefix, minted.digest, rights, expires_at))
+
+        async def work(tx: Transaction) -> None:
+            if once is not None:
+                await once(tx, minted.prefix)
+            await self._table.add(tx, minted.prefix, minted.digest, rights, expires_at)
+
+        await self._stored().run(work)
         self._ring.look_now()
         return _told(minted, rights, expires_at)
 

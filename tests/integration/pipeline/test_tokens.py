@@ -106,6 +106,16 @@ async def test_a_token_that_is_replaced_goes_on_until_the_overlap_ends(
     assert again.status_code == 409
 
 
+async def test_a_token_that_is_asked_for_twice_is_made_once(http: httpx.AsyncClient) -> None:
+    said, key = {"subject": "kim", "role": "manager"}, {"Idempotency-Key": "17"}
+    made = (await http.post("/v1/tokens", json=said, headers=key)).json()
+    again = await http.post("/v1/tokens", json=said, headers=key)
+    assert (again.status_code, again.json()["prefix"]) == (409, made["prefix"])
+    other = await http.post("/v1/tokens", json={**said, "role": "agent"}, headers=key)
+    assert other.json()["type"] == "urn:leadflow:problem:idempotency-key-reused"
+    assert len((await http.get("/v1/tokens")).json()["items"]) == 1
+
+
 @pytest.mark.parametrize(
     "wrong", [{"role": "boss"}, {"business_units": []}, {"subject": ""}, {"expires_at": "2020-01-01T00:00:00Z"}]
 )

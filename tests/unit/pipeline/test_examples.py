@@ -71,3 +71,36 @@ def test_main_answers_have_examples(app: FastAPI) -> None:
             one["content"]["application/json"].get("example") for status, one in responses.items() if status < "300"
         ]
         assert answer in shown
+
+
+SAME_TWICE = {
+    "/v1/audit/captured": "it looks",
+    "/v1/dead-letters/{letter_id}:drop": "the second is told that it is settled",
+    "/v1/dead-letters/{letter_id}:redrive": "the second is told that it is settled",
+    "/v1/history:batch": "each row has a name of its own",
+    "/v1/people:export": "it looks",
+    "/v1/people:find": "it looks",
+    "/v1/policy:validate": "it looks",
+    "/v1/bulk/{job_id}:cancel": "a state is set",
+    "/v1/bulk/{job_id}:resume": "a state is set",
+    "/v1/tokens/{prefix}:revoke": "a state is set",
+    "/v1/tokens/{prefix}:rotate": "the second is told by what it was replaced",
+    "/v1/unreadable:skip": "it names how far",
+    "/v1/webhooks/{endpoint_id}:change": "a state is set",
+    "/v1/webhooks/{endpoint_id}:disable": "a state is set",
+    "/v1/webhooks/{endpoint_id}:enable": "a state is set",
+    "/v1/webhooks/{endpoint_id}:remove": "a state is set",
+    "/v1/webhooks/{endpoint_id}:replay": "receivers know events by their ids",
+    "/v1/webhooks/{endpoint_id}:revive": "receivers know events by their ids",
+    "/v1/webhooks/{endpoint_id}:rotate": "both secrets sign",
+}
+"""What needs no key to be sent again, and why."""
+
+
+def test_what_is_sent_again_is_done_once(app: FastAPI) -> None:
+    for path, operations in app.openapi()["paths"].items():
+        if (operation := operations.get("post")) is not None:
+            headers = {one["name"].lower() for one in operation.get("parameters", ()) if one["in"] == "header"}
+            assert ("idempotency-key" in headers) != (path in SAME_TWICE), (
+                f"{path} takes an Idempotency-Key, or says why not"
+            )
