@@ -11,6 +11,7 @@ from typing import Literal
 
 from services.capture.domain.channels.filling import filled, our_name, text
 from services.capture.domain.channels.moments import moment_of, seconds_between, sent_as
+from services.capture.domain.channels.records import MAX_FAULTS
 from services.capture.domain.channels.terms import Delivery, Draft, Reading
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.fields import LEAD_TEXTS
@@ -62,7 +63,16 @@ def read_chat(delivery: Delivery, endpoint: Endpoint) -> Reading:
         return Refused((Fault("messages", f"holds more than {MAX_MESSAGES} messages", "Send the last ones."),))
     chat_id = text(_taken(body, _ID)) or None
     _visitor_into(body)
-    said = [one for message in listed if (one := _said(message)) is not None]
+    said: list[Said] = []
+    faults: list[Fault] = []
+    for place, message in enumerate(listed):
+        if (one := _said(message)) is not None:
+            said.append(one)
+        elif len(faults) < MAX_FAULTS:
+            why = f"is {describe(message)}, neither text nor an object"
+            faults.append(Fault(f"messages[{place}]", why, "Send {role, text, at}."))
+    if faults:
+        return Refused(tuple(faults))
     began, ended = _taken(body, _BEGAN), _taken(body, _ENDED)
     if began is None:
         began = next((one.at.isoformat() for one in said if one.at is not None), None)
@@ -107,6 +117,8 @@ def _visitor_into(body: dict[str, object]) -> None:
                 ours = "visitor_id" if name in ("id", "visitor_id") else our_name(str(name))
                 if body.get(ours) in (None, ""):
                     body[ours] = value
+                elif value not in (None, "", body[ours]):
+                    body[f"attributes.{place}_{name}"] = value
     for name, ours in (("page_url", "url"), ("page", "url"), ("referer", "referrer")):
         if isinstance(body.get(name), str) and ours not in body:
             body[ours] = body.pop(name)

@@ -9,13 +9,15 @@ from datetime import datetime
 from math import isfinite
 
 from services.capture.domain.channels.filling import text
-from services.capture.domain.channels.records import add, draft, objects, unix_moment
+from services.capture.domain.channels.records import add, draft, keep_unread, objects, rest, unix_moment
 from services.capture.domain.channels.terms import Delivery, Forged, Reading, Verified
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.terms import Refused
 from shared.contracts.policy import Endpoint
 
-_PLAIN = frozenset({"lead_id", "user_column_data", "google_key", "is_test", "gcl_id", "lead_submit_time"})
+_TEXTS = frozenset({"lead_id", "gcl_id", "lead_submit_time", "is_test"})
+_READ = frozenset({"user_column_data", "google_key"})
+_PLAIN = _TEXTS | _READ
 
 
 def verify_google(delivery: Delivery, secrets: Sequence[str], endpoint: Endpoint, now: datetime) -> Verified | Forged:
@@ -52,10 +54,17 @@ def read_google(delivery: Delivery, endpoint: Endpoint) -> Reading:
         "attributes": {f"google_{name}": value for name, value in content.items() if name not in _PLAIN},
         "gclid": text(content.get("gcl_id")) or None,
     }
+    unread: list[object] = []
     for column in columns:
         name = text(column.get("column_id")) or text(column.get("column_name")) or "unnamed"
-        add(record, name, column.get("string_value"))
-    return [draft(record, endpoint, event="lead", key=identifier or None, is_test=content.get("is_test") is True)]
+        if "string_value" in column or column.keys() <= {"column_id", "column_name"}:
+            add(record, name, column.get("string_value"))
+        else:
+            unread.append(column)
+    record |= rest({name: content[name] for name in _PLAIN & content.keys()}, "google", texts=_TEXTS, read=_READ)
+    flags = keep_unread(record, "google", unread)
+    is_test = content.get("is_test") is True
+    return [draft(record, endpoint, event="lead", key=identifier or None, flags=flags, is_test=is_test)]
 
 
 def _no_number(word: str) -> object:

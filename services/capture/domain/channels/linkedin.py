@@ -13,8 +13,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from services.capture.domain.channels.filling import text
-from services.capture.domain.channels.records import DETAILS_PENDING, add, answers, draft, objects, unix_moment
-from services.capture.domain.channels.terms import Answered, Delivery, Draft, Forged, Reading, Verified
+from services.capture.domain.channels.records import (
+    DETAILS_PENDING,
+    MAX_FAULTS,
+    UNKNOWN_EVENT,
+    add,
+    answers,
+    draft,
+    each,
+    keep_unread,
+    parts,
+    rest,
+    unix_moment,
+)
+from services.capture.domain.channels.terms import Answered, Delivery, Draft, Forged, Ignored, Reading, Verified
 from services.capture.domain.channels.verification import hex_signature, proven
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.terms import Refused
@@ -23,6 +35,11 @@ from shared.contracts.policy import Endpoint
 WITHDRAWN = "lead_withdrawn"
 _PREFIX = "hmacsha256="
 _CHALLENGE = re.compile(r"[A-Za-z0-9-]{1,100}")
+_FIX = "Send LinkedIn's notice, with leadGenFormResponse, or the response, with formResponse, as they are."
+_ABOUT_LEADS = "LEAD_ACTION"
+_TEXTS = ("leadType", "leadGenForm", "versionedLeadGenFormUrn")
+_OF_NOTICES = ("type", "leadGenFormResponse", "leadAction", "occurredAt")
+_READ = ("owner", "associatedEntity", "submitter", "leadMetadata.sponsoredLeadMetadata.campaign")
 _LAST_NUMBER = re.compile(r"([^:(),]+)\)?$")
 
 
@@ -45,66 +62,97 @@ def shake_hands(delivery: Delivery, secrets: Sequence[str]) -> Answered | Forged
 
 
 def read_linkedin(delivery: Delivery, endpoint: Endpoint) -> Reading:
-    """One notice or response, a list of them, or `{"elements": […]}` as LinkedIn's API answers."""
+    """One notice or response, a list of them, or `{"elements": […]}` as LinkedIn's API answers. All of it can be read, or it
+    is refused: only notices of another type than leads say nothing of them."""
     content = delivery.content
-    given = content.get("elements") if isinstance(content, Mapping) and "elements" in content else content
-    records = objects(given if isinstance(given, list) else [given])
-    if records is None:
-        fault = Fault("body", f"is {describe(content)}, not an object", "Send what LinkedIn sends, as it is.")
-        return Refused((fault,))
+    faults: list[Fault] = []
+    if isinstance(content, Mapping) and "elements" not in content:
+        records = [("body", content)]
+    else:
+        name, given = ("elements", content["elements"]) if isinstance(content, Mapping) else ("body", content)
+        records = list(each(given, name, _FIX, faults))
     drafts: list[Draft] = []
-    for record in records:
+    for where, record in records:
         if "formResponse" in record:
-            drafts.append(_response(record, endpoint))
-        elif "leadGenFormResponse" in record:
-            drafts.append(_notice(record, endpoint))
-        elif "type" not in record:
-            fix = "Send LinkedIn's notice, with leadGenFormResponse, or the response, with formResponse."
-            return Refused((Fault("body", "holds neither a notice nor a response", fix),))
-    return drafts
+            drafts.append(_response(record, where, endpoint, faults))
+        elif "leadGenFormResponse" in record or record.get("type") == _ABOUT_LEADS:
+            drafts.append(_notice(record, where, endpoint, faults))
+        elif not text(record.get("type")):
+            faults.append(Fault(where, "holds neither a notice nor a response", _FIX))
+    if faults:
+        return Refused(tuple(faults[:MAX_FAULTS]))
+    return drafts or Ignored("nothing in it is about a lead")
 
 
-def _notice(notice: Mapping[str, object], endpoint: Endpoint) -> Draft:
+def _notice(notice: Mapping[str, object], where: str, endpoint: Endpoint, faults: list[Fault]) -> Draft:
     identifier = _identifier(notice.get("leadGenFormResponse"))
+    if not identifier:
+        # Whatever names no response would be taken for one and the same.
+        faults.append(Fault(f"{where}.leadGenFormResponse", "is no URN of a response", _FIX))
     record = _origin(notice) | {
         "external_id": identifier,
         "occurred_at": unix_moment(notice.get("occurredAt"), per_second=1000),
     }
-    if notice.get("leadAction") == "DELETED":
-        return draft(record, endpoint, event="DELETED", key=f"deleted:{identifier}", usually=WITHDRAWN)
-    return draft(record, endpoint, event="CREATED", key=f"notice:{identifier}", flags=[DETAILS_PENDING])
+    record |= rest(notice, "linkedin", texts=(*_TEXTS, *_OF_NOTICES), read=_READ)
+    action = text(notice.get("leadAction")) or "CREATED"
+    if action == "CREATED":
+        return draft(record, endpoint, event=action, key=f"notice:{identifier}", flags=[DETAILS_PENDING])
+    key = f"{action.lower()}:{identifier}"
+    if action == "DELETED":
+        return draft(record, endpoint, event=action, key=key, usually=WITHDRAWN)
+    flags = [] if action in endpoint.events else [UNKNOWN_EVENT]
+    return draft(record, endpoint, event=action, key=key, flags=flags, usually=f"lead_{action.lower()}")
 
 
-def _response(response: Mapping[str, object], endpoint: Endpoint) -> Draft:
+def _response(response: Mapping[str, object], where: str, endpoint: Endpoint, faults: list[Fault]) -> Draft:
     identifier = _identifier(response.get("id"))
     form = response["formResponse"]
     record = _origin(response) | {
         "external_id": identifier,
         "occurred_at": unix_moment(response.get("submittedAt"), per_second=1000),
     }
-    said = form if isinstance(form, Mapping) else {}
-    for answer in objects(said.get("answers")) or ():
+    place = f"{where}.formResponse"
+    if not isinstance(form, Mapping):
+        faults.append(Fault(place, f"is {describe(form)}, not an object", _FIX))
+        form = {}
+    given, unread = parts(form.get("answers"), f"{place}.answers", _FIX, faults)
+    for answer in given:
         name = next((one for key in ("name", "predefinedField") if (one := text(answer.get(key)))), "")
-        add(record, name or f"question_{text(answer.get('questionId'))}", _answer(answer.get("answerDetails")))
-    consents = [
-        {"purpose": f"linkedin consent {text(one.get('consentId'))}", "granted": one.get("accepted")}
-        for one in objects(said.get("consentResponses")) or ()
-    ]
+        said = _answer(answer.get("answerDetails"))
+        if said is _NOT_READ:
+            unread.append(answer)
+        else:
+            add(record, name or f"question_{text(answer.get('questionId'))}", said)
+    ticked, odd = parts(form.get("consentResponses"), f"{place}.consentResponses", _FIX, faults)
+    consents: list[dict[str, object]] = []
+    for box in ticked:
+        if text(box.get("consentId")) and isinstance(box.get("accepted"), bool):
+            consents.append({"purpose": f"linkedin consent {text(box['consentId'])}", "granted": box["accepted"]})
+        else:
+            odd.append(box)
     if consents:
         record["consent"] = consents
+    read = (*_READ, "testLead", "formResponse.answers", "formResponse.consentResponses")
+    record |= rest(response, "linkedin", texts=(*_TEXTS, "id", "submittedAt"), read=read)
+    flags = keep_unread(record, "linkedin", [*unread, *odd])
     made_up = response.get("testLead") is True
-    return draft(record, endpoint, event="CREATED", key=identifier or None, is_test=made_up)
+    return draft(record, endpoint, event="CREATED", key=identifier or None, flags=flags, is_test=made_up)
+
+
+_NOT_READ = object()
 
 
 def _answer(details: object) -> object:
-    if not isinstance(details, Mapping):
+    """What was answered, None where nothing was, or `_NOT_READ`."""
+    if not details:
         return None
-    written = details.get("textQuestionAnswer")
-    if isinstance(written, Mapping):
-        return written.get("answer")
-    chosen = details.get("multipleChoiceAnswer")
-    options = chosen.get("options") if isinstance(chosen, Mapping) else None
-    return answers(options) if isinstance(options, list) else None
+    if isinstance(details, Mapping):
+        written, chosen = details.get("textQuestionAnswer"), details.get("multipleChoiceAnswer")
+        if isinstance(written, Mapping) and "answer" in written:
+            return written["answer"]
+        if isinstance(chosen, Mapping) and isinstance(chosen.get("options"), list):
+            return answers(chosen["options"])
+    return _NOT_READ
 
 
 def _origin(record: Mapping[str, object]) -> dict[str, object]:
@@ -117,6 +165,7 @@ def _origin(record: Mapping[str, object]) -> dict[str, object]:
         "linkedin_lead_type": text(record.get("leadType")),
         "linkedin_owner": record.get("owner"),
         "linkedin_associated_entity": record.get("associatedEntity"),
+        "linkedin_submitter": record.get("submitter"),
     }
     return {
         "source": "linkedin",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.capture.domain.channels.filling import text
-from services.capture.domain.channels.records import LEAD, draft
+from services.capture.domain.channels.records import LEAD, add, draft, rest
 from services.capture.domain.channels.terms import Delivery, Reading
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.terms import Refused
@@ -36,10 +36,20 @@ def read_standard_webhook(delivery: Delivery, endpoint: Endpoint) -> Reading:
     content = delivery.content
     if not isinstance(content, Mapping):
         return Refused((Fault("body", f"is {describe(content)}, not an object", "Send {type, timestamp, data}."),))
-    data = content.get("data")
-    record = dict(data) if isinstance(data, Mapping) and "type" in content else dict(content)
-    if record is not content and "occurred_at" not in record and isinstance(content.get("timestamp"), str):
-        record["occurred_at"] = content["timestamp"]
+    record = dict(content)
+    if "type" in content and "data" in content:
+        data = content["data"]
+        if not isinstance(data, Mapping):
+            return Refused((Fault("data", f"is {describe(data)}, not an object", "Send {type, timestamp, data}."),))
+        record = dict(data)
+        known = ["type", "data"]
+        if text(record.get("occurred_at")) == "" and isinstance(content.get("timestamp"), str):
+            record["occurred_at"] = content["timestamp"]
+            known.append("timestamp")
+        for name, value in rest(content, "webhook", read=known).items():
+            add(record, name, value)
+        if text(content["type"]):
+            record.setdefault("attributes.webhook_type", content["type"])
     key = delivery.headers.get("webhook-id") or None
     return [draft(record, endpoint, event=text(content.get("type")), key=key, usually=_kind(record))]
 

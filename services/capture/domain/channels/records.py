@@ -1,13 +1,15 @@
-"""What adapters share in making drafts: one record by the endpoint's mapping, answers as texts, marks, times."""
+"""What adapters share in making drafts: one record by the endpoint's mapping, answers as texts, marks, times, and whatever
+was not understood: no part of what a sender proved is passed over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import cast
 
-from services.capture.domain.channels.filling import filled, text
+from services.capture.domain.channels.filling import filled, text, without
 from services.capture.domain.channels.terms import Draft
+from services.capture.domain.faults import Fault, describe
 from shared.contracts.policy import Endpoint
 
 DETAILS_PENDING = "details_pending"
@@ -16,7 +18,12 @@ DETAILS_PENDING = "details_pending"
 UNKNOWN_EVENT = "unknown_event"
 """The endpoint's `events` do not say what this is."""
 
+UNREAD = "unread_parts"
+"""Something in the record is not as its sender documents it. It is kept as it came, in the attribute `<sender>_unread`."""
+
 LEAD = "lead"
+MAX_FAULTS = 20
+_NOTHING: tuple[object, ...] = (None, "", [], {})
 
 
 def draft(
@@ -46,7 +53,11 @@ def draft(
 
 def add(record: dict[str, object], name: str, value: object) -> None:
     """Puts an answer into a record, under its name; beside what is there already under that name."""
-    record[name if record.get(name) in (None, "") else f"attributes.{name}"] = value
+    place, number = name, 1
+    while record.get(place) not in (None, ""):
+        place = f"attributes.{name}" if number == 1 else f"attributes.{name}_{number}"
+        number += 1
+    record[place] = value
 
 
 def objects(value: object) -> list[Mapping[str, object]] | None:
@@ -54,6 +65,54 @@ def objects(value: object) -> list[Mapping[str, object]] | None:
     if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
         return cast(list[Mapping[str, object]], value)
     return None
+
+
+def each(value: object, where: str, fix: str, faults: list[Fault]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """The objects of a list that has to be there, each with its place. What is something else is a fault."""
+    if not isinstance(value, list):
+        why = "is missing" if value is None else f"is {describe(value)}, not a list"
+        faults.append(Fault(where, why, fix))
+        return
+    for place, one in enumerate(value):
+        if isinstance(one, Mapping):
+            yield f"{where}[{place}]", one
+        elif len(faults) < MAX_FAULTS:
+            faults.append(Fault(f"{where}[{place}]", f"is {describe(one)}, not an object", fix))
+
+
+def parts(value: object, where: str, fix: str, faults: list[Fault]) -> tuple[list[Mapping[str, object]], list[object]]:
+    """The objects of a list within a record, and what else is in it. That there is none is fine; that something else stands
+    where it should is a fault."""
+    if value is None:
+        return [], []
+    if not isinstance(value, list):
+        faults.append(Fault(where, f"is {describe(value)}, not a list", fix))
+        return [], []
+    return [one for one in value if isinstance(one, Mapping)], [one for one in value if not isinstance(one, Mapping)]
+
+
+def keep_unread(record: dict[str, object], sender: str, unread: list[object]) -> list[str]:
+    """Puts what could not be read into the record as it came; the flag that says so."""
+    if not unread:
+        return []
+    record[f"attributes.{sender}_unread"] = unread
+    return [UNREAD]
+
+
+def rest(
+    document: Mapping[str, object], sender: str, *, texts: Iterable[str] = (), read: Iterable[str] = ()
+) -> dict[str, object]:
+    """What nobody read of a document, under the sender's name: all but what is at the paths `read`, and but for `texts` that
+    are some. Intake keeps and flags it."""
+    left = dict(document)
+    for path in read:
+        left = without(left, path)
+    known = frozenset(texts)
+    return {
+        f"{sender}_{name}": value
+        for name, value in left.items()
+        if value not in _NOTHING and not (name in known and not isinstance(value, Mapping | list))
+    }
 
 
 def answers(values: list[object]) -> object:

@@ -24,6 +24,18 @@ _BODY_DIGEST = "bodySHA256"
 _PLACES = tuple(
     f"{who}{what}" for who in ("From", "To", "Caller", "Called") for what in ("City", "State", "Zip", "Country")
 )
+_OF_THE_CALL = {
+    "FromCity": "caller_city",
+    "FromState": "caller_state",
+    "FromZip": "caller_zip",
+    "ForwardedFrom": "forwarded_from",
+    "StirVerstat": "caller_attestation",
+    "RecordingUrl": "recording_url",
+    "RecordingSid": "recording_id",
+    "RecordingDuration": "recording_seconds",
+}
+"""What is kept of a call in attributes, under names of ours."""
+
 _SAYS_NOTHING_OF_THE_CALLER = frozenset(
     {
         *(
@@ -39,11 +51,10 @@ _SAYS_NOTHING_OF_THE_CALLER = frozenset(
             "CallDuration",
         ),
         *("Duration", "Timestamp", "CallbackSource", "SequenceNumber", "ParentCallSid", "CallerName", "DialCallStatus"),
-        *("DialCallSid", "DialCallDuration", "CallToken", "StirVerstat", "StirPassportToken", "ForwardedFrom"),
-        *("RecordingUrl", "RecordingSid", "RecordingDuration", *_PLACES),
+        *("DialCallSid", "DialCallDuration", "CallToken", "StirPassportToken", *_PLACES, *_OF_THE_CALL),
     }
 )
-"""Parameters of a callback that are read here, or are about Twilio."""
+"""Parameters of a callback that are read here, or are about Twilio or a number of ours."""
 
 _NOBODY_TOOK_IT = frozenset({"no-answer", "busy", "failed", "canceled"})
 
@@ -63,6 +74,9 @@ def read_twilio_call(delivery: Delivery, endpoint: Endpoint) -> Reading:
         name: value for name, value in sent.items() if value and name not in _SAYS_NOTHING_OF_THE_CALLER
     }
     direction = sent.get("Direction") or "inbound"
+    for parameter, ours in _OF_THE_CALL.items():
+        if sent.get(parameter) and not (direction_of(direction) == "outbound" and parameter.startswith("From")):
+            rest[f"attributes.{ours}"] = sent[parameter]
     if direction_of(direction) != "outbound":
         for name, parameter in (("name", "CallerName"), ("country", "FromCountry")):
             if sent.get(parameter):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from services.capture.domain.channels.filling import our_name, text
-from services.capture.domain.channels.records import add, answers, draft, objects
+from services.capture.domain.channels.records import add, answers, draft, keep_unread, parts, rest
 from services.capture.domain.channels.terms import Delivery, Forged, Reading, Verified
 from services.capture.domain.channels.verification import proven
 from services.capture.domain.faults import Fault, describe
@@ -15,6 +15,9 @@ from shared.contracts.policy import Endpoint
 from shared.contracts.standard_webhooks import base64_signature
 
 PARTIAL = "partial"
+_FIX = "Send what Typeform sends, as it is."
+_EVENTS = ("form_response", "form_response_partial")
+_READ = ("form_id", "landed_at", "variables", "calculated.score", "definition", "answers")
 _MEANT = {"email": "email", "phone_number": "phone"}
 """What an answer of this type is, whatever was asked."""
 
@@ -33,11 +36,13 @@ def read_typeform(delivery: Delivery, endpoint: Endpoint) -> Reading:
     content = delivery.content
     response = content.get("form_response") if isinstance(content, Mapping) else None
     if not isinstance(content, Mapping) or not isinstance(response, Mapping):
-        fix = "Send what Typeform sends, as it is."
-        return Refused((Fault("form_response", f"is missing in {describe(content)}", fix),))
+        return Refused((Fault("form_response", f"is missing in {describe(content)}", _FIX),))
+    faults: list[Fault] = []
     definition = response.get("definition")
-    asked = objects(definition.get("fields")) if isinstance(definition, Mapping) else None
-    titles = {text(question.get("id")): text(question.get("title")) for question in asked or ()}
+    asked = definition.get("fields") if isinstance(definition, Mapping) else None
+    # What the form asked is no part of what somebody said: where it cannot be read, answers go by their reference.
+    questions, _ = parts(asked, "definition.fields", _FIX, [])
+    titles = {text(question.get("id")): text(question.get("title")) for question in questions}
     mapped = {
         path for source in endpoint.mapping.values() for path in ((source,) if isinstance(source, str) else source)
     }
@@ -46,14 +51,26 @@ def read_typeform(delivery: Delivery, endpoint: Endpoint) -> Reading:
         "attributes": _about(response, definition),
     }
     hidden = response.get("hidden")
-    record |= dict(hidden) if isinstance(hidden, Mapping) else {}
-    for answer in objects(response.get("answers")) or ():
-        name = _name(answer, titles, mapped)
-        add(record, name, _value(answer))
+    for name, value in hidden.items() if isinstance(hidden, Mapping) else ():
+        add(record, name, value)
+    given, unread = parts(response.get("answers"), "form_response.answers", _FIX, faults)
+    for answer in given:
+        if text(answer.get("type")) in answer:
+            add(record, _name(answer, titles, mapped), _value(answer))
+        else:
+            unread.append(answer)
+    if faults:
+        return Refused(tuple(faults))
+    read = (*_READ, "hidden") if isinstance(hidden, Mapping) else _READ
+    record |= rest(response, "typeform", texts=("token", "submitted_at"), read=read)
+    flags = keep_unread(record, "typeform", unread)
     event = text(content.get("event_type")) or "form_response"
+    if event not in _EVENTS:
+        record["typeform_event_type"] = event
     if event == "form_response_partial":
-        return [draft(record, endpoint, event=event, key=text(content.get("event_id")) or None, flags=[PARTIAL])]
-    return [draft(record, endpoint, event=event, key=text(response.get("token")) or None)]
+        key = text(content.get("event_id")) or None
+        return [draft(record, endpoint, event=event, key=key, flags=[*flags, PARTIAL])]
+    return [draft(record, endpoint, event=event, key=text(response.get("token")) or None, flags=flags)]
 
 
 def _about(response: Mapping[str, object], definition: object) -> dict[str, object]:
@@ -63,6 +80,7 @@ def _about(response: Mapping[str, object], definition: object) -> dict[str, obje
         "typeform_form": definition.get("title") if isinstance(definition, Mapping) else None,
         "typeform_score": calculated.get("score") if isinstance(calculated, Mapping) else None,
         "typeform_variables": response.get("variables"),
+        "typeform_landed_at": response.get("landed_at"),
     }
     return {name: value for name, value in about.items() if value is not None}
 

@@ -99,7 +99,11 @@ def test_a_cancellation_is_an_interaction_and_says_nobodys_name() -> None:
         f"invitee.canceled:{INVITEE}",
     )
     attributes = draft.body["attributes"]
-    assert attributes == ABOUT | {"calendly_status": "canceled", "meeting_canceled_by": "invitee"}
+    assert attributes == ABOUT | {
+        "calendly_status": "canceled",
+        "meeting_canceled_by": "invitee",
+        "meeting_cancellation_reason": "Ill",
+    }
     assert "Ada" not in str(attributes)
 
 

@@ -175,6 +175,7 @@ def test_a_twilio_callback_is_a_call() -> None:
         "outcome": "completed",
         "occurred_at": "2026-03-02T08:00:00+00:00",
         "attributes.our_number": "+31880000000",
+        "attributes.caller_city": "Amsterdam",
     }
     assert lead.key == call.key == CALLBACK["CallSid"]
 

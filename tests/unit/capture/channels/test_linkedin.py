@@ -9,7 +9,7 @@ import pytest
 
 from services.capture.domain.channels import ADAPTERS, Answered, Delivery, Forged
 from tests.unit.capture.channels import signing
-from tests.unit.capture.channels.support import read, refused
+from tests.unit.capture.channels.support import ignored, read, refused
 
 NOTICE: dict[str, Any] = {
     "type": "LEAD_ACTION",
@@ -81,12 +81,45 @@ def test_what_the_api_answers_is_read_as_it_is() -> None:
 
 
 def test_notices_about_other_things_hold_nothing_to_take() -> None:
-    assert read("linkedin", {"type": "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS", "notifications": []}) == []
+    other = {"type": "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS", "notifications": []}
+    assert ignored("linkedin", other) == "nothing in it is about a lead"
+    assert [draft.key for draft in read("linkedin", [other, NOTICE])] == [f"notice:{RESPONSE['id']}"]
 
 
-@pytest.mark.parametrize("content", [None, 3, "x", [3], {}, {"elements": 3}])
-def test_what_is_nothing_of_linkedins_is_refused(content: object) -> None:
-    assert list(refused("linkedin", content)) == ["body"]
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        (None, "body"),
+        (3, "body"),
+        ("x", "body"),
+        ([3], "body[0]"),
+        ({}, "body"),
+        ({"elements": 3}, "elements"),
+        ({"type": "LEAD_ACTION", "leadAction": "CREATED"}, "body.leadGenFormResponse"),
+    ],
+)
+def test_what_is_nothing_of_linkedins_is_refused(content: object, field: str) -> None:
+    assert list(refused("linkedin", content)) == [field]
+
+
+@pytest.mark.parametrize("response", [None, "", "urn:li:leadGenFormResponse:", {"id": 7}, ["77-3"]])
+@pytest.mark.parametrize("action", ["CREATED", "DELETED"])
+def test_a_notice_that_names_no_response_is_refused_and_shares_no_id_with_others(action: str, response: object) -> None:
+    notice = NOTICE | {"leadGenFormResponse": response, "leadAction": action}
+    assert list(refused("linkedin", notice)) == ["body.leadGenFormResponse"]
+
+
+def test_an_action_nobody_knows_is_kept_as_what_it_calls_itself() -> None:
+    (draft,) = read("linkedin", NOTICE | {"leadAction": "UPDATED"})
+    assert (draft.kind, draft.body["kind"], draft.flags) == ("interaction", "lead_updated", ("unknown_event",))
+    assert draft.key == f"updated:{RESPONSE['id']}"
+
+
+def test_a_consent_that_says_neither_yes_nor_no_is_no_consent() -> None:
+    boxes = [{"consentId": 1}, {"consentId": 2, "accepted": "yes"}, {"accepted": True}, 3]
+    (draft,) = read("linkedin", RESPONSE | {"formResponse": {"consentResponses": boxes}})
+    assert "consent" not in draft.body
+    assert (draft.body["attributes.linkedin_unread"], draft.flags) == ([3, *boxes[:3]], ("unread_parts",))
 
 
 def test_the_challenge_is_signed_by_the_newest_secret() -> None:

@@ -24,6 +24,19 @@ def test_an_envelope_is_read_by_its_data_and_known_by_the_webhooks_id() -> None:
         "email": "ada@example.com",
         "external_id": "1f81eb52",
         "occurred_at": "2026-03-02T08:59:50.000000Z",
+        "attributes.webhook_type": "contact.created",
+    }
+
+
+def test_what_an_envelope_says_beside_its_data_is_kept() -> None:
+    told = ENVELOPE | {"tenant": "t-1", "data": {"occurred_at": "2026-01-01T00:00:00Z", "webhook_tenant": "t-2"}}
+    (draft,) = read("standard_webhooks", told, headers=HEADERS)
+    assert draft.body == {
+        "occurred_at": "2026-01-01T00:00:00Z",
+        "webhook_tenant": "t-2",
+        "attributes.webhook_tenant": "t-1",
+        "webhook_timestamp": "2026-03-02T08:59:50.000000Z",
+        "attributes.webhook_type": "contact.created",
     }
 
 
@@ -60,6 +73,8 @@ def test_a_list_is_a_record_each() -> None:
         ("json", [{}, 3], "body[1]"),
         ("json", [{}] * 1001, "body"),
         ("standard_webhooks", [ENVELOPE], "body"),
+        ("standard_webhooks", ENVELOPE | {"data": [ENVELOPE["data"]]}, "data"),
+        ("standard_webhooks", ENVELOPE | {"data": None}, "data"),
     ],
 )
 def test_what_is_no_record_is_refused(adapter: str, content: object, field: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.capture.domain.channels import ADAPTERS, Answered, Delivery, Forged
-from tests.unit.capture.channels.support import read, refused
+from tests.unit.capture.channels.support import ignored, read, refused
 
 NOTICE = {
     "object": "page",
@@ -107,7 +107,8 @@ def test_every_lead_in_a_webhook_is_taken_and_what_is_no_lead_is_not() -> None:
     feed = {"field": "feed", "value": {"item": "like"}}
     content = {"object": "page", "entry": [entry, {"id": "2", "changes": [feed]}, entry]}
     assert len(read("meta_lead_ads", content, verify_token="V")) == 2
-    assert read("meta_lead_ads", {"object": "page", "entry": [{"changes": [feed]}]}, verify_token="V") == []
+    for entry in ({"changes": [feed]}, {"changes": []}, {"messaging": [{"text": "hi"}]}):
+        assert ignored("meta_lead_ads", {"object": "page", "entry": [entry]}, verify_token="V")
 
 
 @pytest.mark.parametrize(
@@ -129,13 +130,53 @@ def test_the_mapping_goes_before_what_names_plainly_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [{}, [], None, "x", 3, {"data": 3}, [3], {"field_data": 3}, {"field_data": [3]}, {"data": [{}]}]
+    ("content", "field"),
+    [
+        ({}, "body"),
+        (None, "body"),
+        ("x", "body"),
+        (3, "body"),
+        ({"data": 3}, "data"),
+        ([3], "body[0]"),
+        ({"field_data": 3}, "body.field_data"),
+        ({"field_data": [3]}, "body"),
+        ({"data": [{}]}, "data[0]"),
+        ({"data": [DETAILS, None]}, "data[1]"),
+        ({"object": "page"}, "entry"),
+        ({"object": "page", "entry": "junk"}, "entry"),
+        ({"object": "page", "entry": [NOTICE["entry"][0], None]}, "entry[1]"),
+        ({"object": "page", "entry": [{"id": "1"}]}, "entry[0].changes"),
+        ({"object": "page", "entry": [{"changes": 3}]}, "entry[0].changes"),
+        ({"object": "page", "entry": [{"changes": [3]}]}, "entry[0].changes[0]"),
+        ({"object": "page", "entry": [{"changes": [{"value": {"leadgen_id": "1"}}]}]}, "entry[0].changes[0].field"),
+        ({"object": "page", "entry": [{"changes": [{"field": "leadgen", "value": []}]}]}, "entry[0].changes[0].value"),
+        (change(form_id="1"), "entry[0].changes[0].value"),
+        (change(leadgen_id="1", field_data={"email": "ada@example.com"}), "entry[0].changes[0].value.field_data"),
+    ],
 )
-def test_what_is_nothing_of_metas_is_refused(content: object) -> None:
-    if content == []:
-        assert read("meta_lead_ads", content, verify_token="V") == []
-    else:
-        assert list(refused("meta_lead_ads", content, verify_token="V")) == ["body"]
+def test_what_is_nothing_of_metas_is_refused_with_its_place(content: object, field: str) -> None:
+    assert list(refused("meta_lead_ads", content, verify_token="V")) == [field]
+
+
+def test_a_delivery_without_any_lead_says_so() -> None:
+    nothing: list[object] = [[], {"data": []}, {"object": "page", "entry": []}]
+    for content in nothing:
+        assert ignored("meta_lead_ads", content, verify_token="V") == "nothing in it is about a lead"
+
+
+def test_boxes_of_a_form_are_consents_and_one_that_cannot_be_read_is_none() -> None:
+    boxes = [
+        {"checkbox_key": "news", "is_checked": "1"},
+        {"checkbox_key": "calls", "is_checked": ""},
+        {"checkbox_key": "mail"},
+        {"is_checked": "1"},
+    ]
+    (draft,) = read("meta_lead_ads", DETAILS | {"custom_disclaimer_responses": boxes}, verify_token="V")
+    assert draft.body["consent"] == [
+        {"purpose": "meta disclaimer news", "granted": True},
+        {"purpose": "meta disclaimer calls", "granted": False},
+    ]
+    assert (draft.body["attributes.meta_unread"], draft.flags) == (boxes[2:], ("unread_parts",))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,12 @@ def test_answers_become_fields_by_what_they_plainly_are() -> None:
     assert (draft.kind, draft.key, draft.flags) == ("lead", "a3a12ec67a1365927098a606107fac15", ())
     assert draft.body == {
         "occurred_at": "2026-03-02T08:59:50Z",
-        "attributes": {"typeform_form_id": "lT4Z3j", "typeform_form": "Ask for a demo", "typeform_score": 9},
+        "attributes": {
+            "typeform_form_id": "lT4Z3j",
+            "typeform_form": "Ask for a demo",
+            "typeform_score": 9,
+            "typeform_landed_at": "2026-03-02T08:58:07Z",
+        },
         "utm_source": "newsletter",
         "visitor_id": "v-1",
         "name": "Ada Lovelace",
