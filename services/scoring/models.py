@@ -115,10 +115,12 @@ class Models:
         speaking: dict[str, dict[str, Expert]] = {outcome: {} for outcome in OUTCOMES}
         silent: dict[str, dict[str, Silence]] = {outcome: {} for outcome in OUTCOMES}
         for row in await storage.trainings(tx):
-            if row.result == "too_little":
+            if row.result == "too_little" and row.outcome in self.of:
                 silent[row.outcome][row.business_unit] = "too_little_data"
         states = []
         for row in await storage.active_models(tx):
+            if row.outcome not in self.of:  # of another release, which may have learned something else
+                continue
             key = row.version, row.checksum
             found = self._loaded.get(key) or await self._load(tx, row.version)
             if isinstance(found, Expert):

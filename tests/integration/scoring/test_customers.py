@@ -123,6 +123,17 @@ async def test_with_too_little_to_learn_it_from_an_explanation_says_so_and_the_o
     assert (shown["without_model"], shown["without_customer"]) == (None, "too_little_data")
 
 
+async def test_what_another_release_learned_to_foretell_is_passed_over(scoring: Scoring) -> None:
+    await learned(scoring)
+    await do(scoring, lambda tx: storage.add_model(tx, a_model("churn-1", outcome="churn")))
+    await do(scoring, lambda tx: storage.let_speak(tx, "churn-1", "churn", EVERY_UNIT, by="ada", reason="elsewhere"))
+    few: dict[str, Any] = {"result": "too_little", "words": "too few", "numbers": {}}
+    await do(scoring, lambda tx: storage.note_training(tx, "churn", "europe", **few))
+    [event] = await scoring.take(captured())
+    assert event.customer is not None
+    assert [state.version for state in scoring.models.states] == ["customer-1"]
+
+
 @pytest.mark.logs_errors
 async def test_one_that_cannot_be_used_is_silent_beside_one_that_can(
     scoring: Scoring, client: httpx.AsyncClient
