@@ -89,7 +89,7 @@ class AdditiveModel:
         units = [table.units[cell] for table, cell in zip(self.tables, cells, strict=True)]
         for first, second, rows in self.pairs:
             together = rows[cells[first]][cells[second]]
-            half = together // 2
+            half = together >> 1
             units[first] += half
             units[second] += together - half
         total = self.base + sum(units)

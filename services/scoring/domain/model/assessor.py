@@ -23,35 +23,38 @@ MOST_REMEMBERED = 16_384
 
 
 class Lookup:
-    """The cell of each value of one feature. Texts are looked up once: there are few different ones."""
+    """The cell of each value of one feature. Texts, and yes and no, are looked up once: there are few different ones."""
 
-    __slots__ = ("_cells", "_edges", "_placeholders", "_table", "name")
+    __slots__ = ("_cells", "_edges", "_placeholders", "_table", "_unknown", "name")
 
     def __init__(self, table: Table, placeholders: frozenset[str]) -> None:
         self.name = table.name
         self._table = table
         self._placeholders = placeholders
-        self._cells: dict[str, int] = {}
+        self._unknown = table.unknown
+        self._cells: dict[str | bool, int] = {}
         spelled = any(as_number(one) is not None for one in placeholders)
         self._edges = table.edges if table.levels is None and not spelled else None
 
     def cell(self, value: Cell) -> int:
         """The same as the table's own, quicker."""
-        if type(value) is str:
+        if value is None:
+            return self._unknown
+        if type(value) is int and self._edges is not None:
+            return bisect_right(self._edges, value)
+        if isinstance(value, str | bool):
             cell = self._cells.get(value)
             if cell is None:
                 if len(self._cells) >= MOST_REMEMBERED:  # whatever senders make up, memory stays bounded
                     self._cells.clear()
                 cell = self._cells[value] = self._table.cell(value, self._placeholders)
             return cell
-        if type(value) is int and self._edges is not None:
-            return bisect_right(self._edges, value)
         return self._table.cell(value, self._placeholders)
 
 
 class Expert:
     """One model with its name, made ready to be asked many times. What it said of leads that look the same to it is
-    remembered."""
+    remembered from the second of them on: where no lead looks like another, nothing is kept that is never asked for."""
 
     def __init__(self, version: str, model: AdditiveModel) -> None:
         self.version = version
@@ -60,6 +63,7 @@ class Expert:
         self._lookups = [Lookup(table, model.placeholders) for table in model.tables]
         self._base = contribution("base", BASE, model.base / UNITS_PER_LOG_ODD)
         self._contribution = lru_cache(maxsize=16_384)(self._say)
+        self._met: set[int] = set()
         self._said: dict[tuple[int, ...], Assessment] = {}
 
     def cells(self, case: Case) -> tuple[int, ...] | None:
@@ -85,10 +89,20 @@ class Expert:
             return "nothing_known"
         said = self._said.get(cells)
         if said is None:
+            said = self._assess(cells, STRONGEST)
+            self._remember(cells, said)
+        return said
+
+    def _remember(self, cells: tuple[int, ...], said: Assessment) -> None:
+        look = hash(cells)
+        if look in self._met:
             if len(self._said) >= MOST_REMEMBERED:
                 self._said.clear()
-            said = self._said[cells] = self._assess(cells, STRONGEST)
-        return said
+            self._said[cells] = said
+            return
+        if len(self._met) >= MOST_REMEMBERED:
+            self._met.clear()
+        self._met.add(look)
 
     def explained(self, case: Case) -> Assessment | Silence:
         """The same with every reason."""
