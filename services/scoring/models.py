@@ -10,7 +10,7 @@ from typing import NamedTuple
 from services.scoring import storage
 from services.scoring.domain import Assessment, Case, NoModel
 from services.scoring.domain.model import CUSTOMER, EVERY_UNIT, OPPORTUNITY, UnusableArtefact, read_kept
-from services.scoring.domain.model.assessor import Expert, Experts
+from services.scoring.domain.model.assessor import Expert, Experts, Reading
 from services.scoring.instruments import ModelInstruments
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import Silence
@@ -131,8 +131,9 @@ class Models:
             states.append(ModelState(row.outcome, row.business_unit, row.version, fault))
         self._tell(tuple(states))
         self._loaded = loaded
+        reading = Reading(loaded.values())
         for outcome, speakers in self.of.items():
-            speakers.experts = Experts(speaking[outcome], silent[outcome], self._is_off)
+            speakers.experts = Experts(speaking[outcome], silent[outcome], self._is_off, reading)
         self._looked_at = now
 
     def _is_off(self, business_unit: str) -> bool:

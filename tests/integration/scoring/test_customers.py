@@ -165,10 +165,10 @@ async def test_one_that_fails_at_a_lead_says_nothing_of_that_lead_and_keeps_the_
     await learned(scoring)
     assessed = Expert.assessed
 
-    def stumbling(expert: Expert, case: Any) -> Any:
+    def stumbling(expert: Expert, case: Any, *values: Any) -> Any:
         if expert.version == "customer-1" and case.touches[0].job_title:
             raise ZeroDivisionError
-        return assessed(expert, case)
+        return assessed(expert, case, *values)
 
     monkeypatch.setattr(Expert, "assessed", stumbling)
     told = await scoring.take(captured("a", "c1", job_title="Director"), captured("b", "c2"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -66,12 +66,11 @@ class Expert:
         self._met: set[int] = set()
         self._said: dict[tuple[int, ...], Assessment] = {}
 
-    def cells(self, case: Case) -> tuple[int, ...] | None:
-        """How a lead looks to the model, from what had happened; None where nothing is known of it."""
-        try:
-            values = self._reader.read(case.business_unit, case.touches, case.as_of)
-        except LateTouch:
-            return self.cells(case._replace(touches=known_at(case.touches, case.as_of)))
+    def cells(self, case: Case, values: Mapping[str, Cell] | None = None) -> tuple[int, ...] | None:
+        """How a lead looks to the model, from what had happened; None where nothing is known of it. Its features are read
+        unless they were already."""
+        if values is None:
+            case, values = read_of(self._reader, case)
         for one in case.touches:
             if one.kind is None:
                 get = values.get
@@ -82,9 +81,9 @@ class Expert:
         """One answer for each case, in their order."""
         return [self.assessed(case) for case in cases]
 
-    def assessed(self, case: Case) -> Assessment | Silence:
+    def assessed(self, case: Case, values: Mapping[str, Cell] | None = None) -> Assessment | Silence:
         """How likely the outcome is, and the strongest reasons."""
-        cells = self.cells(case)
+        cells = self.cells(case, values)
         if cells is None:
             return "nothing_known"
         said = self._said.get(cells)
@@ -128,13 +127,42 @@ class Expert:
         return contribution(table.name[:200], words, units / UNITS_PER_LOG_ODD)
 
 
+def read_of(reader: FeatureReader, case: Case) -> tuple[Case, Mapping[str, Cell]]:
+    """A lead as of a moment, and its features then."""
+    try:
+        return case, reader.read(case.business_unit, case.touches, case.as_of)
+    except LateTouch:
+        known = case._replace(touches=known_at(case.touches, case.as_of))
+        return known, reader.read(known.business_unit, known.touches, known.as_of)
+
+
+class Reading:
+    """The features of the leads that were asked about last, read once for the models of both outcomes."""
+
+    def __init__(self, experts: Iterable[Expert] = ()) -> None:
+        self._reader = FeatureReader({table.name for expert in experts for table in expert.model.tables})
+        self._cases: Sequence[Case] = ()
+        self._read: list[tuple[Case, Mapping[str, Cell]] | None] = []
+
+    def of(self, cases: Sequence[Case], place: int) -> tuple[Case, Mapping[str, Cell]]:
+        """One of these leads as of its moment, and its features then."""
+        if cases is not self._cases:
+            self._cases, self._read = cases, [None] * len(cases)
+        found = self._read[place]
+        if found is None:
+            found = self._read[place] = read_of(self._reader, cases[place])
+        return found
+
+
 class Experts(NamedTuple):
     """The models that speak, by business unit: its own, else that for every unit. Where there is none, or one that cannot
-    be used, `silent` says why, and rules alone speak, as they do for units whose policy has learning `off`."""
+    be used, `silent` says why, and rules alone speak, as they do for units whose policy has learning `off`. Experts of another
+    outcome may share their `reading`."""
 
     speaking: Mapping[str, Expert] = {}
     silent: Mapping[str, Silence] = {}
     off: Callable[[str], bool] = lambda _: False
+    reading: Reading | None = None
 
     def expert(self, business_unit: str) -> Expert | Silence:
         """The model of a unit, or why there is none. A unit whose own model cannot be used is not given another's."""
@@ -149,10 +177,15 @@ class Experts(NamedTuple):
 
     def assess(self, cases: Sequence[Case]) -> Sequence[Assessment | Silence]:
         """One answer for each case, in their order."""
-        found = []
-        for case in cases:
+        found: list[Assessment | Silence] = []
+        for place, case in enumerate(cases):
             expert = self.expert(case.business_unit)
-            found.append(expert.assessed(case) if isinstance(expert, Expert) else expert)
+            if not isinstance(expert, Expert):
+                found.append(expert)
+            elif self.reading is None:
+                found.append(expert.assessed(case))
+            else:
+                found.append(expert.assessed(*self.reading.of(cases, place)))
         return found
 
 

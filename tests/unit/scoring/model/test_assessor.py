@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.scoring.domain import Assessment, Case, Touch
 from services.scoring.domain.model import UNITS_PER_LOG_ODD, AdditiveModel, Cell, Pair, Table
-from services.scoring.domain.model.assessor import Expert, Experts, Lookup
+from services.scoring.domain.model.assessor import Expert, Experts, Lookup, Reading
 from services.scoring.domain.model.words import feature_words, likelier
 from services.scoring.learning.sheet import sheet
 from tests.unit.scoring.builders import a_touch, a_visit, at, days
@@ -95,6 +95,21 @@ def test_a_number_that_stands_for_silence_is_as_unknown_at_work_as_it_was_at_lea
     assert (column.numeric, column.cells[0]) == (True, None)
     assert (table.cell(value, silence), Lookup(table, silence).cell(value)) == (table.unknown, table.unknown)
     assert Lookup(table, silence).cell(300) == table.cell(300, silence) == 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(ledgers, st.integers(-2, 60)), max_size=4), st.booleans())
+def test_what_is_read_once_for_both_outcomes_is_what_each_would_have_read(
+    leads: list[tuple[tuple[Touch, ...], int]], again: bool
+) -> None:
+    cases = [Case("default", ledger, the_day(later)) for ledger, later in leads]
+    reading = Reading([EXPERT, OF_CUSTOMERS])
+    for _ in range(1 + again):
+        for expert in (EXPERT, OF_CUSTOMERS):
+            shared = Experts({"": expert}, reading=reading).assess(cases)
+            assert shared == Experts({"": expert}).assess(cases) == [expert.assessed(one) for one in cases]
+        if cases:
+            reading.of(list(cases), 0)
 
 
 @settings(deadline=None, max_examples=60)
