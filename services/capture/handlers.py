@@ -266,9 +266,7 @@ class Intake:
         batch, ready = Batch(), _Slice()
         since = perf_counter()
         for place, draft in enumerate(drafts):
-            submission = submitted(draft, caller, received_at, country)
-            decision = self._rules.decide(draft.kind, draft.body, submission, draft.key)
-            sent = Sent(draft.kind, draft.body, submission, draft.key, caller.is_anybody)
+            sent, decision = self._read(draft, caller, received_at, country)
             if isinstance(decision, Refused):
                 batch.items.append(refused_item(place, self._refuse(sent, decision)))
             else:
@@ -283,6 +281,18 @@ class Intake:
                 await asyncio.sleep(0)
                 since = perf_counter()
         return batch
+
+    def _read(
+        self, draft: Draft, caller: Caller, received_at: datetime, country: str | None
+    ) -> tuple[Sent, Taken | Refused]:
+        """What a draft is, or what it is otherwise where its key is remembered with another content."""
+        submission = submitted(draft, caller, received_at, country)
+        decision = self._rules.decide(draft.kind, draft.body, submission, draft.key)
+        if draft.otherwise is not None and isinstance(decision, Taken):
+            before = self._memory.said(decision.event_id)
+            if before is not None and contradiction(before, message(decision)[1], decision.event_id) is not None:
+                return self._read(draft.otherwise, caller, received_at, country)
+        return Sent(draft.kind, draft.body, submission, draft.key, caller.is_anybody), decision
 
     async def _publish(self, kind: Kind, batch: Batch, ready: _Slice) -> None:
         """Sends a slice and writes its answers. What is said twice in it ends as what was said first."""

@@ -81,12 +81,16 @@ def read_drafts(address: Address, delivery: Delivery, *, key: str | None, limit:
         return reading
     return [
         replace(
-            draft,
-            body=addressed(draft.body, address.unit, address.endpoint),
+            _addressed(draft, address),
             key=draft.key if draft.key is not None or key is None else f"{key}:{place}",
         )
         for place, draft in enumerate(reading)
     ]
+
+
+def _addressed(draft: Draft, address: Address) -> Draft:
+    otherwise = None if draft.otherwise is None else _addressed(draft.otherwise, address)
+    return replace(draft, body=addressed(draft.body, address.unit, address.endpoint), otherwise=otherwise)
 
 
 def _is_form(content_type: bytes) -> bool:

@@ -1,12 +1,16 @@
 """Telephony: the events of one call become one lead and one interaction, however many of them arrive.
 
 A call from outside makes a lead of its number, with the call's id as its key, from whichever event comes first: it says
-the same each time. How the call went is known at its end, so that event alone makes the interaction. A number that is
-withheld identifies nobody: such a call is kept under its own id as a visitor's, and makes no lead.
+the same each time. Who says more of the caller says it in another record of that lead, named by what is said: a name that
+is known only at the end contradicts nothing. How the call went is known at its end, so that event alone makes the
+interaction. Of two ends the first counts, as of `missed` and the hanging up after it, and the second is kept beside it as no
+call, unless it says that somebody answered: then it rang in vain at first, and both happened. A number that is withheld identifies nobody: such a call is kept under its own id as
+a visitor's, and makes no lead.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +26,13 @@ from shared.contracts.interactions import direction_of
 from shared.contracts.policy import Endpoint
 
 UNKNOWN_EVENT = "unknown_event"
+ENDED_BEFORE = "call_ended_before"
+"""Another event ended this call already, and that one counts."""
 
+_ANSWERED = frozenset({"answered", "answer", "accepted", "connected"})
+"""Outcomes that somebody who was there can have."""
+
+_THE_NUMBER = frozenset({"phone", "country"})
 Phase = Literal["started", "missed", "ended"]
 PHASES: tuple[Phase, ...] = ("started", "missed", "ended")
 
@@ -141,11 +151,10 @@ def drafts_of(call: Call) -> Reading:
         others["attributes.our_number"] = ours
     drafts: list[Draft] = []
     if number is not None and not outbound:
-        drafts.append(Draft("lead", common | {"attributes.our_number": ours} if ours else common, call.call_id))
+        drafts.append(_lead(common | {"attributes.our_number": ours} if ours else common, call.call_id))
     body = {name: value for name, value in common.items() if name not in _LEAD_ONLY} | others
     if call.phase is None:
-        told = {**body, "kind": "call_event", "value": call.word, "direction": call.direction}
-        return [*drafts, Draft("interaction", told, f"{call.call_id}:{call.word}", (*flags, UNKNOWN_EVENT))]
+        return [*drafts, _told(call, {**body, "direction": call.direction}, (*flags, UNKNOWN_EVENT))]
     if call.phase == "started":
         return drafts or Ignored("a call that has only begun, and makes no lead")
     body |= {
@@ -157,7 +166,41 @@ def drafts_of(call: Call) -> Reading:
         body["duration_seconds"] = call.duration_seconds
     if call.started_at is not None:
         body["occurred_at"] = sent_as(call.started_at)
-    return [*drafts, Draft("interaction", body, call.call_id, flags)]
+    return [*drafts, _end(call, body, flags)]
+
+
+def _lead(said: Mapping[str, object], call_id: str | None) -> Draft:
+    """A record of the lead. Which of our numbers was called may change while a call is passed on."""
+    other = Draft("lead", said, _by_content(call_id, said))
+    if said.keys() - _THE_NUMBER - {"attributes.our_number"}:
+        return other
+    return Draft("lead", said, call_id, otherwise=other)
+
+
+def _end(call: Call, body: Mapping[str, object], flags: tuple[str, ...]) -> Draft:
+    """How the call went, or, where that was told already, what is told now."""
+    if call.call_id is None:
+        return Draft("interaction", body, None, flags)
+    if call.phase == "ended" and (call.outcome or "").strip().lower() in _ANSWERED:
+        # It rang in vain where it was missed; that somebody answered elsewhere is another thing that happened.
+        after = Draft("interaction", body, f"{call.call_id}:answered", flags)
+    else:
+        after = _told(call, body, (*flags, ENDED_BEFORE))
+    return Draft("interaction", body, call.call_id, flags, otherwise=after)
+
+
+def _told(call: Call, body: Mapping[str, object], flags: tuple[str, ...]) -> Draft:
+    """What an event says, as an interaction that counts as no call."""
+    word = call.word or str(call.phase)
+    said = {**body, "kind": "call_event", "value": word}
+    other = Draft("interaction", said, _by_content(f"{call.call_id}:{word}", said), flags)
+    return Draft("interaction", said, f"{call.call_id}:{word}", flags, otherwise=other)
+
+
+def _by_content(key: str | None, said: Mapping[str, object]) -> str | None:
+    """A name that the same content has each time, and another content never."""
+    written = repr(sorted(said.items(), key=lambda item: item[0])).encode(errors="replace")
+    return None if key is None else f"{key}:{hashlib.blake2b(written, digest_size=8).hexdigest()}"
 
 
 _LEAD_ONLY = frozenset({"name", "company", "job_title", "country", "language", "message"})

@@ -51,6 +51,8 @@ class Draft:
     is_test: bool = False
     hidden_field_filled: bool = False
     filled_in_seconds: float | None = None
+    otherwise: Draft | None = None
+    """What to take instead where the key is known to stand for another content. Of the same kind."""
 
 
 @dataclass(frozen=True, slots=True)

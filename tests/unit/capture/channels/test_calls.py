@@ -80,6 +80,36 @@ def test_how_a_call_went_is_its_interaction() -> None:
     }
 
 
+def test_who_says_more_of_the_caller_says_it_in_a_record_of_its_own() -> None:
+    named = {**ENDED, "name": "Ada"}
+    keys = [read("call", event)[0].key for event in (STARTED, ENDED, named, named, {**named, "campaign": "radio"})]
+    assert keys[0] == keys[1] == "c-17"
+    assert keys[2] == keys[3]
+    assert len(set(keys)) == 3
+    passed_on = read("call", {**ENDED, "to": "201"})[0]
+    assert (passed_on.key, passed_on.otherwise and passed_on.otherwise.body) == ("c-17", passed_on.body)
+
+
+@pytest.mark.parametrize(
+    ("second", "kind", "flags"),
+    [
+        ({**MISSED, "at": "2026-03-02T08:00:09+01:00", "queue": "7"}, "call_event", ("call_ended_before",)),
+        ({**ENDED, "outcome": ""}, "call_event", ("call_ended_before",)),
+        ({**ENDED, "outcome": "NO ANSWER", "duration": 0}, "call_event", ("call_ended_before",)),
+        ({**ENDED, "outcome": "Answered"}, "call", ()),
+    ],
+)
+def test_of_two_ends_the_first_counts_unless_the_second_says_that_somebody_answered(
+    second: dict[str, Any], kind: str, flags: tuple[str, ...]
+) -> None:
+    *_, call = read("call", second)
+    assert (call.key, call.body["kind"], call.flags) == ("c-17", "call", ())
+    other = call.otherwise
+    assert other is not None
+    assert (other.body["kind"], other.flags) == (kind, flags)
+    assert other.key not in (None, call.key)
+
+
 def test_a_missed_call_is_a_lead() -> None:
     lead, call = read("call", MISSED, channel="phone")
     assert (lead.kind, lead.body["phone"]) == ("lead", "+31201234567")
@@ -177,7 +207,11 @@ def test_a_twilio_callback_is_a_call() -> None:
         "attributes.our_number": "+31880000000",
         "attributes.caller_city": "Amsterdam",
     }
-    assert lead.key == call.key == CALLBACK["CallSid"]
+    assert call.key == CALLBACK["CallSid"]
+    (number_alone,) = read("twilio_call", twilio(CallStatus="ringing", CallerName=""))
+    assert number_alone.key == CALLBACK["CallSid"]
+    assert lead.key is not None
+    assert lead.key.startswith(f"{CALLBACK['CallSid']}:"), "it says more than the number"
 
 
 def test_the_callbacks_of_one_twilio_call_say_the_same_of_the_lead() -> None:

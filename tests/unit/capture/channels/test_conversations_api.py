@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
+
 from services.capture.api.deliveries import long_deliveries
 from services.capture.domain.channels import Addresses
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
@@ -39,6 +41,44 @@ async def test_one_call_is_one_lead_and_one_interaction_on_the_log(tmp_path: Pat
     (call,) = {event.event_id: event for event in events if isinstance(event, InteractionRecorded)}.values()
     assert (call.kind, call.direction, call.duration_seconds, call.outcome) == ("call", "inbound", 312, "answered")
     assert all(event.flags == () for event in events)
+
+
+async def told(client: httpx.AsyncClient, *events: dict[str, Any]) -> None:
+    """Delivers events of calls, each of which is taken."""
+    for event in events:
+        answer = await client.post("/v1/channels/default/exchange", json=event, headers=KEY)
+        assert (answer.status_code, answer.json()["rejected"]) == (200, 0), answer.text
+
+
+async def test_hanging_up_after_a_missed_call_contradicts_nothing_and_is_no_second_call(
+    tmp_path: Path, log: FakeLog
+) -> None:
+    hung_up = {**ENDED, "duration": 20, "outcome": ""}
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        await told(client, MISSED, hung_up, hung_up, MISSED, {**hung_up, "duration": 21})
+    events = {event.event_id: event for event in log.events()}.values()
+    calls = [event for event in events if isinstance(event, InteractionRecorded)]
+    assert [(call.kind, call.outcome) for call in calls] == [("call", "missed"), *[("call_event", "completed")] * 2]
+    assert [call.duration_seconds for call in calls] == [None, 20, 21]
+    assert len({event.lead_id for event in events}) == 1
+
+
+async def test_a_call_that_rang_elsewhere_first_and_was_answered_is_both(tmp_path: Path, log: FakeLog) -> None:
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        await told(client, MISSED, ENDED, ENDED, {**MISSED, "agent": "8"})
+    events = {event.event_id: event for event in log.events()}.values()
+    missed, answered, again = (event for event in events if isinstance(event, InteractionRecorded))
+    assert [(one.kind, one.outcome) for one in (missed, answered)] == [("call", "missed"), ("call", "answered")]
+    assert (again.kind, again.attributes["agent"]) == ("call_event", "8")
+
+
+async def test_a_name_that_is_known_at_the_end_of_a_call_is_taken(tmp_path: Path, log: FakeLog) -> None:
+    async with a_door(tmp_path, ENDPOINTS, log=log) as client:
+        await told(client, STARTED, {**STARTED, "to": "201"}, {**ENDED, "name": "Ada", "campaign": "radio"}, STARTED)
+    leads = [event for event in log.events() if isinstance(event, LeadCaptured)]
+    assert [lead.personal and lead.personal.name for lead in leads] == [None, None, "Ada"]
+    assert leads[-1].campaign == "radio"
+    assert len({lead.lead_id for lead in leads}) == 1
 
 
 async def test_a_missed_call_is_a_lead_that_can_be_called_back(tmp_path: Path, log: FakeLog) -> None:
