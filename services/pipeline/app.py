@@ -16,6 +16,7 @@ from services.pipeline.api import (
     customers,
     deal_list,
     describing,
+    exports,
     history,
     hygiene,
     leads,
@@ -40,6 +41,7 @@ from services.pipeline.contacting import Contacting
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.dry_running import DryRuns
 from services.pipeline.erasing import Erasing
+from services.pipeline.exporting import Exporting
 from services.pipeline.forgetting import Forgetting
 from services.pipeline.handlers import Handlers
 from services.pipeline.imports import HistoryImports
@@ -273,6 +275,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         searching,
         bulk_jobs,
         hooks.endpoints,
+        Exporting(database),
     )
     everybody = (
         leads,
@@ -289,6 +292,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         hygiene,
         policies,
         audit,
+        exports,
         webhooks,
         tokens,
     )

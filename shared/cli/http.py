@@ -7,6 +7,7 @@ import functools
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -180,6 +181,16 @@ class ServiceClient:
             if response.status_code not in RETRIED or self._clock() - began >= self._patience_seconds:
                 return self._body(self._checked(response))
             await self._sleep(backoff_seconds(attempt, response.headers.get("Retry-After")))
+
+    @asynccontextmanager
+    async def streamed(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[httpx.Response]:
+        """The answer to a GET while it comes in. Raises `httpx.TransportError` where it is cut short, or nobody answers."""
+        async with self._client.stream(
+            "GET", path, params=params, timeout=httpx.Timeout(120.0, connect=5.0)
+        ) as response:
+            if response.status_code >= 400:
+                await response.aread()
+            yield self._checked(response)
 
     async def delete(self, path: str) -> Any:
         """The JSON answer to a DELETE, or None where there is none."""

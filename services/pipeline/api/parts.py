@@ -19,6 +19,7 @@ from services.pipeline.contacting import Contacting
 from services.pipeline.domain.access import EVERYWHERE, ApiToken, Reach
 from services.pipeline.domain.amounts import normal_amount
 from services.pipeline.erasing import Erasing
+from services.pipeline.exporting import Exporting
 from services.pipeline.imports import HistoryImports
 from services.pipeline.searching import Searching
 from services.pipeline.storage import queries
@@ -48,6 +49,7 @@ class Parts:
     searching: Searching
     bulk: Bulk
     webhooks: Endpoints
+    exporting: Exporting
 
 
 def parts_of(request: Request) -> Parts:
