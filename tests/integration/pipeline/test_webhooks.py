@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-import ssl
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from ipaddress import ip_network
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -21,10 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from services.pipeline.commands import Asked, Commands
 from services.pipeline.domain import decisions
-from services.pipeline.domain.webhook_addresses import Rules, Target
-from services.pipeline.domain.webhook_rules import RESTS_FROM, Answer
+from services.pipeline.domain.webhook_rules import RESTS_FROM
 from services.pipeline.instruments import PipelineInstruments
-from services.pipeline.webhooks.posting import Poster
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.hooked import Hooked
 from tests.integration.pipeline.receiving import Got, Receiver, receiving
@@ -309,34 +302,6 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(
         await hooked.told()
         assert (len(receiver.got), inside.got) == (1, [])
         assert await hooked.states() == {"waiting": 1}
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl, which makes the certificate, is not installed")
-async def test_by_https_a_receiver_proves_to_have_the_name_that_was_asked_for_whatever_its_address(
-    tmp_path: Path,
-) -> None:
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
-    subprocess.run(  # noqa: ASYNC221
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-         "-subj", "/CN=crm.example", "-addext", "subjectAltName=DNS:crm.example"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    proof = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    proof.load_cert_chain(certificate, key)
-    rules = Rules(networks=(ip_network("127.0.0.0/8"),))
-
-    async def here(_: Target) -> list[str]:
-        return ["127.0.0.1"]
-
-    trusts = ssl.create_default_context(cafile=certificate)
-    poster = Poster(rules, timeout_seconds=5, trusts=trusts, resolve=here)
-    with receiving(proof) as receiver:
-        port = receiver.url.split(":")[2]
-        for name, answer in (("crm.example", Answer(204)), ("other.example", Answer(None, "ConnectError"))):
-            url = f"https://{name}:{port}"
-            assert await poster.post(url, "one", b"{}", ["whsec_aaaa"], at=at(0), now=at(0)) == answer
-        assert [one.headers["host"].partition(":")[0] for one in receiver.got] == ["crm.example"]
-    await poster.close()
 
 
 async def test_what_is_said_of_each_id_of_a_person_is_heard_of_each(
