@@ -22,7 +22,7 @@ DEAL_EVENTS = (
     "OpportunityLost",
 )
 
-_KEPT = ("pipeline", "stage", "amount", "currency", "product", "owner", "team", "expected_close", "lines")
+_KEPT = ("pipeline", "amount", "currency", "product", "owner", "team", "expected_close", "lines")
 
 
 class Move(NamedTuple):
@@ -92,6 +92,9 @@ def evolve_deal(deal: DealState | None, fact: Fact) -> DealState:
     for name in _KEPT:
         if data.get(name) is not None and (name not in values or values[name][0] < key):
             values[name] = (key, data[name])
+    stage = data.get("stage")
+    if stage is not None and _places(values.get("stage"), fact, deal.staged):
+        values["stage"] = (key, stage)
     deal = replace(deal, values=values)
     if fact.event not in ("AmountChanged", "CloseDateChanged"):
         deal = _moved(deal, Move(key, fact.event, data.get("stage"), data.get("position")))
@@ -104,6 +107,16 @@ def evolve_deal(deal: DealState | None, fact: Fact) -> DealState:
             return replace(deal, ended=key, won=fact.event == "OpportunityWon", reason=data.get("reason"))
         case _:
             return deal
+
+
+def _places(held: tuple[Key, Any] | None, fact: Fact, staged: Key | None) -> bool:
+    """Whether a fact says in which stage the deal is: the last that was entered, else the one in which it was opened first. One
+    that is opened when it is in a stage already stays there, as metrics has it."""
+    if held is None:
+        return True
+    if fact.event == "OpportunityOpened":
+        return staged is None and fact.key < held[0]
+    return staged is None or fact.key > staged
 
 
 def _moved(deal: DealState, move: Move) -> DealState:

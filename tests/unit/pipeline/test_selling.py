@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +12,9 @@ from pydantic import ValidationError
 
 from services.pipeline.domain import deals
 from services.pipeline.domain.amounts import lines_total
+from services.pipeline.domain.deal_state import evolve_deal
 from services.pipeline.domain.decisions import Act
-from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.facts import Draft, Fact
 from services.pipeline.domain.follow_up import Cause, Following, Task, task_from
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused
@@ -167,6 +170,37 @@ def test_every_stay_says_how_the_deal_came_there_and_what_it_passed_over() -> No
     ]
     assert [one.left_at for one in desk.stays] == [at(10), at(15), at(20), at(50), None]
     assert time_in_stages(desk.stays, at(61)) == {"discovery": 600, "contract": 300 + 1800 + 60, "proposal": 300}
+
+
+@pytest.mark.parametrize("arrival", list(permutations(range(5))))
+def test_history_that_tells_a_stage_again_or_opens_late_makes_no_stay_of_it(arrival: tuple[int, ...]) -> None:
+    told = [
+        ("StageChanged", "proposal", 1),
+        ("OpportunityOpened", "discovery", 2),
+        ("StageChanged", "proposal", 3),
+        ("StageChanged", "contract", 4),
+        ("OpportunityWon", None, 9),
+    ]
+    facts = [
+        Fact(
+            UUID(int=1),
+            place + 1,
+            event,
+            an_id(),
+            at(minute),
+            {"opportunity_id": "d", **({"stage": stage} if stage else {})},
+        )
+        for place, (event, stage, minute) in enumerate(told)
+    ]
+    deal = reduce(evolve_deal, (facts[place] for place in arrival), None)
+    assert deal is not None
+    stays = stays_of(deal.moves, NAMES)
+    assert [(one.stage, one.entered_at, one.left_at) for one in stays] == [
+        ("proposal", at(1), at(4)),
+        ("contract", at(4), at(9)),
+    ]
+    assert deal.value("stage") == "contract"
+    assert reduce(evolve_deal, (facts[place] for place in arrival if place < 2), None).value("stage") == "proposal"  # type: ignore[union-attr]
 
 
 def test_a_deal_that_begins_late_says_which_stages_it_never_saw() -> None:
