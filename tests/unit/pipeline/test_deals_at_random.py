@@ -233,4 +233,4 @@ def _as_metrics_has_it(fact: Any) -> MetricsFact:
 
 
 TestDeals = Deals.TestCase
-TestDeals.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestDeals.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
