@@ -28,6 +28,7 @@ BODIES: dict[str, Any] = {
     "Complete": {"outcome": "reached", "note": "wants an offer"},
     "Consent": {"purpose": "email", "granted": True, "lawful_basis": "consent", "text_version": "2026-01"},
     "Contact": {"kind": "phone", "outcome": "voicemail", "made": True},
+    "Describe": {"kind": "organisation", "need": "a roof for the new hall, before winter"},
     "Enable": {"catch_up": True},
     "Erase": {"email": "ann@example.com", "reason": "case 2026-17"},
     "HistoryBatch": {"sender": "old-crm", "rows": []},
@@ -69,12 +70,14 @@ _LISTED = {
     "personal": {"name": "Ann Smith", "email": "ann@example.com", "country": "NL"},
 }  # fmt: skip
 _LEAD = {
-    **_LISTED, "version": 4, "archived_until": None, "mark_reasons": [], "consents": {"email": True}, "merged_lead_ids": [], "opportunities": [_DEAL],
+    **_LISTED, "kind": "person", "need": "a roof before winter", "interest": "interested", "status_since": AT,
+    "seconds_in_status": 86400, "statuses": [{"status": "converted", "since": AT, "until": None, "seconds": 86400}],
+    "version": 4, "archived_until": None, "mark_reasons": [], "consents": {"email": True}, "merged_lead_ids": [], "opportunities": [_DEAL],
 }  # fmt: skip
 _TASK = {
     "lead_id": LEAD_ID, "task_id": EVENT_ID, "opportunity_id": None, "business_unit": "europe", "kind": "task", "name": "task", "owner": "kim",
     "channel": "phone", "cadence": None, "step": None, "status": "open", "starts_at": AT, "due_at": AT, "missed_at": None,
-    "closed_at": None, "outcome": None, "updated_at": AT,
+    "closed_at": None, "outcome": None, "send": None, "updated_at": AT,
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from services.pipeline.domain.access import Role, Units
 from services.pipeline.storage import named_commands
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
+from shared.kit.logs import log
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["access"])
@@ -86,6 +87,7 @@ async def create(request: Request, new: NewToken, circumstances: Unversioned) ->
         await named_commands.remember(transaction, command_id, said, command_id, prefix)
 
     made = await parts_of(request).tokens.create(rights, expires_at=new.expires_at, once=once)
+    _tell(request, "token_made", made["prefix"], role=new.role, units=units)
     return JSONAnswer(_shown(made), status_code=201)
 
 
@@ -109,6 +111,7 @@ async def rotate(request: Request, prefix: str, rotation: Rotation | None = None
     wanted = rotation or Rotation.model_validate({})
     overlap = timedelta(seconds=wanted.overlap_seconds)
     made = await parts_of(request).tokens.rotate(prefix, overlap, wanted.expires_at)
+    _tell(request, "token_rotated", prefix, into=made["prefix"])
     return JSONAnswer(_shown(made), status_code=201)
 
 
@@ -116,7 +119,14 @@ async def rotate(request: Request, prefix: str, rotation: Rotation | None = None
 @allowed(OPERATE)
 async def revoke(request: Request, prefix: str) -> Response:
     """One that has ended stays as it is."""
-    return JSONAnswer(await parts_of(request).tokens.revoke(prefix))
+    revoked = await parts_of(request).tokens.revoke(prefix)
+    _tell(request, "token_revoked", prefix)
+    return JSONAnswer(revoked)
+
+
+def _tell(request: Request, what: str, prefix: str, **more: Any) -> None:
+    """Leaves a trace in the log: prefixes and roles, no person."""
+    log().info(what, token=prefix, by=access_of(request).caller.name, **more)
 
 
 def _shown(token: dict[str, Any]) -> dict[str, Any]:

@@ -51,9 +51,15 @@ async def one(source: Database | Transaction, job_id: UUID) -> Any | None:
     return rows[0] if rows else None
 
 
-async def recent(source: Database | Transaction) -> list[Any]:
-    """The last ones, newest first."""
-    return await source.rows("SELECT * FROM pipeline.dry_runs ORDER BY asked_at DESC LIMIT :most", most=KEPT)
+async def recent(source: Database | Transaction, units: Units) -> list[Any]:
+    """The last ones, newest first, of those that counted in these units alone."""
+    return await source.rows(
+        """
+        SELECT * FROM pipeline.dry_runs WHERE CAST(:units AS text[]) IS NULL OR units <@ CAST(:units AS text[])
+        ORDER BY asked_at DESC LIMIT :most""",
+        units=_listed(units),
+        most=KEPT,
+    )
 
 
 async def take(transaction: Transaction) -> Any | None:
