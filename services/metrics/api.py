@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeGuard
@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field
 
 from services.metrics.domain.answers import Values, answer_groups
 from services.metrics.domain.calendars import COMPARISONS, calendars_of, compared
-from services.metrics.domain.definitions import BY_ID, DEFINITIONS, Definition
+from services.metrics.domain.definitions import BY_ID, DEFINITIONS, Cost, Definition, Return
 from services.metrics.domain.entries import DIMENSIONS
 from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
+from services.metrics.domain.spending import CUTS as SPENDING_CUTS
 from services.metrics.storage import answering, auditing
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import PERIODS
@@ -156,6 +157,9 @@ def ask(
     unit = _only_unit(filters.get(UNIT, ()))
     start, end = (_bound(name, given[name][0]) if given.get(name, [""])[0] else None for name in ("from", "to"))
     _in_order(start, end)
+    cuts = _cuts(given.get("group_by", []))
+    if isinstance(definition.form, Cost | Return):
+        _known_of_spending(cuts, filters)
     question = Question(
         definition,
         as_of=_moment(given["as_of"][0]) if given.get("as_of", [""])[0] else now,
@@ -164,7 +168,7 @@ def ask(
         else policy.unit(unit or "").horizon_days,
         start=start,
         end=end,
-        group_by=_cuts(given.get("group_by", [])),
+        group_by=cuts,
         filters=filters,
         calendars=calendars_of(policy, filters.get(UNIT, ())),
     )
@@ -209,6 +213,16 @@ def _question_before(question: Question, how: str) -> Question:
 
 def _is_day(bound: Bound) -> TypeGuard[date]:
     return isinstance(bound, date) and not isinstance(bound, datetime)
+
+
+def _known_of_spending(cuts: Sequence[str], filters: Mapping[str, Any]) -> None:
+    """Refuses a cut that would part leads and not what was spent on them."""
+    for field, names in (("group_by", cuts), *((name, [name]) for name in filters)):
+        if unknown := [name for name in names if name in DIMENSIONS and name not in SPENDING_CUTS]:
+            raise Rejected(
+                f"What was spent is not known by {unknown[0]}.", code="unknown-cut", field=field,
+                fix=f"Use {', '.join(SPENDING_CUTS)} or a period.",
+            )  # fmt: skip
 
 
 def _only_unit(units: Sequence[str | None]) -> str | None:

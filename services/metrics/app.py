@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.metrics import api, rebuilds_api
+from services.metrics import api, rebuilds_api, spending_api
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.rebuilding import Rebuilding
@@ -91,7 +91,11 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         registry=registry,
         database=database,
         consumer=consumer,
-        routers=[api.router(database, policy, SystemClock()), rebuilds_api.router(rebuilding)],
+        routers=[
+            api.router(database, policy, SystemClock()),
+            rebuilds_api.router(rebuilding),
+            spending_api.router(database, policy),
+        ],
         parts=[rebuilding.running],
         before_scrape=business.refresh,
     )

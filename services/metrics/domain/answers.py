@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.metrics.domain.definitions import (
+    Cost,
     Count,
     Duration,
     Incidence,
@@ -20,6 +21,7 @@ from services.metrics.domain.definitions import (
     Ranking,
     Ratio,
     Reach,
+    Return,
     Share,
     TimeToEvent,
     Velocity,
@@ -98,10 +100,10 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
         mature[cell.measure] += cell.mature
     match question.definition.form:
         case Count(measure):
-            return _plain(count[measure], count[measure], None, count[measure])
+            return plain(count[measure], count[measure], None, count[measure])
         case PerDay(measure):
             number = count[measure]
-            return _plain(number / elapsed_days if elapsed_days else None, number, elapsed_days, number)
+            return plain(number / elapsed_days if elapsed_days else None, number, elapsed_days, number)
         case Ratio(numerator, denominator, proportion):
             below = sum(count[measure] for measure in denominator)
             return _ratio(count[numerator], below, interval=proportion)
@@ -128,16 +130,17 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             }
         case Velocity(opened, won, lost):
             return _velocity(cells, count[opened], won, lost)
-        case Incidence() | TimeToEvent() | Ranking():
-            raise TypeError("curves and rankings are not made from cells")
+        case Incidence() | TimeToEvent() | Ranking() | Cost() | Return():
+            raise TypeError("curves, rankings and what is made with spending are not made from cells alone")
 
 
-def _plain(value: float | None, numerator: float, denominator: float | None, n: int) -> Values:
+def plain(value: float | None, numerator: float, denominator: float | None, n: int) -> Values:
+    """What every answer has."""
     return {"value": value, "numerator": numerator, "denominator": denominator, "n": n}
 
 
 def _ratio(numerator: int, denominator: int, *, interval: bool) -> Values:
-    found = _plain(numerator / denominator if denominator else None, numerator, denominator, denominator)
+    found = plain(numerator / denominator if denominator else None, numerator, denominator, denominator)
     if interval and denominator < SMALL_SAMPLE:
         found["interval"] = _interval(numerator, denominator)
     return found
@@ -156,7 +159,7 @@ def _per_currency(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     return found
 
 
-def _one_or_each(each: Mapping[str, Values], n: int, without_amount: int, empty: Values) -> Values:
+def one_or_each(each: Mapping[str, Values], n: int, without_amount: int, empty: Values) -> Values:
     """One currency's values themselves; none of several, since they are never added, but each by its currency."""
     if len(each) == 1:
         currency, values = next(iter(each.items()))
@@ -176,14 +179,14 @@ def _money(cells: list[Cell], measure: Measure, *, mean: bool) -> Values:
         if mean:
             median = found[0].median_amount
             each[currency] = {
-                **_plain(float(total / n), float(total), n, n),
+                **plain(float(total / n), float(total), n, n),
                 "median": None if median is None else float(median),
             }
         else:
-            each[currency] = _plain(float(total), float(total), None, n)
-    empty = {**_plain(None, 0, 0, 0), "median": None} if mean else _plain(0, 0, None, 0)
+            each[currency] = plain(float(total), float(total), None, n)
+    empty = {**plain(None, 0, 0, 0), "median": None} if mean else plain(0, 0, None, 0)
     without = sum(cell.n for cell in own if not cell.currency)
-    return _one_or_each(each, sum(cell.n for cell in own), without, empty)
+    return one_or_each(each, sum(cell.n for cell in own), without, empty)
 
 
 def _money_ratio(cells: list[Cell], numerator: Measure, denominator: tuple[Measure, ...]) -> Values:
@@ -193,9 +196,9 @@ def _money_ratio(cells: list[Cell], numerator: Measure, denominator: tuple[Measu
         below = sum((cell.amount for cell in found), Decimal(0))
         above = sum((cell.amount for cell in found if cell.measure == numerator), Decimal(0))
         n = sum(cell.n for cell in found)
-        each[currency] = _plain(float(above / below) if below else None, float(above), float(below), n)
+        each[currency] = plain(float(above / below) if below else None, float(above), float(below), n)
     without = sum(cell.n for cell in own if not cell.currency)
-    return _one_or_each(each, sum(cell.n for cell in own), without, _plain(None, 0, 0, 0))
+    return one_or_each(each, sum(cell.n for cell in own), without, plain(None, 0, 0, 0))
 
 
 def _velocity(cells: list[Cell], opened: int, won: Measure, lost: Measure) -> Values:
@@ -209,13 +212,13 @@ def _velocity(cells: list[Cell], opened: int, won: Measure, lost: Measure) -> Va
     each: dict[str, Values] = {}
     for currency, found in _per_currency(wins).items():
         money = opened * n / decided * float(sum((cell.amount for cell in found), Decimal(0))) / valued
-        each[currency] = _plain(money / days if days else None, money, days, n)
-    return _one_or_each(each, n, n - valued, _plain(None, 0, days, 0))
+        each[currency] = plain(money / days if days else None, money, days, n)
+    return one_or_each(each, n, n - valued, plain(None, 0, days, 0))
 
 
 def _duration(cells: list[Cell]) -> Values:
     if not cells:
-        return {**_plain(None, 0, 0, 0), "mean": None, "quantiles": _quantiles(None), "negative": 0}
+        return {**plain(None, 0, 0, 0), "mean": None, "quantiles": _quantiles(None), "negative": 0}
     (cell,) = cells
     return {
         "value": cell.quantiles_seconds[0] if cell.quantiles_seconds else None,
@@ -246,13 +249,13 @@ def from_waits(
         share = curve.at(horizon) if wait.ages.n else None
         beside = {"horizon_days": question.horizon_days, "maturity": maturity[wait.group]["maturity"]}
         if isinstance(question.definition.form, Incidence):
-            values = {**_plain(share, reached, wait.ages.n, wait.ages.n), **beside}
+            values = {**plain(share, reached, wait.ages.n, wait.ages.n), **beside}
             if wait.ages.n < SMALL_SAMPLE:
                 values["interval"] = _interval(reached, wait.ages.n)
         else:
             times = [curve.time_at(quantile, horizon) for quantile in QUANTILES]
             values = {
-                **_plain(times[0], reached, wait.ages.n, reached),
+                **plain(times[0], reached, wait.ages.n, reached),
                 "mean": wait.mean_seconds,
                 "mean_is_of": "converted so far",
                 "quantiles": _quantiles(times),

@@ -117,7 +117,7 @@ class _Lead:
         if self.created is None or explicit:
             self.created = Moment(at, self.held)
             self.created_explicitly = explicit
-            self.changed.add(LEAD_SCOPE)
+            self.changed.update((LEAD_SCOPE, *map(_scope, self.opportunities)))
         for fact in instant:
             self._happen(fact)
         if not self.changed:
@@ -287,6 +287,12 @@ class _Lead:
             yield entry(measure, deal.closed_at, deal.held, reason=deal.reason, since=deal.opened_at, money=money)
             cohort = Measure.COHORT_WON if deal.status == "won" else Measure.COHORT_LOST
             yield entry(cohort, deal.closed_at, deal.opened, stage=opened_in, since=deal.opened_at)
+            if deal.status == "won" and deal.close_amount is not None:
+                assert self.created is not None
+                lead = self.created
+                yield entry(
+                    Measure.COHORT_REVENUE, deal.closed_at, lead.held, cohort_at=lead.at, stage=None, money=money
+                )
         for number, visit in enumerate(deal.visits.values()):
             visited = partial(entry, held=visit.held, number=number, cohort_at=visit.at, stage=visit.stage)
             yield visited(Measure.STAGE_ENTERED, visit.at)

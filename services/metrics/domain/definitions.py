@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.metrics.domain.entries import Measure
+from services.metrics.domain.spend_kinds import EVERYTHING, MARKETING, SpendKind
 
 Basis = Literal["period", "cohort", "snapshot"]
 Unit = Literal[
@@ -96,6 +97,22 @@ class Velocity:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What was spent on some kinds of thing, for each one that came of it."""
+
+    kinds: tuple[SpendKind, ...]
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What came in beyond what was spent, for each unit of money spent."""
+
+    kinds: tuple[SpendKind, ...]
+    revenue: Measure
+
+
+@dataclass(frozen=True, slots=True)
 class Incidence:
     """The share of a cohort that reached an outcome within the horizon, with a competing one in its way."""
 
@@ -132,6 +149,8 @@ Form = (
     | Duration
     | Reach
     | Velocity
+    | Cost
+    | Return
     | Incidence
     | TimeToEvent
     | Ranking
@@ -165,6 +184,8 @@ class Definition:
                 return (began, reached, competing)
             case Ranking(began, reached) | Reach(began, reached):
                 return (began, reached)
+            case Cost(_, measure) | Return(_, measure):
+                return (measure,)
             case Velocity(opened, won, lost):
                 return (opened, won, lost)
 
@@ -339,6 +360,26 @@ DEFINITIONS: tuple[Definition, ...] = (
         "opportunities opened × won ÷ (won + lost) × Σ won value ÷ won with an amount ÷ mean days from opened to won, all four "
         "of the window",
         "four means of one window; a mean of such ratios is another number", "win_rate_count",
+    ),
+    Definition(
+        "cost_per_lead", "currency", "period", Cost(MARKETING, M.LEAD_CREATED),
+        "marketing spend of the window ÷ leads created in it; group by channel, source or campaign of the first touch",
+        "leads of a source that nobody names cost nothing, and make the others look dear", "lead_to_opportunity_cohort",
+    ),
+    Definition(
+        "cost_per_customer", "currency", "cohort", Cost(MARKETING, M.COHORT_CUSTOMER),
+        "marketing spend of the window ÷ customers by as_of among the leads created in it",
+        "young cohorts have few customers yet", "lead_to_customer_cohort",
+    ),
+    Definition(
+        "cac", "currency", "period", Cost(EVERYTHING, M.LEAD_CUSTOMER),
+        "marketing and sales cost of the window (advertising, salaries, commissions, travel, tools) ÷ new customers of the window",
+        "advertising alone understates; who is won now was paid for a sales cycle ago", "average_deal_value",
+    ),
+    Definition(
+        "source_romi", "ratio", "cohort", Return(MARKETING, M.COHORT_REVENUE),
+        "(revenue by as_of of deals won with leads created in the window, by first touch − marketing spend of the window) ÷ that spend",
+        "revenue is not margin; young cohorts have bought little yet", "cost_per_customer",
     ),
     Definition(
         "average_deal_value", "currency", "period", MoneyMean(M.OPPORTUNITY_WON),

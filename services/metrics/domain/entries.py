@@ -23,6 +23,7 @@ class Measure(StrEnum):
     COHORT_CONVERTED = "cohort_converted"
     COHORT_CUSTOMER = "cohort_customer"
     COHORT_CONTACTED = "cohort_contacted"
+    COHORT_REVENUE = "cohort_revenue"
     ARCHIVED_BEFORE_QUALIFIED = "archived_before_qualified"
     ARCHIVED_BEFORE_CONVERTED = "archived_before_converted"
     FAILED_BEFORE_CUSTOMER = "failed_before_customer"
@@ -48,6 +49,7 @@ BY_COHORT = frozenset(
         Measure.COHORT_CONVERTED,
         Measure.COHORT_CUSTOMER,
         Measure.COHORT_CONTACTED,
+        Measure.COHORT_REVENUE,
         Measure.ARCHIVED_BEFORE_QUALIFIED,
         Measure.ARCHIVED_BEFORE_CONVERTED,
         Measure.FAILED_BEFORE_CUSTOMER,

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from services.metrics.domain.calendars import Calendars
-from services.metrics.domain.definitions import Count, Definition, MoneyRatio, MoneyTotal, PerDay, Ratio, Share
+from services.metrics.domain.definitions import (
+    Cost,
+    Count,
+    Definition,
+    MoneyRatio,
+    MoneyTotal,
+    PerDay,
+    Ratio,
+    Return,
+    Share,
+)
 from services.metrics.domain.entries import DIMENSIONS
 from shared.contracts.policy.calendar import PERIODS
 
@@ -47,7 +57,7 @@ class Question:
         """Whether sums by local day answer this exactly: whole days, at most one dimension, and nothing folded that
         `as_of` would leave out (`latest` is the newest fact's time)."""
         form = self.definition.form
-        if not isinstance(form, Count | PerDay | Ratio | Share | MoneyRatio | MoneyTotal):
+        if not isinstance(form, Count | PerDay | Ratio | Share | MoneyRatio | MoneyTotal | Cost | Return):
             return False
         if isinstance(form, PerDay) and self.start is None:
             return False  # the window begins with the first one counted, whose moment only entries have

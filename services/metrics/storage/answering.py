@@ -12,12 +12,16 @@ from zoneinfo import ZoneInfo
 
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, Wait, from_cells, from_waits
 from services.metrics.domain.definitions import (
+    Cost,
+    Count,
     Duration,
     Incidence,
     MoneyMean,
+    MoneyTotal,
     PerDay,
     Ranking,
     Reach,
+    Return,
     Share,
     TimeToEvent,
 )
@@ -25,9 +29,11 @@ from services.metrics.domain.entries import DIMENSIONS, Measure
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.domain.rankings import from_ranked
 from services.metrics.domain.rollups import DAY_SECONDS
+from services.metrics.domain.spending import from_spent
 from services.metrics.domain.statistics import QUANTILES, Ages
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
 from services.metrics.storage.ranking import ranked
+from services.metrics.storage.spending import spent
 from shared.kit.database import Database
 
 
@@ -56,6 +62,11 @@ async def values_of(
         return from_waits(question, await _waits(database, question, form), maturity)
     if isinstance(form, Ranking):
         return from_ranked(question, await ranked(database, question, form))
+    if isinstance(form, Cost | Return):
+        counts = Count(form.measure) if isinstance(form, Cost) else MoneyTotal(form.revenue)
+        counted = replace(question, definition=replace(question.definition, form=counts))
+        cells = await (_from_rollups if rollups else _from_entries)(database, counted)
+        return from_spent(form, cells, await spent(database, question, form.kinds))
     cells = await (_from_rollups if rollups else _from_entries)(database, question)
     if isinstance(form, PerDay):
         return from_cells(question, cells, _elapsed_days(question, cells, zone))

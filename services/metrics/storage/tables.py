@@ -150,3 +150,21 @@ class RebuildRow(MetricsTable, table=True):
     leads: int = _given(BigInteger())
     entries_changed: int = _given(BigInteger())
     sums_changed: int = _given(BigInteger())
+
+
+class SpendRow(MetricsTable, table=True):
+    """Money spent on one thing in one place over some days. Its id is made of all of that but the amount."""
+
+    __tablename__ = "spending"
+    __table_args__ = (Index("spending_days", "after_day", "first_day"),)
+    spend_id: UUID = _key(Uuid())
+    business_unit: str = _given(Text())
+    kind: str = _given(Text())
+    channel: str | None = _optional(Text())
+    source: str | None = _optional(Text())
+    campaign: str | None = _optional(Text())
+    first_day: date = _given(Date())
+    after_day: date = _given(Date())
+    amount: Decimal = _given(Numeric())
+    currency: str = _given(Text())
+    recorded_at: datetime = _given(MOMENT)

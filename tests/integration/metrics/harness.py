@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.metrics import api
+from services.metrics import api, spending_api
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
 from services.metrics.handlers import Handlers
@@ -50,6 +50,7 @@ class Metrics:
         app.state.api_token = TOKEN
         problems.install(app)
         app.include_router(api.router(self.database, policy, self.clock))
+        app.include_router(spending_api.router(self.database, policy))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://metrics", headers=headers

@@ -1,0 +1,62 @@
+"""What was spent to win customers: on what, where, over which days; and which numbers are made with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from services.metrics.domain.answers import TOTAL, Cell, Group, Values, one_or_each, plain
+from services.metrics.domain.definitions import Cost, Return
+from services.metrics.domain.spend_kinds import SpendKind
+
+CUTS = ("business_unit", "channel", "source", "campaign")
+"""By what spending is known."""
+
+
+class Spend(NamedTuple):
+    """Money for the days from `first_day` until before `after_day`, the same for each. None is no channel, source or campaign of
+    its own."""
+
+    business_unit: str
+    kind: SpendKind
+    channel: str | None
+    source: str | None
+    campaign: str | None
+    first_day: date
+    after_day: date
+    amount: Decimal
+    currency: str
+
+
+class Spent(NamedTuple):
+    """What was spent in a window on one group, in one currency; of the whole window, for the group None."""
+
+    group: Group | None
+    currency: str
+    amount: Decimal
+
+
+def from_spent(form: Cost | Return, cells: Iterable[Cell], spent: Iterable[Spent]) -> dict[Group | None, Values]:
+    """What each of those counted cost, or what came back, in the total and in every group, by currency. Where nobody said
+    what was spent, nothing is known of the cost."""
+    counted: dict[Group | None, list[Cell]] = defaultdict(list)
+    paid: dict[Group | None, dict[str, Decimal]] = defaultdict(dict)
+    for cell in cells:
+        counted[cell.group].append(cell)
+    for one in spent:
+        paid[one.group][one.currency] = one.amount
+    found: dict[Group | None, Values] = {}
+    for group in dict.fromkeys((TOTAL, *counted, *paid)):
+        own, n = counted[group], sum(cell.n for cell in counted[group])
+        each: dict[str, Values] = {}
+        for currency, amount in paid[group].items():
+            if isinstance(form, Cost):
+                each[currency] = plain(float(amount / n) if n else None, float(amount), n, n)
+            else:
+                earned = sum((cell.amount for cell in own if cell.currency == currency), Decimal(0)) - amount
+                each[currency] = plain(float(earned / amount) if amount else None, float(earned), float(amount), n)
+        found[group] = one_or_each(each, n, 0, plain(None, 0, n if isinstance(form, Cost) else 0, n))
+    return found

@@ -1,0 +1,116 @@
+"""What was spent: HTTP in, HTTP out."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.metrics.domain.spend_kinds import SpendKind
+from services.metrics.domain.spending import Spend
+from services.metrics.storage import spending as storage
+from shared.contracts.envelope import EARLIEST, LATEST, Currency, Name
+from shared.contracts.policy import Policy
+from shared.kit.auth import require_token
+from shared.kit.database import Database
+from shared.kit.errors import Rejected
+
+AT_ONCE = 5_000
+Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
+
+
+class Spending(BaseModel):
+    """Money for the days from `first_day` to `last_day`, both included, the same for each. Without a currency it is the
+    unit's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    business_unit: Name = "default"
+    kind: SpendKind = SpendKind.ADVERTISING
+    channel: Name | None = None
+    source: Name | None = None
+    campaign: Name | None = None
+    first_day: Day
+    last_day: Day | None = Field(None, description="The first one where there is none.")
+    amount: Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=6)]
+    currency: Currency | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Spending:
+        if self.last_day is not None and self.last_day < self.first_day:
+            raise ValueError("last_day is before first_day")
+        return self
+
+
+class Told(BaseModel):
+    """Rows of spending; the same thing, place and days again is another amount of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: Annotated[list[Spending], Field(min_length=1, max_length=AT_ONCE)]
+
+
+class Kept(BaseModel):
+    """How many rows came, and how many of them were new or another amount."""
+
+    rows: int
+    changed: int
+
+
+def router(database: Database, policy: Policy) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/v1/spending", tags=["spending"], dependencies=[Depends(require_token)])
+
+    @routes.post("", summary="Say what was spent")
+    async def tell(told: Told) -> Kept:
+        """All rows or none. Sending the same again changes nothing."""
+        rows = [_spend(one, policy) for one in told.rows]
+        return Kept(rows=len(rows), changed=await database.run(lambda tx: storage.keep(tx, rows)))
+
+    @routes.get("", summary="What was spent, page by page")
+    async def listing(
+        business_unit: Annotated[str | None, Query()] = None,
+        first: Annotated[date | None, Query(alias="from", description="Days from this one on.")] = None,
+        after: Annotated[date | None, Query(alias="to", description="Days before this one.")] = None,
+        beyond: Annotated[UUID | None, Query(description="The `next` of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    ) -> dict[str, Any]:
+        rows = await storage.listing(
+            database, business_unit=business_unit, first=first, after=after, beyond=beyond, limit=limit
+        )
+        return {
+            "items": [_shown(row) for row in rows],
+            "next": rows[-1].spend_id if len(rows) == limit else None,
+        }
+
+    @routes.delete("/{spend_id}", status_code=204, summary="Take a row back")
+    async def forget(spend_id: UUID) -> Response:
+        if not await database.run(lambda tx: storage.forget(tx, spend_id)):
+            raise Rejected(
+                "There is no row of this id.", status=404, code="unknown-spending", fix="GET /v1/spending lists them."
+            )
+        return Response(status_code=204)
+
+    return routes
+
+
+def _spend(one: Spending, policy: Policy) -> Spend:
+    after = (one.last_day or one.first_day) + timedelta(days=1)
+    return Spend(
+        one.business_unit, one.kind, one.channel, one.source, one.campaign, one.first_day, after, one.amount,
+        one.currency or policy.unit(one.business_unit).currency,
+    )  # fmt: skip
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    names = ("spend_id", "business_unit", "kind", "channel", "source", "campaign", "first_day")
+    return {
+        **{name: getattr(row, name) for name in names},
+        "last_day": row.after_day - timedelta(days=1),
+        "amount": str(row.amount),
+        "currency": row.currency,
+    }

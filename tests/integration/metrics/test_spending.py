@@ -1,0 +1,223 @@
+"""What was spent, held against what came of it: by hand, at random, and for a real month of advertising."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.integration.metrics.harness import Metrics
+from tests.unit.metrics.stories import DAY_0, Told, day
+
+MARKETING = Path(__file__).parents[4] / "shared" / "data" / "marketing_spend" / "Marketing.csv"
+JANUARY = {"start": "2026-01-01", "to": "2026-02-01"}
+
+
+@pytest.fixture
+async def metrics(migrated_database: Callable[..., str]) -> AsyncIterator[Metrics]:
+    found = Metrics(migrated_database("metrics"))
+    yield found
+    await found.close()
+
+
+async def tell(metrics: Metrics, *rows: dict[str, Any]) -> dict[str, Any]:
+    answer = await metrics.client.post("/v1/spending", json={"rows": rows})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def by(answer: dict[str, Any], cut: str) -> dict[str | None, Any]:
+    return {group["key"][cut]: group["value"] for group in answer["groups"]}
+
+
+async def test_leads_and_customers_cost_what_was_spent_on_their_days(metrics: Metrics) -> None:
+    told = Told()
+    for number in range(4):
+        told.tell(f"s{number}", "LeadCreated", 3 + number, channel="web_form", source="spring")
+    told.tell("x", "LeadCreated", 5, channel="phone").tell(
+        "later", "LeadCreated", 40, channel="web_form", source="spring"
+    )
+    told.tell("s0", "OpportunityWon", 20, opportunity_id="o", amount="900", currency="EUR")
+    await metrics.fold_all(told.facts)
+    spring = {"channel": "web_form", "source": "spring"}
+    await tell(
+        metrics,
+        {
+            **spring,
+            "first_day": "2025-12-22",
+            "last_day": "2026-01-10",
+            "amount": "200",
+        },  # 10 of 20 days are in January
+        {"kind": "salaries", "first_day": "2026-01-01", "last_day": "2026-01-31", "amount": "310"},
+    )
+    answer = await metrics.ask("cost_per_lead", **JANUARY, group_by="source")
+    assert (answer["total"]["value"], answer["total"]["currency"]) == (pytest.approx(100 / 5), "EUR")
+    assert by(answer, "source") == {"spring": pytest.approx(25), None: None}
+    assert (await metrics.total("cost_per_customer", **JANUARY))["value"] == pytest.approx(100)
+    assert (await metrics.total("cac", **JANUARY))["value"] == pytest.approx(410)
+    returned = await metrics.total("source_romi", **JANUARY)
+    assert (returned["value"], returned["numerator"], returned["denominator"]) == (
+        pytest.approx(8), pytest.approx(800), pytest.approx(100),
+    )  # fmt: skip
+    soon = await metrics.total("cac", **JANUARY, as_of=day(9.5).isoformat())
+    assert (soon["value"], soon["numerator"]) == (None, pytest.approx(100 + 100)), "half of it is spent, nobody won"
+
+
+async def test_days_are_spread_over_periods_of_each_calendar_and_currencies_stay_apart(metrics: Metrics) -> None:
+    told, there = Told(), Told("tehran")
+    for number in range(10):
+        told.tell(f"a{number}", "LeadCreated", 3 * number, channel="phone")
+        there.tell(f"b{number}", "LeadCreated", 3 * number, channel="phone")
+    await metrics.fold_all([*told.facts, *there.facts])
+    await tell(
+        metrics,
+        {"first_day": "2026-01-01", "last_day": "2026-02-19", "amount": "50"},
+        {"business_unit": "tehran", "first_day": "2026-01-01", "last_day": "2026-01-10", "amount": "1000"},
+    )
+    answer = await metrics.ask("cost_per_lead", group_by="month", business_unit="default")
+    assert {one["key"]["month"]: one["numerator"] for one in answer["groups"]} == {
+        "2026-01": pytest.approx(31), "2026-02": pytest.approx(19),
+    }  # fmt: skip
+    both = await metrics.total("cost_per_lead")
+    assert both["value"] is None
+    assert {currency: one["numerator"] for currency, one in both["by_currency"].items()} == {"EUR": 50, "IRR": 1000}
+
+
+async def test_said_again_is_another_amount_and_taken_back_is_gone(metrics: Metrics) -> None:
+    row = {"campaign": "spring", "first_day": "2026-01-01", "amount": "10"}
+    assert await tell(metrics, row) == {"rows": 1, "changed": 1}
+    assert await tell(metrics, row) == {"rows": 1, "changed": 0}
+    assert await tell(metrics, {**row, "amount": "12.5"}) == {"rows": 1, "changed": 1}
+    (kept,) = (await metrics.client.get("/v1/spending", params={"from": "2026-01-01", "to": "2026-01-02"})).json()[
+        "items"
+    ]
+    assert (kept["amount"], kept["last_day"], kept["currency"]) == ("12.5", "2026-01-01", "EUR")
+    assert (await metrics.client.delete(f"/v1/spending/{kept['spend_id']}")).status_code == 204
+    assert (await metrics.client.delete(f"/v1/spending/{kept['spend_id']}")).status_code == 404
+    assert (await metrics.client.get("/v1/spending")).json() == {"items": [], "next": None}
+
+
+async def test_pages_hold_every_row_once(metrics: Metrics) -> None:
+    await tell(metrics, *({"campaign": f"c{n}", "first_day": "2026-01-01", "amount": "1"} for n in range(25)))
+    seen, beyond = [], None
+    while True:
+        page = (
+            await metrics.client.get("/v1/spending", params={"limit": 10, **({"beyond": beyond} if beyond else {})})
+        ).json()
+        seen += [one["campaign"] for one in page["items"]]
+        if (beyond := page["next"]) is None:
+            break
+    assert sorted(seen) == sorted(f"c{n}" for n in range(25))
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ({"amount": "-1"}, "amount"),
+        ({"amount": "1e30"}, "amount"),
+        ({"amount": "NaN"}, "amount"),
+        ({"kind": "bribes"}, "kind"),
+        ({"last_day": "2025-01-01"}, "rows.0"),
+        ({"first_day": "0001-01-01"}, "first_day"),
+        ({"currency": "euro"}, "currency"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+async def test_what_is_no_spending_is_refused_with_its_field(metrics: Metrics, row: dict[str, str], field: str) -> None:
+    refused = await metrics.client.post(
+        "/v1/spending", json={"rows": [{"first_day": "2026-01-01", "amount": "1", **row}]}
+    )
+    assert refused.status_code == 422, refused.text
+    assert field in refused.text
+
+
+async def test_a_cut_that_spending_does_not_know_is_refused(metrics: Metrics) -> None:
+    for parameters in ({"group_by": "owner"}, {"product": "tools"}):
+        refused = await metrics.client.get("/v1/kpis/cost_per_lead", params=parameters)
+        assert (refused.status_code, "not known by" in refused.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_any_window_equals_a_recount_day_by_day(metrics: Metrics, seed: int) -> None:
+    chance = Random(seed)
+    told, rows = Told(), []
+    daily: dict[tuple[str | None, date], float] = defaultdict(float)
+    for number in range(40):
+        told.tell(f"l{number}", "LeadCreated", chance.uniform(0, 60), channel=chance.choice(["phone", "event"]))
+    for number in range(12):
+        first, length = DAY_0.date() + timedelta(days=chance.randrange(-20, 60)), chance.randrange(1, 40)
+        amount, channel = chance.randrange(1, 900), chance.choice(["phone", "event", None])
+        rows.append({
+            "campaign": f"c{number}", "first_day": first.isoformat(), "amount": str(amount), "channel": channel,
+            "last_day": (first + timedelta(days=length - 1)).isoformat(),
+        })  # fmt: skip
+        for each in range(length):
+            daily[channel, first + timedelta(days=each)] += amount / length
+    await metrics.fold_all(told.facts)
+    await tell(metrics, *rows)
+    start = DAY_0.date() + timedelta(days=chance.randrange(0, 20))
+    end = start + timedelta(days=chance.randrange(5, 50))
+    answer = await metrics.ask("cost_per_lead", start=start.isoformat(), to=end.isoformat(), group_by="channel")
+    for group in [{"key": {"channel": "all"}, **answer["total"]}, *answer["groups"]]:
+        channel = group["key"]["channel"]
+        money = sum(m for (own, at), m in daily.items() if channel in ("all", own) and start <= at < end)
+        leads = sum(
+            channel in ("all", fact.data["channel"]) and start <= fact.occurred_at.date() < end for fact in told.facts
+        )
+        assert group["numerator"] == pytest.approx(money)
+        assert group["denominator"] == leads
+        assert group["value"] == (pytest.approx(money / leads) if leads and money else None)
+
+
+@pytest.mark.skipif(not MARKETING.exists(), reason="the real data is not here")
+async def test_a_real_month_of_advertising_costs_and_returns_what_its_book_says(metrics: Metrics) -> None:
+    with MARKETING.open(newline="") as file:
+        book = list(csv.DictReader(file))
+    told, rows = Told(), []
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0, 0, 0.0])
+    for line in book:
+        leads, orders, spent, revenue = (float(line[name]) for name in ("leads", "orders", "mark_spent", "revenue"))
+        source, campaign, on = line["category"], line["campaign_name"], date.fromisoformat(line["c_date"])
+        number = (on - DAY_0.date()).days
+        for one in range(int(leads)):
+            lead = f"{line['id']}-{one}"
+            told.tell(lead, "LeadCreated", number + 0.5, channel="paid_search", source=source, campaign=campaign)
+            if one < orders:
+                told.tell(
+                    lead,
+                    "OpportunityWon",
+                    number + 0.9,
+                    opportunity_id=lead,
+                    amount=f"{revenue / orders:.6f}",
+                    currency="INR",
+                )
+        rows.append({
+            "channel": "paid_search", "source": source, "campaign": campaign, "first_day": on.isoformat(),
+            "amount": line["mark_spent"], "currency": "INR",
+        })  # fmt: skip
+        for place in ("all", source):
+            for at, amount in enumerate((spent, leads, orders, revenue)):
+                sums[place][at] += amount
+    await metrics.fold_all(told.facts)
+    assert await tell(metrics, *rows) == {"rows": len(book), "changed": len(book)}
+    assert await tell(metrics, *rows) == {"rows": len(book), "changed": 0}
+    window = {"start": "2021-02-01", "to": "2021-03-01", "group_by": "source"}
+    expected: dict[str, Callable[..., float]] = {
+        "cost_per_lead": lambda spent, leads, orders, revenue: spent / leads,
+        "cac": lambda spent, leads, orders, revenue: spent / orders,
+        "cost_per_customer": lambda spent, leads, orders, revenue: spent / orders,
+        "source_romi": lambda spent, leads, orders, revenue: (revenue - spent) / spent,
+    }
+    for kpi, formula in expected.items():
+        answer = await metrics.ask(kpi, **window)
+        assert answer["total"]["value"] == pytest.approx(formula(*sums["all"]), rel=1e-6), kpi
+        assert by(answer, "source") == {
+            source: pytest.approx(formula(*each), rel=1e-6) for source, each in sums.items() if source != "all"
+        }, kpi
