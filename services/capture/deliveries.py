@@ -73,6 +73,14 @@ class Deliveries:
         self._counts.failed(now, address.name, "lead", error)
         return error
 
+    def turned_away(self, address: Address, error: Exception) -> None:
+        """Counts a delivery of somebody known that ended before it was read: one item, whatever was in it."""
+        self._counts.failed(self._clock.now(), address.name, "lead", error)
+
+    def ignored(self, address: Address) -> None:
+        """Counts a delivery in which there is nothing to take."""
+        self._counts.add(self._clock.now(), address.name, "lead", "ignored")
+
     async def written(self) -> bool:
         """Whether everything that was kept is in the database, within a moment."""
         return await self._quarantine.written(WRITTEN_WITHIN_SECONDS)

@@ -22,7 +22,7 @@ from shared.cli.settings import cli_settings
 IDS_AT_ONCE = 50_000
 SHOWN_IDS = 100
 DIFFERS_EXIT_CODE = 1
-DOOR = ("received", "taken", "repeated", "rejected", "contradicted", "deferred", "quarantined", "spooled")
+DOOR = ("received", "taken", "repeated", "ignored", "rejected", "contradicted", "deferred", "quarantined", "spooled")
 LOG = ("published", "accepted", "duplicates", "conflicts")
 
 

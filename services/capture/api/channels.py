@@ -4,6 +4,7 @@ sender wants to be answered."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 from typing import Any, cast
@@ -81,22 +82,56 @@ class ChannelDoor:
     async def _take(self, request: Request, claim: Claim, address: Address, limits: dict[str, str]) -> Batch | Ignored:
         if address.is_form:
             refuse_strange_origin(request, address.endpoint)
-            self._rates.admit(address, request.client.host if request.client else None, monotonic())
-        settings = self._door.settings
-        delivery, sent_with = await receive(request, claim, address, settings, self._verify)
-        given = delivery.headers.get("idempotency-key")
-        key = None if given is None else header_text("Idempotency-Key", given.encode("latin-1"), MAX_IDEMPOTENCY_KEY)
+        delivery, sent_with, key = await self._received(request, claim, address)
         try:
-            drafts = read_drafts(address, delivery, key=key, limit=settings.max_body_bytes)
+            drafts = read_drafts(address, delivery, key=key, limit=self._door.settings.max_body_bytes)
         except Rejected as error:
             raise self._deliveries.refused(address, delivery, key, error) from None
-        if isinstance(drafts, Ignored):
-            return drafts
+        if isinstance(drafts, Ignored) or not drafts:
+            self._deliveries.ignored(address)
+            return drafts if isinstance(drafts, Ignored) else Ignored("there is no record in it")
         if sent_with is not None:
             limits.update(self._door.rates.charge(sent_with, len(drafts)))
         drafts = _named(drafts, delivery.body, address)
         caller = Caller(address.name, may_backdate=False, is_anybody=address.is_form)
         return await self._door.intake.take_drafts(drafts, caller, address.endpoint.country)
+
+    async def _received(
+        self, request: Request, claim: Claim, address: Address
+    ) -> tuple[Delivery, ApiKey | None, str | None]:
+        """The delivery, the key that proved it and what its sender calls it. Where somebody known is turned away, that is on
+        the books."""
+        proven = address.is_form
+
+        def verify(address: Address, delivery: Delivery, headers: Mapping[bytes, bytes]) -> ApiKey | None:
+            nonlocal proven
+            sent_with = self._verify(address, delivery, headers)
+            proven = True
+            return sent_with
+
+        try:
+            if address.is_form:
+                self._rates.admit(address, request.client.host if request.client else None, monotonic())
+            delivery, sent_with = await receive(request, claim, address, self._door.settings, verify)
+            given = delivery.headers.get("idempotency-key")
+            if given is None:
+                return delivery, sent_with, None
+            return delivery, sent_with, header_text("Idempotency-Key", given.encode("latin-1"), MAX_IDEMPOTENCY_KEY)
+        except (Rejected, Retryable) as error:
+            if proven or self._has_key(request, address):
+                self._deliveries.turned_away(address, error)
+            raise
+
+    def _has_key(self, request: Request, address: Address) -> bool:
+        """Whether a key of ours says who it is, though nothing more was looked at. Of a sender that signs, only the whole body
+        would."""
+        headers: dict[bytes, bytes] = dict(request.scope["headers"])
+        if not _may_have_key(address, headers):
+            return False
+        with suppress(Rejected, Retryable):
+            self._door.keys.caller(self._door.keys.owner(headers), headers)
+            return True
+        return False
 
     async def _answer(self, request: Request, address: Address, batch: Batch | Ignored) -> tuple[Response, str]:
         """Anything the log did not take is asked for again: what it did take is recognised by its key. A delivery of which
@@ -113,7 +148,7 @@ class ChannelDoor:
                 raise _refused(batch)
             return taken_answer(request, address.endpoint, batch), "taken"
         if not refused:
-            return _items(batch, 200), "taken" if total else "nothing"
+            return _items(batch, 200), "taken"
         problems = (cast(dict[str, Any], item["problem"]) for item in batch.items)
         kept = all("quarantine_id" in problem for problem in problems) and await self._is_kept(address)
         return _items(batch, 200 if kept else 422), "refused"
@@ -180,13 +215,14 @@ class ChannelDoor:
         as its own signature does."""
         if address.verification == "open":
             return None
-        verify = VERIFICATIONS.get(address.verification)
-        if verify is None or b"x-api-key" in headers:
+        if _may_have_key(address, headers):
             key = self._door.keys.owner(headers)
             self._door.keys.caller(key, headers)
             self._door.rates.admit(key, monotonic())
             return key
-        outcome = verify(delivery, self._live(address.endpoint.secret), address.endpoint, self._clock.now())
+        outcome = VERIFICATIONS[address.verification](
+            delivery, self._live(address.endpoint.secret), address.endpoint, self._clock.now()
+        )
         if isinstance(outcome, Forged):
             raise _forged(address, outcome)
         age = "newest" if outcome.secret == 0 else "older"
@@ -195,6 +231,10 @@ class ChannelDoor:
 
     def _live(self, name: str | None) -> tuple[str, ...]:
         return () if name is None else self._secrets.get(name, ())
+
+
+def _may_have_key(address: Address, headers: Mapping[bytes, bytes]) -> bool:
+    return address.verification not in VERIFICATIONS or b"x-api-key" in headers
 
 
 def _named(drafts: list[Draft], body: bytes, address: Address) -> list[Draft]:

@@ -15,10 +15,10 @@ from services.capture.domain.terms import Kind
 QUARTER = timedelta(minutes=15)
 KINDS: dict[str, Kind] = {"LeadCaptured": "lead", "InteractionRecorded": "interaction"}
 
-Outcome = Literal["taken", "repeated", "rejected", "contradicted", "deferred", "quarantined", "spooled"]
-ENDINGS: tuple[Outcome, ...] = ("taken", "repeated", "rejected", "contradicted", "deferred")
-"""How the door answers an item, each exactly one way: taken in; known already; refused for good; refused since it says other
-things than before under the same id; told to come again."""
+Outcome = Literal["taken", "repeated", "ignored", "rejected", "contradicted", "deferred", "quarantined", "spooled"]
+ENDINGS: tuple[Outcome, ...] = ("taken", "repeated", "ignored", "rejected", "contradicted", "deferred")
+"""How the door answers an item, each exactly one way: taken in; known already; nothing in it to take; refused for good;
+refused since it says other things than before under the same id; told to come again."""
 
 AMONG_THEM: tuple[Outcome, ...] = ("quarantined", "spooled")
 """What else became of some of them: kept although refused; taken in to disk while the log was away."""

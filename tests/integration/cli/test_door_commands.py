@@ -247,7 +247,7 @@ def test_a_senders_own_count_is_compared_and_what_is_missing_is_named(system: Ru
         (row,) = [line for line in table.splitlines() if "partner" in line]
         cells = [cell.strip() for cell in row.strip("│").split("│")]
         assert cells[2] == "lead"
-        # received, taken, repeated, rejected, contradicted, deferred, quarantined, spooled; published, accepted, …
-        assert cells[3:] == ["1,241", "1,240", "0", "1", "0", "0", "1", "0", "1,240", "1,240", "0", "0"]
+        # received, taken, repeated, ignored, rejected, contradicted, deferred, quarantined, spooled; published, accepted, …
+        assert cells[3:] == ["1,241", "1,240", "0", "0", "1", "0", "0", "1", "0", "1,240", "1,240", "0", "0"]
 
     eventually_blocking(by_hour, within_seconds=30)
