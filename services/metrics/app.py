@@ -11,6 +11,7 @@ from services.metrics.rebuilding import Rebuilding
 from services.metrics.settings import MetricsSettings
 from shared.contracts import lifecycle_events as lifecycle
 from shared.contracts.envelope import Event
+from shared.contracts.lead_shape_events import LeadContactChanged, LeadDescribed
 from shared.contracts.policy import Policy
 from shared.contracts.topics import PIPELINE_LIFECYCLE, Topic
 from shared.kit.app import build_app
@@ -25,7 +26,8 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
     PIPELINE_LIFECYCLE: {
         lifecycle.LeadCreated: Handlers.on_fact,
         lifecycle.LeadTouched: Handlers.on_fact,
-        lifecycle.LeadDescribed: Handlers.on_fact,
+        LeadDescribed: Handlers.on_fact,
+        LeadContactChanged: Handlers.on_fact,
         lifecycle.LeadMarked: Handlers.on_fact,
         lifecycle.LeadGraded: Handlers.on_fact,
         lifecycle.LeadMerged: Handlers.on_lead_merged,

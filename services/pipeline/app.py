@@ -37,6 +37,7 @@ from services.pipeline.assigning import Assigning
 from services.pipeline.bulk import Bulk
 from services.pipeline.callers import Callers, provider_of
 from services.pipeline.commands import Commands, rejected
+from services.pipeline.contact_people import ContactPeople
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.dry_running import DryRuns
@@ -66,6 +67,7 @@ from services.pipeline.workload import Workload
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
+from shared.contracts.lead_shape_events import LeadContactChanged, LeadDescribed
 from shared.contracts.lifecycle_events import (
     AmountChanged,
     CloseDateChanged,
@@ -79,7 +81,6 @@ from shared.contracts.lifecycle_events import (
     LeadArchived,
     LeadAssigned,
     LeadCreated,
-    LeadDescribed,
     LeadGraded,
     LeadMarked,
     LeadMerged,
@@ -125,6 +126,7 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
         LeadCreated,
         LeadTouched,
         LeadDescribed,
+        LeadContactChanged,
         LeadMarked,
         LeadGraded,
         LeadMerged,
@@ -271,6 +273,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         Erasing(database, policy, secret, handlers.fingerprint),
         assigning,
         contacting,
+        ContactPeople(policy, secret),
         KeyCommands(TOKENS, database, callers.ring, database.clock, secrets.token_bytes, where=WHERE),
         searching,
         bulk_jobs,

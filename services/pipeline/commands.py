@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from services.pipeline.assigning import Assigning, Wanted
+from services.pipeline.contact_people import Also
 from services.pipeline.domain.access import EVERYWHERE, Reach, not_yours
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act
@@ -115,9 +116,10 @@ class Commands:
         self._sellings = Sellings(policy)
         self._instruments = instruments
 
-    async def on_lead(self, lead_id: UUID, asked: Asked, decide: DecideLead, guard: Guard | None = None) -> Done:
-        """A command on a canonical lead, where `guard`, which sees the whole story, adds to it or refuses it. Answers 308
-        through `Rejected` for a merged id."""
+    async def on_lead(
+        self, lead_id: UUID, asked: Asked, decide: DecideLead, guard: Guard | None = None, also: Also | None = None
+    ) -> Done:
+        """A command on a canonical lead. `guard` sees the whole story and adds to it or refuses it; `also` does what goes with it."""
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             ledger = await loading.lock_groups(transaction, [lead_id])
@@ -128,6 +130,8 @@ class Commands:
             drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
             if guard is not None:
                 drafts = guard(ledger, lead_id, drafts)
+            if also is not None:
+                drafts += await also(transaction, ledger, lead_id, act)
             drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
             opened = await hold_names(transaction, lead.business_unit, drafts)
             for draft in drafts:

@@ -10,6 +10,7 @@ from typing import Any
 from unicodedata import normalize
 from uuid import UUID
 
+from services.pipeline.contact_people import forget_contacts
 from services.pipeline.domain.erasure import Erased, check_reason, forgotten
 from services.pipeline.domain.follow_up import ERASED, Cause, cancelled
 from services.pipeline.domain.refusals import Refused
@@ -203,6 +204,8 @@ async def apply(tx: Transaction, order: ErasureOrdered, person: Found, fingerpri
     )
     await hygiene.forget(tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh])
     await matches.forget(tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh])
+    if others := await forget_contacts(tx, names, by, lead_ids):
+        counts["contacts"] = others
     waiting = await erasures.waiting_of(tx, names, by.until)
     await erasures.strip_waiting(tx, [stripped(row, fingerprint) for row in waiting])
     counts["waiting"] = len(waiting)

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.envelope import Currency, LifecycleEvent, Moment, Money, Name
+from shared.contracts.lead_shape_events import LeadContactChanged, LeadDescribed
 from shared.contracts.marks import Mark
 
 Scale = Literal["csat", "nps"]
@@ -51,13 +52,6 @@ class LeadTouched(LifecycleEvent):
     flags: tuple[str, ...] = ()
     mark: Mark | None = None
     mark_reasons: tuple[str, ...] = ()
-
-
-class LeadDescribed(LifecycleEvent):
-    """Somebody said what the lead is, or what it needs. The need itself does not travel."""
-
-    event: Literal["LeadDescribed"] = "LeadDescribed"
-    kind: Literal["person", "organisation"] | None = None
 
 
 class LeadMarked(LifecycleEvent):
@@ -370,6 +364,7 @@ LifecycleEvents = Annotated[
     LeadCreated
     | LeadTouched
     | LeadDescribed
+    | LeadContactChanged
     | LeadMarked
     | LeadGraded
     | LeadMerged

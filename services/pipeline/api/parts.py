@@ -15,6 +15,7 @@ from services.pipeline.api.guard import access_of
 from services.pipeline.assigning import Assigning
 from services.pipeline.bulk import Bulk
 from services.pipeline.commands import Asked, Commands, Done
+from services.pipeline.contact_people import ContactPeople
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.access import EVERYWHERE, ApiToken, Reach
 from services.pipeline.domain.amounts import normal_amount
@@ -45,6 +46,7 @@ class Parts:
     erasing: Erasing
     assigning: Assigning
     contacting: Contacting
+    contact_people: ContactPeople
     tokens: KeyCommands[ApiToken]
     searching: Searching
     bulk: Bulk

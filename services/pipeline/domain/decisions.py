@@ -12,11 +12,11 @@ from services.pipeline.domain.follow_up import Cause, recycling
 from services.pipeline.domain.refusals import Refused, illegal, unknown
 from services.pipeline.domain.state import LeadState
 from shared.contracts.envelope import LifecycleEvent
+from shared.contracts.lead_shape_events import LeadDescribed
 from shared.contracts.lifecycle_events import (
     ContactAttempted,
     LeadArchived,
     LeadAssigned,
-    LeadDescribed,
     LeadMarked,
     LeadQualified,
     LeadReopened,

@@ -55,6 +55,8 @@ class Lead:
             self.personal = known_with(personal, self.personal)
 
 
+CONTACTS = "contacts"
+
 _EXPLANATIONS = ("as_sent", "suggestions")
 
 
@@ -68,6 +70,8 @@ def known_with(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
             both[name] = {**kept, **more.get(name, {})}
             if not both[name]:
                 del both[name]
+    if CONTACTS in known and CONTACTS in more:
+        both[CONTACTS] = {**known[CONTACTS], **more[CONTACTS]}
     return both
 
 

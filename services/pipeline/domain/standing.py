@@ -89,7 +89,8 @@ def shape_of(kind: str | None, personal: Mapping[str, Any]) -> str:
     """A person or an organisation: as somebody said, else as it looks."""
     if kind is not None:
         return kind
-    return "organisation" if personal.get("company") and not personal.get("name") else "person"
+    is_several = personal.get("contacts") or (personal.get("company") and not personal.get("name"))
+    return "organisation" if is_several else "person"
 
 
 def _deals(number: int) -> str:

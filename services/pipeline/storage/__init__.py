@@ -2,6 +2,7 @@
 
 from services.pipeline.storage.access_tables import ApiKeyRow, KeyChangesRow
 from services.pipeline.storage.bulk_tables import BulkItem, BulkJob
+from services.pipeline.storage.contact_tables import ContactName
 from services.pipeline.storage.hygiene_tables import HygieneEntry, HygieneLook
 from services.pipeline.storage.match_tables import MatchKey, MatchQueue, MatchUnit, MergeCandidate
 from services.pipeline.storage.office_tables import (
@@ -35,6 +36,7 @@ __all__ = [
     "BulkItem",
     "BulkJob",
     "Command",
+    "ContactName",
     "DryRun",
     "ErasedName",
     "Erasure",

@@ -54,6 +54,7 @@ class UnitPolicy(Section):
     routing: Routing = Routing()
     follow_up: FollowUp = FollowUp()
     contact: ContactRules = ContactRules()
+    contact_roles: tuple[Name, ...] = ("decision-maker", "adviser", "secretary", "user", "other")
     hygiene: Hygiene = Hygiene()
     templates: dict[Name, Template] = Field(default_factory=dict)
     archive_reasons: tuple[Name, ...] = ("other",)

@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments
-from shared.contracts.lifecycle_events import FollowUpScheduled, LeadDescribed, LeadTouched
+from shared.contracts.lead_shape_events import LeadDescribed
+from shared.contracts.lifecycle_events import FollowUpScheduled, LeadTouched
 from shared.contracts.policy import Policy
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do

@@ -1,0 +1,86 @@
+"""By what contacts are recognised: identities that are theirs, and under which lead erasure finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.contracts.capture_events import Identity
+from shared.kit.database import Transaction, as_array
+
+
+async def claim(transaction: Transaction, business_unit: str, lead_id: UUID, names: Sequence[Identity]) -> set[str]:
+    """Makes identities that nobody has the lead's; the tokens that became so now."""
+    rows = await transaction.set_wise(
+        """
+        INSERT INTO pipeline.identities (business_unit, kind, token, lead_id)
+        SELECT :unit, kind, token, :lead_id FROM json_to_recordset(CAST(:rows AS json)) AS r(kind text, token text)
+        ORDER BY kind, token ON CONFLICT DO NOTHING RETURNING token""",
+        [{"kind": one.kind, "token": one.token} for one in names],
+        unit=business_unit,
+        lead_id=lead_id,
+    )
+    return {row.token for row in rows}
+
+
+async def release(transaction: Transaction, lead_id: UUID, tokens: Collection[str]) -> None:
+    """Lets go of identities that a lead had only for a contact."""
+    if tokens:
+        await transaction.execute(
+            "DELETE FROM pipeline.identities WHERE lead_id = :lead_id AND token = ANY(:tokens)",
+            {"lead_id": lead_id, "tokens": sorted(tokens)},
+        )
+
+
+async def name(transaction: Transaction, lead_id: UUID, contact_id: UUID, tokens: Collection[str]) -> None:
+    """Under which tokens a contact is found from now on; under none where there are none."""
+    await transaction.execute(
+        "DELETE FROM pipeline.contact_names WHERE lead_id = :lead_id AND contact_id = :contact_id",
+        {"lead_id": lead_id, "contact_id": contact_id},
+    )
+    await transaction.set_wise(
+        """
+        INSERT INTO pipeline.contact_names (token, lead_id, contact_id, recorded_at)
+        SELECT token, :lead_id, :contact_id, :now FROM json_to_recordset(CAST(:rows AS json)) AS r(token text)""",
+        [{"token": token} for token in sorted(set(tokens))],
+        lead_id=lead_id,
+        contact_id=contact_id,
+        now=transaction.now,
+    )
+
+
+async def named(
+    transaction: Transaction, tokens: Collection[str], until: datetime, but: Collection[UUID]
+) -> Sequence[Any]:
+    """The contacts that were said under one of these tokens up to a moment, of other leads than these."""
+    return await transaction.rows(
+        """
+        SELECT DISTINCT lead_id, contact_id FROM pipeline.contact_names
+        WHERE token = ANY(:tokens) AND recorded_at <= :until AND lead_id <> ALL(CAST(:ids AS uuid[]))
+        ORDER BY lead_id, contact_id""",
+        tokens=sorted(tokens),
+        until=until,
+        ids=as_array(but),
+    )
+
+
+async def forget(transaction: Transaction, lead_ids: Collection[UUID]) -> None:
+    """Whoever was a contact of these leads is not found by them any more."""
+    await transaction.execute(
+        "DELETE FROM pipeline.contact_names WHERE lead_id = ANY(CAST(:ids AS uuid[]))", {"ids": as_array(lead_ids)}
+    )
+
+
+async def forget_asides(transaction: Transaction, lead_ids: Collection[UUID], contact_ids: Collection[UUID]) -> int:
+    """Deletes what was said of contacts beside their facts; how much there was."""
+    rows = await transaction.rows(
+        """
+        DELETE FROM pipeline.asides a USING pipeline.history h
+        WHERE h.lead_id = ANY(CAST(:ids AS uuid[])) AND h.event = 'LeadContactChanged'
+            AND h.data ->> 'contact_id' = ANY(:contacts) AND a.lead_id = h.lead_id AND a.event_id = h.event_id RETURNING 1""",
+        ids=as_array(lead_ids),
+        contacts=[str(one) for one in contact_ids],
+    )
+    return len(rows)
