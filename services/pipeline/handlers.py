@@ -15,6 +15,7 @@ from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain import capture_intake
 from services.pipeline.domain.batch import Batch, Pending, components
 from services.pipeline.domain.erasure import forgotten, names_of
+from services.pipeline.domain.fingerprints import NOTHING_ELSE, said_besides
 from services.pipeline.domain.follow_up import Cause, answer_to
 from services.pipeline.domain.identity_join import join_by_identities
 from services.pipeline.domain.qualification import Qualifiers
@@ -354,8 +355,12 @@ class Handlers:
 
     def fingerprint(self, event: LeadCaptured | InteractionRecorded) -> str:
         """What the sender said, keyed and hashed: the times Leadflow adds by itself are left out."""
-        document = orjson.dumps(capture_intake.said(event), option=orjson.OPT_SORT_KEYS)
-        return blake2b(document, digest_size=8, key=self._secret).hexdigest()
+        besides = said_besides(event)
+        return self._hash(capture_intake.said(event), 8) + (NOTHING_ELSE if besides is None else self._hash(besides, 4))
+
+    def _hash(self, said: list[Any], size: int) -> str:
+        document = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+        return blake2b(document, digest_size=size, key=self._secret).hexdigest()
 
 
 def _repeated(work: Work, arrival: Arrival) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 from uuid import UUID
 
 from services.capture.domain.faults import Fault, describe
@@ -27,7 +27,7 @@ from services.capture.domain.values import (
     unknown_field_flag,
     yes_or_no,
 )
-from services.capture.domain.visits import NEVER_KEPT, VISIT_FIELDS, read_visit
+from services.capture.domain.visits import VISIT_FIELDS, read_visit, without_machines
 from shared.contracts.identity import (
     MADE_UP_ENDINGS,
     Tokens,
@@ -41,7 +41,6 @@ from shared.contracts.interactions import direction_of, folded_kind
 from shared.contracts.policy import Policy
 
 MAX_UNKNOWN_FLAGS = 20
-_READ_NOT_KEPT = VISIT_FIELDS | NEVER_KEPT
 _EVENT_TEXTS = ("source", "medium", "campaign", "content", "term", "product")
 _LEAD_TEXTS = ("company", "job_title", "language", "country")
 _INTERACTION_TEXTS = ("value", "direction", "outcome")
@@ -227,7 +226,7 @@ class _Reading(Understanding):
         occurred_at = past_moment("occurred_at", others.get("occurred_at"), unit.zone, now, faults)
         historical = yes_or_no("historical", others.get("historical"), faults) or False
         permissions = consents(others.get("consent"), unit.zone, now, unknown, faults) if lead else []
-        facts = None if _READ_NOT_KEPT.isdisjoint(unknown) else self._visit(unknown, unit)
+        facts = None if VISIT_FIELDS.isdisjoint(unknown) else self._visit(unknown, unit)
         seconds = None
         if not lead:
             seconds, kept = duration("duration_seconds", others.get("duration_seconds"), self.flags)
@@ -239,9 +238,6 @@ class _Reading(Understanding):
 
     def _visit(self, unknown: dict[str, object], unit: Unit) -> dict[str, str]:
         """Takes what tells of the visit out of `unknown`: it fills campaign fields and leaves a few facts."""
-        for name in [name for name in unknown if name in NEVER_KEPT]:
-            del unknown[name]
-            self.flags.append(f"not_kept:{name}")
         sent = {name: unknown.pop(name) for name in [name for name in unknown if name in VISIT_FIELDS]}
         visit = read_visit(sent, self.texts, unit.own_hosts, self.rules.readers.browser)
         self.texts.update(visit.texts)
@@ -266,16 +262,18 @@ class _Reading(Understanding):
             self.flags.append("unknown_kind")
         return known or given
 
-    def _attributes(self, given: object, unknown: dict[str, object], unit: Unit) -> dict[str, object]:
-        """Attributes as sent, and unknown fields among them, each flagged."""
+    def _attributes(self, given: object, unknown: Mapping[str, object], unit: Unit) -> dict[str, object]:
+        """Attributes as sent, and unknown fields among them, each flagged. No address of a machine is kept."""
         attributes: dict[str, object] = {}
+        dropped: list[str] = []
+        if unknown:
+            unknown = without_machines(unknown, dropped)
         if isinstance(given, dict):
-            attributes = dict(given) if unknown else given
-            if not NEVER_KEPT.isdisjoint(given):
-                attributes = {name: value for name, value in given.items() if name not in NEVER_KEPT}
-                self.flags += [f"not_kept:{name}" for name in given if name in NEVER_KEPT]
+            kept = without_machines(given, dropped)
+            attributes = {**kept} if unknown else cast(dict[str, object], kept)
         elif given is not None and given != "":
             self.faults.append(Fault("attributes", f"is {describe(given)}, not an object", "Send {name: value}."))
+        self.flags += [f"not_kept:{name}" for name in dropped]
         for name, value in unknown.items():
             if name.startswith("attributes.") and len(name) > 11 and name[11:] not in attributes:
                 attributes[name[11:]] = value

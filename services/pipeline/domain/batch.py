@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.pipeline.domain.erasure import Erased, Extension, erased_by, names_of
 from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.fingerprints import contradicts
 from services.pipeline.domain.ledger import Ledger
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 
@@ -62,7 +63,7 @@ class Batch(Generic[R]):
         if event_id not in self.causes:
             return False
         before = self.fingerprints[event_id]
-        if before is not None and fingerprint is not None and before != fingerprint:
+        if before is not None and fingerprint is not None and contradicts(before, fingerprint):
             self.conflicts += 1
             lead_id = self.causes[event_id]
             if lead_id in self.ledger:

@@ -13,6 +13,7 @@ from services.pipeline.storage.rows import fact_of
 from shared.contracts.capture_events import Consent
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import LeadCreated, LeadMerged, LeadQualified, LeadTouched
+from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 from tests.integration.pipeline.conftest import Pipeline
 from tests.unit.pipeline.builders import a_lead, a_score, an_interaction, at
@@ -69,6 +70,23 @@ async def test_another_content_under_the_same_id_is_counted_and_changes_nothing_
     assert registry.get_sample_value("leadflow_pipeline_conflicts_total") == 1
     assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.leads")).n == 1
     assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.identities")).n == 1
+
+
+async def test_another_proof_of_the_same_consent_is_counted_but_not_against_what_was_stored_without_it(
+    pipeline: Pipeline,
+) -> None:
+    first = a_lead("ann@x.example", consents=(Consent(purpose="mail", proof="call 17"),))
+    other = first.model_copy(update={"consents": (Consent(purpose="mail", proof="call 18"),)})
+    await pipeline.take(first)
+    await pipeline.take(other)
+    assert (await pipeline.lead(first.lead_id)).conflicts == 1
+
+    async def keep_less(tx: Transaction) -> None:
+        await tx.execute("UPDATE pipeline.history SET fingerprint = left(fingerprint, 16)")
+
+    await pipeline.database.run(keep_less)
+    await pipeline.take(first, other)
+    assert (await pipeline.lead(first.lead_id)).conflicts == 1
 
 
 async def test_a_retry_with_another_clock_is_no_conflict(pipeline: Pipeline) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.capture.browsers import read_browser
 from services.capture.domain.fields import VISIT_TEXTS
-from services.capture.domain.visits import NEVER_KEPT, VISIT_FIELDS, read_visit
+from services.capture.domain.visits import VISIT_FIELDS, read_visit
 from services.capture.domain.visits.campaigns import CAMPAIGN_PARAMETERS, CLICK_IDS
 from services.capture.domain.visits.pages import HIDDEN, read_page
 from services.capture.domain.visits.referrers import referrer_of
@@ -156,11 +156,45 @@ def test_click_ids_single_people_out_and_are_kept_as_personal() -> None:
     assert event.flags == ()
 
 
-@pytest.mark.parametrize("name", sorted(NEVER_KEPT))
-def test_network_addresses_are_never_kept(name: str) -> None:
-    event = lead({**A_LEAD, name: "203.0.113.9", "attributes": {name: "203.0.113.9", "size": 3}})
-    assert set(event.flags) == {f"not_kept:{name}"}
-    assert event.attributes == {"size": 3}
+MACHINES = {
+    "ip": "ip", "IP": "ip", "ip_address": "ip_address", "ipAddress": "ipaddress", "IP Address": "ip_address",
+    "ipaddress": "ipaddress", "client_ip": "client_ip", "Client-IP": "client_ip", "clientIp": "clientip",
+    "remote_ip": "remote_ip", "REMOTE_ADDR": "remote_addr", "user_ip": "user_ip", "userIPv4": "useripv4",
+    "x_forwarded_for": "x_forwarded_for", "X-Forwarded-For": "x_forwarded_for", "x-real-ip": "x_real_ip",
+    "HTTP_X_FORWARDED_FOR": "http_x_forwarded_for", "CF-Connecting-IP": "cf_connecting_ip", "True-Client-IP": "true_client_ip",
+    "ip_v6": "ip_v6", "Forwarded": "forwarded",
+}  # fmt: skip
+"""Fields of machines' addresses as senders write them, and their plain names."""
+
+
+@pytest.mark.parametrize(("name", "plain"), MACHINES.items())
+def test_network_addresses_are_never_kept(name: str, plain: str) -> None:
+    for said in (
+        {name: "203.0.113.9", "attributes": {"size": 3}},
+        {"attributes": {name: "203.0.113.9", "size": 3}},
+        {f"attributes.{name}": "203.0.113.9", "attributes.size": 3},
+        {name: {"v4": ["203.0.113.9"]}, "attributes": {"size": 3}},
+    ):
+        event = lead({**A_LEAD, **said})
+        assert set(event.flags) - {"unknown_field:attributes.size"} == {f"not_kept:{plain}"}
+        assert event.attributes == {"size": 3}
+        assert b"203.0.113.9" not in event.to_json()
+
+
+def test_network_addresses_are_found_however_deep_they_lie() -> None:
+    sent = {"visit": {"client": [{"IP": "203.0.113.9", "page": "/a"}, ["x"]]}, "size": 3}
+    event = lead({**A_LEAD, "attributes": sent, "device": {"x-forwarded-for": "203.0.113.9"}})
+    assert event.attributes == {"visit": {"client": [{"page": "/a"}, ["x"]]}, "size": 3, "device": {}}
+    assert set(event.flags) == {"not_kept:ip", "not_kept:x_forwarded_for", "unknown_field:device"}
+    assert sent == {"visit": {"client": [{"IP": "203.0.113.9", "page": "/a"}, ["x"]]}, "size": 3}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["zip", "vip", "trip", "ship", "membership", "address", "street_address", "ip_count", "forwarded_by", "owner"],
+)
+def test_other_fields_are_no_network_addresses(name: str) -> None:
+    assert lead({**A_LEAD, "attributes": {name: "x"}}).attributes == {name: "x"}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +236,7 @@ def test_what_the_sender_calls_a_page_stands() -> None:
 
 
 fields = st.dictionaries(
-    st.sampled_from(sorted(VISIT_FIELDS | NEVER_KEPT)),
+    st.sampled_from(sorted(VISIT_FIELDS | MACHINES.keys())),
     st.one_of(
         st.text(max_size=60),
         st.builds(

@@ -13,11 +13,6 @@ from services.capture.domain.visits.campaigns import CAMPAIGN_PARAMETERS, CLICK_
 from services.capture.domain.visits.pages import Page, read_page, same_site
 from services.capture.domain.visits.referrers import Referrer, referrer_of
 
-NEVER_KEPT = frozenset(
-    {"ip", "ip_address", "ipaddress", "client_ip", "remote_ip", "remote_addr", "user_ip", "x_forwarded_for"}
-)
-"""Fields that hold a network address. It tells who somebody is and nothing about what they want."""
-
 _PAGES = ("url", "landing_page", "referrer")
 _PARAMETERS = frozenset(CAMPAIGN_PARAMETERS) | frozenset(CLICK_IDS)
 VISIT_FIELDS = frozenset(VISIT_TEXTS) | _PARAMETERS
