@@ -60,12 +60,12 @@ def vector(business_unit: str, personal: Mapping[str, Any]) -> str:
     return " ".join([_quoted(before + word) for word in words_of(personal)])
 
 
-Reading = Literal["whole", "last begins", "all begin"]
-"""How the words that are asked for are meant: as they are, the last as the beginning of one as it is while somebody types, or each."""
+Reading = Literal["whole", "last begins"]
+"""How the words that are asked for are meant: as they are, or the last as the beginning of one, as it is while somebody types."""
 
 READINGS: tuple[Reading, ...] = get_args(Reading)
-"""From the surest to the widest. A beginning is dearer the more words begin so, so each is asked only where those before it found
-too few."""
+"""From the surest to the widest. A beginning is dearer the more words begin so: it is asked for only where whole words found too
+few, and never of more than one word."""
 
 
 def query(units: Iterable[str], terms: Iterable[Sequence[str]], reading: Reading) -> str:
@@ -75,7 +75,7 @@ def query(units: Iterable[str], terms: Iterable[Sequence[str]], reading: Reading
         for told in terms:
             last = len(told) - 1
             words = [
-                _term(tag(unit), word, begins=reading == "all begin" or (reading == "last begins" and place == last))
+                _term(tag(unit), word, begins=reading == "last begins" and place == last)
                 for place, word in enumerate(told)
             ]
             alternatives.append(f"({' & '.join(words)})")

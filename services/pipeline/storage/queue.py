@@ -14,7 +14,7 @@ from services.pipeline.domain.queue import DUE_SOON, LATE, LATER, OPEN, SOON, Ca
 from services.pipeline.storage.tasks import TASK, task_of
 from shared.kit.database import Database, as_array
 
-LOOKED_AT = 200
+LOOKED_AT = 100
 """How many leads by score, and tasks by when they are due, a queue is made of: it costs the same however many there are."""
 
 CANDIDATES = f"""

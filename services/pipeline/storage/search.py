@@ -9,7 +9,7 @@ from uuid import UUID
 from services.pipeline.storage.queries import shown
 from shared.kit.database import Database, Transaction, as_array
 
-LOOKED_AT = 200
+LOOKED_AT = 100
 """How many of those that words find are put in order: a look costs the same however many there are."""
 
 BY_IDENTITY = """
