@@ -50,14 +50,19 @@ def rows() -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def deals() -> list[DealState]:
+def taken_in(found: list[dict[str, Any]]) -> Ledger:
+    """Everybody of whom these rows tell, taken in as they come."""
     ledger = Ledger()
-    for place, raw in enumerate(rows()):
+    for place, raw in enumerate(found):
         row = read_row(raw, place=place, sender="bank", policy=POLICY, now=NOW)
         who = identity(SECRET, row.business_unit, "external", external_identity("bank", row.external_id))
         record_row(ledger, lead_id_from([who], row.event_id), row, sender="bank", unit=POLICY.unit("default"))
-    return [deal for lead in ledger for deal in lead.state.deals.values()]
+    return ledger
+
+
+@pytest.fixture(scope="module")
+def deals() -> list[DealState]:
+    return [deal for lead in taken_in(rows()) for deal in lead.state.deals.values()]
 
 
 @pytest.fixture(scope="module")
