@@ -175,6 +175,31 @@ async def test_a_delivery_that_is_mended_is_released_with_its_senders_own_id_and
     assert {one.event_id for one in door.log.events()} == {event.event_id}, "the sender's own id names the same record"
 
 
+async def test_a_sibling_that_is_no_record_keeps_nobody_from_being_taken_in_the_end(door: Door) -> None:
+    whole = {"object": "page", "entry": [*NOTICE["entry"], None]}
+    body = json.dumps(whole).encode()
+    answer = await deliver(door.client, "meta_lead_ads", body, signing.meta(body, SECRET))
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 0)
+    (item,) = answer.json()["items"]
+    assert [one["field"] for one in item["problem"]["errors"]] == ["entry[1]"]
+    entry_id = item["problem"]["quarantine_id"]
+    await door.written(entry_id)
+    assert (await door.ask(f"/{entry_id}", reveal=True))["payload"] == whole
+    await door.do(entry_id, "fix", {"payload": NOTICE})
+    await door.do(entry_id, "release")
+    (event,) = door.log.events()
+    assert "details_pending" in event.flags
+
+
+async def test_notices_that_name_no_response_are_kept_each_for_itself(door: Door) -> None:
+    for response in (None, {"id": 7}):
+        body = json.dumps({"type": "LEAD_ACTION", "leadGenFormResponse": response, "leadAction": "CREATED"}).encode()
+        answer = await deliver(door.client, "linkedin", body, signing.linkedin(body, SECRET))
+        await door.written(answer.json()["items"][0]["problem"]["quarantine_id"])
+    assert [one["times"] for one in (await door.ask())["items"]] == [1, 1]
+    assert not door.log.records
+
+
 async def test_a_table_is_mended_as_text_and_taken_whole_or_not_at_all(door: Door) -> None:
     answer = await deliver(door.client, "check_in", b'name,email\n"Ada', {**KEY, "Content-Type": "text/csv"})
     entry_id = answer.json()["quarantine_id"]

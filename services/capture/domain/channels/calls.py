@@ -149,6 +149,8 @@ def drafts_of(call: Call) -> Reading:
     others = {name: value for name, value in call.rest.items() if name not in LEAD_TEXTS}
     if ours:
         others["attributes.our_number"] = ours
+    if number is None and not _is_withheld(other):
+        others["attributes.caller"] = other
     drafts: list[Draft] = []
     if number is not None and not outbound:
         drafts.append(_lead(common | {"attributes.our_number": ours} if ours else common, call.call_id))
@@ -217,6 +219,11 @@ def caller_number(sent: str) -> str | None:
     if given.lower() in WITHHELD or _NUMBER.fullmatch(given) is None:
         return None
     return given
+
+
+def _is_withheld(sent: str) -> bool:
+    """Whether it says that a number is not given, and not something else that is none."""
+    return "anonymous" in sent.lower() or sent.strip().lower() in WITHHELD
 
 
 def plain_fields(form: FormFields) -> dict[str, object]:

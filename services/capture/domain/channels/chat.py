@@ -82,6 +82,8 @@ def read_chat(delivery: Delivery, endpoint: Endpoint) -> Reading:
         body["visitor_id"] = f"chat:{chat_id}"
     happened = {name: value for name, value in body.items() if name not in _LEAD_ONLY}
     happened |= {"kind": "chat", "direction": body.pop("direction", "inbound"), **_counts(said)}
+    if moment_of(ended) is None and ended is not None:
+        happened["ended_at"] = ended
     seconds = _seconds(began, ended, said)
     if seconds is not None:
         happened["duration_seconds"] = seconds

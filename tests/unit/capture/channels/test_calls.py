@@ -139,6 +139,13 @@ def test_a_number_is_found_however_the_system_writes_it(sent: str, number: str |
     assert caller_number(sent) == number
 
 
+def test_what_stands_for_a_number_and_is_none_is_kept() -> None:
+    (call,) = read("call", {**MISSED, "from": "client:agent7"})
+    assert call.body["attributes.caller"] == "client:agent7"
+    (call,) = read("call", {**MISSED, "from": "Anonymous"})
+    assert "attributes.caller" not in call.body
+
+
 def test_a_call_of_ours_makes_no_lead_and_is_about_whoever_was_called() -> None:
     (call,) = read("call", {**ENDED, "direction": "outgoing", "from": "+31880000000", "to": "+31201234567"})
     assert (call.kind, call.body["phone"], call.body["direction"]) == ("interaction", "+31201234567", "outgoing")

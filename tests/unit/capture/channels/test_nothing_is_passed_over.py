@@ -14,6 +14,7 @@ from services.capture.domain.channels import ADAPTERS, Delivery, Ignored
 from shared.contracts.policy.channels import AdapterName
 from tests.unit.capture.channels.support import an_endpoint, read, refused
 from tests.unit.capture.channels.test_calendly import BOOKED, CALLED_OFF
+from tests.unit.capture.channels.test_calls import ENDED, MISSED
 from tests.unit.capture.channels.test_chat import TRANSCRIPT
 from tests.unit.capture.channels.test_check_ins import FAIR
 from tests.unit.capture.channels.test_google import LEAD
@@ -40,6 +41,10 @@ DOCUMENTED: list[tuple[str, Any]] = [
     ("calendly, called off", CALLED_OFF),
     ("standard_webhooks", ENVELOPE),
     ("json", [ENVELOPE["data"]]),
+    ("call", ENDED),
+    ("call", MISSED),
+    ("chat", TRANSCRIPT),
+    ("check_in", FAIR),
 ]
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "meta_lead_ads": (
@@ -61,6 +66,8 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         *("payload.cancel_url", "payload.reschedule_url", "payload.event", "payload.created_at", "payload.updated_at"),
         *("payload.scheduled_event.status", "payload.scheduled_event.event_memberships"),
     ),
+    "chat": ("messages.role", "messages.at", "messages.*"),
+    "check_in": ("*", "event.*"),
     "calendly, called off": (
         *("payload.name", "payload.questions_and_answers", "payload.tracking", "payload.cancellation.canceled_by"),
     ),
