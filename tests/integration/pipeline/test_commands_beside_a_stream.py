@@ -1,4 +1,4 @@
-"""Very many commands at once on the same leads, beside a live stream, timers and merges, on a real log and a real database: nobody
+"""A thousand commands at once on the same leads, beside a live stream, timers and merges, on a real log and a real database: nobody
 locks anybody out, nothing that was answered is lost, and every no tells what the lead is now."""
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from tests.support.topics import create_topics
 from tests.unit.pipeline.builders import SECRET, a_lead, a_score, an_interaction, at
 
 TOKEN = "a token only for tests"
-COMMANDS = int(os.environ.get("LEADFLOW_TEST_COMMANDS", "200"))
-"""A thousand take minutes on a machine that is not quiet: `LEADFLOW_TEST_COMMANDS=1000`."""
+COMMANDS = int(os.environ.get("LEADFLOW_TEST_COMMANDS", "1000"))
+"""A thousand take half a minute, and minutes on a starved machine, where fewer say as much: `LEADFLOW_TEST_COMMANDS=200`."""
 LEADS = max(10, COMMANDS // 40)
 OF_EACH = COMMANDS // LEADS
 
@@ -141,7 +141,7 @@ async def patient(http: httpx.AsyncClient, method: str, path: str, **more: Any) 
     return answer
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_many_commands_at_once_beside_a_live_stream_lock_nobody_out_and_lose_nothing(
     migrated_database: Callable[..., str], fresh_kafka: str, tmp_path: Path
 ) -> None:
@@ -161,7 +161,7 @@ async def test_many_commands_at_once_beside_a_live_stream_lock_nobody_out_and_lo
         return bool(row.n >= stream.sent)
 
     async with running(url, fresh_kafka, tmp_path) as http:
-        await eventually(taken, within_seconds=120)
+        await eventually(taken, within_seconds=300)
         enough = asyncio.Event()
         flowing = asyncio.create_task(stream.run(enough))
         commands = [
@@ -170,7 +170,7 @@ async def test_many_commands_at_once_beside_a_live_stream_lock_nobody_out_and_lo
         answered = await asyncio.gather(*commands)
         enough.set()
         await flowing
-        await eventually(taken, within_seconds=120)
+        await eventually(taken, within_seconds=300)
     await producer.stop()
     assert len(answered) == COMMANDS
     every_no_tells_what_the_lead_is_now(answered)
