@@ -55,7 +55,7 @@ class CaptureInstruments:
         )
         self.deliveries = Counter(
             "leadflow_capture_deliveries_total",
-            "What channels delivered, by adapter and how it ended: taken, nothing, ignored, refused, forged, limited, "
+            "What channels delivered, by adapter and how it ended: taken, ignored, refused, forged, limited, "
             "unreadable, unavailable.",
             ["adapter", "outcome"],
             registry=registry,
