@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+Token = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
+"""The keyed hash of one way to recognise somebody."""
 
 
 class Names(BaseModel):
@@ -14,8 +20,8 @@ class Names(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     lead_ids: Annotated[list[UUID], Field(max_length=10_000)]
-    tokens: Annotated[list[str], Field(max_length=10_000)]
-    until: AwareDatetime | None = None
+    tokens: Annotated[list[Token], Field(max_length=10_000)]
+    until: Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)] | None = None
     whole: bool = False
 
     def everything(self) -> set[str]:

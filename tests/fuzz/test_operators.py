@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
@@ -141,3 +142,25 @@ def test_any_count_to_compare(capture: Serving, body: bytes, credentials: bytes)
 )
 def test_any_order_about_keys(capture: Serving, path: str, body: bytes, credentials: bytes) -> None:
     capture.send(f"POST {path}", "POST", path, [(b"authorization", credentials), JSON], [body])
+
+
+@examples(20)
+@given(
+    st.builds(
+        lambda ids, tokens, until, whole: as_json({"lead_ids": ids, "tokens": tokens, "until": until, "whole": whole}),
+        st.lists(st.uuids().map(str), max_size=3),
+        st.lists(st.text(alphabet="0123456789abcdef", min_size=32, max_size=32), max_size=4),
+        st.datetimes(timezones=st.just(UTC)).map(lambda at: at.isoformat()) | st.none(),
+        st.booleans(),
+    )
+    | st.builds(
+        lambda ids, tokens, until: as_json({"lead_ids": ids, "tokens": tokens, "until": until}),
+        st.just([]) | NASTY,
+        st.lists(NASTY_TEXTS, max_size=4) | NASTY,
+        st.none() | NASTY_TEXTS,
+    )
+    | ANY_BODY,
+    CREDENTIALS,
+)
+def test_any_question_about_people(capture: Serving, body: bytes, credentials: bytes) -> None:
+    capture.send("POST /v1/people:held", "POST", "/v1/people:held", [(b"authorization", credentials), JSON], [body])

@@ -33,7 +33,7 @@ CHECKS = [
     unsupported_method,
     allow_header_conformance,
 ]
-OPERATORS = ("/v1/quarantine", "/v1/keys", "/v1/dead-letters", "/v1/unreadable")
+OPERATORS = ("/v1/quarantine", "/v1/keys", "/v1/dead-letters", "/v1/unreadable", "/v1/people")
 
 
 @schemathesis.serializer("message/rfc822", "text/csv", "text/tab-separated-values", "application/x-ndjson")

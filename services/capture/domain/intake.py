@@ -89,6 +89,11 @@ class IntakeRules:
             found.append({"kind": "visitor", "token": token(unit, "visitor", visitor_id)})
         return found
 
+    @property
+    def unit_names(self) -> list[str]:
+        """The units that the policy knows."""
+        return ["default", *(name for name in self._units if name != "default")]
+
     def unit(self, business_unit: str) -> Unit:
         """What holds for a unit; an unknown one has the defaults."""
         return self._units.get(business_unit, self._other_unit)
@@ -157,9 +162,9 @@ class _Reading(Understanding):
             fix = "Use a key with that scope, or leave the field out."
             fault = Fault("historical", "needs the scope backdate, which this key lacks", fix)
             faults.append(fault)
-            return self._refused(identities, channel, 403 if len(faults) == 1 else 422)
+            return self._refused(self._names(identities, email, own_phone), channel, 403 if len(faults) == 1 else 422)
         if faults:
-            return self._refused(identities, channel)
+            return self._refused(self._names(identities, email, own_phone), channel)
 
         key = texts.get("record_id", self.key)
         event_id = self.rules.new_id() if key is None else self._named_event(business_unit, key)
@@ -206,9 +211,21 @@ class _Reading(Understanding):
         self._personal(event, email, phone)
         return Taken(event_id, lead_id, business_unit, channel, tuple(self.flags), event, key is not None)
 
+    def _names(self, identities: list[dict[str, str]], email: str | None, phone: str | None) -> list[dict[str, str]]:
+        """Whom a refused payload names. Where its unit is none that the policy knows, it may be mended into any: then by the
+        identities of all, or whoever looks for a person would not find it."""
+        rules, given = self.rules, self.texts.get("business_unit")
+        if given is not None and rules.unit_label(given) == given:
+            return identities
+        if given is None and not any(fault.field == "business_unit" for fault in self.faults):
+            return identities
+        others = (name for name in rules.unit_names if name != given)
+        told = [rules.identities(name, self.submission.sender, self.texts, email, phone) for name in others]
+        return [*identities, *(one for every in told for one in every)]
+
     def _refused(self, identities: list[dict[str, str]], channel: str, status: Literal[403, 422] = 422) -> Refused:
         unit = self.texts.get("business_unit", "default")
-        tokens = tuple(one["token"] for one in identities)
+        tokens = tuple(dict.fromkeys(one["token"] for one in identities))
         rules = self.rules
         return Refused(tuple(self.faults), status, tokens, rules.unit_label(unit), rules.channel_label(unit, channel))
 

@@ -94,7 +94,7 @@ class HeldFile(NamedTuple):
 
 async def add_upload(tx: Transaction, new: NewUpload) -> Row[Any]:
     """Adds a job that waits; the job there is already where the id is known. One whose file was deleted before its end gets
-    this file, on this disk, and can be gone on with."""
+    this file, on this disk, and can be gone on with: what is left of it was received now, and not when the other was."""
     await tx.execute(
         """
         INSERT INTO capture.uploads AS job
@@ -103,7 +103,8 @@ async def add_upload(tx: Transaction, new: NewUpload) -> Row[Any]:
         VALUES (:upload_id, :sender, :may_backdate, :rows_per_second_allowed, :home, :filename, CAST(:options AS jsonb),
             :bytes, :digest, 'waiting', :now, :now)
         ON CONFLICT (upload_id) DO UPDATE
-        SET home = excluded.home, file_deleted_at = NULL, status = 'waiting', ended_at = NULL, updated_at = :now
+        SET home = excluded.home, filename = excluded.filename, options = excluded.options, file_deleted_at = NULL,
+            status = 'waiting', ended_at = NULL, created_at = :now, updated_at = :now
         WHERE job.file_deleted_at IS NOT NULL AND job.status <> 'done'""",
         {**new._asdict(), "now": tx.now},
     )
@@ -295,10 +296,13 @@ async def overdue_files(database: Database, home: str, ended_before: datetime) -
 
 
 async def note_deleted(tx: Transaction, upload_ids: Sequence[UUID]) -> list[UUID]:
-    """Their files may go: those that have not been gone on with meanwhile."""
+    """Their files may go: those that have not been gone on with meanwhile. With a file goes what it was called and the text of
+    its mapping, which may say whom it is about."""
     rows = await tx.rows(
         f"""
-        UPDATE capture.uploads SET file_deleted_at = :now
+        UPDATE capture.uploads SET file_deleted_at = :now,
+            filename = 'file' || coalesce(substring(filename FROM '[.][A-Za-z0-9]{{1,5}}$'), ''),
+            options = jsonb_set(options, '{{mapping}}', '""', false)
         WHERE {_ALL} AND status NOT IN ('waiting', 'running') RETURNING upload_id""",
         ids=as_array(upload_ids),
         now=tx.now,

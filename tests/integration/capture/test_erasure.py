@@ -98,6 +98,15 @@ async def test_only_operators_ask_what_is_kept_of_whom(door: Door) -> None:
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [{"tokens": ["\x00"]}, {"tokens": [""]}, {"until": "9999-12-31T23:59:59Z"}, {"until": "0001-01-01T00:00:00Z"}],
+)
+async def test_a_question_about_nobody_is_refused(door: Door, asked: dict[str, object]) -> None:
+    answer = await door.client.post("/v1/people:held", json={"lead_ids": [], "tokens": [], **asked}, headers=OPERATOR)
+    assert answer.status_code == 422, answer.text
+
+
 def test_what_senders_said_is_remembered_for_two_turns_at_most() -> None:
     memory = Memory(1 << 20)
     memory.keep("a", b"ada@example.com")

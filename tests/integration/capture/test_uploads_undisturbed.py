@@ -21,6 +21,8 @@ from tests.integration.capture.uploading import OPERATOR, Place, Uploads, people
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import NOW, problem
 
+MAPPING = '[{"name": "name", "email": "email"}]'
+
 
 async def test_a_stretch_finds_room_where_little_may_be_in_flight(place: Place) -> None:
     place.settings.update(max_inflight_bytes=1 << 20, upload_max_bytes=8 << 20)
@@ -110,8 +112,9 @@ async def test_files_go_after_their_time_and_until_then_it_is_known_which_hold_d
 async def test_a_cancelled_job_whose_file_is_gone_goes_on_when_the_file_comes_again(place: Place) -> None:
     place.settings["upload_file_hours"] = 0
     async with place.capture(upload_rows_per_second=100) as uploads:
-        job = await uploads.send(people(300))
+        job = await uploads.send(people(300), "Ada Lovelace.csv", mapping=MAPPING)
         await uploads.command(job["upload_id"], "cancel")
+    place.clock.advance(timedelta(hours=1))
     async with place.capture() as uploads:
 
         async def gone() -> bool:
@@ -119,11 +122,18 @@ async def test_a_cancelled_job_whose_file_is_gone_goes_on_when_the_file_comes_ag
 
         await eventually(gone)
         assert "deleted" in (await uploads.command(job["upload_id"], "resume", status=409))["detail"]
-        again = await uploads.send(people(300))
-        assert again["upload_id"] == job["upload_id"]
+        assert (await uploads.show(job["upload_id"]))["filename"] == "file.csv"
+        with psycopg.connect(place.url) as connection:
+            assert "name" not in str(connection.execute("SELECT filename, options FROM capture.uploads").fetchall())
+        again = await uploads.send(people(300), "Ada Lovelace.csv", mapping=MAPPING)
+        assert (again["upload_id"], again["filename"]) == (job["upload_id"], "Ada Lovelace.csv")
         done = await uploads.ended(job["upload_id"])
         assert (done["status"], done["leads"]["accepted"]) == ("done", 300)
         assert len(uploads.times()) == 300
+        later = [
+            event for event in uploads.log.events() if event.recorded_at > datetime.fromisoformat(job["created_at"])
+        ]
+        assert later, "what came with the second file was received with the second file"
 
 
 async def test_without_a_directory_or_a_database_uploads_are_told_to_be_off(place: Place) -> None:

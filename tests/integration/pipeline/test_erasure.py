@@ -247,6 +247,18 @@ async def test_the_same_events_read_again_change_nothing(pipeline: Pipeline, htt
     await says_nothing(pipeline)
 
 
+async def test_an_old_record_sent_again_under_its_own_id_tells_nothing_anew_and_under_another_all_of_it(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    first = a_lead("ann@x.example", **ANN, **just_now())
+    await pipeline.take(first)
+    await erase(http, email="ann@x.example")
+    assert await pipeline.take(first.model_copy(update=just_now())) == []
+    await says_nothing(pipeline)
+    assert await pipeline.take(a_lead("ann@x.example", **ANN, **just_now())) != []
+    assert (await person(pipeline, first))["name"] == ANN["name"]
+
+
 async def test_sent_again_under_its_key_it_is_one_erasure(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
     await pipeline.take(a_lead("ann@x.example", **ANN, **just_now()))
     asked = {"email": "ann@x.example", "reason": "request 17"}

@@ -110,6 +110,13 @@ def test_what_is_refused_says_whom_it_names_and_where_it_belongs() -> None:
     taken = lead({"email": "ada@example.com", "phone": "+31201234567", "business_unit": "tehran"})
     assert refused.identities == tuple(one.token for one in taken.identities)
     assert (refused.business_unit, refused.channel) == ("tehran", "other")
+    for unit in (5, "tehrn", ["tehran"], "x" * 300):
+        unsure = decided({**broken, "business_unit": unit})
+        assert isinstance(unsure, Refused)
+        for known in ("default", "tehran", "open"):
+            named = lead({"email": "ada@example.com", "business_unit": known})
+            assert named.identities[0].token in unsure.identities, "an erasure by address looks in every unit"
+        assert len(set(unsure.identities)) == len(unsure.identities)
     nobody = decided({"name": ["x"], "business_unit": "Ada's own unit"})
     assert isinstance(nobody, Refused)
     assert (nobody.identities, nobody.business_unit) == ((), "other")

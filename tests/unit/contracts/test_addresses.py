@@ -157,6 +157,31 @@ def test_most_numbers_of_most_countries_take_the_short_way(monkeypatch: pytest.M
     assert len(asked) < len(numbers) / 10, asked
 
 
+def test_numbers_as_they_are_dialled_at_home_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a 0 is dialled first, and the plan has no rule of its own for what follows it."""
+    asked: list[str] = []
+    monkeypatch.setattr(addresses, "library_phone", lambda number, _: asked.append(number))
+    numbers = {
+        "NL": "020 123 4567", "DE": "030 901820", "GB": "020 7946 0018", "FR": "01 42 68 53 00", "IR": "0912-345-6789",
+        "BE": "02 555 12 12", "CH": "044 668 18 00", "AU": "02 9374 4000", "SE": "08-12 34 56 78", "PK": "0301 2345678",
+    }  # fmt: skip
+    assert [(country, read_phone(number, country)) for country, number in numbers.items() if number in asked] == []
+    assert asked == []
+    assert read_phone(numbers["NL"], "NL") == ("+31201234567", True)
+
+
+def test_addresses_as_most_are_written_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(addresses, "library_email", asked.append)
+    mailboxes = ("ada", "Ada.Lovelace", "ada+crm", "a_l", "ada-l", "a1")
+    domains = ("example.com", "Example.COM", "mail.example.co.uk", "a-b.example.org", "x.example.museum")
+    written = [f"{mailbox}@{domain}" for mailbox in mailboxes for domain in domains]
+    assert [read_email(one) for one in written] == [
+        f"{mailbox}@{domain.lower()}" for mailbox in mailboxes for domain in domains
+    ]
+    assert asked == []
+
+
 @settings(deadline=None)
 @given(st.text(max_size=60), _COUNTRIES)
 def test_any_text_is_a_number_an_address_or_neither_and_never_an_error(text: str, country: str | None) -> None:
