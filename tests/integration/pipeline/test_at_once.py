@@ -99,7 +99,7 @@ async def test_a_deal_has_one_story_so_an_unmerge_does_not_tear_it_apart(
     assert (await send(http, row("won", "2026-01-03", "a", opportunity_id="d1", amount=10)))["accepted"] == 1
     won = (await pipeline.published())[-1]
     assert won.lead_id == second
-    await do(http, f"/v1/leads/{first}:unmerge")
+    await do(http, f"/v1/leads/{second}:unmerge")
     deal = (await http.get("/v1/opportunities/d1")).json()
     assert (deal["lead_id"], deal["status"]) == (str(second), "won")
     assert (await http.get(f"/v1/leads/{first}")).json()["opportunities"] == []
