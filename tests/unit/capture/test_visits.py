@@ -189,6 +189,17 @@ def test_network_addresses_are_found_however_deep_they_lie() -> None:
     assert sent == {"visit": {"client": [{"IP": "203.0.113.9", "page": "/a"}, ["x"]]}, "size": 3}
 
 
+def test_however_many_names_there_were_an_address_is_found_and_a_long_name_is_none() -> None:
+    for number in range(3):
+        names: dict[str, Any] = {f"field_{number}_{place}": place for place in range(90)}
+        assert lead({**A_LEAD, "attributes": names}).attributes == names
+        assert lead({**A_LEAD, "attributes": {**names, "ip": "203.0.113.9"}}).attributes == names
+        nested = {**names, f"field_{number}_0": [{"ip": "203.0.113.9"}]}
+        assert lead({**A_LEAD, "attributes": nested}).attributes == {**names, f"field_{number}_0": [{}]}
+    long = {"client" * 20 + "ip": "x"}
+    assert lead({**A_LEAD, "attributes": long}).attributes == long
+
+
 @pytest.mark.parametrize(
     "name",
     ["zip", "vip", "trip", "ship", "membership", "address", "street_address", "ip_count", "forwarded_by", "owner"],

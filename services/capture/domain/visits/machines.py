@@ -11,6 +11,13 @@ LONGEST_NAME = 60
 MAX_DEPTH = 32
 """Deeper than attributes may be nested: what is deeper is refused as it is."""
 
+MOST_NAMES = 4096
+"""So many names are remembered."""
+
+_NESTING = frozenset({dict, list})
+_OTHERS: set[str] = set()
+"""Names that were looked at lately and hold no address: what is no more than a look-up saves asking for each."""
+
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _OF_MACHINES = re.compile(
     r"""(?:x|http|cf|true|real|user|client|remote|visitor|customer|lead|sender|submitter|respondent|signup|login|connecting|
@@ -20,12 +27,14 @@ _OF_MACHINES = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
 def machine_address(name: str) -> str | None:
     """The plain name of a field that holds the address of a machine, None for any other. What stands in a consent, which is
     `consent.ip`, is none: it is part of its proof."""
-    if len(name) > LONGEST_NAME:
-        return None
+    return _plain(name) if len(name) <= LONGEST_NAME else None
+
+
+@lru_cache(maxsize=MOST_NAMES)
+def _plain(name: str) -> str | None:
     plain = _SEPARATORS.sub("_", name.removeprefix("attributes.").casefold()).strip("_")
     return plain if _OF_MACHINES.fullmatch(plain.replace("_", "")) else None
 
@@ -33,10 +42,13 @@ def machine_address(name: str) -> str | None:
 def without_machines(given: Mapping[str, object], dropped: list[str]) -> Mapping[str, object]:
     """The same fields without addresses of machines, also in what is nested in them; the names of those are added to
     `dropped`. What has none is answered as it is."""
-    for name, value in given.items():
-        if type(value) is dict or type(value) is list or machine_address(name) is not None:
-            return _of_fields(given, dropped, 0)
-    return given
+    if _OTHERS.issuperset(given) and _NESTING.isdisjoint(map(type, given.values())):
+        return given  # as nearly always: a field's name comes again and again
+    kept = _of_fields(given, dropped, 0)
+    if len(_OTHERS) + len(kept) > MOST_NAMES:
+        _OTHERS.clear()
+    _OTHERS.update(name for name in kept if len(name) <= LONGEST_NAME)
+    return kept
 
 
 def _of_fields(given: Mapping[str, object], dropped: list[str], depth: int) -> dict[str, object]:
