@@ -10,6 +10,7 @@ from services.metrics.instruments import BusinessMetrics
 from services.metrics.rebuilding import Rebuilding
 from services.metrics.settings import MetricsSettings
 from shared.contracts import lifecycle_events as lifecycle
+from shared.contracts.activity_events import NoteAdded
 from shared.contracts.envelope import Event
 from shared.contracts.lead_shape_events import LeadContactChanged, LeadDescribed
 from shared.contracts.policy import Policy
@@ -37,6 +38,7 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         lifecycle.LeadArchived: Handlers.on_fact,
         lifecycle.LeadReopened: Handlers.on_fact,
         lifecycle.ContactAttempted: Handlers.on_fact,
+        NoteAdded: Handlers.on_fact,
         lifecycle.FollowUpScheduled: Handlers.on_fact,
         lifecycle.FollowUpMissed: Handlers.on_fact,
         lifecycle.FollowUpDone: Handlers.on_fact,

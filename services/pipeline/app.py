@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from starlette.responses import Response
 
 from services.pipeline.api import (
+    activities,
     audit,
     bulk,
     customers,
@@ -64,6 +65,7 @@ from services.pipeline.tidying import Tidying
 from services.pipeline.timers import Timers
 from services.pipeline.webhooks import Webhooks
 from services.pipeline.workload import Workload
+from shared.contracts.activity_events import NoteAdded
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
@@ -136,6 +138,7 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
         LeadArchived,
         LeadReopened,
         ContactAttempted,
+        NoteAdded,
         FollowUpScheduled,
         FollowUpMissed,
         FollowUpDone,
@@ -282,6 +285,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     )
     everybody = (
         leads,
+        activities,
         describing,
         search,
         bulk,

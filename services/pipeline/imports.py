@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.commands import rejected
+from services.pipeline.domain.fingerprints import contradicts
 from services.pipeline.domain.history_import import opportunity_of, order_of, order_told, record_row
 from services.pipeline.domain.history_rows import HistoryRow, read_row
 from services.pipeline.domain.ledger import Ledger
@@ -118,7 +119,8 @@ class HistoryImports:
         members = [lead.lead_id for lead in ledger.group(lead_id)] if lead_id in ledger else [lead_id]
         for member in members:
             if (member, row.event_id) in recorded:
-                if recorded[member, row.event_id] not in (None, row.fingerprint):
+                before = recorded[member, row.event_id]
+                if before is not None and contradicts(before, row.fingerprint):
                     raise _contradicts()
                 done.duplicates += 1
                 return

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.contracts.activity_events import NoteAdded, Seconds
 from shared.contracts.envelope import Currency, LifecycleEvent, Moment, Money, Name
 from shared.contracts.lead_shape_events import LeadContactChanged, LeadDescribed
 from shared.contracts.marks import Mark
@@ -127,7 +128,7 @@ class LeadReopened(LifecycleEvent):
 class ContactAttempted(LifecycleEvent):
     """Someone tried to reach the lead. Only an outbound attempt by a human counts as a response. `against` names the rule of
     the policy that it broke: `consent`, `limit` or `quiet_hours`. With a `message_id` it is a message that was written by `template`:
-    once as it is handed over, and again with an `outcome` where it never arrives."""
+    once as it is handed over, and again with an `outcome` where it never arrives. `duration_seconds` is how long it took."""
 
     event: Literal["ContactAttempted"] = "ContactAttempted"
     kind: Name
@@ -138,6 +139,7 @@ class ContactAttempted(LifecycleEvent):
     against: str | None = None
     message_id: UUID | None = None
     template: str | None = None
+    duration_seconds: Seconds | None = None
 
 
 class FollowUpScheduled(LifecycleEvent):
@@ -374,6 +376,7 @@ LifecycleEvents = Annotated[
     | LeadArchived
     | LeadReopened
     | ContactAttempted
+    | NoteAdded
     | FollowUpScheduled
     | FollowUpMissed
     | FollowUpDone

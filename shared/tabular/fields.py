@@ -21,7 +21,7 @@ LEAD_FIELDS = (
 HISTORY_FIELDS = (
     "business_unit", "external_id", "event", "occurred_at", "record_id", "opportunity_id", "stage", "reason", "amount",
     "currency", "owner", "team", "product", "kind", "value", "expected_close", "channel", "source", "medium", "campaign",
-    "order_id", "renews", "runs_until", "cost", "lines",
+    "order_id", "renews", "runs_until", "cost", "lines", "duration_seconds",
 )  # fmt: skip
 HISTORY_EVENTS = (
     "lead_created", "interaction", "assigned", "qualified", "archived", "reopened", "contact_attempted",

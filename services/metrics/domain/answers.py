@@ -39,7 +39,7 @@ TOTAL: None = None
 @dataclass(frozen=True, slots=True)
 class Cell:
     """What one measure adds up to in one group and one currency. `mature` counts those whose cohort is older than the
-    horizon; quantiles are of the durations, `median_amount` of the amounts."""
+    horizon; `durations` is how many were measured, `microseconds` how long they took together, quantiles are of them, `median_amount` of the amounts."""
 
     group: Group | None
     measure: Measure
@@ -49,6 +49,7 @@ class Cell:
     mature: int = 0
     negative: int = 0
     durations: int = 0
+    microseconds: int = 0
     mean_seconds: float | None = None
     quantiles_seconds: tuple[float, ...] | None = None
     median_amount: Decimal | None = None
@@ -99,8 +100,9 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
         count[cell.measure] += cell.n
         mature[cell.measure] += cell.mature
     match question.definition.form:
-        case Count(measure):
-            return plain(count[measure], count[measure], None, count[measure])
+        case Count(measure, timed):
+            found = plain(count[measure], count[measure], None, count[measure])
+            return {**found, **_time_taken(cells)} if timed else found
         case PerDay(measure):
             number = count[measure]
             return plain(number / elapsed_days if elapsed_days else None, number, elapsed_days, number)
@@ -137,6 +139,13 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
 def plain(value: float | None, numerator: float, denominator: float | None, n: int) -> Values:
     """What every answer has."""
     return {"value": value, "numerator": numerator, "denominator": denominator, "n": n}
+
+
+def _time_taken(cells: Iterable[Cell]) -> Values:
+    """How long all together took, and of how many that is known."""
+    known = list(cells)
+    seconds = sum(cell.microseconds for cell in known) / 1_000_000
+    return {"total_seconds": seconds, "timed": sum(cell.durations for cell in known)}
 
 
 def _ratio(numerator: int, denominator: int, *, interval: bool) -> Values:

@@ -248,10 +248,10 @@ class _Lead:
             self.failed = None
 
     def _attempt(self, now: datetime, one: Attempt) -> Entry:
-        """An attempt to reach the lead; what kind of one stands where reasons do."""
+        """An attempt to reach the lead and how long it took; what kind of one stands where reasons do."""
         return Entry(
             Measure.CONTACT_ATTEMPTED, f"{Measure.CONTACT_ATTEMPTED}:{one.key}", self.business_unit, one.at, one.at,
-            self._dims(one.held), None, one.kind, None, False, None, None, self.root_id, now,
+            self._dims(one.held), None, one.kind, one.seconds, False, None, None, self.root_id, now,
         )  # fmt: skip
 
     def _opportunity_snapshot(self, now: datetime, deal: Opportunity) -> Iterator[Entry]:

@@ -19,9 +19,10 @@ Unit = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many."""
+    """How many; where they are `timed`, how long they took together beside it."""
 
     measure: Measure
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +286,9 @@ DEFINITIONS: tuple[Definition, ...] = (
         "an answer after its time is a breach at its time; one that was called off is neither", "speed_to_lead",
     ),
     Definition(
-        "activities", "attempts", "period", Count(M.CONTACT_ATTEMPTED),
-        "outbound attempts to reach leads, by people and by machines; group by reason for their kind, by owner for who",
+        "activities", "attempts", "period", Count(M.CONTACT_ATTEMPTED, timed=True),
+        "outbound attempts to reach leads, by people and by machines, with how long those took that say so; group by reason "
+        "for their kind, by owner for who",
         "busy is not effective", "lead_to_opportunity_cohort",
     ),
     Definition(

@@ -13,12 +13,13 @@ FIRST_RESPONSE = "first_response"
 
 
 class Attempt(NamedTuple):
-    """Somebody, or a machine, tried to reach the lead, or was reached by it."""
+    """Somebody, or a machine, tried to reach the lead, or was reached by it. `seconds` is how long that took, where it is known."""
 
     key: str
     at: datetime
     kind: str
     held: Held
+    seconds: float | None = None
 
 
 class Answer(NamedTuple):
@@ -50,7 +51,9 @@ class Responses:
         if fact.data.get("owner"):
             held = held._replace(owner=fact.data["owner"], team=held.team if fact.data["owner"] == held.owner else None)
         if fact.event == "ContactAttempted":
-            attempt = Attempt(attempt_key(fact), fact.occurred_at, str(fact.data.get("kind")), held)
+            attempt = Attempt(
+                attempt_key(fact), fact.occurred_at, str(fact.data.get("kind")), held, fact.data.get("duration_seconds")
+            )
             outbound = fact.data.get("outbound", True)
             if outbound:
                 self.attempts[attempt.key] = attempt

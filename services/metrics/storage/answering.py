@@ -112,6 +112,7 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
             coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE cohort_at <= :cutoff) AS mature,
             count(*) FILTER (WHERE negative) AS negative, count(duration_seconds) AS durations,
             CAST(avg(CAST(round(duration_seconds * 1000000) AS bigint)) / 1000000 AS double precision) AS mean,
+            CAST(coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS bigint) AS microseconds,
             min(at) AS first_at, {extra}
         FROM metrics.entries
         WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
@@ -124,7 +125,7 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
     return [
         Cell(
             group_of(question, row), Measure(row.measure), row.currency or "", row.n, row.amount, row.mature,
-            row.negative, row.durations, row.mean, None if row.quantiles is None else tuple(row.quantiles),
+            row.negative, row.durations, row.microseconds, row.mean, None if row.quantiles is None else tuple(row.quantiles),
             None if row.median_amount is None else Decimal(row.median_amount), row.first_at,
         )
         for row in rows
@@ -146,6 +147,7 @@ async def _from_rollups(database: Database, question: Question) -> list[Cell]:
         f"""
         SELECT {"".join(f"{cut} AS g{i}, " for i, cut in enumerate(cuts))} dimension = '' AS whole,
             measure, currency, sum(count) AS n, sum(amount) AS amount,
+            sum(durations) AS durations, sum(duration_microseconds) AS microseconds,
             coalesce(sum(count) FILTER (WHERE day < :first_day), 0) AS mature
         FROM metrics.rollups
         WHERE {" AND ".join(["measure = ANY(:measures)", "dimension = ANY(:dimensions)", *conditions])}
@@ -155,11 +157,11 @@ async def _from_rollups(database: Database, question: Question) -> list[Cell]:
         first_day=first_day,
         **values,
     )
-    sums: dict[tuple[Group | None, str, str], list[Any]] = defaultdict(lambda: [0, Decimal(0), 0])
+    sums: dict[tuple[Group | None, str, str], list[Any]] = defaultdict(lambda: [0, Decimal(0), 0, 0, 0])
 
     def add(group: Group | None, row: Any, sign: int) -> None:
         found = sums[group, row.measure, row.currency]
-        for place, amount in enumerate((row.n, row.amount, row.mature)):
+        for place, amount in enumerate((row.n, row.amount, row.mature, row.durations, row.microseconds)):
             found[place] += sign * amount
 
     at = question.group_by.index(dimension) if grouped else -1
@@ -173,8 +175,17 @@ async def _from_rollups(database: Database, question: Question) -> list[Cell]:
             if grouped and not row.whole:
                 add(rest, row, -1)
     cells = [
-        Cell(group, Measure(measure), currency, int(n), Decimal(amount), int(mature))
-        for (group, measure, currency), (n, amount, mature) in sums.items()
+        Cell(
+            group,
+            Measure(measure),
+            currency,
+            int(n),
+            Decimal(amount),
+            int(mature),
+            durations=int(durations),
+            microseconds=int(microseconds),
+        )
+        for (group, measure, currency), (n, amount, mature, durations, microseconds) in sums.items()
         if n
     ]
     if isinstance(question.definition.form, Share):

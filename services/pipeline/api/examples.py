@@ -12,6 +12,7 @@ AT = "2026-03-02T09:00:00+00:00"
 
 BODIES: dict[str, Any] = {
     "Add": {"due_at": "2026-03-03T09:00:00Z", "channel": "phone", "note": "ask for the drawings"},
+    "AddNote": {"note": "asked for drawings of the new hall"},
     "Archive": {"reason": "no budget", "recycle_at": "2026-09-01T00:00:00Z"},
     "Ask": {"scale": "nps"},
     "Assign": {"owner": "kim", "team": "north"},
@@ -27,7 +28,7 @@ BODIES: dict[str, Any] = {
     "Churn": {"reason": "price"},
     "Complete": {"outcome": "reached", "note": "wants an offer"},
     "Consent": {"purpose": "email", "granted": True, "lawful_basis": "consent", "text_version": "2026-01"},
-    "Contact": {"kind": "phone", "outcome": "voicemail", "made": True},
+    "Contact": {"kind": "phone", "outcome": "reached", "duration_seconds": 340, "made": True},
     "Describe": {"kind": "organisation", "need": "a roof for the new hall, before winter"},
     "Enable": {"catch_up": True},
     "Erase": {"email": "ann@example.com", "reason": "case 2026-17"},
@@ -80,6 +81,12 @@ _TASK = {
     "closed_at": None, "outcome": None, "send": None, "updated_at": AT,
 }  # fmt: skip
 
+_ACTIVITY = {
+    "lead_id": LEAD_ID, "event_id": EVENT_ID, "business_unit": "europe", "event": "ContactAttempted", "kind": "phone",
+    "owner": "kim", "actor": "kim", "occurred_at": AT, "outcome": "reached", "duration_seconds": 340, "human": True,
+    "outbound": True, "name": None, "note": None,
+}  # fmt: skip
+
 
 def _page(one: dict[str, Any]) -> dict[str, Any]:
     return {"items": [one], "next_cursor": None}
@@ -100,6 +107,9 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
         "lead_id": LEAD_ID, "channel": "phone", "allowed": True, "reason": None, "words": None, "allowed_at": None,
     },
     ("get", "/v1/opportunities"): _page(_DEAL),
+    ("get", "/v1/activities"): _page(_ACTIVITY),
+    ("get", "/v1/leads/{lead_id}/activities"): _page(_ACTIVITY),
+    ("post", "/v1/leads/{lead_id}/notes"): _LEAD,
     ("get", "/v1/tasks"): _page(_TASK),
     ("get", "/v1/tasks/{task_id}"): _TASK,
     ("get", "/v1/me"): {

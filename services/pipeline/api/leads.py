@@ -20,6 +20,7 @@ from services.pipeline.domain.consents import decide_consent
 from services.pipeline.domain.qualification import confirming
 from services.pipeline.domain.state import Status
 from services.pipeline.storage import queries
+from shared.contracts.activity_events import Seconds
 from shared.contracts.addresses import read_email
 from shared.contracts.envelope import Moment
 from shared.contracts.identity import email_identity, external_identity, identity
@@ -47,13 +48,15 @@ class Archive(Said):
 
 
 class Contact(Said):
-    """An attempt to reach the lead. With `made` it was made already, and is recorded whatever the rules say of it."""
+    """An attempt to reach the lead: a call, a message, a `meeting`. With `made` it was made already, and is recorded whatever
+    the rules say of it."""
 
     kind: Label
     outcome: Label | None = None
     owner: Label | None = None
     human: bool = True
     outbound: bool = True
+    duration_seconds: Seconds | None = None
     made: bool = False
 
 
@@ -239,6 +242,7 @@ async def record_contact(request: Request, lead_id: UUID, said: Contact, circums
             owner=said.owner,
             human=said.human,
             outbound=said.outbound,
+            duration_seconds=said.duration_seconds,
         ),
         guard=contacting.made if said.made else contacting.wanted,
     )

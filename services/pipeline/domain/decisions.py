@@ -138,12 +138,20 @@ def decide_reopen(state: LeadState, act: Act) -> list[Draft]:
 
 
 def decide_contact(
-    state: LeadState, act: Act, *, kind: str, outcome: str | None, owner: str | None, human: bool, outbound: bool
+    state: LeadState,
+    act: Act,
+    *,
+    kind: str,
+    outcome: str | None,
+    owner: str | None,
+    human: bool,
+    outbound: bool,
+    duration_seconds: float | None = None,
 ) -> list[Draft]:
     """Records that someone tried to reach the lead."""
     if state.status == "archived":
         raise illegal("Recording a contact", "archived", "Reopen the lead first.")
-    draft = act.draft(ContactAttempted, kind=kind, outcome=outcome, owner=owner)
+    draft = act.draft(ContactAttempted, kind=kind, outcome=outcome, owner=owner, duration_seconds=duration_seconds)
     return [draft._replace(data={**draft.data, "human": human, "outbound": outbound})]
 
 

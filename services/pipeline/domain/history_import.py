@@ -90,7 +90,8 @@ def _event(row: HistoryRow, sender: str, unit: UnitPolicy) -> tuple[type[Lifecyc
             return LeadReopened, {}
         case "contact_attempted":
             outcome = values.get("value")
-            return ContactAttempted, {"kind": values.get("kind", "contact"), "outcome": outcome, **_some(row, "owner")}
+            attempt = {"kind": values.get("kind", "contact"), "outcome": outcome, **_some(row, "owner")}
+            return ContactAttempted, {**attempt, "duration_seconds": row.duration_seconds}
         case "opportunity_opened":
             closing = row.expected_close.isoformat() if row.expected_close else None
             opened = {**deal, **_some(row, "stage", "pipeline", *_DEAL), "expected_close": closing}

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from services.pipeline.domain.amounts import Line, lines_total, normal_amount
 from services.pipeline.domain.refusals import Refused
+from shared.contracts.activity_events import LONGEST_SECONDS
 from shared.contracts.envelope import EARLIEST, LATEST
 from shared.contracts.identity import event_id_from
 from shared.contracts.policy import Policy
@@ -90,6 +91,7 @@ class HistoryRow:
     values: Mapping[str, str]
     expected_close: datetime | None = None
     lines: Sequence[Line] = ()
+    duration_seconds: float | None = None
 
 
 def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datetime) -> HistoryRow:
@@ -140,6 +142,7 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
         sort_keys=True,
         default=str,
     )
+    seconds = _seconds(raw) if event == "contact_attempted" else None
     record_id = values.get("record_id")
     key = f"{event}\x1f{record_id}" if record_id is not None else own_facts
     return HistoryRow(
@@ -149,11 +152,30 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
         event,
         occurred_at,
         event_id_from(f"{business_unit}\x1f{sender}", key),
-        blake2b(own_facts.encode(), digest_size=8).hexdigest(),
+        _digest(own_facts) + (_digest(str(seconds)) if seconds is not None else ""),
         values,
         expected_close,
         lines,
+        seconds,
     )
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _seconds(raw: Mapping[Any, Any]) -> float | None:
+    """How long an attempt took. It is told beside what makes the row, which was recognised before there was this."""
+    text = _text(raw, "duration_seconds")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        _refuse("duration_seconds", f"is no number from 0 to {LONGEST_SECONDS}", "Send how many seconds it took.")
+    return seconds
 
 
 def _refuse(field: str, fault: str, fix: str) -> NoReturn:

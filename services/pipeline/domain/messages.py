@@ -98,6 +98,11 @@ def decide_send(
     return [attempt], Wanted(message_id, task, task.send or "")
 
 
+def decided_id(message_id: UUID) -> UUID:
+    """The fact that a message was decided on."""
+    return derived_event_id(message_id, "ContactAttempted:decided")
+
+
 def attempted(
     cause: Cause, task: Task, message_id: UUID, outcome: str | None, *, policy_version: str | None = None
 ) -> Draft:
@@ -110,7 +115,9 @@ def attempted(
         template=task.send,
         policy_version=policy_version,
     )
-    event_id = derived_event_id(message_id, f"ContactAttempted:{outcome or 'decided'}")
+    event_id = (
+        decided_id(message_id) if outcome is None else derived_event_id(message_id, f"ContactAttempted:{outcome}")
+    )
     facts = {**data, "human": False, "outbound": True}
     return Draft(ContactAttempted, event_id, cause.occurred_at, cause.correlation_id, cause.event_id, facts)
 

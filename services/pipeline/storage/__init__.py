@@ -1,6 +1,7 @@
 """Pipeline's tables and every query on them."""
 
 from services.pipeline.storage.access_tables import ApiKeyRow, KeyChangesRow
+from services.pipeline.storage.activity_tables import ActivityRow
 from services.pipeline.storage.bulk_tables import BulkItem, BulkJob
 from services.pipeline.storage.contact_tables import ContactName
 from services.pipeline.storage.hygiene_tables import HygieneEntry, HygieneLook
@@ -31,6 +32,7 @@ from services.pipeline.storage.tables import (
 from services.pipeline.storage.webhook_tables import WebhookDelivery, WebhookEndpoint, WebhookFeed
 
 __all__ = [
+    "ActivityRow",
     "ApiKeyRow",
     "Aside",
     "BulkItem",

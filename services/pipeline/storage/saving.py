@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from services.pipeline.domain.ledger import Lead, Ledger
-from services.pipeline.storage import orders, tasks, worklist
+from services.pipeline.storage import activities, orders, tasks, worklist
 from services.pipeline.storage.rows import (
     LEAD_COLUMNS,
     changes,
@@ -105,6 +105,7 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     await transaction.set_wise(UPDATE_LEADS, known, now=now)
     await worklist.keep(transaction, [(lead, held_in(row)) for lead, row in leads])
     await tasks.keep(transaction, ledger.entries)
+    await activities.keep(transaction, ledger.entries)
     deals = _deals(ledger, changed)
     held = [lead.lead_id for lead in ledger] if deals else []
     if len(await transaction.set_wise(UPSERT_DEALS, deals, now=now, held=held)) != len(deals):

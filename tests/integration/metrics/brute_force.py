@@ -46,7 +46,7 @@ class Lead:
     qualified: datetime | None
     archived: tuple[datetime, str] | None
     deals: list[Deal]
-    attempts: list[tuple[datetime, str]]
+    attempts: list[tuple[datetime, str, float | None]]
     contacted: datetime | None
     answers: list[tuple[str, datetime]]
     mark: str | None = None
@@ -149,7 +149,7 @@ def _person(story: list[Fact]) -> Lead:
     contacted = next((f.occurred_at for f in attempts if f.data.get("human", True)), None)
     return Lead(
         story[0].business_unit, channel, created, touched, qualified, archived, deals,
-        [(f.occurred_at, f.data["kind"]) for f in attempts], contacted, _answers(story),
+        [(f.occurred_at, f.data["kind"], f.data.get("duration_seconds")) for f in attempts], contacted, _answers(story),
     )  # fmt: skip
 
 
@@ -270,7 +270,7 @@ class Naive:
         return {
             "opportunity_to_won_cohort": share(sum(deal.status == "won" for _, deal in opened), len(opened)),
             "sla_attainment": share(answers.count("met"), len(answers)),
-            "activities": sum(self.inside(lead.unit, at) for lead in self.leads for at, _ in lead.attempts),
+            "activities": sum(self.inside(lead.unit, at) for lead in self.leads for at, _, _ in lead.attempts),
             "leads_created": len(created),
             "leads_marked": sum(self.inside(lead.unit, lead.created) for lead in self.marked),
             "leads_qualified": len(qualified),
@@ -346,6 +346,15 @@ class Naive:
         created = self.leads_with(lambda lead: lead.created)
         times = [(lead.contacted - lead.created).total_seconds() for lead in created if lead.contacted]
         return [one for one in times if one >= 0], len(created) - len(times)
+
+    def time_taken(self) -> dict[str, list[float]]:
+        """How long attempts took, by their kind, of those that say so."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for lead in self.leads:
+            for at, kind, seconds in lead.attempts:
+                if self.inside(lead.unit, at) and seconds is not None:
+                    found[kind].append(seconds)
+        return found
 
     def velocity(self) -> dict[str, float | None]:
         """Money a day by currency: opened × share won × worth ÷ days."""

@@ -73,6 +73,13 @@ async def agree(metrics: Metrics, facts: list[Fact], as_of: datetime) -> None:
         speed = await metrics.total("speed_to_lead", **window)
         assert (speed["never_contacted"], speed["n"]) == (never, len(times)), window
         assert speed["value"] == near(quantile(times, 50)), window
+        taken = naive.time_taken()
+        activities = await metrics.ask("activities", **window, group_by="reason")
+        assert {
+            one["key"]["reason"]: (one["total_seconds"], one["timed"]) for one in activities["groups"] if one["timed"]
+        } == {kind: (near(sum(each)), len(each)) for kind, each in taken.items()}, window
+        assert activities["total"]["timed"] == sum(map(len, taken.values())), window
+        assert activities["total"]["total_seconds"] == near(sum(map(sum, taken.values()))), window
         velocity = await metrics.total("sales_velocity", **window)
         parts = velocity.get("by_currency") or ({velocity["currency"]: velocity} if velocity["currency"] else {})
         assert {currency: part["value"] for currency, part in parts.items()} == {
@@ -135,4 +142,5 @@ async def test_the_naive_computation_sees_the_variety_it_should(metrics: Metrics
     assert any(lead.first_win and lead.first_win < lead.touched for lead in leads)
     assert any(lead.contacted and lead.contacted < lead.created for lead in leads)
     assert any(lead.attempts and not lead.contacted for lead in leads)
+    assert {seconds is None for lead in leads for *_, seconds in lead.attempts} == {True, False}
     assert {outcome for lead in leads for outcome, _ in lead.answers} == {"met", "breached"}

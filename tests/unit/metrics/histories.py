@@ -65,6 +65,7 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
             "kind": random.choice(("call", "email")),
             "human": random.random() < 0.7,
             "outbound": random.random() < 0.8,
+            **({"duration_seconds": random.choice((0.0, 12.5, 90.0, 1800.0))} if random.random() < 0.5 else {}),
             **mine,
         },
         "FollowUpScheduled": {**task, "due_at": due, **mine},

@@ -32,6 +32,7 @@ WORDS: dict[str, st.SearchStrategy[Any]] = {
     "LeadGraded": st.fixed_dictionaries({"score": st.integers(0, 100), "grade": st.sampled_from("ABC")}),
     "LeadAssigned": st.fixed_dictionaries({"owner": st.sampled_from(["kim", "lee"])}),
     "ContactAttempted": st.fixed_dictionaries({"kind": st.just("call"), "human": st.booleans()}),
+    "NoteAdded": st.just({"actor": "kim"}),
     "LeadQualified": st.just({}),
     "LeadArchived": st.fixed_dictionaries({"reason": st.sampled_from(["no need", "other"])}),
     "LeadReopened": st.just({}),
