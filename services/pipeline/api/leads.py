@@ -47,7 +47,7 @@ class Archive(Said):
     recycle_at: Moment | None = None
 
 
-class Contact(Said):
+class Attempt(Said):
     """An attempt to reach the lead: a call, a message, a `meeting`. With `made` it was made already, and is recorded whatever
     the rules say of it."""
 
@@ -227,7 +227,7 @@ async def reopen(request: Request, lead_id: UUID, circumstances: With, said: Sai
 
 @router.post("/{lead_id}:record-contact", summary="Record that someone tried to reach the lead")
 @allowed(WORK)
-async def record_contact(request: Request, lead_id: UUID, said: Contact, circumstances: With) -> Response:
+async def record_contact(request: Request, lead_id: UUID, said: Attempt, circumstances: With) -> Response:
     """Only an outbound attempt by a human counts as a response. One that consent, a limit or quiet hours forbid is answered 409,
     with `allowed_at` where time makes it allowed."""
     contacting = parts_of(request).contacting
