@@ -103,6 +103,7 @@ def install(app: FastAPI) -> None:
                 "; ".join(f"{fault['field']}: {fault['fault']}" for fault in faults),
                 code="invalid",
                 field=faults[0]["field"] if faults else None,
+                fix="Mend every field that `errors` names and send it again; /docs says what each one takes.",
                 extra={"errors": faults},
             )
         )

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
 from shared.kit import problems
+from shared.kit.people import Names
 
 
 def of_database(error: psycopg.Error) -> DBAPIError:
@@ -58,3 +59,21 @@ async def test_text_that_no_database_keeps_is_the_senders_to_mend(error: Excepti
 async def test_what_a_statement_of_ours_does_wrong_is_no_fault_of_the_request(error: Exception) -> None:
     answer = await answered(error)
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:leadflow:problem:internal")
+
+
+async def test_a_request_of_another_form_is_told_where_it_is_wrong_and_what_to_do() -> None:
+    app = FastAPI()
+    problems.install(app)
+
+    @app.post("/")
+    async def ask(names: Names) -> None:
+        """Never comes to be asked here."""
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://kit") as client:
+        answer = await client.post("/", json={"lead_ids": [], "tokens": ["Ada\x00Lovelace"], "whole": "perhaps"})
+    told = answer.json()
+    assert (answer.status_code, told["type"], told["field"]) == (422, "urn:leadflow:problem:invalid", "tokens.0")
+    assert [fault["field"] for fault in told["errors"]] == ["tokens.0", "whole"]
+    assert "errors" in told["fix"]
+    assert "Ada" not in answer.text
