@@ -45,7 +45,8 @@ DecideDeal = Callable[[DealState, UnitPolicy, Act], list[Draft]]
 @dataclass(frozen=True, slots=True)
 class Asked:
     """How a command was asked for, beside what it says: by whom, for which moment, on which version, under which key, which is
-    one of the sender's own `namespace`, and with which reach."""
+    one of the sender's own `namespace`, and with which reach. `target` is what it is about where that is not the lead: what its
+    key goes with, whoever the lead is by then."""
 
     name: str
     body: Mapping[str, Any]
@@ -55,6 +56,7 @@ class Asked:
     if_match: str | None = None
     reach: Reach = EVERYWHERE
     namespace: str = "pipeline-api"
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Commands:
             await saving.save(transaction, ledger)
             return lead_id, opened
 
-        return await self._run(asked, str(lead_id), work)
+        return await self._run(asked, asked.target or str(lead_id), work)
 
     async def on_person(self, lead_id: UUID, asked: Asked, decide: DecideLead) -> Done:
         """A command on a canonical lead that is recorded in the story of each of its ids, so that it stays true of each when

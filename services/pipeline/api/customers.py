@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,7 +21,6 @@ from services.pipeline.naming import ambiguous
 from services.pipeline.storage import orders, queries
 from shared.contracts.envelope import Currency, Moment
 from shared.contracts.lifecycle_events import Scale
-from shared.kit.ids import new_id
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["customers"])
@@ -92,7 +92,7 @@ class Satisfaction(Said):
 @allowed(WORK)
 async def place(request: Request, lead_id: UUID, said: Place, circumstances: With) -> Response:
     """Whoever orders is a customer. An order that is known already is nothing new (200), another one under its id refused."""
-    name = said.order_id or str(new_id())
+    name = said.order_id or str(circumstances.id_of("orders"))
     wanted = customers.Order(
         name, said.opportunity_id, said.amount, said.currency, said.product, said.cost, as_lines(said.lines) or None,
         said.renews, said.runs_until,
@@ -105,10 +105,7 @@ async def place(request: Request, lead_id: UUID, said: Place, circumstances: Wit
         lambda state, unit, act: customers.decide_order(state, unit, act, wanted),
     )
     shown = await _customer(request, UUID(str(done.lead["lead_id"])))
-    if said.order_id is None and done.repeated:
-        document = max(shown["orders"], key=lambda order: order["placed_at"])
-    else:
-        document = next(order for order in shown["orders"] if order["order_id"] == name)
+    document = next(order for order in shown["orders"] if order["order_id"] == name)
     status = 200 if done.repeated or before else 201
     return JSONAnswer(document, status_code=status, headers={"ETag": queries.etag(done.lead)})
 
@@ -235,7 +232,8 @@ async def _do(
     decide: DecideLead,
 ) -> Response:
     row = await _order(request, reach, order_id, business_unit)
-    done = await parts_of(request).commands.on_lead(row.root_id, circumstances.asked(f"/orders{name}", said), decide)
+    asked = replace(circumstances.asked(f"/orders{name}", said), target=f"{row.business_unit}/{order_id}")
+    done = await parts_of(request).commands.on_lead(row.root_id, asked, decide)
     shown = await _customer(request, UUID(str(done.lead["lead_id"])))
     document = next(order for order in shown["orders"] if order["order_id"] == order_id)
     return JSONAnswer(document, headers={"ETag": queries.etag(done.lead)})

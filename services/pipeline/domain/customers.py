@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -70,7 +70,7 @@ def decide_order(state: LeadState, policy: UnitPolicy, act: Act, order: Order) -
         cost=order.cost,
         lines=list(order.lines) if order.lines else None,
         renews=order.renews,
-        runs_until=order.runs_until.isoformat() if order.runs_until is not None else None,
+        runs_until=order.runs_until.astimezone(UTC).isoformat() if order.runs_until is not None else None,
     )
     known = state.orders.get(order.order_id)
     if known is not None and known.placed is not None:

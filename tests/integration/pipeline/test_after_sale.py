@@ -170,3 +170,38 @@ async def test_what_is_said_of_deals_orders_and_leaving_goes_when_the_person_is_
     for where in (f"{path}/history", f"{path}/customer", "/v1/opportunities/d"):
         assert "Zoethout" not in (await http.get(where)).text
     assert (await look(http, f"{path}/customer"))["revenue"] == {"EUR": "9"}
+
+
+async def test_a_key_goes_with_one_order_and_is_known_again_after_a_merge(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    first, second = a_lead("ann@x.example"), a_lead(phone="+31612345678", occurred_at=at(1))
+    await pipeline.take(first, second)
+    for name in ("o", "p"):
+        await do(http, f"/v1/leads/{second.lead_id}/orders", {"order_id": name, "amount": "9"}, status=201)
+    for _ in range(2):
+        paid = await do(http, "/v1/orders/o:refund", {"amount": "4"}, Idempotency_Key="k")
+        assert paid["refunded"] == "4"
+    other = await do(http, "/v1/orders/p:refund", {"amount": "4"}, status=409, Idempotency_Key="k")
+    assert other["type"].endswith("idempotency-key-reused")
+    await pipeline.take(a_lead("ann@x.example", "+31612345678", occurred_at=at(2)))
+    again = await do(http, "/v1/orders/o:refund", {"amount": "4"}, Idempotency_Key="k")
+    assert (again["refunded"], (await look(http, "/v1/orders/p"))["refunded"]) == ("4", "0")
+
+
+async def test_an_order_without_an_id_is_the_same_one_under_its_key(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    path = f"/v1/leads/{await a_qualified_lead(pipeline)}/orders"
+    first = await do(http, path, {"amount": "10"}, status=201, Idempotency_Key="k")
+    await do(http, path, {"amount": "20"}, status=201)
+    assert await do(http, path, {"amount": "10"}, Idempotency_Key="k") == first
+    assert (await do(http, path, {"amount": "10"}, status=201))["order_id"] != first["order_id"]
+
+
+async def test_a_moment_is_the_same_with_any_offset(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    path = f"/v1/leads/{await a_qualified_lead(pipeline)}/orders"
+    order = {"order_id": "o", "amount": "10"}
+    await do(http, path, {**order, "runs_until": "2027-01-01T01:00:00+01:00"}, status=201)
+    await do(http, path, {**order, "runs_until": "2027-01-01T00:00:00Z"})
+    await do(http, path, {**order, "runs_until": "2027-01-01T01:00:00Z"}, status=409)
