@@ -1,6 +1,6 @@
 """One command for many leads: begun as a job, worked off beside the consumer a few leads at a time, each lead once.
 
-A job is leased to one process at a time. Each lead's command has a key made of the job and its place in it, so a process that takes
+A job is leased to one process at a time. Each lead's command has a key made of the job and the lead, so a process that takes
 over a job after a kill sends again what it cannot know to be done, and what was done is only answered again.
 """
 
@@ -140,7 +140,7 @@ class Bulk:
         if item.lead_id is None:
             return _refused(item, "unknown-lead", "Nobody is known by this id.")
         try:
-            await self._command(job, item.place, item.lead_id)
+            await self._command(job, item.lead_id)
         except Retryable:
             raise
         except Rejected as no:
@@ -152,19 +152,25 @@ class Bulk:
             return _refused(item, "failed", f"It failed: {name_of(error)}.")
         return {"place": item.place, "outcome": "done", "code": None, "detail": None}
 
-    async def _command(self, job: Any, place: int, lead_id: UUID) -> None:
+    async def _command(self, job: Any, lead_id: UUID) -> None:
         """The command on a lead, or on the one that it was merged into."""
         command = command_of(job.doing, job.said)
         reach = Reach(frozenset(job.units) if job.units is not None else None, NOTHING)
-        key = f"{job.job_id}/{place}"
-        asked = Asked(command.path, job.said, job.actor, idempotency_key=key, reach=reach, namespace="pipeline-bulk")
         act = self._commands.on_person if command.of_person else self._commands.on_lead
+
+        async def on(one: UUID) -> None:
+            key = f"{job.job_id}/{one}"
+            asked = Asked(
+                command.path, job.said, job.actor, idempotency_key=key, reach=reach, namespace="pipeline-bulk"
+            )
+            await act(one, asked, command.decide)
+
         try:
-            await act(lead_id, asked, command.decide)
+            await on(lead_id)
         except Rejected as no:
             if no.code != "merged":
                 raise
-            await act(UUID(no.extra["canonical_lead_id"]), asked, command.decide)
+            await on(UUID(no.extra["canonical_lead_id"]))
 
     async def _run(self) -> None:
         looks = 0

@@ -69,8 +69,22 @@ async def add(
 
 
 async def add_listed(transaction: Transaction, job_id: UUID, leads: Sequence[UUID | None]) -> None:
-    """The items of a list, each with its place in it."""
-    rows = [(job_id, place, lead_id) for place, lead_id in enumerate(leads, 1)]
+    """The items of a list, each with its place in it. Somebody who is named again, by whichever of their ids, is the item of the
+    first place."""
+    known = await transaction.rows(
+        "SELECT lead_id, root_id FROM pipeline.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))",
+        ids=list({lead_id for lead_id in leads if lead_id is not None}),
+    )
+    roots = {row.lead_id: row.root_id for row in known}
+    people = set[UUID]()
+    rows = []
+    for place, lead_id in enumerate(leads, 1):
+        if lead_id is not None:
+            root_id = roots.get(lead_id, lead_id)
+            if root_id in people:
+                continue
+            people.add(root_id)
+        rows.append((job_id, place, lead_id))
     await transaction.copy("pipeline.bulk_items", ("job_id", "place", "lead_id"), rows)
 
 

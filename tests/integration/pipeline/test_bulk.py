@@ -66,6 +66,30 @@ async def assigned(pipeline: Pipeline) -> list[UUID]:
     return [one.lead_id for one in await pipeline.published() if isinstance(one, LeadAssigned)]
 
 
+async def kill_one_before_it_notes(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that does what it can of a job and is gone before it says so."""
+    killed = a_worker(pipeline)
+    noting = asyncio.Event()
+
+    async def note(*_: Any) -> bool:
+        noting.set()
+        await asyncio.Event().wait()
+        return False
+
+    monkeypatch.setattr(killed, "_note", note)
+    working = asyncio.create_task(killed.work())
+    await noting.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
+async def end_its_lease(pipeline: Pipeline) -> None:
+    """As if the time of whoever was killed were over."""
+    await pipeline.database.run(
+        lambda tx: tx.execute("UPDATE pipeline.bulk_jobs SET leased_until = now() - interval '1 s'")
+    )
+
+
 async def test_each_lead_of_a_list_is_done_or_refused_with_why(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
     ids = await leads(pipeline, 3)
     await http.post(f"/v1/leads/{ids[1]}:archive", json={"reason": "no budget"})
@@ -97,13 +121,44 @@ async def test_a_list_of_another_systems_ids_names_whom_that_system_knows(
     assert await refusals(http, job) == {1: "unknown-lead"}
 
 
-async def test_a_merged_id_means_the_lead_it_was_merged_into(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+async def merged(pipeline: Pipeline) -> tuple[str, str]:
+    """A lead, and an id that was merged into it."""
     root, other = a_lead("ann@x.example"), a_lead(phone="+31612345679", occurred_at=at(1))
     await pipeline.take(root, other, a_lead("ann@x.example", phone="+31612345679", occurred_at=at(2)))
-    job = await begin(http, "assign", {"owner": "kim"}, lead_ids=[str(other.lead_id)])
+    return str(root.lead_id), str(other.lead_id)
+
+
+async def test_a_merged_id_means_the_lead_it_was_merged_into(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    root, other = await merged(pipeline)
+    job = await begin(http, "assign", {"owner": "kim"}, lead_ids=[other])
     await a_worker(pipeline).work()
     assert (await look(http, job))["items"]["done"] == 1
-    assert await assigned(pipeline) == [root.lead_id]
+    assert list(map(str, await assigned(pipeline))) == [root]
+
+
+async def test_somebody_who_is_named_again_by_whichever_id_is_one_item(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    root, other = await merged(pipeline)
+    (alone,) = await leads(pipeline, 1)
+    nobody = str(uuid4())
+    job = await begin(http, "assign", {"owner": "kim"}, lead_ids=[other, root, nobody, root, nobody, alone])
+    await a_worker(pipeline).work()
+    assert (await look(http, job))["items"] == {"total": 3, "done": 2, "refused": 1, "left": 0}
+    assert await refusals(http, job) == {3: "unknown-lead"}
+    assert sorted(map(str, await assigned(pipeline))) == sorted([root, alone])
+
+
+async def test_a_merged_id_that_was_done_by_one_that_is_killed_is_done(
+    pipeline: Pipeline, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, other = await merged(pipeline)
+    job = await begin(http, "assign", {"owner": "kim"}, lead_ids=[other])
+    await kill_one_before_it_notes(pipeline, monkeypatch)
+    await end_its_lease(pipeline)
+    assert await a_worker(pipeline).work()
+    assert (await look(http, job))["items"] == {"total": 1, "done": 1, "refused": 0, "left": 0}
+    assert list(map(str, await assigned(pipeline))) == [root]
 
 
 async def test_a_worker_that_is_killed_before_it_notes_anything_leaves_each_lead_done_once(
@@ -111,25 +166,11 @@ async def test_a_worker_that_is_killed_before_it_notes_anything_leaves_each_lead
 ) -> None:
     ids = await leads(pipeline, 5)
     job = await begin(http, "assign", {"owner": "kim"}, lead_ids=ids)
-    killed = a_worker(pipeline)
-    noting = asyncio.Event()
-
-    async def note(*_: Any) -> bool:
-        noting.set()
-        await asyncio.Event().wait()
-        return False
-
-    monkeypatch.setattr(killed, "_note", note)
-    working = asyncio.create_task(killed.work())
-    await noting.wait()
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+    await kill_one_before_it_notes(pipeline, monkeypatch)
     assert len(await assigned(pipeline)) == 5
     assert (await look(http, job))["items"]["left"] == 5
     assert not await a_worker(pipeline).work(), "the lease of the one that was killed holds"
-    await pipeline.database.run(
-        lambda tx: tx.execute("UPDATE pipeline.bulk_jobs SET leased_until = now() - interval '1 s'")
-    )
+    await end_its_lease(pipeline)
     assert await a_worker(pipeline).work()
     assert (await look(http, job))["items"] == {"total": 5, "done": 5, "refused": 0, "left": 0}
     assert sorted(map(str, await assigned(pipeline))) == sorted(ids)
