@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pipeline.domain.facts import Fact
-from services.pipeline.domain.standing import interest, seconds_in, shape_of, standing_of
+from services.pipeline.domain.standing import MOVING, interest, seconds_in, shape_of, standing_of
 from services.pipeline.domain.state import fold
 from tests.unit.pipeline.builders import at
 
@@ -27,6 +27,11 @@ OPENED: Event = ("OpportunityOpened", {"opportunity_id": "d", "stage": "discover
 AGAIN: Event = ("OpportunityOpened", {"opportunity_id": "e", "stage": "discovery"})
 WON: Event = ("OpportunityWon", {"opportunity_id": "d"})
 LOST: Event = ("OpportunityLost", {"opportunity_id": "d", "reason": "price"})
+REACHED: Event = ("ContactAttempted", {"kind": "call"})
+ORDERED: Event = ("OrderPlaced", {"order_id": "o", "amount": "5"})
+REFUNDED: Event = ("OrderRefunded", {"order_id": "o", "amount": "5"})
+CANCELLED: Event = ("OrderCancelled", {"order_id": "o"})
+LEFT: Event = ("CustomerChurned", {"reason": "price"})
 
 
 def facts(*events: Event) -> list[Fact]:
@@ -55,6 +60,7 @@ def facts(*events: Event) -> list[Fact]:
             ["new", "converted", "customer"],
         ),
         ([("OrderPlaced", {"amount": "5"})], "bought", ["new", "customer"]),
+        ([ORDERED, CANCELLED], "new, interest not known yet", ["new", "customer", "new"]),
     ],
 )
 def test_where_a_lead_stands_is_said_in_words(events: list[Event], words: str, statuses: list[str]) -> None:
@@ -83,8 +89,10 @@ def test_a_lead_is_what_somebody_said_or_what_it_looks_like(kind: str | None, pe
     assert shape_of(kind, personal) == shape
 
 
+DEALS = [OPENED, ("StageChanged", {"opportunity_id": "d", "stage": "offer"}), WON, LOST]
+ORDERS = [ORDERED, REFUNDED, CANCELLED, LEFT]
 STORY = st.lists(
-    st.sampled_from([ASSIGNED, QUALIFIED, ARCHIVED, REOPENED, ASKED, VISITED, OPENED, WON, LOST]), max_size=12
+    st.sampled_from([ASSIGNED, QUALIFIED, ARCHIVED, REOPENED, ASKED, VISITED, REACHED, *DEALS, *ORDERS]), max_size=12
 )
 
 
@@ -102,3 +110,11 @@ def test_the_spans_have_no_gap_end_where_the_lead_stands_and_do_not_depend_on_th
     assert found.spans[-1].until is None
     now = story[-1].occurred_at + timedelta(minutes=5)
     assert sum(seconds_in(found.spans, now).values()) == int((now - at(0)).total_seconds())
+
+
+@given(STORY)
+def test_the_facts_that_say_where_a_lead_stands_say_all_of_it(events: list[Event]) -> None:
+    story = facts(*events)
+    moving = standing_of(fact for fact in story if fact.event in MOVING)
+    assert moving.spans == standing_of(story).spans
+    assert interest(moving.state) == interest(fold(story))
