@@ -1,4 +1,4 @@
-"""One deal's story: open in a stage, won or lost, and reopened when it moves on after that."""
+"""One deal's story: open in a stage, won or lost, and reopened when it moves on after that. Of several ends in a row the last counts."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ class Opportunity:
                 self._move(data["stage"], data.get("position"), fact.occurred_at, now)
             case "OpportunityOpened" if self.stage is None and self.status == "open" and data.get("stage"):
                 self._move(data["stage"], data.get("position"), fact.occurred_at, now)
-            case "OpportunityWon" if self.status != "won":
+            case "OpportunityWon":
                 self._close("won", None, fact.occurred_at, now)
-            case "OpportunityLost" if self.status != "lost":
+            case "OpportunityLost":
                 self._close("lost", data.get("reason") or None, fact.occurred_at, now)
         if self.status == "open":
             self.held = now
@@ -118,7 +118,7 @@ class Opportunity:
             self.spells.append(Spell(self.stage, self.stage_since, at, held))
 
     def _close(self, outcome: Literal["won", "lost"], reason: str | None, at: datetime, held: Held) -> None:
-        """End the deal. `stage` stays the one it was in: the stage before a loss is kept."""
+        """End the deal, or end it otherwise. `stage` stays the one it was in: the stage before a loss is kept."""
         if self.status == "open":
             self._leave(at, held)
         if outcome == "won":

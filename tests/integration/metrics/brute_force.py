@@ -193,7 +193,7 @@ def _deal(story: list[Fact], everything: list[Fact]) -> Deal:
             deal.status, deal.stage, deal.since, deal.closed = "open", data["stage"], at, None
             deal.path.append((data["stage"], data.get("position"), at))
         outcome = {"OpportunityWon": "won", "OpportunityLost": "lost"}.get(fact.event)
-        if outcome and outcome != deal.status:
+        if outcome:
             if deal.status == "open" and deal.stage and deal.since:
                 deal.spells.append((deal.stage, deal.since, at))
             deal.status, deal.closed, deal.reason = outcome, at, data.get("reason")
