@@ -13,9 +13,13 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 LONGEST = 2000
+LONGEST_NAME, LONGEST_PART = 253, 63
 
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-"""Behind these a gateway finds the IPv4 address in the last 32 bits."""
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+"""Behind this a gateway finds the IPv4 address in the last 32 bits."""
+
+_TRANSLATED_LOCALLY = IPv6Network("64:ff9b:1::/48")
+"""Behind this as well, but where in the rest is for each network to say: it leads nowhere that can be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ def target_of(url: str, rules: Rules) -> Target:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     target = Target(url, secure, parts.hostname, port or (443 if secure else 80), path)
     literal = _literal(target.host)
+    if literal is None and not _is_name(target.host):
+        raise _refused("url has a host that no server can have.", "Look for two dots in a row, or a part too long.")
     if literal is not None and not allowed(literal, target, rules):
         raise _refused("url leads to an address that is not public.", "Send the URL of a server that others can reach.")
     return target
@@ -88,6 +94,8 @@ def allowed(address: Address, target: Target, rules: Rules) -> bool:
         return rules.http_to_loopback and real.is_loopback
     if any(real.version == network.version and real in network for network in rules.networks):
         return True
+    if isinstance(real, IPv6Address) and (real.is_site_local or real in _TRANSLATED_LOCALLY):
+        return False
     return real.is_global and not (real.is_multicast or real.is_reserved or real.is_unspecified)
 
 
@@ -98,7 +106,7 @@ def _meant(address: Address) -> Address:
     for inner in (address.ipv4_mapped, address.sixtofour, address.teredo[1] if address.teredo else None):
         if inner is not None:
             return inner
-    if any(address in network for network in _TRANSLATED):
+    if address in _TRANSLATED:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
@@ -108,6 +116,12 @@ def _literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
+
+
+def _is_name(host: str) -> bool:
+    """Whether a name can be looked up: parts of 1 to 63 letters, 253 altogether."""
+    name = host.removesuffix(".")
+    return len(name) <= LONGEST_NAME and all(0 < len(part) <= LONGEST_PART for part in name.split("."))
 
 
 def _refused(detail: str, fix: str) -> Refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -51,10 +52,13 @@ class SmtpTransport:
 
     def _hand_over(self, mail: Mail) -> Result:
         try:
-            with self._connected() as client:
+            client = self._connected()
+            try:
                 client.send_message(
                     as_email(mail, self._sender, self._unsubscribe), parseaddr(self._sender)[1], [mail.to]
                 )
+            finally:
+                _part(client)
         except smtplib.SMTPRecipientsRefused as error:
             (code, _), *_ = error.recipients.values()
             return Result("bounced" if code >= 500 else "later", f"recipient refused with {code}")
@@ -84,3 +88,12 @@ class SmtpTransport:
             client.close()
             raise
         return client
+
+
+def _part(client: smtplib.SMTP) -> None:
+    """Takes leave. What a server says to that changes nothing about what it has taken."""
+    try:
+        with suppress(smtplib.SMTPException, OSError, ValueError):
+            client.quit()
+    finally:
+        client.close()

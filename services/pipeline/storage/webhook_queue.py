@@ -41,6 +41,8 @@ CLAIM = f"""
 """What is due and comes first of its lead. What comes after it stays where it is until this is settled, so that a lead's
 story arrives in order; an endpoint that fails is asked with one at a time."""
 
+JUST_AFTER = "interval '1 microsecond'"
+
 SETTLE = """
     UPDATE pipeline.webhook_deliveries d SET status = r.status, next_at = coalesce(r.next_at, d.next_at),
         settled_at = CASE WHEN r.status <> 'waiting' THEN CAST(:now AS timestamptz) END,
@@ -57,10 +59,17 @@ ANSWERED = """
     FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, taken boolean, failed integer, rest_until timestamptz)
     WHERE e.endpoint_id = r.endpoint_id"""
 
-MISSED = """
-    UPDATE pipeline.webhook_endpoints e SET missed_since = least(e.missed_since, r.recorded_at)
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, recorded_at timestamptz)
+MISSED = f"""
+    UPDATE pipeline.webhook_endpoints e SET
+        missed_since = CASE WHEN e.state <> 'live' THEN least(e.missed_since, r.first) END,
+        missed_until = CASE WHEN e.state <> 'live' THEN greatest(e.missed_until, r.last) END,
+        replay_from = CASE WHEN e.state = 'live' THEN least(e.replay_from, r.first) ELSE e.replay_from END,
+        replay_until = CASE WHEN e.state = 'live' THEN greatest(e.replay_until, r.last + {JUST_AFTER})
+            ELSE e.replay_until END
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, first timestamptz, last timestamptz)
     WHERE e.endpoint_id = r.endpoint_id"""
+"""What was passed over. An endpoint that was enabled since it was looked at is told again at once: whoever enabled it could not
+know of this."""
 
 REPLAY = """
     WITH again AS (
@@ -105,9 +114,9 @@ async def fill(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> N
     await transaction.set_wise(FILL, rows, now=transaction.now)
 
 
-async def missed(transaction: Transaction, since: Mapping[UUID, str]) -> None:
-    """Notes from when on endpoints that are disabled were passed over."""
-    rows = [{"endpoint_id": endpoint_id, "recorded_at": at} for endpoint_id, at in since.items()]
+async def missed(transaction: Transaction, times: Mapping[UUID, tuple[datetime, datetime]]) -> None:
+    """Notes from when until when endpoints that are disabled were passed over: when the first and the last of it was recorded."""
+    rows = [{"endpoint_id": endpoint_id, "first": one[0], "last": one[1]} for endpoint_id, one in times.items()]
     await transaction.set_wise(MISSED, rows)
 
 

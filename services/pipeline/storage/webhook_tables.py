@@ -19,7 +19,8 @@ def _time(nullable: bool = False) -> Any:
 
 class WebhookEndpoint(PipelineTable, table=True):
     """Somebody who follows a business unit. `secrets` are salts, newest first: what signs is made of one and of the deployment's
-    secret. `missed_since` is the recording time of the first event that was passed over while it was disabled."""
+    secret. `missed_since` and `missed_until` are when the first and the last event was recorded that was passed over while it was
+    disabled."""
 
     __tablename__ = "webhook_endpoints"
 
@@ -38,6 +39,7 @@ class WebhookEndpoint(PipelineTable, table=True):
     failing_since: datetime | None = _time(nullable=True)
     succeeded_at: datetime | None = _time(nullable=True)
     missed_since: datetime | None = _time(nullable=True)
+    missed_until: datetime | None = _time(nullable=True)
     replay_from: datetime | None = _time(nullable=True)
     replay_until: datetime | None = _time(nullable=True)
     created_at: datetime = _time()

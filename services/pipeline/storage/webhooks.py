@@ -68,6 +68,7 @@ CHANGEABLE = {
     "failing_since": "timestamptz",
     "not_before": "timestamptz",
     "missed_since": "timestamptz",
+    "missed_until": "timestamptz",
     "replay_from": "timestamptz",
     "replay_until": "timestamptz",
     "secrets": "jsonb",

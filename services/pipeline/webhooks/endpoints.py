@@ -23,6 +23,9 @@ from shared.kit.ids import new_id
 
 BY_HAND = "by hand"
 
+JUST_AFTER = timedelta(microseconds=1)
+"""Until what was recorded last, and with it: a replay ends before its end."""
+
 
 class Secrets:
     """The secrets that endpoints' deliveries are signed with."""
@@ -108,10 +111,14 @@ class Endpoints:
         def enabled(row: Any, now: datetime) -> dict[str, Any]:
             values: dict[str, Any] = {
                 "state": "live", "disabled_reason": None, "failures": 0, "failing_since": None, "not_before": None,
-                "missed_since": None,
+                "missed_since": None, "missed_until": None,
             }  # fmt: skip
             if catch_up and row.missed_since is not None:
-                values |= {"replay_from": _earlier(row.replay_from, row.missed_since), "replay_until": now}
+                until = now if row.missed_until is None else row.missed_until + JUST_AFTER
+                values |= {
+                    "replay_from": _earlier(row.replay_from, row.missed_since),
+                    "replay_until": _later(row.replay_until, until),
+                }
             return values
 
         return await self._changed(endpoint_id, enabled)
@@ -125,8 +132,10 @@ class Endpoints:
                 raise Rejected(
                     "since is not before until, or has not come.", field="since", fix="Send an earlier time."
                 )
-            later = max(end, row.replay_until) if row.replay_until is not None else end
-            return {"replay_from": _earlier(row.replay_from, since), "replay_until": later}
+            return {
+                "replay_from": _earlier(row.replay_from, since),
+                "replay_until": _later(row.replay_until, end),
+            }
 
         return await self._changed(endpoint_id, wanted)
 
@@ -185,6 +194,10 @@ async def _held(transaction: Transaction, endpoint_id: UUID) -> Any:
 def _earlier(one: datetime | None, other: datetime) -> datetime:
     other = other.astimezone(UTC)
     return other if one is None else min(one, other)
+
+
+def _later(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None else max(one, other)
 
 
 def _shown(row: Any) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Feeding:
             return 0
         endpoints = await webhooks.listing(tx)
         queued: list[dict[str, Any]] = []
-        missed: dict[UUID, str] = {}
+        missed: dict[UUID, tuple[datetime, datetime]] = {}
         for row in rows:
             for outgoing in unpack(bytes(row.frame)):
                 if outgoing.topic != PIPELINE_LIFECYCLE.name:
@@ -82,9 +82,9 @@ class Feeding:
                         entry = {name: said[name] for name in ("lead_id", "version", "event_id", "event")}
                         queued.append({"endpoint_id": endpoint.endpoint_id, **entry})
                     else:
-                        before = missed.get(endpoint.endpoint_id, said["recorded_at"])
-                        earliest = min(before, said["recorded_at"], key=datetime.fromisoformat)
-                        missed[endpoint.endpoint_id] = earliest
+                        at = datetime.fromisoformat(said["recorded_at"])
+                        first, last = missed.get(endpoint.endpoint_id, (at, at))
+                        missed[endpoint.endpoint_id] = min(first, at), max(last, at)
         await webhook_queue.fill(tx, queued)
         await webhook_queue.missed(tx, missed)
         await webhook_queue.fed(tx, [row.id for row in rows])

@@ -66,7 +66,7 @@ class Poster:
             return Answer(None, "address not allowed")
         except (TimeoutError, httpx.TimeoutException):
             return Answer(None, "timeout")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             return Answer(None, type(error).__name__)
 
     async def _post(self, target: Target, body: bytes, headers: Mapping[str, str], now: datetime) -> Answer:
@@ -93,7 +93,7 @@ def retry_after(said: str | None, now: datetime) -> timedelta | None:
         return None
     if said.strip().isascii() and said.strip().isdigit() and len(said.strip()) < 10:
         return timedelta(seconds=int(said))
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
         at = parsedate_to_datetime(said)
         return max((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - now, timedelta())
     return None

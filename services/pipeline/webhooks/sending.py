@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -166,16 +166,37 @@ class Sending:
         if one.body is None:
             return Answer(None, UNKNOWN)
         now = self._database.clock.now()
-        with self._instruments.seconds.time():
-            answer = await self._poster.post(one.url, one.message_id, one.body, one.secrets, at=now, now=now)
+        try:
+            with self._instruments.seconds.time():
+                answer = await self._poster.post(one.url, one.message_id, one.body, one.secrets, at=now, now=now)
+        except Exception as error:
+            log().error("webhook_not_sent", endpoint_id=str(one.key.endpoint_id), error_type=name_of(error))
+            return Answer(None, name_of(error))
         failpoints.reach("after-webhook-sent")
         return answer
 
     async def _settle_answered(self) -> None:
-        done = [(task, one) for task, one in self._under_way.items() if task.done()]
-        answered = [(one, task.result()) for task, one in done]
+        """Together; where that cannot be written down each alone, so that no one holds up the others: it is tried again once its
+        lease is over."""
+        done = [task for task in self._under_way if task.done()]
+        try:
+            await self._settle_of(done)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            for task in done:
+                try:
+                    await self._settle_of([task])
+                except Exception as alone:
+                    if is_transient(alone):
+                        raise
+                    one = self._under_way.pop(task)
+                    log().error("webhook_not_settled", endpoint_id=str(one.key.endpoint_id), error_type=name_of(alone))
+
+    async def _settle_of(self, done: Sequence[asyncio.Task[Answer]]) -> None:
+        answered = [(self._under_way[task], task.result()) for task in done]
         outcomes = await self._database.run(lambda tx: self._settle(tx, answered))
-        for task, _ in done:
+        for task in done:
             del self._under_way[task]
         for outcome, number in outcomes.items():
             self._instruments.deliveries.labels(outcome).inc(number)

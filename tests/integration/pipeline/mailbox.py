@@ -28,13 +28,14 @@ OK = "250 OK"
 
 
 class Mailbox:
-    """What came, and what the server says of a recipient and of a message."""
+    """What came, and what the server says of a recipient, of a message, and when it is left."""
 
     def __init__(self) -> None:
         self.got: list[EmailMessage] = []
         self.asked = 0
         self.of_recipient: Callable[[str], str] = lambda _: OK
         self.of_message = OK
+        self.of_leaving = "221 Bye"
         self.url = ""
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
@@ -50,6 +51,9 @@ class Mailbox:
             assert isinstance(message, EmailMessage)
             self.got.append(message)
         return self.of_message
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        return self.of_leaving
 
 
 @asynccontextmanager

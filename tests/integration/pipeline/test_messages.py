@@ -251,6 +251,19 @@ async def test_what_a_server_does_not_take_now_is_sent_later_and_at_last_is_some
     assert office.registry.get_sample_value("leadflow_pipeline_messages_total", {"outcome": "later"}) == 3
 
 
+async def test_what_was_taken_is_sent_whatever_the_server_says_when_it_is_left(
+    pipeline: Pipeline, box: Mailbox
+) -> None:
+    office = Office(pipeline, a_policy(), mail_smtp_url=box.url)
+    box.of_leaving = "421 too busy to say more"
+    await office.lead()
+    await office.work()
+    assert await office.status() == "sent"
+    office.after(hours=1)
+    await office.send()
+    assert len(box.got) == 1
+
+
 async def test_an_address_that_nobody_has_bounces_and_the_step_is_somebodys(pipeline: Pipeline, box: Mailbox) -> None:
     office = Office(pipeline, a_policy(), mail_smtp_url=box.url)
     box.of_recipient = lambda _: "550 no such user"

@@ -40,7 +40,7 @@ PUBLIC = Rules()
     [
         "10.1.2.3", "192.168.0.1", "172.16.5.4", "127.0.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1",  # noqa: S104
         "240.0.0.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
-        "64:ff9b::a00:1", "2002:a00:1::1",
+        "64:ff9b::a00:1", "2002:a00:1::1", "fec0::1", "64:ff9b:1::5db8:d822", "64:ff9b:1:a00:1::1",
     ],
 )  # fmt: skip
 def test_no_name_leads_into_a_network_that_is_not_public(address: str) -> None:
@@ -82,11 +82,21 @@ def test_a_network_of_ones_own_may_be_allowed_and_this_machine_by_http_alone() -
         ("https://crm.example/a b", "characters"),
         ("https://crm.example:99999/", "no URL"),
         ("https://crm.example/" + "a" * 3000, "length"),
+        ("https://a..b/", "no server can have"),
+        ("https://.crm.example/", "no server can have"),
+        ("https://crm.example../", "no server can have"),
+        (f"https://{'a' * 64}.example/", "no server can have"),
+        ("https://" + "a." * 127 + "example/", "no server can have"),
     ],
 )
 def test_a_url_that_is_none_is_refused_with_what_is_wrong(url: str, wrong: str) -> None:
     with pytest.raises(Refused, match=wrong):
         target_of(url, PUBLIC)
+
+
+@pytest.mark.parametrize("host", ["crm.example.", "crm_1.example", f"{'a' * 63}.example", "crm"])
+def test_a_name_that_can_be_looked_up_is_taken(host: str) -> None:
+    assert target_of(f"https://{host}/", PUBLIC).host == host
 
 
 def an_endpoint(**values: Any) -> Any:
@@ -161,7 +171,8 @@ def test_an_endpoint_is_given_up_only_when_it_has_failed_for_long() -> None:
 
 @pytest.mark.parametrize(
     ("said", "seconds"),
-    [("120", 120), ("Mon, 02 Mar 2026 09:01:00 GMT", 60), ("Mon, 02 Mar 2026 08:00:00 GMT", 0), ("soon", None), (None, None)],
+    [("120", 120), ("Mon, 02 Mar 2026 09:01:00 GMT", 60), ("Mon, 02 Mar 2026 08:00:00 GMT", 0), ("soon", None), (None, None),
+     ("Mon, 02 Mar 99999999999999999999 09:00:00 GMT", None)],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(said: str | None, seconds: int | None) -> None:
     assert retry_after(said, NOW) == (None if seconds is None else timedelta(seconds=seconds))

@@ -1,0 +1,127 @@
+"""One receiver, one address or one moment that is out of order costs no other endpoint anything, and nobody an event."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from services.pipeline.domain.webhook_addresses import Target
+from services.pipeline.storage import webhook_queue
+from shared.kit.database import Transaction
+from shared.kit.errors import Rejected
+from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.hooked import Hooked
+from tests.integration.pipeline.receiving import Receiver, receiving
+from tests.unit.pipeline.builders import a_lead, at
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+async def hooked(pipeline: Pipeline) -> AsyncIterator[Hooked]:
+    one = Hooked(pipeline.database)
+    yield one
+    await one.hooks.sending._poster.close()
+
+
+async def test_a_name_that_no_server_can_have_is_refused_and_one_from_before_stops_nobody_else(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver
+) -> None:
+    with pytest.raises(Rejected, match="no server can have"):
+        await hooked.follow("https://a..b/hook")
+    poisoned = await hooked.follow("https://crm.example/hook")
+    await hooked.database.run(
+        lambda tx: tx.execute(
+            "UPDATE pipeline.webhook_endpoints SET url = 'https://a..b/hook' WHERE endpoint_id = :id",
+            {"id": poisoned["endpoint_id"]},
+        )
+    )
+    await hooked.follow(receiver.url)
+    await pipeline.take(a_lead("ann@x.example"))
+    await hooked.told()
+    assert len(receiver.got) == 1
+    assert await hooked.states() == {"delivered": 1, "waiting": 1}
+
+
+async def test_what_nobody_thought_of_while_sending_is_a_failure_of_that_endpoint_alone(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(target: Target) -> Sequence[str]:
+        if target.host == "crm.example":
+            raise RuntimeError("nobody thought of this")
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(hooked.hooks.sending._poster, "_resolve", resolve)
+    made = await hooked.follow("https://crm.example/hook")
+    await hooked.follow(receiver.url)
+    await pipeline.take(*(a_lead(f"{place}@x.example") for place in range(3)))
+    await hooked.told()
+    assert len(receiver.got) == 3
+    assert await hooked.states() == {"delivered": 3, "waiting": 3}
+    assert (await hooked.endpoint(made))["failures"] == 3
+
+
+async def test_an_answer_that_cannot_be_written_down_keeps_no_other_from_it(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leads = [a_lead(f"{place}@x.example") for place in range(4)]
+    written = webhook_queue.settle
+
+    async def settle(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+        if any(row["lead_id"] == leads[0].lead_id for row in rows):
+            raise RuntimeError("nobody thought of this")
+        await written(tx, rows)
+
+    monkeypatch.setattr(webhook_queue, "settle", settle)
+    await hooked.follow(receiver.url)
+    await pipeline.take(*leads)
+    await hooked.told()
+    assert await hooked.states() == {"delivered": 3, "waiting": 1}
+    monkeypatch.undo()
+    hooked.after(minutes=5)
+    await hooked.send()
+    assert await hooked.states() == {"delivered": 4}
+
+
+async def test_what_is_given_out_while_its_endpoint_is_being_enabled_is_told_all_the_same(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await hooked.follow(receiver.url)
+    await hooked.hooks.endpoints.disable(made["endpoint_id"])
+    await pipeline.take(a_lead("ann@x.example"))
+    fill = webhook_queue.fill
+
+    async def enabled_meanwhile(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+        await hooked.hooks.endpoints.enable(made["endpoint_id"], catch_up=True)
+        await fill(tx, rows)
+
+    monkeypatch.setattr(webhook_queue, "fill", enabled_meanwhile)
+    await hooked.give_out()
+    monkeypatch.undo()
+    await hooked.told()
+    assert len(receiver.got) == 1
+    shown = await hooked.endpoint(made)
+    assert (shown["state"], shown["missed_since"], shown["replay_from"]) == ("live", None, None)
+
+
+async def test_what_was_missed_is_told_also_where_the_clock_of_who_recorded_it_is_ahead(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver
+) -> None:
+    made = await hooked.follow(receiver.url)
+    await hooked.hooks.endpoints.disable(made["endpoint_id"])
+    for minutes in (5, 10):
+        hooked.after(minutes=minutes)
+        await pipeline.take(a_lead(f"{minutes}@x.example", occurred_at=at(minutes)))
+        hooked.after(minutes=-minutes)
+    await hooked.give_out()
+    await hooked.hooks.endpoints.enable(made["endpoint_id"], catch_up=True)
+    await hooked.told()
+    assert len(receiver.got) == 2
+    await hooked.told()
+    assert len(receiver.got) == 2
