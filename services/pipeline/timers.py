@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.pipeline.assigning import Assigning, Wanted
+from services.pipeline.domain.follow_up import asks_story
 from services.pipeline.instruments import WorkInstruments
 from services.pipeline.sending.deciding import Deciding
 from services.pipeline.storage import loading, saving, tasks
@@ -55,7 +56,7 @@ class Timers:
     async def _fire(self, transaction: Transaction) -> tuple[int, list[tuple[str, str, float]]]:
         due, ledger = await tasks.due(transaction, AT_ONCE)
         fired = len(due)
-        await loading.load_stories(transaction, ledger, {one.lead_id for one in due if one.opportunity_id is not None})
+        await loading.load_stories(transaction, ledger, {one.lead_id for one in due if asks_story(one)})
         told: list[tuple[str, str, float]] = []
         sending = [task for task in due if task.send is not None]
         if sending and self._deciding is not None:

@@ -41,6 +41,9 @@ RETURN: Kind = "return"
 MOVES = (OpportunityOpened, StageChanged, OpportunityWon, OpportunityLost)
 """After these a deal is somewhere else."""
 
+LEAVE = "leave stage "
+"""What a stage's task is called, before the stage's name."""
+
 ERASED = "erased"
 """Why nothing is due any more for somebody whom nobody can reach."""
 
@@ -156,7 +159,8 @@ def over(state: LeadState) -> str | None:
 
 
 def needless(state: LeadState, task: Task) -> str | None:
-    """Why a task need not be done any more; None where it is still to be done. One of a deal ends with the deal."""
+    """Why a task need not be done any more; None where it is still to be done. One of a deal ends with the deal, and one of a
+    stage once the deal is in another, however it came there."""
     if task.kind == RECYCLE:
         reason = over(state) or "reopened"
         return reason if reason != "archived" else None
@@ -170,7 +174,16 @@ def needless(state: LeadState, task: Task) -> str | None:
     deal = state.deals.get(task.opportunity_id)
     if deal is None:
         return "elsewhere"
-    return state.mark or (deal.status if deal.status != "open" else None)
+    if state.mark or deal.status != "open":
+        return state.mark or deal.status
+    has_left = task.kind == STAGE and task.name != f"{LEAVE}{deal.value('stage')}"
+    return "elsewhere" if has_left else None
+
+
+def asks_story(task: Task) -> bool:
+    """Whether what becomes of a task depends on more than a lead's row has: on its deals, or on what it was before it was put
+    aside."""
+    return task.opportunity_id is not None or task.kind in (RECYCLE, RETURN)
 
 
 def answer_to(kind: str) -> str:
@@ -319,9 +332,7 @@ class Following:
         owner = deal.value("owner")
         due_at = later(self.calendar_of(owner), cause.occurred_at, stage.overdue_after)
         task_id = derived_event_id(cause.event_id, f"task:{STAGE}:{name}")
-        task = Task(
-            task_id, deal.lead_id, STAGE, f"leave stage {stage.name}", due_at, due_at, owner, opportunity_id=name
-        )
+        task = Task(task_id, deal.lead_id, STAGE, f"{LEAVE}{stage.name}", due_at, due_at, owner, opportunity_id=name)
         return [scheduled(cause, task, self.version)]
 
     def _step(self, cadence: Cadence, place: int, lead_id: UUID, owner: str | None, cause: Cause) -> list[Draft]:

@@ -26,6 +26,7 @@ RULES = Policy.model_validate(
             **POLICY.defaults.model_dump(exclude_unset=True),
             "recycle_days": {"no budget": 30},
             "routing": {"owners": {"kim": {}}, "fallback": "kim"},
+            "follow_up": {"cadences": [{"cadence": "all", "respond_within": "1h"}]},
         },
     }
 )
@@ -113,3 +114,22 @@ async def test_why_a_lead_was_put_aside_is_forgotten_with_the_person_who_does_no
     office.clock.advance(timedelta(hours=2))
     assert await office.timers.once() == 0
     assert (await pipeline.lead(lead.lead_id)).status == "archived"
+
+
+async def test_whoever_had_business_with_us_comes_back_as_what_they_are_and_is_not_worked_like_a_new_lead(
+    pipeline: Pipeline, office: Office, http: httpx.AsyncClient
+) -> None:
+    lead = a_lead("ann@x.example")
+    await pipeline.take(lead)
+    path = f"/v1/leads/{lead.lead_id}"
+    await do(http, f"{path}:qualify")
+    await do(http, f"{path}/opportunities", {"opportunity_id": "d"}, status=201)
+    await do(http, "/v1/opportunities/d:lose", {"reason": "price"})
+    await do(http, f"{path}:archive", {"reason": "no budget"})
+    before = len(await pipeline.published())
+    office.clock.advance(timedelta(days=30, seconds=1))
+    assert await office.timers.once() == 1
+    row = await pipeline.lead(lead.lead_id)
+    assert (row.status, (await http.get(path)).json()["status"]) == ("converted", "converted")
+    assert [one.event for one in (await pipeline.published())[before:]] == ["LeadReopened", "FollowUpDone"]
+    assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.tasks WHERE status = 'open'")).n == 0

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from shared.contracts.policy import Policy
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
+from tests.integration.pipeline.test_history import row, send
 from tests.integration.pipeline.test_routing import ROUTING, with_sections
 from tests.integration.pipeline.test_timers import FOLLOW_UP, Work
 from tests.unit.pipeline.builders import a_lead, a_score, an_interaction, at
@@ -126,6 +127,24 @@ async def test_a_deal_that_stays_too_long_is_overdue_by_itself_and_stands_in_the
     await do(http, "/v1/opportunities/d:win")
     assert (await http.get("/v1/queue", params={"owner": "kim"})).json()["items"] == []
     assert (await the_deal(http))["overdue_at"] is None
+
+
+async def test_a_deal_that_history_moved_is_not_waited_for_in_the_stage_it_left(
+    work: Work, http: httpx.AsyncClient
+) -> None:
+    await send(http, row("lead_created", at(0).isoformat()))
+    (lead,) = (await http.get("/v1/leads")).json()["items"]
+    await do(http, f"/v1/leads/{lead['lead_id']}:qualify")
+    await do(http, f"/v1/leads/{lead['lead_id']}/opportunities", {"opportunity_id": "d"}, status=201)
+    work.after(60)
+    moved = await send(
+        http, row("stage_changed", at(30).isoformat(), opportunity_id="d", stage="proposal", currency="EUR")
+    )
+    assert (moved["accepted"], (await the_deal(http))["stage"]) == (1, "proposal")
+    work.after(61)
+    assert await work.timers.once() == 1
+    said = (await work.pipeline.published())[-1].model_dump()
+    assert (said["event"], said["reason"], said["opportunity_id"]) == ("FollowUpCancelled", "elsewhere", "d")
 
 
 async def test_a_deal_keeps_its_timer_when_its_lead_is_merged_and_when_it_is_parted(

@@ -228,6 +228,9 @@ def test_a_deal_that_is_too_long_in_its_stage_is_missed_by_whoever_has_it_and_a_
     (task,) = desk.tasks.values()
     (missed,) = desk.following.fire(desk.ledger[desk.lead_id].state, task)
     assert (missed.kind.__name__, missed.occurred_at, missed.data["opportunity_id"]) == ("FollowUpMissed", at(120), "d")
+    elsewhere = task._replace(name="leave stage proposal")
+    (left,) = desk.following.fire(desk.ledger[desk.lead_id].state, elsewhere)
+    assert (left.kind.__name__, left.data["reason"]) == ("FollowUpCancelled", "elsewhere")
     desk.do(deals.decide_lose, 30, reason="price")
     assert not desk.tasks
     (gone,) = desk.following.fire(desk.ledger[desk.lead_id].state, task)
