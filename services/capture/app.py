@@ -168,6 +168,7 @@ def create_app(
         ],
         readiness={"log": spooling.check} if spooling else None,
         documents=lambda document: add_channels(document, addresses),
+        bodies_below=("/v1/keys", "/v1/people", "/v1/quarantine", "/v1/dead-letters", "/v1/unreadable"),
     )
     long = (settings.upload_max_bytes + 2 * 1024 * 1024, settings.upload_seconds + 5.0)
     app.state.long_bodies = {PATH: long, PREVIEW_PATH: long, **long_deliveries(addresses, settings)}

@@ -32,7 +32,7 @@ from services.pipeline.api import (
     webhooks,
 )
 from services.pipeline.api.examples import add_examples
-from services.pipeline.api.guard import Door, guard, private_guard
+from services.pipeline.api.guard import Door, admit, guard, private_guard
 from services.pipeline.api.parts import Parts
 from services.pipeline.assigning import Assigning
 from services.pipeline.bulk import Bulk
@@ -243,6 +243,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         relay_then=RELAYED,
         before_scrape=before_scrape,
         guard=guard,
+        admit=admit,
         documents=add_examples,
         parts=[
             stranded.running,

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from shared.kit import problems
 from shared.kit.auth import require_token
 from shared.kit.background import running
+from shared.kit.bodies import Admit, BoundedBodies, require_any_token
 from shared.kit.consumer import Consumer
 from shared.kit.database import Database
 from shared.kit.dead_letters_api import router as dead_letters_router
@@ -47,6 +48,8 @@ def build_app(
     producer: Producer | None = None,
     routers: Sequence[APIRouter] = (),
     guard: Callable[..., Awaitable[None]] = require_token,
+    admit: Admit = require_any_token,
+    bodies_below: Sequence[str] = ("/v1/",),
     parts: Sequence[Callable[[], AbstractAsyncContextManager[Any]]] = (),
     readiness: Mapping[str, Check] | None = None,
     does_without: Mapping[str, Check] | None = None,
@@ -60,7 +63,7 @@ def build_app(
     `relay` adds the outbox relay with a producer of its own, `relay_then` what becomes of rows that are on the log; `parts`
     start after the kit's own and stop before them; `before_scrape` runs before each answer to `/metrics`; `documents` adds to
     the OpenAPI document. What `does_without` checks is told in the same way, and waited for by nobody. `guard` lets in whoever
-    may see to dead letters.
+    may see to dead letters; `admit` whoever may send a body at all to a path that begins with one of `bodies_below`.
     """
     checks: dict[str, Check] = {}
     optional: dict[str, Check] = {}
@@ -130,6 +133,7 @@ def build_app(
     app.state.database = database
     app.state.consumer = consumer
     problems.install(app)
+    app.add_middleware(BoundedBodies, admit=admit, below=bodies_below)
     for router in routers:
         app.include_router(router)
     app.include_router(_probes(checks, presence, registry, before_scrape))
