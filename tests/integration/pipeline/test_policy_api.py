@@ -43,7 +43,7 @@ async def test_what_holds_for_a_unit_is_shown_whole(http: httpx.AsyncClient) -> 
         ("version: '1'\ndefaults:\n  horizon_days: 0\n  time_zone: Moon\n", [(3, "horizon_days"), (4, "time_zone")]),
         ("version: '1'\ndefaults:\n  qualification:\n    when: 'score > '\n", [(4, "qualification.when")]),
         ("version: [\n", [(2, "the document")]),
-        ("a: &a [x]\nb: [" + "*a, " * 200 + "]", [(1, "the document")]),
+        ("a: &a [x]\nb: [" + "*a, " * 200 + "]", [(2, "the document")]),
         ("[]", [(1, "the document")]),
     ],
 )
