@@ -341,7 +341,7 @@ class Commands:
         self._admit(asked, next(lead for lead in group if lead.lead_id == root_id))
         if asked.if_match is None or asked.if_match.strip() == "*":
             return
-        current = queries.etag({"lead_id": root_id, "version": sum(lead.version for lead in group)})
+        current = queries.etag_among(root_id, group)
         if current not in [one.strip().removeprefix("W/") for one in asked.if_match.split(",")]:
             state = next(lead.state for lead in group if lead.lead_id == root_id)
             raise Rejected(

@@ -162,6 +162,26 @@ async def test_the_version_of_a_lead_decides_on_its_tasks_and_opportunities(
         assert (await http.post(f"{path}{command}", json=said, headers={"If-Match": known})).status_code == 412
 
 
+async def test_a_version_from_before_a_merge_ended_is_that_of_no_later_moment(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    first, second = a_lead("ann@x.example", occurred_at=at(0)), a_lead("bob@x.example", occurred_at=at(1))
+    await pipeline.take(first, second)
+    root, other = f"/v1/leads/{first.lead_id}", f"/v1/leads/{second.lead_id}"
+    versions = [(await http.get(root)).headers["ETag"]]
+    await do(http, f"{root}:merge", {"other_lead_id": str(second.lead_id)})
+    versions.append(merged := (await http.get(root)).headers["ETag"])
+    await do(http, f"{other}:unmerge")
+    versions.append((await http.get(root)).headers["ETag"])
+    assert versions[2] == versions[0] != merged
+    for owner in ("kim", "lee", "sam", "kim"):
+        await do(http, f"{root}:assign", {"owner": owner})
+        versions.append((await http.get(root)).headers["ETag"])
+    assert len({*versions[1:]}) == len(versions) - 1
+    assert (await http.get(root, headers={"If-None-Match": merged})).status_code == 200
+    await do(http, f"{root}:assign", {"owner": "blind"}, status=412, If_Match=merged)
+
+
 async def test_a_version_that_would_not_be_compared_is_refused(http: httpx.AsyncClient) -> None:
     answer = await http.post("/v1/tokens/lf_a:revoke", headers={"If-Match": '"1"'})
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:leadflow:problem:no-version")
