@@ -85,7 +85,7 @@ def _too_much(text: str) -> Fault | None:
     around: list[tuple[str | None, int]] = []
     sizes: dict[str | None, int] = {}
     for event in yaml.parse(text, Loader=_LOADER):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark is not None else 1
         if isinstance(event, yaml.CollectionStartEvent):
             around.append((event.anchor, nodes))
             nodes += 1

@@ -22,7 +22,7 @@ from shared.kit import problems
 from shared.kit.auth import require_token
 from shared.kit.bodies import LARGER, MOST_BYTES, BoundedBodies
 
-NOWHERE = {
+NOWHERE: dict[str, Any] = {
     "api_token": "a token of the tests",
     "privacy_token": "a token that few have",
     "identity_secret": "x" * 40,
@@ -78,7 +78,13 @@ class Sender:
             headers.append((b"authorization", f"Bearer {token}".encode()))
         if self.said is not None:
             headers.append((b"content-length", str(self.said).encode()))
-        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": path}
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "path": path,
+        }
         scope |= {"raw_path": path.encode(), "query_string": b"", "root_path": "", "scheme": "http", "headers": headers}
         await app({**scope, "server": ("x", 80), "client": ("127.0.0.1", 1)}, self.receive, self.send)
         return self.answers[0]["status"], orjson.loads(b"".join(one.get("body", b"") for one in self.answers))
