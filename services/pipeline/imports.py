@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -50,6 +50,15 @@ class Known:
     who: Identity
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Whose deals and orders are, by unit and name, and which deals the call tells of, with the token of whom."""
+
+    deals: dict[tuple[str, str], UUID]
+    orders: dict[tuple[str, str], UUID]
+    told: Set[tuple[str, str | None, str]]
+
+
 class HistoryImports:
     """Authoritative history: no rule of ours decides anything from it."""
 
@@ -74,12 +83,19 @@ class HistoryImports:
             value = external_identity(sender, row.external_id)
             valid.append(Known(row, identity(self._secret, row.business_unit, "external", value)))
         valid.sort(key=lambda known: (known.row.occurred_at, known.row.place))
+        told = {
+            (one.row.business_unit, opportunity_of(one.row), one.who.token)
+            for one in valid
+            if one.row.event != "order_placed"
+        }
         for start in range(0, len(valid), ROWS_AT_ONCE):
             part = valid[start : start + ROWS_AT_ONCE]
-            result.add(await self._database.run(partial(self._record, sender=sender, part=part)))
+            result.add(await self._database.run(partial(self._record, sender=sender, part=part, told=told)))
         return result
 
-    async def _record(self, transaction: Transaction, *, sender: str, part: Sequence[Known]) -> Imported:
+    async def _record(
+        self, transaction: Transaction, *, sender: str, part: Sequence[Known], told: Set[tuple[str, str | None, str]]
+    ) -> Imported:
         await erasures.stand_beside(transaction)
         claims = [(one.row.business_unit, one.who, lead_id_from([one.who], one.row.event_id)) for one in part]
         owners, claimed = await loading.claim_identities(transaction, claims, ())
@@ -94,10 +110,10 @@ class HistoryImports:
         placed = await orders.owners(
             transaction, {(one.row.business_unit, name) for one in part if (name := order_of(one.row)) is not None}
         )
-        done = Imported()
+        done, names = Imported(), Names(deals, placed, told)
         for one in part:
             try:
-                self._row(ledger, owners[one.who.token], one.row, sender, recorded, (deals, placed), done)
+                self._row(ledger, owners[one.who.token], one, sender, recorded, names, done)
             except Refused as refused:
                 done.problems[one.row.place] = rejected(refused).problem()
         await saving.save(transaction, ledger)
@@ -109,12 +125,13 @@ class HistoryImports:
         self,
         ledger: Ledger,
         lead_id: UUID,
-        row: HistoryRow,
+        one: Known,
         sender: str,
         recorded: dict[tuple[UUID, UUID], str | None],
-        names: tuple[dict[tuple[str, str], UUID], dict[tuple[str, str], UUID]],
+        names: Names,
         done: Imported,
     ) -> None:
+        row = one.row
         root_id = ledger.root(lead_id).lead_id if lead_id in ledger else lead_id
         members = [lead.lead_id for lead in ledger.group(lead_id)] if lead_id in ledger else [lead_id]
         for member in members:
@@ -124,8 +141,12 @@ class HistoryImports:
                     raise _contradicts()
                 done.duplicates += 1
                 return
-        about = zip(("opportunity", "order"), (opportunity_of(row), order_of(row)), names, strict=True)
-        for what, name, known in about:
+        deal = opportunity_of(row)
+        if deal is not None and row.event == "order_placed":
+            is_told = (row.business_unit, deal, one.who.token) in names.told
+            if not is_told and (row.business_unit, deal) not in names.deals:
+                raise _unknown_deal()
+        for what, name, known in (("opportunity", deal, names.deals), ("order", order_of(row), names.orders)):
             if name is not None:
                 owner = known.setdefault((row.business_unit, name), lead_id)
                 if (ledger.root(owner).lead_id if owner in ledger else owner) != root_id:
@@ -146,6 +167,16 @@ def _contradicts() -> Refused:
         code="conflicting-record",
         field="record_id",
         fix="Give each record an id of its own, or leave record_id out.",
+    )
+
+
+def _unknown_deal() -> Refused:
+    return Refused(
+        "opportunity_id is not an opportunity of this customer that was told of.",
+        kind="invalid",
+        code="unknown-opportunity-id",
+        field="opportunity_id",
+        fix="Send the rows of the opportunity before the order, or with it; or leave opportunity_id out.",
     )
 
 

@@ -141,7 +141,9 @@ def _position(values: Mapping[str, str], unit: UnitPolicy) -> int | None:
 
 
 def opportunity_of(row: HistoryRow) -> str | None:
-    """The deal a row is about: the one it names, else the lead's own id; None for a row about no deal."""
+    """The deal a row is about: the one it names, else the lead's own id; None for a row about no deal, as an order may be."""
+    if row.event == "order_placed":
+        return row.values.get("opportunity_id")
     if row.event in ("opportunity_opened", "stage_changed", "amount_changed", "close_date_changed", "won", "lost"):
         return row.values.get("opportunity_id", row.external_id)
     return None

@@ -205,3 +205,28 @@ async def test_a_moment_is_the_same_with_any_offset(pipeline: Pipeline, http: ht
     await do(http, path, {**order, "runs_until": "2027-01-01T01:00:00+01:00"}, status=201)
     await do(http, path, {**order, "runs_until": "2027-01-01T00:00:00Z"})
     await do(http, path, {**order, "runs_until": "2027-01-01T01:00:00Z"}, status=409)
+
+
+async def told(http: httpx.AsyncClient, *rows: dict[str, Any]) -> list[str | None]:
+    """History of a CRM, all of it on one day, and what was wrong with each row."""
+    sent = [{"occurred_at": "2026-01-05", **row} for row in rows]
+    answer = (await http.post("/v1/history:batch", json={"sender": "crm", "rows": sent})).json()
+    wrong = {one["index"]: one["problem"]["type"].rpartition(":")[2] for one in answer["items"]}
+    return [wrong.get(place) for place in range(len(rows))]
+
+
+async def test_an_imported_order_stands_with_its_deal_which_is_the_customers_own(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    order = {"event": "order_placed", "amount": "5", "opportunity_id": "d"}
+    opened = {"external_id": "a", "event": "opportunity_opened", "opportunity_id": "d"}
+    assert await told(http, {**order, "external_id": "a", "order_id": "1"}) == ["unknown-opportunity-id"]
+    assert await told(http, {**order, "external_id": "a", "order_id": "1"}, opened) == [None, None]
+    assert await told(http, {**order, "external_id": "b", "order_id": "2"}) == ["opportunity-exists"]
+    deal = await pipeline.one("SELECT lead_id FROM pipeline.opportunities")
+    assert (await told(http, {"external_id": "b", "event": "lead_created"})) == [None]
+    other = await pipeline.one("SELECT lead_id FROM pipeline.leads WHERE lead_id <> :id", id=deal.lead_id)
+    await do(http, f"/v1/leads/{deal.lead_id}:merge", {"other_lead_id": str(other.lead_id)})
+    assert await told(http, {**order, "external_id": "b", "order_id": "3"}) == [None]
+    for row in await pipeline.database.rows("SELECT lead_id FROM pipeline.orders"):
+        assert row.lead_id == deal.lead_id
