@@ -48,7 +48,7 @@ class PipelineSettings(ServiceSettings):
         30.0, gt=0, description="How long what waits for its lead still says who it is about."
     )
     webhook_interval_seconds: float = Field(0.25, gt=0, description="How often deliveries that are due are looked at.")
-    webhook_concurrency: int = Field(16, ge=1, le=500, description="Deliveries under way at once, of one process.")
+    webhook_concurrency: int = Field(32, ge=1, le=500, description="Deliveries under way at once, of one process.")
     webhook_endpoint_concurrency: int = Field(4, ge=1, le=100, description="The same, to one endpoint.")
     webhook_timeout_seconds: float = Field(15.0, gt=0, le=120, description="How long a receiver may take to answer.")
     webhook_retry_seconds: str = Field(

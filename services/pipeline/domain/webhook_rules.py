@@ -16,6 +16,9 @@ KINDS: tuple[str, ...] = tuple(sorted(kind.__name__ for kind in get_args(get_arg
 OF_EACH_ID = frozenset({"LeadMarked", "PersonalDataErased"})
 """Recorded in the story of each id of a person under one event id: whoever tells deliveries apart by their id hears each."""
 
+MOST = 50
+"""So many endpoints a business unit may have: each costs something of every event."""
+
 RESTS_FROM = 5
 """From so many failures in a row on an endpoint is asked with one delivery at a time, and waited for in between."""
 

@@ -39,6 +39,8 @@ from shared.kit.transient import is_transient, name_of
 
 AT_ONCE = 10
 LEASE = timedelta(minutes=3)
+"""So long nobody else takes a message; sending one may take less."""
+
 SWEEP_SECONDS = 600.0
 
 
@@ -136,6 +138,8 @@ class Posting:
 
     async def _settle(self, tx: Transaction, row: Any, result: Result) -> None:
         attempts = row.attempts
+        if not await messages.held(tx, row.message_id, attempts, sent=result.outcome == "sent"):
+            return
         if result.outcome == "later" and attempts <= len(self._schedule):
             wait = self._schedule[attempts - 1] * (0.75 + self._chance() / 2)
             next_at = tx.now + max(wait, result.retry_after or timedelta())

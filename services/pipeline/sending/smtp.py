@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
 import ssl
+import time
 from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -34,26 +36,82 @@ def as_email(mail: Mail, sender: str, unsubscribe: str | None) -> EmailMessage:
     return email
 
 
+class Deadline:
+    """When handing one message over has to have ended: the connection is cut, and nothing is handed over after it. Each step has
+    a time of its own besides, and there are many steps."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+        self._is_cut = False
+        self.client: smtplib.SMTP | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has passed."""
+        return self._is_cut or time.monotonic() >= self._until
+
+    def keep(self) -> None:
+        """Raises `TimeoutError` once it has passed."""
+        if self.is_over:
+            raise TimeoutError
+
+    def cut(self) -> None:
+        """Wakes whoever waits for the server, who finds nobody there any more."""
+        self._is_cut = True
+        connection = self.client.sock if self.client is not None else None
+        if connection is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # that of TLS would first lay its keys down
+
+
+class _Plain(smtplib.SMTP):
+    def __init__(self, deadline: Deadline, server: Server, seconds: float) -> None:
+        deadline.client = self  # before it connects, which may take long as well
+        super().__init__(server.host, server.port, timeout=seconds)
+
+
+class _Secure(smtplib.SMTP_SSL):
+    def __init__(self, deadline: Deadline, server: Server, seconds: float, context: ssl.SSLContext) -> None:
+        deadline.client = self
+        super().__init__(server.host, server.port, timeout=seconds, context=context)
+
+
 class SmtpTransport:
     """Hands each message over on a connection of its own, beside the event loop."""
 
-    def __init__(self, server: Server, sender: str, *, unsubscribe: str | None, timeout_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        server: Server,
+        sender: str,
+        *,
+        unsubscribe: str | None,
+        timeout_seconds: float = 30.0,
+        deadline_seconds: float = 120.0,
+    ) -> None:
         self._server = server
         self._sender = sender
         self._unsubscribe = unsubscribe
         self._timeout_seconds = timeout_seconds
+        self._deadline_seconds = deadline_seconds
 
     async def send(self, mail: Mail) -> Result:
         """What a server refuses for good about the recipient or the words is so for good; what it refuses of us may be mended."""
-        return await asyncio.to_thread(self._hand_over, mail)
+        deadline = Deadline(self._deadline_seconds)
+        cut = asyncio.get_running_loop().call_later(self._deadline_seconds, deadline.cut)
+        try:
+            return await asyncio.to_thread(self._hand_over, mail, deadline)
+        finally:
+            cut.cancel()
 
     async def close(self) -> None:
         """There is nothing to give back."""
 
-    def _hand_over(self, mail: Mail) -> Result:
+    def _hand_over(self, mail: Mail, deadline: Deadline) -> Result:
         try:
-            client = self._connected()
+            deadline.keep()
+            client = self._connected(deadline)
             try:
+                deadline.keep()
                 client.send_message(
                     as_email(mail, self._sender, self._unsubscribe), parseaddr(self._sender)[1], [mail.to]
                 )
@@ -67,18 +125,18 @@ class SmtpTransport:
         except smtplib.SMTPNotSupportedError:
             return Result("failed", "address or words that the server cannot take")
         except (smtplib.SMTPException, OSError) as error:
-            return Result("later", type(error).__name__)
+            return Result("later", "timeout" if deadline.is_over else type(error).__name__)
         except ValueError as error:
             return Result("failed", type(error).__name__)
         return Result("sent")
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, deadline: Deadline) -> smtplib.SMTP:
         server, seconds = self._server, self._timeout_seconds
         context = ssl.create_default_context()
         if server.secure:
-            client: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=seconds, context=context)
+            client: smtplib.SMTP = _Secure(deadline, server, seconds, context)
         else:
-            client = smtplib.SMTP(server.host, server.port, timeout=seconds)
+            client = _Plain(deadline, server, seconds)
         try:
             if server.upgrade:
                 client.starttls(context=context)

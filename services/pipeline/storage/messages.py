@@ -61,6 +61,20 @@ async def claim(transaction: Transaction, limit: int, lease: timedelta) -> list[
     return await transaction.rows(CLAIM, now=transaction.now, until=transaction.now + lease, limit=limit)
 
 
+async def held(transaction: Transaction, message_id: UUID, attempts: int, *, sent: bool) -> bool:
+    """Holds a message that waits, for whoever took it last to settle; that it was sent says whoever knows. False where somebody
+    else has it or it is settled."""
+    rows = await transaction.rows(
+        """
+        SELECT 1 FROM pipeline.messages WHERE message_id = :id AND status = 'waiting'
+            AND (attempts = :attempts OR :sent) FOR UPDATE""",
+        id=message_id,
+        attempts=attempts,
+        sent=sent,
+    )
+    return bool(rows)
+
+
 async def settle(
     transaction: Transaction, message_id: UUID, status: str, *, error: str | None, next_at: datetime | None = None
 ) -> None:

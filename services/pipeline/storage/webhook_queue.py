@@ -20,26 +20,39 @@ FILL = """
     ON CONFLICT DO NOTHING"""
 
 CLAIM = f"""
-    WITH due AS (
-        SELECT d.endpoint_id, d.lead_id, d.version FROM pipeline.webhook_endpoints e
+    WITH followers AS (
+        SELECT e.*, coalesce(b.busy, 0) AS busy,
+            CAST(sum(coalesce(b.busy, 0)) OVER (PARTITION BY e.business_unit) AS integer) AS unit_busy
+        FROM pipeline.webhook_endpoints e
         LEFT JOIN json_to_recordset(CAST(:busy AS json)) AS b(endpoint_id uuid, busy integer) USING (endpoint_id)
-        CROSS JOIN LATERAL (
-            SELECT w.endpoint_id, w.lead_id, w.version FROM pipeline.webhook_deliveries w
-            WHERE w.endpoint_id = e.endpoint_id AND w.status = 'waiting' AND w.next_at <= :now
-                AND NOT EXISTS (SELECT FROM pipeline.webhook_deliveries f WHERE f.endpoint_id = w.endpoint_id
-                    AND f.lead_id = w.lead_id AND f.version < w.version AND f.status = 'waiting')
-            ORDER BY w.next_at LIMIT greatest(
-                CASE WHEN e.failures >= {RESTS_FROM} THEN 1 ELSE :of_one END - coalesce(b.busy, 0), 0)
-            FOR UPDATE OF w SKIP LOCKED
+    ), listed AS (
+        SELECT d.*, e.unit_busy,
+            row_number() OVER (PARTITION BY e.business_unit ORDER BY e.busy + d.place, d.next_at) AS of_unit
+        FROM followers e CROSS JOIN LATERAL (
+            SELECT f.*, row_number() OVER (ORDER BY f.next_at) AS place FROM (
+                SELECT w.endpoint_id, w.lead_id, w.version, w.next_at FROM pipeline.webhook_deliveries w
+                WHERE w.endpoint_id = e.endpoint_id AND w.status = 'waiting' AND w.next_at <= :now
+                    AND NOT EXISTS (SELECT FROM pipeline.webhook_deliveries f WHERE f.endpoint_id = w.endpoint_id
+                        AND f.lead_id = w.lead_id AND f.version < w.version AND f.status = 'waiting')
+                ORDER BY w.next_at LIMIT greatest(
+                    CASE WHEN e.failures >= {RESTS_FROM} THEN 1 ELSE :of_one END - e.busy, 0)) f
         ) d
         WHERE e.state = 'live' AND (e.not_before IS NULL OR e.not_before <= :now)
-        LIMIT :room
+    ), chosen AS (
+        SELECT * FROM listed
+        WHERE of_unit <= greatest((:room - unit_busy) / 2, CASE WHEN unit_busy = 0 THEN 1 ELSE 0 END)
+        ORDER BY unit_busy + of_unit, next_at LIMIT :room
+    ), due AS (
+        SELECT w.endpoint_id, w.lead_id, w.version FROM pipeline.webhook_deliveries w
+        JOIN chosen c ON w.endpoint_id = c.endpoint_id AND w.lead_id = c.lead_id AND w.version = c.version
+        WHERE w.status = 'waiting' AND w.next_at <= :now FOR UPDATE OF w SKIP LOCKED
     )
     UPDATE pipeline.webhook_deliveries d SET next_at = :until, attempts = d.attempts + 1 FROM due
     WHERE d.endpoint_id = due.endpoint_id AND d.lead_id = due.lead_id AND d.version = due.version
     RETURNING d.endpoint_id, d.lead_id, d.version, d.attempts"""
 """What is due and comes first of its lead. What comes after it stays where it is until this is settled, so that a lead's
-story arrives in order; an endpoint that fails is asked with one at a time."""
+story arrives in order; an endpoint that fails is asked with one at a time. Business units take turns, and in each its endpoints,
+the least busy first; none has more under way than it leaves free, so that there is room for whoever comes next."""
 
 JUST_AFTER = "interval '1 microsecond'"
 
@@ -47,9 +60,11 @@ SETTLE = """
     UPDATE pipeline.webhook_deliveries d SET status = r.status, next_at = coalesce(r.next_at, d.next_at),
         settled_at = CASE WHEN r.status <> 'waiting' THEN CAST(:now AS timestamptz) END,
         last_status = r.last_status, last_error = r.last_error
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, lead_id uuid, version integer, status text,
-        next_at timestamptz, last_status integer, last_error text)
-    WHERE d.endpoint_id = r.endpoint_id AND d.lead_id = r.lead_id AND d.version = r.version"""
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, lead_id uuid, version integer, attempts integer,
+        status text, next_at timestamptz, last_status integer, last_error text)
+    WHERE d.endpoint_id = r.endpoint_id AND d.lead_id = r.lead_id AND d.version = r.version
+        AND d.status = 'waiting' AND (d.attempts = r.attempts OR r.status = 'delivered')"""
+"""Only whoever took a delivery last says what became of it, and once; that it was taken says whoever knows."""
 
 ANSWERED = """
     UPDATE pipeline.webhook_endpoints e SET failures = CASE WHEN r.taken THEN 0 ELSE e.failures + r.failed END,
@@ -223,13 +238,33 @@ async def sweep(source: Transaction, before: datetime, limit: int) -> int:
     return len(rows)
 
 
+async def sweep_removed(source: Transaction, before: datetime, limit: int) -> int:
+    """Forgets what waited for endpoints that are removed; once there is nothing, those that were before a time."""
+    rows = await source.rows(
+        """
+        DELETE FROM pipeline.webhook_deliveries WHERE (endpoint_id, lead_id, version) IN (
+            SELECT d.endpoint_id, d.lead_id, d.version FROM pipeline.webhook_endpoints e
+            JOIN pipeline.webhook_deliveries d USING (endpoint_id) WHERE e.state = 'removed' LIMIT :limit)
+        RETURNING 1""",
+        limit=limit,
+    )
+    if not rows:
+        await source.execute(
+            """
+            DELETE FROM pipeline.webhook_endpoints e WHERE e.state = 'removed' AND e.updated_at < :before
+                AND NOT EXISTS (SELECT FROM pipeline.webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id)""",
+            {"before": before},
+        )
+    return len(rows)
+
+
 async def standing(source: Database) -> tuple[int, datetime | None, int, dict[str, int]]:
     """How much is due and waits of live endpoints, since when the first does, how much is dead, and how many endpoints there
     are by state."""
     states = await source.rows(
         """
         SELECT CASE WHEN disabled_reason <> 'by hand' THEN 'given_up' ELSE state END AS state, count(*) AS n
-        FROM pipeline.webhook_endpoints GROUP BY 1"""
+        FROM pipeline.webhook_endpoints WHERE state <> 'removed' GROUP BY 1"""
     )
     (row,) = await source.rows(
         """

@@ -41,19 +41,34 @@ async def add(transaction: Transaction, endpoint: Mapping[str, Any]) -> bool:
 
 
 async def one(source: Source, endpoint_id: UUID, *, held: bool = False) -> Any | None:
-    """An endpoint, None for one that nobody knows; `held` for a change."""
+    """An endpoint, None for one that nobody knows or that was removed; `held` for a change."""
     lock = "FOR UPDATE" if held else ""
-    rows = await source.rows(f"SELECT * FROM pipeline.webhook_endpoints WHERE endpoint_id = :id {lock}", id=endpoint_id)
+    rows = await source.rows(
+        f"SELECT * FROM pipeline.webhook_endpoints WHERE endpoint_id = :id AND state <> 'removed' {lock}",
+        id=endpoint_id,
+    )
     return rows[0] if rows else None
 
 
 async def listing(source: Source, units: Units = None) -> list[Any]:
     """The endpoints of these units, oldest first."""
     conditions, parameters = of_units("business_unit", units)
-    kept = f"WHERE {conditions[0]}" if conditions else ""
+    kept = " AND ".join([*conditions, "state <> 'removed'"])
     return await source.rows(
-        f"SELECT * FROM pipeline.webhook_endpoints {kept} ORDER BY created_at, endpoint_id", **parameters
+        f"SELECT * FROM pipeline.webhook_endpoints WHERE {kept} ORDER BY created_at, endpoint_id", **parameters
     )
+
+
+async def number_of(transaction: Transaction, business_unit: str) -> int:
+    """How many endpoints a unit has; nobody else adds one to it before this transaction ends."""
+    await transaction.rows(
+        "SELECT pg_advisory_xact_lock(hashtext('leadflow-pipeline-webhooks-of'), hashtext(:unit))", unit=business_unit
+    )
+    rows = await transaction.rows(
+        "SELECT count(*) AS n FROM pipeline.webhook_endpoints WHERE business_unit = :unit AND state <> 'removed'",
+        unit=business_unit,
+    )
+    return int(rows[0].n)
 
 
 CHANGEABLE = {
@@ -83,15 +98,6 @@ async def change(transaction: Transaction, endpoint_id: UUID, values: Mapping[st
         f"UPDATE pipeline.webhook_endpoints SET {assigned} updated_at = :now WHERE endpoint_id = :id",
         {**said, "now": transaction.now, "id": endpoint_id},
     )
-
-
-async def remove(transaction: Transaction, endpoint_id: UUID) -> bool:
-    """Forgets an endpoint and everything that waits for it. False where there is none."""
-    await transaction.execute("DELETE FROM pipeline.webhook_deliveries WHERE endpoint_id = :id", {"id": endpoint_id})
-    rows = await transaction.rows(
-        "DELETE FROM pipeline.webhook_endpoints WHERE endpoint_id = :id RETURNING 1", id=endpoint_id
-    )
-    return bool(rows)
 
 
 async def counts(source: Source, endpoint_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:

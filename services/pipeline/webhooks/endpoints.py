@@ -13,7 +13,7 @@ from uuid import UUID
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.webhook_addresses import Rules, target_of
-from services.pipeline.domain.webhook_rules import KINDS, live_salts
+from services.pipeline.domain.webhook_rules import KINDS, MOST, live_salts
 from services.pipeline.storage import webhooks
 from shared.contracts.identity import event_id_from
 from shared.contracts.standard_webhooks import secret_of
@@ -57,13 +57,22 @@ class Endpoints:
         endpoint = {**said, "endpoint_id": endpoint_id, "secrets": [{"salt": randomness.token_hex(16)}]}
 
         async def work(transaction: Transaction) -> tuple[Any, bool]:
+            unit = str(said["business_unit"])
+            if await webhooks.number_of(transaction, unit) >= MOST and not await webhooks.one(transaction, endpoint_id):
+                raise Rejected(
+                    f"{unit[:100]!r} has {MOST} webhooks, and may have no more.",
+                    status=409,
+                    code="too-many-webhooks",
+                    field="business_unit",
+                    fix="Remove one that nobody needs, or let one receiver pass on what it hears.",
+                )
             fresh = await webhooks.add(transaction, endpoint)
-            return await _held(transaction, endpoint_id), fresh
+            return await webhooks.one(transaction, endpoint_id, held=True), fresh
 
         row, fresh = await self._database.run(work)
-        if not fresh and any(getattr(row, name) != value for name, value in said.items()):
+        if row is None or (not fresh and any(getattr(row, name) != value for name, value in said.items())):
             raise Rejected(
-                "This Idempotency-Key was used for another endpoint, or for one that was changed since.",
+                "This Idempotency-Key was used for another endpoint, or for one that was changed or removed since.",
                 status=409,
                 code="idempotency-key-reused",
                 field="Idempotency-Key",
@@ -149,9 +158,13 @@ class Endpoints:
         return await self._database.run(work)
 
     async def remove(self, endpoint_id: UUID) -> None:
-        """Forgets an endpoint."""
-        if not await self._database.run(lambda transaction: webhooks.remove(transaction, endpoint_id)):
-            raise no_such_endpoint()
+        """Forgets an endpoint at once, and what waits for it little by little."""
+
+        async def work(transaction: Transaction) -> None:
+            await _held(transaction, endpoint_id)
+            await webhooks.change(transaction, endpoint_id, {"state": "removed", "secrets": []})
+
+        await self._database.run(work)
 
     async def _changed(self, endpoint_id: UUID, values: Callable[[Any, datetime], Mapping[str, Any]]) -> dict[str, Any]:
         async def work(transaction: Transaction) -> Any:

@@ -24,6 +24,9 @@ FRAMES_AT_ONCE = 20
 SWEPT_AT_ONCE = 5_000
 SWEEP_SECONDS = 60.0
 
+LINGERS = timedelta(minutes=10)
+"""How long an endpoint that was removed is kept at least: nothing that was begun before still queues anything for it then."""
+
 SHORTEST, LONGEST = timedelta(seconds=1), timedelta(days=7)
 """Of history that is told again, how much is queued in one transaction: more while there is little in it, less where there is
 much."""
@@ -54,7 +57,12 @@ class Feeding:
         return frames == FRAMES_AT_ONCE or replayed
 
     async def sweep(self) -> None:
-        """Forgets deliveries whose time is over."""
+        """Forgets deliveries whose time is over, and what waited for endpoints that are removed."""
+        while (
+            await self._database.run(lambda tx: webhook_queue.sweep_removed(tx, tx.now - LINGERS, SWEPT_AT_ONCE))
+            >= SWEPT_AT_ONCE
+        ):
+            pass
         while (
             await self._database.run(lambda tx: webhook_queue.sweep(tx, tx.now - self._keep, SWEPT_AT_ONCE))
             >= SWEPT_AT_ONCE

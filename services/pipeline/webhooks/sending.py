@@ -135,6 +135,7 @@ class Sending:
         if not rows:
             return []
         endpoints = {one.endpoint_id: one for one in await webhooks.listing(tx)}
+        rows = [row for row in rows if row.endpoint_id in endpoints]
         keys = [Key(row.endpoint_id, row.lead_id, row.version) for row in rows]
         known = await webhook_queue.events(tx, keys)
         told = {
@@ -230,6 +231,7 @@ class Sending:
                 rows.append(
                     {
                         **one.key._asdict(),
+                        "attempts": one.attempts,
                         "status": status,
                         "next_at": settled.next_at,
                         "last_status": answer.status,

@@ -33,6 +33,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.got: list[EmailMessage] = []
         self.asked = 0
+        self.lingers_seconds = 0.0
         self.of_recipient: Callable[[str], str] = lambda _: OK
         self.of_message = OK
         self.of_leaving = "221 Bye"
@@ -40,6 +41,7 @@ class Mailbox:
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
         self.asked += 1
+        await asyncio.sleep(self.lingers_seconds)
         said = self.of_recipient(address)
         if said == OK:
             envelope.rcpt_tos.append(address)

@@ -18,9 +18,13 @@ from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Commands
 from services.pipeline.domain import decisions
 from services.pipeline.domain.consents import decide_consent
+from services.pipeline.domain.mail_server import Server
+from services.pipeline.domain.messages import Mail
 from services.pipeline.erasing import Erasing, Person
 from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments, WorkInstruments
+from services.pipeline.sending.smtp import SmtpTransport
+from services.pipeline.sending.transport import Result
 from services.pipeline.timers import Timers
 from shared.contracts.lifecycle_events import ContactAttempted, FollowUpDone, FollowUpScheduled
 from shared.contracts.policy import Policy
@@ -262,6 +266,42 @@ async def test_what_was_taken_is_sent_whatever_the_server_says_when_it_is_left(
     office.after(hours=1)
     await office.send()
     assert len(box.got) == 1
+
+
+async def test_a_server_that_takes_its_time_at_every_step_is_left_before_anybody_else_takes_the_message(
+    box: Mailbox,
+) -> None:
+    box.lingers_seconds = 3.0
+    transport = SmtpTransport(
+        Server.of(box.url), "hello@acme.example", unsubscribe=None, timeout_seconds=10.0, deadline_seconds=0.5
+    )
+    mail = Mail(UUID(int=1), "ann@x.example", "Hello", "You will be called.\n", "en")
+    begun = asyncio.get_running_loop().time()
+    assert await transport.send(mail) == Result("later", "timeout")
+    assert asyncio.get_running_loop().time() - begun < 2.5
+    box.lingers_seconds = 0.0
+    assert (await transport.send(mail), len(box.got)) == (Result("sent"), 1)
+
+
+async def test_whoever_took_a_message_before_has_no_say_in_it_any_more_but_that_it_was_sent(
+    pipeline: Pipeline, box: Mailbox
+) -> None:
+    office = Office(pipeline, a_policy(), mail_smtp_url=box.url)
+    await office.lead()
+    await office.decide()
+    posting = office.messages.posting
+    assert posting is not None
+    _, (slow,) = await pipeline.database.run(posting._take)
+    office.after(minutes=4)
+    _, (quick,) = await pipeline.database.run(posting._take)
+    await pipeline.database.run(lambda tx: posting._settle(tx, slow.row, Result("bounced", "late")))
+    assert await office.status() == "waiting"
+    await pipeline.database.run(lambda tx: posting._settle(tx, slow.row, Result("sent")))
+    assert await office.status() == "sent"
+    for result in (Result("failed", "second"), Result("later", "second"), Result("sent")):
+        await pipeline.database.run(lambda tx, result=result: posting._settle(tx, quick.row, result))  # type: ignore[misc]
+    assert await office.status() == "sent"
+    assert [one.outcome for one in await office.said(ContactAttempted)] == [None]
 
 
 async def test_an_address_that_nobody_has_bounces_and_the_step_is_somebodys(pipeline: Pipeline, box: Mailbox) -> None:

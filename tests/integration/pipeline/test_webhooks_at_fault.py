@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from services.pipeline.domain.webhook_addresses import Target
+from services.pipeline.domain.webhook_rules import MOST, Answer
 from services.pipeline.storage import webhook_queue
+from services.pipeline.webhooks import feeding
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 from tests.integration.pipeline.conftest import Pipeline
@@ -125,3 +129,72 @@ async def test_what_was_missed_is_told_also_where_the_clock_of_who_recorded_it_i
     assert len(receiver.got) == 2
     await hooked.told()
     assert len(receiver.got) == 2
+
+
+async def test_whoever_took_a_delivery_before_has_no_say_in_it_any_more(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver
+) -> None:
+    await hooked.follow(receiver.url)
+    await pipeline.take(a_lead("ann@x.example"))
+    await hooked.give_out()
+    sending = hooked.hooks.sending
+    (slow,) = await hooked.database.run(lambda tx: sending._take(tx, Counter(), 16))
+    hooked.after(minutes=5)
+    await hooked.send()
+    assert await hooked.states() == {"delivered": 1}
+    await hooked.database.run(lambda tx: sending._settle(tx, [(slow, Answer(None, "timeout"))]))
+    assert await hooked.states() == {"delivered": 1}
+
+
+async def test_a_unit_whose_receivers_are_all_slow_leaves_room_for_the_others(
+    pipeline: Pipeline, hooked: Hooked
+) -> None:
+    made = [await hooked.follow("http://127.0.0.1:1/slow", description=str(place)) for place in range(5)]
+    await pipeline.take(*(a_lead(f"{place}@x.example") for place in range(8)))
+    await hooked.give_out()
+    assert len(made) == 5
+    busy: Counter[UUID] = Counter()
+    for _ in range(5):
+        for one in await hooked.database.run(lambda tx: hooked.hooks.sending._take(tx, busy, 16 - busy.total())):
+            busy[one.key.endpoint_id] += 1
+    assert busy.total() == 8
+    assert max(busy.values()) - min(busy.values()) <= 1
+    await hooked.database.run(
+        lambda tx: tx.execute("UPDATE pipeline.webhook_endpoints SET business_unit = 'other' WHERE description = '4'")
+    )
+    taken = await hooked.database.run(lambda tx: hooked.hooks.sending._take(tx, busy, 16 - busy.total()))
+    assert made[4]["endpoint_id"] in {one.key.endpoint_id for one in taken}
+
+
+async def test_a_unit_has_so_many_webhooks_and_no_more(pipeline: Pipeline, hooked: Hooked, receiver: Receiver) -> None:
+    made = [await hooked.follow(receiver.url) for _ in range(MOST)]
+    with pytest.raises(Rejected, match="may have no more"):
+        await hooked.follow(receiver.url)
+    await hooked.follow(receiver.url, business_unit="another")
+    await hooked.hooks.endpoints.remove(made[0]["endpoint_id"])
+    await hooked.follow(receiver.url)
+
+
+async def test_one_that_is_removed_hears_nothing_more_and_what_waited_for_it_is_forgotten_in_portions(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "SWEPT_AT_ONCE", 2)
+    made = await hooked.follow(receiver.url)
+    await pipeline.take(*(a_lead(f"{place}@x.example") for place in range(5)))
+    await hooked.give_out()
+    await hooked.hooks.endpoints.remove(made["endpoint_id"])
+    with pytest.raises(Rejected, match="no webhook"):
+        await hooked.endpoint(made)
+    with pytest.raises(Rejected, match="no webhook"):
+        await hooked.hooks.endpoints.remove(made["endpoint_id"])
+    assert await hooked.hooks.endpoints.listing(None) == []
+    assert await hooked.states() == {"waiting": 5}
+    await hooked.send()
+    assert receiver.got == []
+    await hooked.database.run(lambda tx: webhook_queue.sweep_removed(tx, tx.now, 2))
+    assert await hooked.states() == {"waiting": 3}
+    await hooked.hooks.feeding.sweep()
+    assert await hooked.states() == {}
+    hooked.after(minutes=11)
+    await hooked.hooks.feeding.sweep()
+    assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.webhook_endpoints")).n == 0
