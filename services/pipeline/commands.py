@@ -124,16 +124,17 @@ class Commands:
         """A command on a canonical lead. `guard` sees the whole story and adds to it or refuses it; `also` does what goes with it."""
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
+            if also is not None:
+                await also.first(transaction, lead_id)
             ledger = await loading.lock_groups(transaction, [lead_id])
             lead = _canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
             act = self._act(transaction, asked, command_id, lead.state)
             drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
-            if guard is not None:
-                drafts = guard(ledger, lead_id, drafts)
+            drafts = guard(ledger, lead_id, drafts) if guard is not None else drafts
             if also is not None:
-                drafts += await also(transaction, ledger, lead_id, act)
+                drafts += await also.then(transaction, ledger, lead_id, act)
             drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
             opened = await hold_names(transaction, lead.business_unit, drafts)
             for draft in drafts:
@@ -156,9 +157,8 @@ class Commands:
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
             act = self._act(transaction, asked, command_id, lead.state)
-            unit = self._policy.unit(lead.business_unit)
             was_held_out = lead.state.mark is not None
-            for draft in decide(lead.state, unit, act):
+            for draft in decide(lead.state, self._policy.unit(lead.business_unit), act):
                 for member in ledger.group(lead_id):
                     ledger.record(member.lead_id, draft)
             await self._follow(transaction, ledger, lead_id, (), act)

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain import contacts as rules
 from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.erasure import Erased
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.ledger import Ledger
-from services.pipeline.storage import contacts, loading, saving
+from services.pipeline.domain.ledger import Lead, Ledger
+from services.pipeline.storage import contacts, erasures, loading, saving
 from shared.contracts.capture_events import Identity
 from shared.contracts.identity import Tokens, derived_event_id
 from shared.contracts.lead_shape_events import LeadContactChanged
 from shared.contracts.policy import Policy
 from shared.kit.database import Transaction
 
-Also = Callable[[Transaction, Ledger, UUID, Act], Awaitable[list[Draft]]]
+
+class Also(NamedTuple):
+    """What goes with a command: `first` before any lead is locked, `then` with its lead locked, among what it decides."""
+
+    first: Callable[[Transaction, UUID], Awaitable[None]]
+    then: Callable[[Transaction, Ledger, UUID, Act], Awaitable[list[Draft]]]
 
 
 class ContactPeople:
-    """What commands do to contacts, as a part of the command's transaction."""
+    """What commands do to contacts, as a part of the command's transaction. Identities are claimed and let go of before any lead
+    is locked, as a batch does it, so that the two wait for each other and lock nobody out; what was said of the contact in
+    between is seen to once the lead is locked."""
 
     def __init__(self, policy: Policy, secret: bytes) -> None:
         self._policy = policy
@@ -31,63 +38,84 @@ class ContactPeople:
     def add(self, said: Mapping[str, Any]) -> Also:
         """One more contact, under the id of the command."""
 
-        async def work(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
+        async def first(transaction: Transaction, lead_id: UUID) -> None:
+            ledger = await _as_it_is(transaction, lead_id)
+            if lead_id in ledger:
+                await self._exchange(transaction, ledger[lead_id], None, said)
+
+        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
             rules.check(said, self._policy.unit(ledger[lead_id].business_unit))
             rules.refuse_more(ledger, lead_id)
-            await self._keep(transaction, ledger, lead_id, act.act_id, {}, said)
+            await self._keep(transaction, ledger, lead_id, act.act_id, said)
             return [rules.recorded(act, act.act_id, "added", said)]
 
-        return work
+        return Also(first, then)
 
     def change(self, contact_id: UUID, said: Mapping[str, Any]) -> Also:
         """Another role, another address. What is not said stays."""
 
-        async def work(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
+        async def first(transaction: Transaction, lead_id: UUID) -> None:
+            ledger = await _as_it_is(transaction, lead_id)
+            for member in rules.holders(ledger, lead_id, contact_id):
+                after = {**rules.contacts_of(member.personal)[str(contact_id)], **said}
+                await self._exchange(transaction, member, contact_id, after)
+
+        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
             member = rules.holder(ledger, lead_id, contact_id)
-            before = rules.contacts_of(member.personal)[str(contact_id)]
-            after = {**before, **said}
+            after = {**rules.contacts_of(member.personal)[str(contact_id)], **said}
             rules.check(after, self._policy.unit(member.business_unit))
-            await self._keep(transaction, ledger, member.lead_id, contact_id, before, after)
+            await self._keep(transaction, ledger, member.lead_id, contact_id, after)
             return [rules.recorded(act, contact_id, "changed", after)]
 
-        return work
+        return Also(first, then)
 
     def remove(self, contact_id: UUID) -> Also:
         """A contact no more. What the history says of them stays until somebody is erased."""
 
-        async def work(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
+        async def first(transaction: Transaction, lead_id: UUID) -> None:
+            ledger = await _as_it_is(transaction, lead_id)
+            for member in rules.holders(ledger, lead_id, contact_id):
+                await contacts.release(transaction, member.lead_id, rules.released(member.personal, contact_id))
+
+        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
             member = rules.holder(ledger, lead_id, contact_id)
             before = rules.contacts_of(member.personal)[str(contact_id)]
-            await contacts.release(transaction, member.lead_id, before.get("claimed", ()))
+            await contacts.release(transaction, member.lead_id, rules.released(member.personal, contact_id))
             rules.put(member, contact_id, None)
             ledger.changed.add(member.lead_id)
             return [rules.recorded(act, contact_id, "removed", before)]
 
-        return work
+        return Also(first, then)
 
     async def _keep(
-        self,
-        transaction: Transaction,
-        ledger: Ledger,
-        lead_id: UUID,
-        contact_id: UUID,
-        before: Mapping[str, Any],
-        after: Mapping[str, Any],
+        self, transaction: Transaction, ledger: Ledger, lead_id: UUID, contact_id: UUID, after: Mapping[str, Any]
     ) -> None:
-        """An identity is the lead's where nobody has it. What it had for the contact, and the contact has no more, it lets go."""
-        unit = ledger[lead_id].business_unit
+        member = ledger[lead_id]
+        tokens, claimed = await self._exchange(transaction, member, contact_id, after)
+        names = tokens | set(rules.contacts_of(member.personal).get(str(contact_id), {}).get("names", ()))
+        await contacts.name(transaction, lead_id, contact_id, names)
+        kept = {name: after[name] for name in rules.SHOWN if after.get(name)}
+        rules.put(member, contact_id, {**kept, "names": sorted(names), "claimed": sorted(claimed)})
+        ledger.changed.add(lead_id)
+
+    async def _exchange(
+        self, transaction: Transaction, member: Lead, contact_id: UUID | None, after: Mapping[str, Any]
+    ) -> tuple[set[str], set[str]]:
+        """An identity is the lead's where nobody has it. What it has only for the contact, and the contact has no more, it lets
+        go of. Under which tokens the contact is known now, and which of them the lead has for it."""
+        unit = member.business_unit
         names = [
             Identity(kind=one.kind, token=self._tokens.token(unit, one.kind, one.value))
             for one in rules.recognised_by(after, self._policy.unit(unit))
         ]
         tokens = {one.token for one in names}
-        await contacts.release(transaction, lead_id, rules.released(before.get("claimed", ()), tokens))
-        claimed = await contacts.claim(transaction, unit, lead_id, names) | (set(before.get("claimed", ())) & tokens)
-        await contacts.name(transaction, lead_id, contact_id, tokens | set(before.get("names", ())))
-        kept = {name: after[name] for name in rules.SHOWN if after.get(name)}
-        known = {"names": sorted(tokens | set(before.get("names", ()))), "claimed": sorted(claimed)}
-        rules.put(ledger[lead_id], contact_id, {**kept, **known})
-        ledger.changed.add(lead_id)
+        await contacts.release(transaction, member.lead_id, rules.released(member.personal, contact_id, tokens))
+        return tokens, await contacts.claim(transaction, unit, member.lead_id, names)
+
+
+async def _as_it_is(transaction: Transaction, lead_id: UUID) -> Ledger:
+    await erasures.stand_beside(transaction)
+    return await loading.read_groups(transaction, [lead_id])
 
 
 async def forget_contacts(
@@ -104,6 +132,7 @@ async def forget_contacts(
         member = ledger[row.lead_id]
         known = rules.contacts_of(member.personal).get(str(row.contact_id))
         if known is not None:
+            await contacts.release(transaction, row.lead_id, rules.released(member.personal, row.contact_id))
             rules.put(member, row.contact_id, None)
             event_id = derived_event_id(by.erasure_id, f"LeadContactChanged:{row.contact_id}")
             data = {"contact_id": str(row.contact_id), "change": "removed", "role": known["role"]}

@@ -3,7 +3,7 @@ take them along and erasure forgets them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -85,11 +85,16 @@ def check(contact: Mapping[str, Any], unit: UnitPolicy) -> None:
         )
 
 
+def holders(ledger: Ledger, lead_id: UUID, contact_id: UUID) -> list[Lead]:
+    """The id of the group with which a contact is kept; none where the lead or the contact is not known."""
+    group = ledger.group(lead_id) if lead_id in ledger else ()
+    return [member for member in group if str(contact_id) in contacts_of(member.personal)]
+
+
 def holder(ledger: Ledger, lead_id: UUID, contact_id: UUID) -> Lead:
     """The id of the group with which a contact is kept. Raises `Refused`."""
-    for member in ledger.group(lead_id):
-        if str(contact_id) in contacts_of(member.personal):
-            return member
+    for member in holders(ledger, lead_id, contact_id):
+        return member
     raise Refused(
         "The lead has no contact of this id.",
         kind="conflict",
@@ -127,6 +132,8 @@ def recorded(act: Act, contact_id: UUID, change: str, contact: Mapping[str, Any]
     return draft._replace(aside=given(**said))
 
 
-def released(before: Iterable[str], after: Collection[str]) -> list[str]:
-    """The identities that a contact held and holds no more."""
-    return sorted(set(before) - set(after))
+def released(personal: Mapping[str, Any], contact_id: UUID | None, after: Collection[str] = ()) -> list[str]:
+    """The identities that a lead has for a contact, and for none of its contacts after this one has changed or is removed."""
+    known = contacts_of(personal)
+    before = known.pop(str(contact_id), {}).get("claimed", ())
+    return sorted(set(before) - set(after) - {token for one in known.values() for token in one.get("claimed", ())})

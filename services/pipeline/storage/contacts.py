@@ -12,12 +12,17 @@ from shared.kit.database import Transaction, as_array
 
 
 async def claim(transaction: Transaction, business_unit: str, lead_id: UUID, names: Sequence[Identity]) -> set[str]:
-    """Makes identities that nobody has the lead's; the tokens that became so now."""
+    """Makes identities that nobody has the lead's, for a contact; the tokens that it has only for contacts."""
     rows = await transaction.set_wise(
         """
-        INSERT INTO pipeline.identities (business_unit, kind, token, lead_id)
-        SELECT :unit, kind, token, :lead_id FROM json_to_recordset(CAST(:rows AS json)) AS r(kind text, token text)
-        ORDER BY kind, token ON CONFLICT DO NOTHING RETURNING token""",
+        WITH said AS (SELECT kind, token FROM json_to_recordset(CAST(:rows AS json)) AS r(kind text, token text)),
+        made AS (
+            INSERT INTO pipeline.identities (business_unit, kind, token, lead_id, of_contact)
+            SELECT :unit, kind, token, :lead_id, true FROM said ORDER BY kind, token ON CONFLICT DO NOTHING RETURNING token
+        )
+        SELECT token FROM made
+        UNION SELECT i.token FROM said JOIN pipeline.identities i USING (kind, token)
+        WHERE i.business_unit = :unit AND i.lead_id = :lead_id AND i.of_contact""",
         [{"kind": one.kind, "token": one.token} for one in names],
         unit=business_unit,
         lead_id=lead_id,
@@ -26,10 +31,17 @@ async def claim(transaction: Transaction, business_unit: str, lead_id: UUID, nam
 
 
 async def release(transaction: Transaction, lead_id: UUID, tokens: Collection[str]) -> None:
-    """Lets go of identities that a lead had only for a contact."""
+    """Lets go of identities that a lead has only for a contact. One that somebody was captured with since is not let go of."""
     if tokens:
         await transaction.execute(
-            "DELETE FROM pipeline.identities WHERE lead_id = :lead_id AND token = ANY(:tokens)",
+            """
+            WITH held AS (
+                SELECT business_unit, kind, token FROM pipeline.identities
+                WHERE lead_id = :lead_id AND token = ANY(:tokens) AND of_contact
+                ORDER BY business_unit, kind, token FOR UPDATE
+            )
+            DELETE FROM pipeline.identities i USING held h
+            WHERE (i.token, i.kind, i.business_unit) = (h.token, h.kind, h.business_unit)""",
             {"lead_id": lead_id, "tokens": sorted(tokens)},
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, KeysView
+from collections.abc import Collection, Iterable, KeysView, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.storage.rows import LEAD_COLUMNS, fact_of, lead_of
 from shared.contracts.capture_events import Identity
-from shared.kit.database import Transaction, as_array, as_json
+from shared.kit.database import RacedWrite, Transaction, as_array, as_json
 
 Named = tuple[str, str, str]
 """An identity's business unit, kind and token."""
@@ -72,7 +72,8 @@ async def claim_identities(
     transaction: Transaction, claims: Iterable[tuple[str, Identity, UUID]], wanted: Iterable[tuple[str, Identity]]
 ) -> tuple[dict[str, UUID], KeysView[str]]:
     """Which lead owns each identity that is claimed or wanted, by token, and the tokens that were claimed just now: an
-    identity belongs to the first lead that claims it.
+    identity belongs to the first lead that claims it. One that a lead has only for a contact goes to whoever claims it, and
+    joins the two: the answer says whose it was.
 
     Once it returns, whoever owns what is settled. Raises `RacedWrite` where another transaction claims the same: in
     sorted order, so that the two wait for each other instead of locking each other out.
@@ -80,22 +81,51 @@ async def claim_identities(
     first: dict[Named, UUID] = {}
     for unit, one, lead_id in claims:
         first.setdefault((unit, one.kind, one.token), lead_id)
-    owners = await _identity_owners(transaction, {*first, *((unit, one.kind, one.token) for unit, one in wanted)})
+    owners, lent = await _identity_owners(transaction, {*first, *((unit, one.kind, one.token) for unit, one in wanted)})
+    if lent:
+        await _take_lent(transaction, lent, first)
     new = [(*named, first[named]) for named in sorted(first.keys() - owners.keys())]
     await transaction.copy("pipeline.identities", ("business_unit", "kind", "token", "lead_id"), new)
     claimed = {token: lead_id for _, _, token, lead_id in new}
     return {**{token: owner for (_, _, token), owner in owners.items()}, **claimed}, claimed.keys()
 
 
-async def _identity_owners(transaction: Transaction, names: Collection[Named]) -> dict[Named, UUID]:
+async def _identity_owners(transaction: Transaction, names: Collection[Named]) -> tuple[dict[Named, UUID], list[Named]]:
+    """Whose these identities are, and which of them only for a contact."""
     rows = await transaction.set_wise(
         """
-        SELECT i.business_unit, i.kind, i.token, i.lead_id
+        SELECT i.business_unit, i.kind, i.token, i.lead_id, i.of_contact
         FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, kind text, token text)
         JOIN pipeline.identities i USING (business_unit, kind, token)""",
         [{"business_unit": unit, "kind": kind, "token": token} for unit, kind, token in names],
     )
-    return {(row.business_unit, row.kind, row.token): row.lead_id for row in rows}
+    owners = {(row.business_unit, row.kind, row.token): row.lead_id for row in rows}
+    return owners, sorted((row.business_unit, row.kind, row.token) for row in rows if row.of_contact)
+
+
+async def _take_lent(transaction: Transaction, lent: Sequence[Named], claimed: Mapping[Named, UUID]) -> None:
+    """Holds what leads have only for contacts, so that nobody lets go of it before this transaction has ended, and gives what
+    is claimed of it to whoever claims it. Raises `RacedWrite` where one of them was let go of or claimed just now."""
+    held = await transaction.set_wise(
+        """
+        SELECT 1 FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, kind text, token text)
+        JOIN pipeline.identities i USING (business_unit, kind, token) WHERE i.of_contact
+        ORDER BY i.business_unit, i.kind, i.token FOR NO KEY UPDATE OF i""",
+        [{"business_unit": unit, "kind": kind, "token": token} for unit, kind, token in lent],
+    )
+    if len(held) != len(lent):
+        raise RacedWrite
+    await transaction.set_wise(
+        """
+        UPDATE pipeline.identities i SET lead_id = r.lead_id, of_contact = false
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, kind text, token text, lead_id uuid)
+        WHERE (i.business_unit, i.kind, i.token) = (r.business_unit, r.kind, r.token)""",
+        [
+            {"business_unit": named[0], "kind": named[1], "token": named[2], "lead_id": claimed[named]}
+            for named in lent
+            if named in claimed
+        ],
+    )
 
 
 async def lock_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> Ledger:

@@ -103,7 +103,8 @@ class Lead(PipelineTable, table=True):
 
 
 class LeadIdentity(PipelineTable, table=True):
-    """Which lead a keyed identity belongs to: the first that showed it."""
+    """Which lead a keyed identity belongs to: the first that showed it. `of_contact` where it has it only for a contact of its own:
+    then it goes to whoever is captured with it."""
 
     __tablename__ = "identities"
 
@@ -111,6 +112,7 @@ class LeadIdentity(PipelineTable, table=True):
     kind: str = _text(primary_key=True)
     business_unit: str = _text(primary_key=True)
     lead_id: UUID
+    of_contact: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class NeverMerge(PipelineTable, table=True):

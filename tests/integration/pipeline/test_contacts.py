@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
 from shared.contracts.lead_shape_events import LeadContactChanged
 from tests.integration.pipeline.conftest import Pipeline
@@ -13,7 +14,7 @@ from tests.support.tables import tables_saying
 from tests.unit.pipeline.builders import a_lead, at
 
 
-async def an_organisation(pipeline: Pipeline, email: str = "office@acme.example", **values: Any) -> str:
+async def an_organisation(pipeline: Pipeline, email: str | None = "office@acme.example", **values: Any) -> str:
     lead = a_lead(email, company="Acme", **values)
     await pipeline.take(lead)
     return f"/v1/leads/{lead.lead_id}"
@@ -117,3 +118,52 @@ async def test_a_contact_by_whom_the_lead_is_recognised_is_forgotten_with_it(
     assert await tables_saying(pipeline.database, "pipeline", ["Zoethout", "bob@acme"]) == {}
     shown = (await http.get(path)).json()
     assert (shown["contacts"], shown["personal"]) == ([], {})
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("then", [":remove", ":change"])
+async def test_an_address_that_somebody_was_captured_with_stays_theirs_when_the_contact_goes(
+    pipeline: Pipeline, http: httpx.AsyncClient, own: bool, then: str
+) -> None:
+    """Whoever has it, it is found when they ask to be forgotten: `own` is a person of their own, else it is the lead itself."""
+    path = await an_organisation(pipeline, "office@acme.example" if own else None, phone="+31612345671")
+    (bob,) = (await do(http, f"{path}/contacts", BOB, status=201))["contacts"]
+    number = {} if own else {"phone": "+31612345671"}
+    came = a_lead("bob@acme.example", name="Bob Zoethout", occurred_at=at(5), **number)
+    await pipeline.take(came)
+    assert str((await pipeline.lead(came.lead_id)).root_id) in path
+    said = {"email": "other@acme.example"} if then == ":change" else None
+    await do(http, f"{path}/contacts/{bob['contact_id']}{then}", said)
+    token = next(one.token for one in came.identities if one.kind == "email")
+    owner = await pipeline.one("SELECT lead_id, of_contact FROM pipeline.identities WHERE token = :token", token=token)
+    assert (owner.lead_id, owner.of_contact) == (came.lead_id, False)
+    report = await do(http, "/v1/people:erase", {"email": "bob@acme.example", "reason": "case 7"}, Leadflow_Actor="dpo")
+    assert str(came.lead_id) in report["lead_ids"]
+    assert await tables_saying(pipeline.database, "pipeline", ["Zoethout", "bob@acme"]) == {}
+
+
+async def test_an_address_of_two_contacts_of_a_lead_is_let_go_of_with_the_last(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    path = await an_organisation(pipeline)
+    for role in ("adviser", "secretary"):
+        told = await do(http, f"{path}/contacts", {**BOB, "role": role}, status=201)
+    left = []
+    for one in told["contacts"]:
+        await do(http, f"{path}/contacts/{one['contact_id']}:remove")
+        left.append((await pipeline.one("SELECT count(*) AS n FROM pipeline.identities WHERE of_contact")).n)
+    assert left == [1, 0]
+
+
+async def test_a_contact_who_is_forgotten_recognises_the_lead_by_nothing_any_more(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    own = a_lead("bob@acme.example", name="Bob Zoethout")
+    await pipeline.take(own)
+    path = await an_organisation(pipeline, occurred_at=at(1))
+    await do(http, f"{path}/contacts", {**BOB, "phone": "+31612345678"}, status=201)
+    await do(http, "/v1/people:erase", {"email": "bob@acme.example", "reason": "case 7"}, Leadflow_Actor="dpo")
+    assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.identities WHERE of_contact")).n == 0
+    later = a_lead(phone="+31612345678", occurred_at=at(9))
+    await pipeline.take(later)
+    assert (await pipeline.lead(later.lead_id)).root_id == later.lead_id
