@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from services.pipeline.domain.ledger import known_with
@@ -106,10 +106,10 @@ EVENTS = """
     JOIN pipeline.history h USING (lead_id, version) JOIN pipeline.leads l USING (lead_id)"""
 
 
-async def stand_alone(transaction: Transaction) -> bool:
-    """Whether this transaction gives out what is on the log; another one does otherwise."""
+async def stand_alone(transaction: Transaction, work: Literal["feed", "replay"]) -> bool:
+    """Whether this transaction gives out what is on the log, or what is told again; another one does otherwise."""
     (row,) = await transaction.rows(
-        "SELECT pg_try_advisory_xact_lock(hashtext('leadflow-pipeline-webhook-feed')) AS mine"
+        "SELECT pg_try_advisory_xact_lock(hashtext(:name)) AS mine", name=f"leadflow-pipeline-webhook-{work}"
     )
     return bool(row.mine)
 
@@ -152,13 +152,25 @@ async def replay(transaction: Transaction, endpoint: Any, since: datetime, until
 
 
 async def replaying(transaction: Transaction) -> Any | None:
-    """An endpoint that wants to be told again what happened, held."""
+    """An endpoint that wants to be told again what happened. It is not held: deliveries to it go on being settled meanwhile."""
     rows = await transaction.rows(
         """
         SELECT * FROM pipeline.webhook_endpoints WHERE replay_from IS NOT NULL AND state = 'live'
-        ORDER BY updated_at LIMIT 1 FOR UPDATE SKIP LOCKED"""
+        ORDER BY updated_at LIMIT 1"""
     )
     return rows[0] if rows else None
+
+
+async def replayed(transaction: Transaction, endpoint: Any, end: datetime) -> None:
+    """It was told again until `end`, unless it asked for something earlier meanwhile."""
+    await transaction.execute(
+        """
+        UPDATE pipeline.webhook_endpoints SET updated_at = :now,
+            replay_from = CASE WHEN replay_until > :end THEN CAST(:end AS timestamptz) END,
+            replay_until = CASE WHEN replay_until > :end THEN replay_until END
+        WHERE endpoint_id = :id AND replay_from = :since AND state = 'live'""",
+        {"id": endpoint.endpoint_id, "since": endpoint.replay_from, "end": end, "now": transaction.now},
+    )
 
 
 async def claim(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,7 +35,8 @@ FEW, MANY = 1_000, 10_000
 
 
 class Feeding:
-    """Tasks beside the consumer; of several processes one gives out at a time."""
+    """Tasks beside the consumer; of several processes one gives out at a time, and one tells again. Neither waits for the other:
+    years that are told again keep nothing waiting that happens now."""
 
     def __init__(self, database: Database, *, interval_seconds: float, keep: timedelta) -> None:
         self._database = database
@@ -47,14 +48,29 @@ class Feeding:
     async def running(self) -> AsyncIterator[None]:
         """Goes on until the context ends."""
         sweep = again_and_again(self.sweep, SWEEP_SECONDS, "webhooks_not_swept")
-        async with running(self._run(), "pipeline-webhook-feed"), running(sweep, "pipeline-webhook-sweep"):
+        async with (
+            running(self._run(self.feed), "pipeline-webhook-feed"),
+            running(self._run(self.replay), "pipeline-webhook-replay"),
+            running(sweep, "pipeline-webhook-sweep"),
+        ):
             yield
 
     async def once(self) -> bool:
         """Gives out some of what is on the log, and queues some of what is to be told again. Whether there may be more."""
-        frames = await self._database.run(self._give_out)
-        replayed = await self._database.run(self._replay, deadline_seconds=60)
-        return frames == FRAMES_AT_ONCE or replayed
+        fed, replayed = await self.feed(), await self.replay()
+        return fed or replayed
+
+    async def feed(self) -> bool:
+        """Gives out some of what is on the log."""
+        return await self._database.run(self._give_out) == FRAMES_AT_ONCE
+
+    async def replay(self) -> bool:
+        """Queues some of what is to be told again."""
+        try:
+            return await self._database.run(self._replay, deadline_seconds=60)
+        except Exception:
+            self._window = max(self._window / 2, SHORTEST)
+            raise
 
     async def sweep(self) -> None:
         """Forgets deliveries whose time is over, and what waited for endpoints that are removed."""
@@ -70,7 +86,7 @@ class Feeding:
             pass
 
     async def _give_out(self, tx: Transaction) -> int:
-        if not await webhook_queue.stand_alone(tx):
+        if not await webhook_queue.stand_alone(tx, "feed"):
             return 0
         rows = await webhook_queue.feed(tx, FRAMES_AT_ONCE)
         if not rows:
@@ -100,27 +116,26 @@ class Feeding:
 
     async def _replay(self, tx: Transaction) -> bool:
         """One window of what one endpoint asked for."""
+        if not await webhook_queue.stand_alone(tx, "replay"):
+            return False
         endpoint = await webhook_queue.replaying(tx)
         if endpoint is None:
             return False
         end = min(endpoint.replay_from + self._window, endpoint.replay_until)
         queued = await webhook_queue.replay(tx, endpoint, endpoint.replay_from, end)
-        is_done = end >= endpoint.replay_until
-        following = {"replay_from": None, "replay_until": None} if is_done else {"replay_from": end}
-        await webhooks.change(tx, endpoint.endpoint_id, following)
+        await webhook_queue.replayed(tx, endpoint, end)
         if queued < FEW:
             self._window = min(self._window * 2, LONGEST)
         elif queued > MANY:
             self._window = max(self._window / 2, SHORTEST)
         return True
 
-    async def _run(self) -> None:
+    async def _run(self, work: Callable[[], Awaitable[bool]]) -> None:
         while True:
             try:
-                if await self.once():
+                if await work():
                     continue
             except Exception as error:
-                self._window = max(self._window / 2, SHORTEST)
                 (log().warning if is_transient(error) else log().error)(
                     "webhooks_not_given_out", error_type=name_of(error)
                 )

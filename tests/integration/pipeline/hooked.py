@@ -53,8 +53,8 @@ class Hooked:
         made, _ = await self.hooks.endpoints.create({**wanted, **said}, None)
         return made
 
-    async def give_out(self) -> None:
-        """What was committed is on the log, as the relay leaves it, and is queued for whoever follows."""
+    async def relay(self) -> None:
+        """What was committed is on the log, as the relay leaves it."""
         rows = await self.database.rows(
             "SELECT max(id) AS last FROM pipeline.outbox WHERE id > :after", after=self._relayed
         )
@@ -64,6 +64,10 @@ class Hooked:
                 {"after": self._relayed},
             )
         self._relayed = rows[0].last or self._relayed
+
+    async def give_out(self) -> None:
+        """What was committed is on the log, and is queued for whoever follows."""
+        await self.relay()
         while await self.hooks.feeding.once():
             pass
 

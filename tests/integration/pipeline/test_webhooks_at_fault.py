@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,7 @@ from shared.kit.errors import Rejected
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.hooked import Hooked
 from tests.integration.pipeline.receiving import Receiver, receiving
+from tests.support.patience import eventually
 from tests.unit.pipeline.builders import a_lead, at
 
 
@@ -198,3 +201,67 @@ async def test_one_that_is_removed_hears_nothing_more_and_what_waited_for_it_is_
     hooked.after(minutes=11)
     await hooked.hooks.feeding.sweep()
     assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.webhook_endpoints")).n == 0
+
+
+async def test_what_happens_now_does_not_wait_for_what_is_being_told_again(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await hooked.follow(receiver.url)
+    await pipeline.take(a_lead("ann@x.example"))
+    await hooked.told()
+    hooked.after(minutes=1)
+    await hooked.hooks.endpoints.replay(made["endpoint_id"], at(0), None)
+    begun, ends = asyncio.Event(), asyncio.Event()
+    replay = webhook_queue.replay
+
+    async def slow(tx: Transaction, endpoint: Any, since: datetime, until: datetime) -> int:
+        queued = await replay(tx, endpoint, since, until)
+        begun.set()
+        await ends.wait()
+        return queued
+
+    monkeypatch.setattr(webhook_queue, "replay", slow)
+    async with hooked.hooks.feeding.running(), asyncio.timeout(40):
+        await begun.wait()
+        await pipeline.take(a_lead("bob@x.example", occurred_at=at(1)))
+        await hooked.relay()
+
+        async def heard() -> bool:
+            await hooked.send()
+            return await hooked.states() == {"delivered": 2}
+
+        await eventually(heard, within_seconds=15)
+        assert len(receiver.got) == 2
+        ends.set()
+
+        async def told_again() -> bool:
+            return (await hooked.endpoint(made))["replay_from"] is None
+
+        await eventually(told_again, within_seconds=15)
+    await hooked.send()
+    assert [one.id for one in receiver.got].count(receiver.got[0].id) == 2
+
+
+async def test_what_is_asked_for_while_something_is_being_told_again_is_told_too(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pipeline.take(a_lead("ann@x.example"))
+    hooked.after(minutes=10)
+    await pipeline.take(a_lead("bob@x.example", occurred_at=at(10)))
+    await hooked.give_out()
+    made = await hooked.follow(receiver.url)
+    hooked.after(minutes=10)
+    replay = webhook_queue.replay
+    asked: list[datetime] = []
+
+    async def interrupted(tx: Transaction, endpoint: Any, since: datetime, until: datetime) -> int:
+        if not asked:
+            asked.append(since)
+            await hooked.hooks.endpoints.replay(made["endpoint_id"], at(-5), at(5))
+        return await replay(tx, endpoint, since, until)
+
+    monkeypatch.setattr(webhook_queue, "replay", interrupted)
+    await hooked.hooks.endpoints.replay(made["endpoint_id"], at(9), None)
+    await hooked.told()
+    assert asked == [at(9)]
+    assert len({one.data["lead_id"] for one in receiver.got}) == 2
