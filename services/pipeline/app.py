@@ -196,6 +196,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         handlers.fingerprint,
         waiting=timedelta(days=settings.waiting_personal_days),
         letters=timedelta(days=settings.dead_letter_personal_days),
+        commands=timedelta(days=settings.idempotency_days),
     )
     assigning = Assigning(policy)
     contacting = Contacting(database, policy, work_instruments)
@@ -209,7 +210,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     )
     finding = Finding(database, policy, secret, instruments, interval_seconds=settings.matching_interval_seconds)
     searching = Searching(database, policy, secret)
-    commands = Commands(database, policy, instruments)
+    commands = Commands(database, policy, secret, instruments)
     bulk_jobs = Bulk(database, commands, secret, items_per_second=settings.bulk_items_per_second)
     hooks = Webhooks(database, secret, settings, WebhookInstruments(registry))
     workload = Workload(database, policy, work_instruments)

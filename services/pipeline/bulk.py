@@ -11,15 +11,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID, uuid4
-
-import orjson
 
 from services.pipeline.commands import Asked, Commands
 from services.pipeline.domain.access import NOTHING, Reach, Units
 from services.pipeline.domain.bulk import MOST_ITEMS, Doing, command_of
+from services.pipeline.domain.fingerprints import Asking
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.storage import bulk as storage
 from shared.contracts.identity import Tokens, event_id_from, external_identity
@@ -58,6 +56,7 @@ class Bulk:
         self._database = database
         self._commands = commands
         self._tokens = Tokens(secret)
+        self._asking = Asking(secret)
         self._items_per_second = items_per_second
         self._worker = uuid4()
         self._added = asyncio.Event()
@@ -78,8 +77,7 @@ class Bulk:
         of other systems. Raises `Refused`."""
         command_of(wanted.doing, wanted.said)
         job_id = event_id_from(f"{namespace}/bulk", key) if key else new_id()
-        content = orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS)
-        fingerprint = blake2b(content, digest_size=16).hexdigest()
+        fingerprint = self._asking.fingerprint(wanted)
 
         async def work(tx: Transaction) -> tuple[Any, bool]:
             before = await storage.hold(tx, job_id)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
-
-import orjson
 
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.contact_people import Also
@@ -17,6 +14,7 @@ from services.pipeline.domain.access import EVERYWHERE, Reach, not_yours
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.fingerprints import Asking
 from services.pipeline.domain.follow_up import MOVES, Cause, Following, Task
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.identity_join import merge_by_judgement
@@ -110,12 +108,13 @@ def no_such_opportunity() -> Rejected:
 class Commands:
     """The one way over HTTP to change a lead or a deal."""
 
-    def __init__(self, database: Database, policy: Policy, instruments: PipelineInstruments) -> None:
+    def __init__(self, database: Database, policy: Policy, secret: bytes, instruments: PipelineInstruments) -> None:
         self._database = database
         self._policy = policy
         self._assigning = Assigning(policy)
         self._qualifiers = Qualifiers(policy)
         self._sellings = Sellings(policy)
+        self._asking = Asking(secret)
         self._instruments = instruments
 
     async def on_lead(
@@ -261,8 +260,7 @@ class Commands:
     async def _run(self, asked: Asked, target: str, work: Callable[..., Any]) -> Done:
         key = asked.idempotency_key
         command_id = event_id_from(asked.namespace, key) if key else new_id()
-        said = orjson.dumps([asked.name, target, asked.body], option=orjson.OPT_SORT_KEYS)
-        fingerprint = blake2b(said, digest_size=16).hexdigest()
+        fingerprint = self._asking.fingerprint(asked.name, target, asked.body)
 
         async def once(transaction: Transaction) -> Done:
             if key:

@@ -1,4 +1,4 @@
-"""What need not say for ever who it is about: events that wait for their lead, and dead letters."""
+"""What need not say for ever who it is about, or what they said: events that wait for their lead, dead letters, commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from services.pipeline.erasing import Fingerprint, stripped
-from services.pipeline.storage import erasures
+from services.pipeline.storage import erasures, named_commands
 from shared.contracts.personal import REDACTED
 from shared.kit.background import again_and_again, running
 from shared.kit.database import Database, Transaction
@@ -20,10 +20,19 @@ AT_ONCE = 500
 class Forgetting:
     """Two tasks beside the consumer, a little at a time."""
 
-    def __init__(self, database: Database, fingerprint: Fingerprint, *, waiting: timedelta, letters: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        fingerprint: Fingerprint,
+        *,
+        waiting: timedelta,
+        letters: timedelta,
+        commands: timedelta,
+    ) -> None:
         self._database = database
         self._fingerprint = fingerprint
         self._waiting = waiting
+        self._commands = commands
         self._letters = Redaction(database, REDACTED, keep=letters)
 
     @asynccontextmanager
@@ -34,15 +43,19 @@ class Forgetting:
             yield
 
     async def once(self) -> int:
-        """Leaves of what has waited too long only what happened; how many there were."""
+        """Leaves of what has waited too long only what happened, and of old commands that they were; how many there were."""
         done = 0
-        while True:
-            some = await self._database.run(self._some)
-            done += some
-            if some < AT_ONCE:
-                return done
+        for work in (self._waited, self._asked):
+            some = AT_ONCE
+            while some == AT_ONCE:
+                some = await self._database.run(work)
+                done += some
+        return done
 
-    async def _some(self, tx: Transaction) -> int:
+    async def _asked(self, tx: Transaction) -> int:
+        return await named_commands.forget(tx, tx.now - self._commands, AT_ONCE)
+
+    async def _waited(self, tx: Transaction) -> int:
         rows = await erasures.waiting_since(tx, tx.now - self._waiting, AT_ONCE)
         await erasures.strip_waiting(tx, [stripped(row, self._fingerprint) for row in rows])
         return len(rows)

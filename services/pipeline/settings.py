@@ -47,6 +47,9 @@ class PipelineSettings(ServiceSettings):
     waiting_personal_days: float = Field(
         30.0, gt=0, description="How long what waits for its lead still says who it is about."
     )
+    idempotency_days: float = Field(
+        30.0, gt=0, description="How long an Idempotency-Key is known with what was asked for under it."
+    )
     webhook_interval_seconds: float = Field(0.25, gt=0, description="How often deliveries that are due are looked at.")
     webhook_concurrency: int = Field(32, ge=1, le=500, description="Deliveries under way at once, of one process.")
     webhook_endpoint_concurrency: int = Field(4, ge=1, le=100, description="The same, to one endpoint.")

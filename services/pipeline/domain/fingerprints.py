@@ -7,10 +7,14 @@ A fingerprint of today has a second half. One that was stored before it had one 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
+
+import orjson
 
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured, Personal
 
+COMMANDS = b"leadflow-command"
 FIRST_HALF = 16
 NOTHING_ELSE = "0"
 """The second half of what says nothing else, as nearly everything does."""
@@ -56,3 +60,15 @@ def contradicts(before: str, now: str) -> bool:
 def _not_understood(who: Personal, as_sent: Mapping[str, str]) -> dict[str, str]:
     """How something was written says something only where nothing was understood of it."""
     return {name: text for name, text in as_sent.items() if getattr(who, name, None) is None}
+
+
+class Asking:
+    """Fingerprints of what is asked for under a key of the sender's: whoever does not have the deployment's secret cannot guess
+    with them what was said."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = blake2b(secret, digest_size=32, person=COMMANDS).digest()
+
+    def fingerprint(self, *said: Any) -> str:
+        """The same for the same words."""
+        return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16, key=self._key).hexdigest()

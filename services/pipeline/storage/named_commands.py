@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from shared.kit.database import RacedWrite, Transaction
@@ -14,10 +15,19 @@ async def hold(transaction: Transaction, command_id: UUID) -> None:
 
 
 async def before(transaction: Transaction, command_id: UUID, fingerprint: str) -> tuple[UUID, str | None] | None:
-    """What a command of this id was about, None where it was not done. Raises `Rejected` where it said something else."""
+    """What a command of this id was about, None where it was not done. Raises `Rejected` where it said something else, or
+    where that is not known any more."""
     rows = await transaction.rows("SELECT * FROM pipeline.commands WHERE command_id = :id", id=command_id)
     if not rows:
         return None
+    if not rows[0].fingerprint:
+        raise Rejected(
+            "This Idempotency-Key was used long ago, and what for is not known any more: nothing was done now.",
+            status=409,
+            code="idempotency-key-old",
+            field="Idempotency-Key",
+            fix="See whether it was done then. What is new goes under a key of its own.",
+        )
     if rows[0].fingerprint != fingerprint:
         raise Rejected(
             "This Idempotency-Key was used for another command.",
@@ -44,3 +54,17 @@ async def remember(
     )
     if not rows:
         raise RacedWrite()
+
+
+async def forget(transaction: Transaction, before: datetime, limit: int) -> int:
+    """Forgets of some commands from before a moment what they said, and keeps that they were done: their keys do nothing twice."""
+    rows = await transaction.rows(
+        """
+        UPDATE pipeline.commands SET fingerprint = '' WHERE command_id IN (
+            SELECT command_id FROM pipeline.commands WHERE fingerprint <> '' AND recorded_at < :before
+            ORDER BY recorded_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        RETURNING 1""",
+        before=before,
+        limit=limit,
+    )
+    return len(rows)

@@ -267,9 +267,11 @@ class ErasedName(PipelineTable, table=True):
 
 
 class Command(PipelineTable, table=True):
-    """A command that its sender named, so that sending it again does nothing twice."""
+    """A command that its sender named, so that sending it again does nothing twice. `fingerprint` is a keyed hash of what it said,
+    empty once that is forgotten."""
 
     __tablename__ = "commands"
+    __table_args__ = (Index("commands_remembered", "recorded_at", postgresql_where=text("fingerprint <> ''")),)
 
     command_id: UUID = Field(primary_key=True)
     fingerprint: str = _text()

@@ -24,7 +24,7 @@ from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, at
 
 def a_worker(pipeline: Pipeline) -> Bulk:
     """A process that works on jobs."""
-    commands = Commands(pipeline.database, POLICY, PipelineInstruments(pipeline.registry.__class__()))
+    commands = Commands(pipeline.database, POLICY, SECRET, PipelineInstruments(pipeline.registry.__class__()))
     return Bulk(pipeline.database, commands, SECRET, items_per_second=10_000)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
 import httpx
 import orjson
@@ -54,9 +55,11 @@ async def test_what_has_waited_too_long_says_no_more_who_it_is_about(pipeline: P
     visit = an_interaction(visitor="v9", personal=Personal(message="call me"))
     await pipeline.take(visit)
     week = timedelta(days=7)
-    forgetting = Forgetting(pipeline.database, pipeline.handlers.fingerprint, waiting=week, letters=week)
+    forgetting = Forgetting(pipeline.database, pipeline.handlers.fingerprint, waiting=week, letters=week, commands=week)
     assert await forgetting.once() == 0
-    forgetting = Forgetting(pipeline.database, pipeline.handlers.fingerprint, waiting=-week, letters=week)
+    forgetting = Forgetting(
+        pipeline.database, pipeline.handlers.fingerprint, waiting=-week, letters=week, commands=week
+    )
     assert (await forgetting.once(), await forgetting.once()) == (1, 0)
     await says_nothing(pipeline)
     await pipeline.take(a_lead("ann@x.example", visitor="v9", recorded_at=at(0)), visit)
@@ -111,3 +114,27 @@ async def test_dead_letters_grow_old_between_two_looks_of_one_process(pipeline: 
     clock.advance(month)
     assert await looks.once() == 1
     await says_nothing(pipeline)
+
+
+async def test_what_a_command_said_is_known_for_a_while_and_its_key_does_nothing_twice_for_ever(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    (created,) = await pipeline.take(a_lead("ann@x.example"))
+    said = {"reason": "no budget", "note": "Ann is ill"}
+
+    async def put_aside() -> httpx.Response:
+        return await http.post(f"/v1/leads/{created.lead_id}:archive", json=said, headers={"Idempotency-Key": "k"})
+
+    assert (await put_aside()).status_code == (await put_aside()).status_code == 200
+    words = orjson.dumps([":archive", str(created.lead_id), said], option=orjson.OPT_SORT_KEYS)
+    row = await pipeline.one("SELECT fingerprint FROM pipeline.commands")
+    assert row.fingerprint not in ("", blake2b(words, digest_size=16).hexdigest())
+    week = timedelta(days=7)
+    for keep, forgotten, status in ((week, 0, 200), (-week, 1, 409)):
+        forgetting = Forgetting(
+            pipeline.database, pipeline.handlers.fingerprint, waiting=week, letters=week, commands=keep
+        )
+        assert await forgetting.once() == forgotten
+        assert (await put_aside()).status_code == status
+    assert (await put_aside()).json()["type"].endswith("idempotency-key-old")
+    assert names(await pipeline.published()).count("LeadArchived") == 1

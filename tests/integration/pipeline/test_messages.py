@@ -48,7 +48,7 @@ class Office:
         pipeline.database.clock = self.clock
         pipeline.handlers = Handlers(policy, SECRET, instruments, pipeline.routes)
         self.policy = policy
-        self.commands = Commands(pipeline.database, policy, instruments)
+        self.commands = Commands(pipeline.database, policy, SECRET, instruments)
         self.registry = CollectorRegistry()
         self.messages = messages_of(pipeline.database, policy, self.registry, **settings)
         work = WorkInstruments(CollectorRegistry())

@@ -43,7 +43,7 @@ def routed(pipeline: Pipeline) -> Commands:
     """Commands of a pipeline that gives out its leads."""
     policy, instruments = with_sections(routing=ROUTING), PipelineInstruments(CollectorRegistry())
     pipeline.handlers = Handlers(policy, SECRET, instruments, pipeline.routes)
-    return Commands(pipeline.database, policy, instruments)
+    return Commands(pipeline.database, policy, SECRET, instruments)
 
 
 async def loads(pipeline: Pipeline) -> dict[str, int]:

@@ -46,7 +46,7 @@ class Work:
         self.pipeline = pipeline
         pipeline.database.clock = self.clock
         pipeline.handlers = Handlers(policy, SECRET, instruments, pipeline.routes)
-        self.commands = Commands(pipeline.database, policy, instruments)
+        self.commands = Commands(pipeline.database, policy, SECRET, instruments)
         self.registry = CollectorRegistry()
         self.instruments = WorkInstruments(self.registry)
         self.timers = Timers(pipeline.database, Assigning(policy), self.instruments, interval_seconds=0.01)

@@ -21,7 +21,7 @@ from services.pipeline.instruments import PipelineInstruments
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.hooked import Hooked
 from tests.integration.pipeline.receiving import Got, Receiver, receiving
-from tests.unit.pipeline.builders import POLICY, a_lead, a_score, at
+from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, a_score, at
 
 
 @pytest.fixture
@@ -312,7 +312,7 @@ async def test_what_is_said_of_each_id_of_a_person_is_heard_of_each(
     root = (await pipeline.one("SELECT root_id FROM pipeline.leads LIMIT 1")).root_id
     await hooked.follow(receiver.url, events=["LeadMarked"])
     await hooked.give_out()
-    commands = Commands(pipeline.database, POLICY, PipelineInstruments(CollectorRegistry()))
+    commands = Commands(pipeline.database, POLICY, SECRET, PipelineInstruments(CollectorRegistry()))
     await commands.on_person(
         root, Asked(":mark", {}), lambda state, _, act: decisions.decide_mark(state, act, mark="test", note=None)
     )
