@@ -9,9 +9,10 @@ from uuid import UUID
 
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.follow_up import Cause, Following
-from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.routing import Chosen, Router, fields_of_lead
-from services.pipeline.storage import worklist
+from services.pipeline.domain.tasks import brought_up
+from services.pipeline.storage import tasks, worklist
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import LeadAssigned
 from shared.contracts.policy import Policy
@@ -61,6 +62,7 @@ class Assigning:
         """Gives each lead that is wanted and has no owner to whom the rules choose, and records it. An assignment by rule
         happened when its cause did; who was there to be given it is a matter of now. Then what is due for each begins."""
         by_unit: dict[str, list[Wanted]] = {}
+        given: list[tuple[Lead, Draft]] = []
         for one in wanted:
             root = ledger.root(one.lead_id)
             if self.router(root.business_unit).is_active:
@@ -72,13 +74,29 @@ class Assigning:
                 root = ledger.root(one.lead_id)
                 if root.state.assigned is None and root.state.mark is None and root.state.status in OPEN:
                     chosen = router.route(fields_of_lead(ledger, root.lead_id), office, transaction.now)
-                    ledger.record(root.lead_id, self._draft(one, chosen))
+                    draft = self._draft(one, chosen)
+                    if root.state.worked or root.state.floor != "new":
+                        given.append((root, draft))
+                    ledger.record(root.lead_id, draft)
             await worklist.close_office(transaction, unit, office)
+        await self._hand_over(transaction, ledger, given)
         for one in wanted:
             root = ledger.root(one.lead_id)
             cause = Cause(one.cause, one.correlation_id, one.occurred_at)
             for draft in self.following(root.business_unit).begin(root.state, root.lead_id, cause):
                 ledger.record(root.lead_id, draft)
+
+    async def _hand_over(self, transaction: Transaction, ledger: Ledger, given: Sequence[tuple[Lead, Draft]]) -> None:
+        """Who was given a lead that was at work already answers what it asked for. Most are given before they ask for anything."""
+        stored = [one.lead_id for root, _ in given for one in ledger.group(root.lead_id) if one.stored]
+        known = {one.task_id: one for one in await tasks.open_tasks(transaction, stored)} if stored else {}
+        known = brought_up(known, ledger.entries) if given else known
+        for root, draft in given:
+            cause = Cause(draft.event_id, draft.correlation_id, draft.occurred_at)
+            members = {one.lead_id for one in ledger.group(root.lead_id)}
+            theirs = [task for task in known.values() if task.lead_id in members]
+            for follows in self.following(root.business_unit).answered_by(draft.data["owner"], theirs, cause):
+                ledger.record(root.lead_id, follows)
 
     def _draft(self, wanted: Wanted, chosen: Chosen) -> Draft:
         data = {

@@ -254,6 +254,10 @@ class Following:
                 follows += [done(cause, task) for task in open_tasks if task.kind == CONFIRMATION]
         return follows
 
+    def answered_by(self, owner: str, tasks: Iterable[Task], cause: Cause) -> list[Draft]:
+        """What a lead asked for while nobody had it is answered by whom the rules gave it to."""
+        return self._handed_over(owner, [task for task in tasks if task.kind == REQUEST], cause)
+
     def next_step(self, task: Task, outcome: str | None, cause: Cause) -> list[Draft]:
         """What comes after a step that was done; nothing where its outcome ends the cadence, or the policy has it no more."""
         cadence = self._policy.named(task.cadence)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft, given
@@ -18,11 +20,25 @@ from services.pipeline.domain.follow_up import (
     done,
     over,
     scheduled,
+    task_from,
 )
+from services.pipeline.domain.ledger import Entry
 from services.pipeline.domain.refusals import Refused, illegal
 from services.pipeline.domain.state import LeadState
 
 BY_HAND = "by hand"
+
+
+def brought_up(known: Mapping[UUID, Task], entries: Iterable[Entry]) -> dict[UUID, Task]:
+    """The open tasks after what was recorded since they were read."""
+    tasks = dict(known)
+    for lead, _, fact in entries:
+        if fact.event == "FollowUpScheduled":
+            task = task_from(lead.lead_id, fact.data)
+            tasks[task.task_id] = task
+        elif fact.event in ("FollowUpDone", "FollowUpCancelled"):
+            tasks.pop(UUID(str(fact.data["task_id"])), None)
+    return tasks
 
 
 def decide_add(state: LeadState, act: Act, task: Task, *, note: str | None) -> list[Draft]:

@@ -16,14 +16,18 @@ from shared.contracts.policy import Policy
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
 from tests.support.tables import tables_saying
-from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, an_interaction, at
+from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, a_score, an_interaction, at
 
 RULES = Policy.model_validate(
     {
         "version": "test-5",
         "defaults": {
             **POLICY.defaults.model_dump(exclude_unset=True),
-            "routing": {"owners": {"kim": {}, "lee": {}}, "fallback": "lee"},
+            "routing": {
+                "owners": {"kim": {}, "lee": {}},
+                "rules": [{"rule": "good", "when": "score >= 50", "to": "kim"}],
+                "fallback": "lee",
+            },
             "follow_up": {"requests": {"kinds": ["quote_request", "demo_request"], "within": "2h"}},
         },
     }
@@ -67,6 +71,30 @@ async def test_a_request_moves_a_lead_into_somebodys_queue_once_until_it_is_answ
     assert (await http.get("/v1/tasks", params={"kind": "request"})).json()["items"] == []
     await asking.take(an_interaction("ann@x.example", kind="quote_request", occurred_at=at(9)))
     assert len((await http.get("/v1/tasks", params={"kind": "request"})).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("answered", [True, False])
+async def test_what_a_lead_asked_for_before_it_was_anybodys_is_answered_by_whom_it_is_given_to(
+    asking: Pipeline, http: httpx.AsyncClient, at_once: bool, answered: bool
+) -> None:
+    lead = a_lead("ann@x.example")
+    asked = an_interaction("ann@x.example", kind="quote_request", occurred_at=at(1))
+    events = [lead, asked, a_score(lead.lead_id, 70, occurred_at=at(2))]
+    for batch in [events] if at_once else [[one] for one in events]:
+        await asking.take(*batch)
+        if answered and asked in batch and not at_once:
+            await do(http, f"/v1/leads/{lead.lead_id}:record-contact", {"kind": "email"})
+    assert (await asking.lead(lead.lead_id)).owner == "kim"
+    tasks = (await http.get("/v1/tasks", params={"kind": "request"})).json()["items"]
+    open_still = [] if answered and not at_once else [("kim", at(1 + 120).isoformat())]
+    assert [(one["owner"], one["due_at"]) for one in tasks] == open_still
+    for owner, leads in (("kim", 1), ("lee", 0)):
+        assert len((await http.get("/v1/queue", params={"owner": owner})).json()["items"]) == leads
+    told = [
+        one.owner for one in await asking.published() if isinstance(one, FollowUpScheduled) and one.kind == "request"
+    ]
+    assert told == ["lee", "kim"][: 1 + len(open_still)]
 
 
 async def test_what_was_imported_what_is_spam_and_what_is_archived_asks_nobody(
