@@ -88,22 +88,22 @@ async def open_tasks(source: Database | Transaction, lead_ids: Collection[UUID])
 
 
 async def due(transaction: Transaction, limit: int) -> tuple[list[Task], Ledger]:
-    """What is due now, soonest first, locked with its leads.
+    """What is due now, soonest first, with its leads locked.
 
-    Nothing is waited for: a task or a lead that somebody else has at this moment is left for the next look. So a timer, which
-    comes from the tasks to the leads, and a command, which comes the other way, never wait for each other.
+    Nothing is waited for: what is due for a lead that somebody else has at this moment is left for the next look. Tasks are
+    locked by nobody who has not locked their lead, so they are left to whoever has it, and read again once it is had.
     """
     rows = await transaction.rows(
-        f"""
-        SELECT {TASK} FROM pipeline.tasks t WHERE t.fires_at <= :now
-        ORDER BY t.fires_at LIMIT :limit FOR UPDATE SKIP LOCKED""",
+        """
+        SELECT t.task_id, t.lead_id FROM pipeline.tasks t JOIN pipeline.leads l USING (lead_id) WHERE t.fires_at <= :now
+        ORDER BY t.fires_at LIMIT :limit FOR UPDATE OF l SKIP LOCKED""",
         now=transaction.now,
         limit=limit,
     )
-    tasks = [task_of(row) for row in rows]
-    if not tasks:
+    if not rows:
         return [], Ledger()
-    groups = {row.lead_id for row in await transaction.rows(MEMBERS, ids=as_array({one.lead_id for one in tasks}))}
+    found = as_array({row.task_id for row in rows})
+    groups = {row.lead_id for row in await transaction.rows(MEMBERS, ids=as_array({row.lead_id for row in rows}))}
     locked = {row.lead_id for row in await transaction.rows(f"{LOCK_LEADS} SKIP LOCKED", ids=as_array(groups))}
     if locked != groups:
         rows = await transaction.rows(
@@ -115,7 +115,14 @@ async def due(transaction: Transaction, limit: int) -> tuple[list[Task], Ledger]
         )
         locked = {row.lead_id for row in rows}
     ledger = await lock_groups(transaction, locked)
-    return [one for one in tasks if one.lead_id in ledger], ledger
+    rows = await transaction.rows(
+        f"""
+        SELECT {TASK} FROM pipeline.tasks t WHERE t.task_id = ANY(CAST(:ids AS uuid[])) AND t.fires_at <= :now
+        ORDER BY t.fires_at""",
+        ids=found,
+        now=transaction.now,
+    )
+    return [task_of(row) for row in rows if row.lead_id in ledger], ledger
 
 
 def task_of(row: Any) -> Task:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from services.pipeline.commands import Asked, Commands
 from services.pipeline.domain import decisions
 from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments, WorkInstruments
+from services.pipeline.storage import loading
+from services.pipeline.storage.worklist import open_office
 from services.pipeline.timers import Timers
 from services.pipeline.workload import Workload
 from shared.contracts.lifecycle_events import FollowUpMissed, FollowUpScheduled, LeadAssigned
@@ -23,6 +26,7 @@ from shared.contracts.policy import Policy
 from shared.kit.clock import FakeClock
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_routing import ROUTING, do, with_sections
+from tests.support.patience import eventually
 from tests.unit.pipeline.builders import SECRET, a_lead, a_score, at
 
 FOLLOW_UP: dict[str, Any] = {
@@ -161,6 +165,28 @@ async def test_what_somebody_has_in_hand_is_left_for_the_next_look(work: Work) -
         await held.rows("SELECT 1 FROM pipeline.leads WHERE lead_id = :id FOR UPDATE", id=first)
         assert await work.timers.once() == 1
     assert await work.timers.once() == 1
+
+
+async def test_a_timer_that_waits_its_turn_to_give_out_a_lead_holds_nothing_of_a_lead_that_somebody_else_has(
+    work: Work,
+) -> None:
+    in_hand, put_aside = await work.leads(2)
+    back = partial(decisions.decide_archive, reason="no budget", note=None, recycle_at=at(20))
+    await do(work.commands, put_aside, ":archive", back)
+    work.after(31)
+    routing = with_sections(routing=ROUTING, follow_up=FOLLOW_UP)
+
+    async def waits() -> bool:
+        return bool((await work.pipeline.one("SELECT count(*) AS n FROM pg_locks WHERE NOT granted")).n)
+
+    async with work.pipeline.database.transaction() as held:
+        await loading.lock_groups(held, [in_hand])
+        await open_office(held, "default", Assigning(routing).router("default"))
+        firing = asyncio.create_task(work.timers.once())
+        await eventually(waits)
+        await held.execute("UPDATE pipeline.tasks SET updated_at = updated_at WHERE lead_id = :id", {"id": in_hand})
+    assert await firing == 1
+    assert (await work.pipeline.lead(put_aside)).status == "qualified"
 
 
 async def test_what_two_ids_have_to_do_is_done_once_they_are_one(work: Work) -> None:
