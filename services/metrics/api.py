@@ -160,6 +160,7 @@ def ask(
     cuts = _cuts(given.get("group_by", []))
     if isinstance(definition.form, Cost | Return):
         _known_of_spending(cuts, filters)
+        _whole_days(start, end)
     question = Question(
         definition,
         as_of=_moment(given["as_of"][0]) if given.get("as_of", [""])[0] else now,
@@ -213,6 +214,15 @@ def _question_before(question: Question, how: str) -> Question:
 
 def _is_day(bound: Bound) -> TypeGuard[date]:
     return isinstance(bound, date) and not isinstance(bound, datetime)
+
+
+def _whole_days(*bounds: Bound) -> None:
+    """Refuses a window by the clock, of which nobody knows what was spent."""
+    if any(isinstance(bound, datetime) for bound in bounds):
+        raise Rejected(
+            "What was spent is known by the day.", code="invalid-parameter", field="from",
+            fix="Give `from` and `to` as dates.",
+        )  # fmt: skip
 
 
 def _known_of_spending(cuts: Sequence[str], filters: Mapping[str, Any]) -> None:

@@ -132,7 +132,7 @@ class _Lead:
                 at,
                 self._opportunity_snapshot(at, self.opportunities[scope.removeprefix("opportunity:")])
                 if attempt is None
-                else [self._attempt(at, attempt)],
+                else [self._attempt(at, attempt)] * attempt.counts,
             )
         self.changed.clear()
 

@@ -10,16 +10,19 @@ from services.metrics.domain.facts import Fact
 from services.metrics.domain.opportunities import Held
 
 FIRST_RESPONSE = "first_response"
+WITHDRAWN = "withdrawn"
 
 
 class Attempt(NamedTuple):
-    """Somebody, or a machine, tried to reach the lead, or was reached by it. `seconds` is how long that took, where it is known."""
+    """Somebody, or a machine, tried to reach the lead. `seconds` is how long that took, where it is known. A message that was
+    withdrawn before it was sent does not count."""
 
     key: str
     at: datetime
     kind: str
     held: Held
     seconds: float | None = None
+    counts: bool = True
 
 
 class Answer(NamedTuple):
@@ -38,6 +41,7 @@ class Responses:
     def __init__(self) -> None:
         self.first: Attempt | None = None
         self.attempts: dict[str, Attempt] = {}
+        self._withdrawn: set[str] = set()
         self._due: dict[str, datetime] = {}
         self._answers: dict[str, Answer] = {}
 
@@ -51,18 +55,27 @@ class Responses:
         if fact.data.get("owner"):
             held = held._replace(owner=fact.data["owner"], team=held.team if fact.data["owner"] == held.owner else None)
         if fact.event == "ContactAttempted":
-            attempt = Attempt(
-                attempt_key(fact), fact.occurred_at, str(fact.data.get("kind")), held, fact.data.get("duration_seconds")
-            )
-            outbound = fact.data.get("outbound", True)
-            if outbound:
-                self.attempts[attempt.key] = attempt
-            if outbound and fact.data.get("human", True) and self.first is None:
-                self.first = attempt
-            return bool(outbound)
+            return bool(fact.data.get("outbound", True)) and self._attempt(fact, held)
         if fact.data.get("kind") != FIRST_RESPONSE:
             return False
         return self._promise(fact, str(fact.data.get("task_id") or ""), held)
+
+    def _attempt(self, fact: Fact, held: Held) -> bool:
+        """A message is an attempt when it is decided on; what became of it is told of the same one again."""
+        data, key = fact.data, attempt_key(fact)
+        if data.get("message_id") and data.get("outcome"):
+            if data["outcome"] != WITHDRAWN:
+                return False
+            self._withdrawn.add(key)
+            if key in self.attempts:
+                self.attempts[key] = self.attempts[key]._replace(counts=False)
+            return key in self.attempts
+        counts = key not in self._withdrawn
+        attempt = Attempt(key, fact.occurred_at, str(data.get("kind")), held, data.get("duration_seconds"), counts)
+        self.attempts.setdefault(key, attempt)
+        if data.get("human", True) and self.first is None:
+            self.first = attempt
+        return True
 
     def _promise(self, fact: Fact, task: str, held: Held) -> bool:
         if fact.event == "FollowUpScheduled":
@@ -83,8 +96,9 @@ class Responses:
 
 
 def attempt_key(fact: Fact) -> str:
-    """The name of an attempt among all of a person."""
-    return f"{fact.lead_id}:{fact.event_id}"
+    """The name of an attempt among all of a person: a message's own, or the event's."""
+    message = fact.data.get("message_id")
+    return f"message:{message}" if message else f"{fact.lead_id}:{fact.event_id}"
 
 
 PROMISES = frozenset({"ContactAttempted", "FollowUpScheduled", "FollowUpMissed", "FollowUpDone"})

@@ -13,6 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain.facts import Fact
+from tests.integration.metrics.naive_responses import answers_of, attempts_of
 
 ZONES = {"default": ZoneInfo("UTC"), "europe": ZoneInfo("Europe/Amsterdam"), "tehran": ZoneInfo("Asia/Tehran")}
 CURRENCY = {"default": "EUR", "europe": "EUR", "tehran": "IRR"}
@@ -145,34 +146,12 @@ def _person(story: list[Fact]) -> Lead:
         _deal([f for f in story if f.event in ABOUT_DEALS and f.data["opportunity_id"] == name], story)
         for name in sorted(known)
     ]
-    attempts = [f for f in story if f.event == "ContactAttempted" and f.data.get("outbound", True)]
+    attempts = attempts_of(story)
     contacted = next((f.occurred_at for f in attempts if f.data.get("human", True)), None)
     return Lead(
         story[0].business_unit, channel, created, touched, qualified, archived, deals,
-        [(f.occurred_at, f.data["kind"], f.data.get("duration_seconds")) for f in attempts], contacted, _answers(story),
+        [(f.occurred_at, f.data["kind"], f.data.get("duration_seconds")) for f in attempts], contacted, answers_of(story),
     )  # fmt: skip
-
-
-def _answers(story: list[Fact]) -> list[tuple[str, datetime]]:
-    """Each promise to answer, decided by the first thing that can: missed, or done, in time or not."""
-    found = []
-    tasks = {fact.data["task_id"] for fact in story if fact.event.startswith("FollowUp")}
-    for task in tasks:
-        due: datetime | None = None
-        for fact in story:
-            if fact.data.get("task_id") != task:
-                continue
-            if fact.event == "FollowUpScheduled":
-                due = datetime.fromisoformat(fact.data["due_at"])
-                continue
-            if fact.event == "FollowUpMissed":
-                found.append(("breached", fact.occurred_at))
-            elif due is not None and fact.occurred_at > due:
-                found.append(("breached", due))
-            else:
-                found.append(("met", fact.occurred_at))
-            break
-    return found
 
 
 def _deal(story: list[Fact], everything: list[Fact]) -> Deal:

@@ -25,7 +25,8 @@ DAMAGE = {
         FROM metrics.entries e LIMIT 20""",
     "entries are of those merged": """
         INSERT INTO metrics.entries SELECT (jsonb_populate_record(e, jsonb_build_object('root_id', m.lead_id))).*
-        FROM metrics.entries e, (SELECT lead_id FROM metrics.leads WHERE root_id <> lead_id LIMIT 1) m LIMIT 20""",
+        FROM metrics.entries e, (SELECT lead_id FROM metrics.leads WHERE root_id <> lead_id LIMIT 1) m
+        WHERE e.root_id = (SELECT root_id FROM metrics.entries ORDER BY root_id LIMIT 1)""",
     "entries hold for ever": "UPDATE metrics.entries SET valid_to = NULL",
     "a measure is counted that nobody knows any more": """
         INSERT INTO metrics.rollups SELECT 'once_counted', dimension, day, business_unit, value, age_days, currency, count,

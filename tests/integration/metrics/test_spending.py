@@ -144,6 +144,11 @@ async def test_a_cut_that_spending_does_not_know_is_refused(metrics: Metrics) ->
         assert (refused.status_code, "not known by" in refused.json()["detail"]) == (422, True)
 
 
+async def test_a_window_by_the_clock_is_refused(metrics: Metrics) -> None:
+    refused = await metrics.client.get("/v1/kpis/cac", params={"from": "2026-01-01T10:00:00Z", "to": "2026-02-01"})
+    assert (refused.status_code, refused.json()["fix"]) == (422, "Give `from` and `to` as dates.")
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_any_window_equals_a_recount_day_by_day(metrics: Metrics, seed: int) -> None:
     chance = Random(seed)

@@ -68,6 +68,12 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
             **({"duration_seconds": random.choice((0.0, 12.5, 90.0, 1800.0))} if random.random() < 0.5 else {}),
             **mine,
         },
+        "ContactAttempted by machine": {
+            "kind": "email",
+            "human": False,
+            "message_id": str(lead_id(random.choice("mn") + name)),
+            "outcome": random.choice((None, None, "bounced", "withdrawn")),
+        },
         "FollowUpScheduled": {**task, "due_at": due, **mine},
         "FollowUpMissed": {**task, "due_at": due, **mine},
         "FollowUpDone": {**task, **mine},
@@ -85,4 +91,4 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
         return "LeadMarked", _mark(random, 0.5)
     event = random.choice(list(made))
     data = {key: value for key, value in made[event].items() if value is not None}
-    return event, data
+    return event.partition(" ")[0], data

@@ -1,0 +1,45 @@
+"""Who tried to reach a lead, and which promises to answer were kept, a second time, straight from the facts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.metrics.domain.facts import Fact
+
+
+def attempts_of(story: list[Fact]) -> list[Fact]:
+    """Outbound ones; a message once, from when it was decided on, and not at all where it was withdrawn."""
+    made = [f for f in story if f.event == "ContactAttempted" and f.data.get("outbound", True)]
+    withdrawn = {
+        f.data["message_id"] for f in made if f.data.get("outcome") == "withdrawn" and f.data.get("message_id")
+    }
+    found, seen = [], set[str]()
+    for fact in made:
+        message = fact.data.get("message_id")
+        if message and (fact.data.get("outcome") or message in withdrawn | seen):
+            continue
+        seen |= {message} if message else set()
+        found.append(fact)
+    return found
+
+
+def answers_of(story: list[Fact]) -> list[tuple[str, datetime]]:
+    """Each promise to answer, decided by the first thing that can: missed, or done, in time or not."""
+    found = []
+    tasks = {fact.data["task_id"] for fact in story if fact.event.startswith("FollowUp")}
+    for task in tasks:
+        due: datetime | None = None
+        for fact in story:
+            if fact.data.get("task_id") != task:
+                continue
+            if fact.event == "FollowUpScheduled":
+                due = datetime.fromisoformat(fact.data["due_at"])
+                continue
+            if fact.event == "FollowUpMissed":
+                found.append(("breached", fact.occurred_at))
+            elif due is not None and fact.occurred_at > due:
+                found.append(("breached", due))
+            else:
+                found.append(("met", fact.occurred_at))
+            break
+    return found
