@@ -113,7 +113,7 @@ async def test_a_permission_given_later_qualifies_what_waited_for_it(asking: Pip
     asked = [an_interaction("ann@x.example", kind="quote_request", occurred_at=at(place)) for place in (1, 2)]
     await asking.take(lead, *asked, a_score(lead.lead_id, 12, occurred_at=at(2)))
     path = f"/v1/leads/{lead.lead_id}"
-    assert (await http.get(path)).json()["status"] == "new"
+    assert (await http.get(path)).json()["status"] == "working"
     done = await do(http, f"{path}:record-consent", {"purpose": "contact", "granted": True})
     assert (done["status"], done["owner"]) == ("qualified", "kim")
 
@@ -123,7 +123,7 @@ async def test_what_a_merged_lead_did_counts_for_the_person(asking: Pipeline) ->
     other = a_lead("ann@x.example", phone="+31612345678", occurred_at=at(3))
     did = [an_interaction(phone="+31612345678", kind="quote_request", occurred_at=at(place)) for place in (1, 2)]
     await asking.take(one, did[0], did[1], a_score(one.lead_id, 9, occurred_at=at(2)))
-    assert (await asking.lead(one.lead_id)).status == "new"
+    assert (await asking.lead(one.lead_id)).status == "working"
     said = await asking.take(other, a_score(one.lead_id, 9, occurred_at=at(3)))
     assert [found.rule for found in qualified(said)] == ["wants it"]
     root: UUID = (await asking.lead(other.lead_id)).root_id
