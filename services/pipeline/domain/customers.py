@@ -83,7 +83,10 @@ def decide_order(state: LeadState, policy: UnitPolicy, act: Act, order: Order) -
 def contradicts(order: OrderState, data: dict[str, Any]) -> bool:
     """Whether something else is said of an order that was placed."""
     named = ("opportunity_id", "amount", "currency", "product", "cost", "lines", "renews", "runs_until")
-    return any(name in data and data[name] != order.values.get(name) for name in named)
+    known = dict(order.values)
+    if order.runs_until is not None:  # orders from before it was made so have it with the offset that it was said with
+        known["runs_until"] = order.runs_until.astimezone(UTC).isoformat()
+    return any(name in data and data[name] != known.get(name) for name in named)
 
 
 def contradicting() -> Refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import reduce
 from itertools import permutations
 from typing import Any
@@ -15,7 +16,7 @@ from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft, Fact
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState, evolve, fold
-from shared.contracts.lifecycle_events import LeadCreated
+from shared.contracts.lifecycle_events import LeadCreated, OrderPlaced
 from shared.contracts.policy import UnitPolicy
 from tests.unit.pipeline.builders import an_id, at
 
@@ -84,6 +85,15 @@ def test_an_order_told_again_is_nothing_new_and_told_otherwise_contradicts() -> 
     assert buyer.order(product="roof") == []
     with pytest.raises(Refused, match="told before with other facts"):
         buyer.order(amount="101")
+
+
+def test_an_order_that_is_known_with_another_offset_is_the_same() -> None:
+    buyer = Buyer()
+    data = {"order_id": "o1", "amount": "100", "currency": "EUR", "runs_until": "2027-01-01T01:00:00+01:00"}
+    buyer.record(Draft(OrderPlaced, an_id(), at(1), an_id(), None, data))
+    assert buyer.order(runs_until=datetime(2027, 1, 1, tzinfo=UTC)) == []
+    with pytest.raises(Refused, match="other facts"):
+        buyer.order(runs_until=datetime(2027, 1, 1, 1, tzinfo=UTC))
 
 
 def test_an_order_is_refunded_in_parts_and_never_more_than_is_left() -> None:
