@@ -32,6 +32,8 @@ from shared.kit.transient import is_transient, name_of
 LEASE = timedelta(seconds=15)
 LOOK_SECONDS = 1.0
 AT_ONCE = 20
+TURN_SECONDS = 5.0
+"""How long a job is worked on before another one's turn comes: a large one holds up nobody's small one."""
 KEEP = timedelta(days=30)
 FORGET_EVERY_LOOKS = 3600
 
@@ -98,11 +100,12 @@ class Bulk:
         return job, repeated
 
     async def work(self) -> bool:
-        """Works on one job as far as it goes; False where there is none."""
+        """Works on one job for a while, then it is the next one's turn; False where there is none."""
         job = await self._database.run(lambda tx: storage.take(tx, self._worker, LEASE))
         if job is None:
             return False
         log().info("bulk_running", job_id=str(job.job_id), left=job.items - job.done - job.refused)
+        until = asyncio.get_running_loop().time() + TURN_SECONDS
         while items := await storage.left(self._database, job.job_id, AT_ONCE):
             began = asyncio.get_running_loop().time()
             outcomes = [await self._outcome(job, item) for item in items]
@@ -112,6 +115,9 @@ class Bulk:
             took = asyncio.get_running_loop().time() - began
             pause = len(items) / self._items_per_second - took
             await asyncio.sleep(max(pause, await rest_seconds(len(items))))
+            if asyncio.get_running_loop().time() >= until:
+                await self._database.run(lambda tx: storage.end_turn(tx, job.job_id, self._worker))
+                return True
         await self._database.run(lambda tx: storage.end(tx, job.job_id, self._worker))
         log().info("bulk_ended", job_id=str(job.job_id))
         return True
@@ -154,14 +160,16 @@ class Bulk:
         """The command on a lead, or on the one that it was merged into."""
         command = command_of(job.doing, job.said)
         reach = Reach(frozenset(job.units) if job.units is not None else None, NOTHING)
-        act = self._commands.on_person if command.of_person else self._commands.on_lead
 
         async def on(one: UUID) -> None:
             key = f"{job.job_id}/{one}"
             asked = Asked(
                 command.path, job.said, job.actor, idempotency_key=key, reach=reach, namespace="pipeline-bulk"
             )
-            await act(one, asked, command.decide)
+            if command.of_person:
+                await self._commands.on_person(one, asked, command.decide)
+            else:
+                await self._commands.on_lead(one, asked, command.decide, command.guard)
 
         try:
             await on(lead_id)

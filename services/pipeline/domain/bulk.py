@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+from uuid import UUID
 
 from services.pipeline.domain import decisions
 from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.qualification import confirming
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
 from shared.contracts.marks import Mark
@@ -22,15 +25,18 @@ ENDED: tuple[Status, ...] = ("done", "cancelled")
 MOST_ITEMS = 100_000
 
 Decide = Callable[[LeadState, UnitPolicy, Act], list[Draft]]
+Guard = Callable[[Ledger, UUID, list[Draft]], list[Draft]]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is done to each. `of_person` is recorded in the story of each id of a person."""
+    """What is done to each. `of_person` is recorded in the story of each id of a person; `guard` sees the whole story, as when one
+    lead is meant."""
 
     path: str
     decide: Decide
     of_person: bool = False
+    guard: Guard | None = None
 
 
 def command_of(doing: Doing, said: Mapping[str, Any]) -> Command:
@@ -55,7 +61,7 @@ def command_of(doing: Doing, said: Mapping[str, Any]) -> Command:
         case "reopen":
             return Command(":reopen", lambda state, _, act: decisions.decide_reopen(state, act))
         case "qualify":
-            return Command(":qualify", lambda state, _, act: decisions.decide_qualify(state, act))
+            return Command(":qualify", lambda state, _, act: decisions.decide_qualify(state, act), guard=confirming)
         case "mark":
             mark = said["mark"]
             if mark not in get_args(Mark):

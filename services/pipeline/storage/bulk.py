@@ -125,15 +125,16 @@ async def owners_of(source: Source, names: Sequence[Mapping[str, str]]) -> dict[
 
 
 async def take(transaction: Transaction, worker: UUID, lease: timedelta) -> Any | None:
-    """The oldest job that nobody works on, leased; None where there is none."""
+    """The job that nobody works on whose turn it is, leased: one that nobody began, else the one that waits longest for its next
+    turn; None where there is none."""
     rows = await transaction.rows(
         """
         UPDATE pipeline.bulk_jobs SET status = 'running', worker = :worker, leased_until = :until,
             started_at = coalesce(started_at, :now)
         WHERE job_id = (
             SELECT job_id FROM pipeline.bulk_jobs WHERE status IN ('waiting', 'running')
-                AND (leased_until IS NULL OR leased_until < :now OR worker = :worker)
-            ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+                AND (leased_until IS NULL OR leased_until <= :now OR worker = :worker)
+            ORDER BY leased_until NULLS FIRST, created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING *""",
         worker=worker,
         now=transaction.now,
@@ -191,6 +192,14 @@ async def end(transaction: Transaction, job_id: UUID, worker: UUID) -> None:
         """
         UPDATE pipeline.bulk_jobs SET status = 'done', ended_at = :now, worker = NULL, leased_until = NULL
         WHERE job_id = :id AND worker = :worker AND status = 'running'""",
+        {"id": job_id, "worker": worker, "now": transaction.now},
+    )
+
+
+async def end_turn(transaction: Transaction, job_id: UUID, worker: UUID) -> None:
+    """Leaves a job for later, behind those that wait now."""
+    await transaction.execute(
+        "UPDATE pipeline.bulk_jobs SET worker = NULL, leased_until = :now WHERE job_id = :id AND worker = :worker",
         {"id": job_id, "worker": worker, "now": transaction.now},
     )
 

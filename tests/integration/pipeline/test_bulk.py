@@ -267,3 +267,19 @@ async def test_jobs_that_ended_long_ago_are_forgotten(pipeline: Pipeline, http: 
     await pipeline.database.run(lambda tx: storage.forget(tx, tx.now))
     assert (await http.get(f"/v1/bulk/{job['job_id']}")).status_code == 404
     assert not await pipeline.database.rows("SELECT FROM pipeline.bulk_items")
+
+
+async def test_a_large_job_holds_up_nobodys_small_one(
+    pipeline: Pipeline, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.pipeline.bulk.TURN_SECONDS", 0.0)
+    known = await leads(pipeline, 43)
+    large = await begin(http, "assign", {"owner": "kim"}, lead_ids=known[:42])
+    small = await begin(http, "assign", {"owner": "lee"}, lead_ids=known[42:])
+    worker = a_worker(pipeline)
+    for _ in range(2):
+        assert await worker.work()
+    assert [(await look(http, job))["items"]["done"] for job in (large, small)] == [20, 1]
+    for _ in range(4):
+        await worker.work()
+    assert [(await look(http, job))["status"] for job in (large, small)] == ["done", "done"]

@@ -9,6 +9,8 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.pipeline.bulk import Bulk
+from services.pipeline.commands import Commands
 from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments
 from shared.contracts.capture_events import Consent
@@ -95,6 +97,18 @@ async def test_a_lead_to_be_confirmed_is_in_somebodys_queue_until_they_say_yes(
     assert yes.reason == "confirmed: score 36; rule 'perhaps': score >= 30; has email".replace("36", "35")
     assert sum(isinstance(one, FollowUpDone) for one in published) == 1
     assert (await http.get("/v1/tasks", params={"kind": "confirmation"})).json()["items"] == []
+
+
+async def test_of_many_leads_at_once_each_is_told_what_was_confirmed(asking: Pipeline, http: httpx.AsyncClient) -> None:
+    lead = a_lead("ann@x.example")
+    await asking.take(lead, a_score(lead.lead_id, 35))
+    wanted = {"doing": "qualify", "said": {}, "lead_ids": [str(lead.lead_id)]}
+    assert (await http.post("/v1/bulk", json=wanted)).status_code == 202
+    commands = Commands(asking.database, RULES, PipelineInstruments(CollectorRegistry()))
+    await Bulk(asking.database, commands, SECRET, items_per_second=10_000).work()
+    (yes,) = qualified(await asking.published())
+    assert (yes.automatic, yes.rule) == (False, "perhaps")
+    assert (yes.reason or "").startswith("confirmed:")
 
 
 async def test_a_lead_that_somebody_declined_is_not_asked_about_with_each_new_score(
