@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -29,7 +29,7 @@ class Exporting:
         self._database = database
         self._room = asyncio.Semaphore(AT_ONCE)
 
-    async def stream(self, what: str, form: Format, units: Units, after: Sequence[str] | None) -> AsyncIterator[bytes]:
+    async def stream(self, what: str, form: Format, units: Units, after: Sequence[str] | None) -> AsyncGenerator[bytes]:
         """The rows after a key, a page at a time, all as they are when the first is read. A CSV begins with its header, except where
         it goes on. Raises `Retryable` while others export."""
         if after is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
 from services.pipeline.api.guard import FOLLOW, Reaching, access_of, allowed
 from services.pipeline.api.parts import Label, parts_of
@@ -34,10 +37,32 @@ async def export(
     stream = parts_of(request).exporting.stream(what, format, reach.within(business_unit), after)
     first = await anext(stream, b"")
     log().info("exported", what=what, credentials=access_of(request).caller.name, business_unit=business_unit or "all")
-    return StreamingResponse(_all(first, stream), media_type=MEDIA[format])
+    return Paced(_all(first, stream), media_type=MEDIA[format])
 
 
-async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for part in rest:
-        yield part
+class Paced(StreamingResponse):
+    """An answer whose reader has so long for each page and for all of it: while it is read, others cannot export, and the database
+    cannot clean up. One that is cut off has no end, so that nobody takes it for whole."""
+
+    page_seconds = 60.0
+    whole_seconds = 3600.0
+
+    async def stream_response(self, send: Send) -> None:
+        """Sends page after page, and ends what feeds it, however it ends itself."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            async with asyncio.timeout(self.whole_seconds), aclosing(cast(AsyncGenerator[bytes], self.body_iterator)):
+                async for part in self.body_iterator:
+                    async with asyncio.timeout(self.page_seconds):
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
+        except TimeoutError:
+            log().warning("export_cut_off", reason="its reader is too slow")
+            return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _all(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async with aclosing(rest):
+        yield first
+        async for part in rest:
+            yield part

@@ -18,6 +18,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from services.pipeline.api.exports import Paced, _all
 from services.pipeline.exporting import Exporting
 from services.pipeline.storage import exports
 from shared.cli.export import write
@@ -147,7 +148,7 @@ async def test_all_is_of_the_moment_at_which_it_began_and_few_export_at_once(
     await pipeline.take(*(a_lead(f"later {place}@x.example".replace(" ", "")) for place in range(5)))
     parts += [part async for part in first]
     assert len(b"".join(parts).splitlines()) == 5
-    await second.aclose()  # type: ignore[attr-defined]
+    await second.aclose()
     again = [part async for part in exporting.stream("leads", "ndjson", None, None)]
     assert len(b"".join(again).splitlines()) == 10
 
@@ -209,3 +210,29 @@ async def test_the_command_goes_on_where_a_file_was_cut_short(
             part.write_bytes(whole[:cut])
             assert await asyncio.to_thread(write, "history", form, None, part) == len(await ndjson(http, "history"))
             assert part.read_bytes() == whole
+
+
+@pytest.mark.parametrize("limit", ["page_seconds", "whole_seconds"])
+async def test_readers_that_take_nothing_hold_up_nobody_elses_export(
+    pipeline: Pipeline, filled: list[UUID], monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(exports, "PAGE", 1)
+    monkeypatch.setattr(Paced, limit, 0.3)
+    exporting = Exporting(pipeline.database)
+    said: list[dict[str, Any]] = []
+
+    async def take_nothing(message: Any) -> None:
+        said.append(message)
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    streams = [exporting.stream("leads", "ndjson", None, None) for _ in range(2)]
+    firsts = [await anext(stream) for stream in streams]
+    with pytest.raises(Retryable):
+        await anext(exporting.stream("leads", "ndjson", None, None))
+    answers = [Paced(_all(first, stream)) for first, stream in zip(firsts, streams, strict=True)]
+    await asyncio.wait_for(asyncio.gather(*(one.stream_response(take_nothing) for one in answers)), 10)
+    assert all(one["more_body"] for one in said if one["type"] == "http.response.body"), "cut off, not ended"
+    third = exporting.stream("leads", "ndjson", None, None)
+    assert await anext(third)
+    await third.aclose()
