@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_candidate
 from services.pipeline.api.parts import Label, Said, Unversioned, With, answer, parts_of
+from services.pipeline.domain.contacts import shown_person
 from services.pipeline.storage import matches
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
@@ -101,8 +102,8 @@ async def _found(request: Request, candidate_id: UUID) -> Row[Any]:
 
 def _with_people(row: Row[Any]) -> dict[str, Any]:
     leads = [
-        {"lead_id": row.root_id, "personal": row.personal},
-        {"lead_id": row.other_root_id, "personal": row.other_personal},
+        {"lead_id": row.root_id, "personal": shown_person(row.personal)},
+        {"lead_id": row.other_root_id, "personal": shown_person(row.other_personal)},
     ]
     return {**_shown(row), "leads": leads}
 

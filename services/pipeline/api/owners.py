@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_absence
 from services.pipeline.api.parts import Label, Said, Unversioned, parts_of
+from services.pipeline.domain.contacts import shown_person
 from services.pipeline.domain.queue import WORDS, in_turn
 from services.pipeline.domain.routing import Absence, Office
 from services.pipeline.storage import queue, worklist
@@ -63,7 +64,7 @@ async def the_queue(
                          "starts_at": task.starts_at, "due_at": task.due_at, "missed": task.missed}
                         for task in due[one.lead_id]
                     ],
-                    "personal": rows[one.lead_id].personal,
+                    "personal": shown_person(rows[one.lead_id].personal),
                 }
                 for one, urgency, due_at, why in places[:limit]
             ],

@@ -42,6 +42,11 @@ def shown_contacts(personal: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def shown_person(personal: Mapping[str, Any]) -> dict[str, Any]:
+    """Who a lead is, for others to see: without its contacts, which are shown apart and never with what they are recognised by."""
+    return {name: value for name, value in personal.items() if name != CONTACTS}
+
+
 def recognised_by(contact: Mapping[str, Any], unit: UnitPolicy) -> list[Recognised]:
     """What of a contact recognises one person: no role address, no number that many share."""
     found: list[Recognised] = []
@@ -110,7 +115,7 @@ def put(member: Lead, contact_id: UUID, contact: Mapping[str, Any] | None) -> No
     known.pop(str(contact_id), None)
     if contact is not None:
         known[str(contact_id)] = dict(contact)
-    rest = {name: value for name, value in member.personal.items() if name != CONTACTS}
+    rest = shown_person(member.personal)
     member.personal = {**rest, CONTACTS: known} if known else rest
 
 

@@ -11,8 +11,9 @@ from sqlmodel import SQLModel
 
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.consents import standing
+from services.pipeline.domain.contacts import shown_contacts, shown_person
 from services.pipeline.domain.facts import Fact
-from services.pipeline.domain.ledger import known_with
+from services.pipeline.domain.ledger import CONTACTS, known_with
 from services.pipeline.storage.office_tables import TaskRow
 from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
@@ -144,3 +145,6 @@ async def _with_people(transaction: Transaction, roots: list[dict[str, Any]]) ->
         root["conflicts"] += member.conflicts
         if member.lead_id != member.root_id:
             root["merged_lead_ids"] = sorted([*root["merged_lead_ids"], str(member.lead_id)])
+    for root in roots:
+        contacts = shown_contacts(root["personal"])
+        root["personal"] = shown_person(root["personal"]) | ({CONTACTS: contacts} if contacts else {})

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.consents import standing, told
-from services.pipeline.domain.contacts import shown_contacts
+from services.pipeline.domain.contacts import shown_contacts, shown_person
 from services.pipeline.domain.facts import Fact
-from services.pipeline.domain.ledger import CONTACTS, known_with
+from services.pipeline.domain.ledger import known_with
 from services.pipeline.domain.standing import MOVING, interest, seconds_in, shape_of, standing_of
 from services.pipeline.domain.state import RANK
 from services.pipeline.storage.narrowing import LEADS, narrowed
@@ -80,7 +80,7 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
         "version": sum(member.version for member in members),
         "mark_reasons": await _mark_reasons(source, root_id) if root.mark else [],
         "conflicts": sum(member.conflicts for member in members),
-        "personal": {name: value for name, value in personal.items() if name != CONTACTS},
+        "personal": shown_person(personal),
         "consents": {purpose: one["granted"] for purpose, one in (await consents(source, root_id))[0].items()},
         "merged_lead_ids": sorted(str(member.lead_id) for member in members if member.lead_id != root_id),
         "opportunities": [deal_document(row) for row in deals],
@@ -302,7 +302,7 @@ async def units(source: Database | Transaction) -> list[str]:
 
 def shown(row: Any) -> dict[str, Any]:
     """A lead as a listing shows it."""
-    return {**_lead(row), "personal": {name: value for name, value in row.personal.items() if name != CONTACTS}}
+    return {**_lead(row), "personal": shown_person(row.personal)}
 
 
 async def story(database: Database, root_id: UUID) -> list[dict[str, Any]]:

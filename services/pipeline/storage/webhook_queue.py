@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from services.pipeline.domain.contacts import shown_person
 from services.pipeline.domain.ledger import known_with
 from services.pipeline.domain.webhook_rules import RESTS_FROM, Key
 from shared.kit.database import Database, Transaction, as_json
@@ -222,7 +223,7 @@ async def people(transaction: Transaction, root_ids: Collection[UUID]) -> dict[U
     known: dict[UUID, dict[str, Any]] = {}
     for row in rows:
         known[row.root_id] = known_with(known.get(row.root_id, {}), row.personal)
-    return known
+    return {root_id: shown_person(personal) for root_id, personal in known.items()}
 
 
 async def settle(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
