@@ -104,7 +104,7 @@ async def test_of_many_leads_at_once_each_is_told_what_was_confirmed(asking: Pip
     await asking.take(lead, a_score(lead.lead_id, 35))
     wanted = {"doing": "qualify", "said": {}, "lead_ids": [str(lead.lead_id)]}
     assert (await http.post("/v1/bulk", json=wanted)).status_code == 202
-    commands = Commands(asking.database, RULES, PipelineInstruments(CollectorRegistry()))
+    commands = Commands(asking.database, RULES, SECRET, PipelineInstruments(CollectorRegistry()))
     await Bulk(asking.database, commands, SECRET, items_per_second=10_000).work()
     (yes,) = qualified(await asking.published())
     assert (yes.automatic, yes.rule) == (False, "perhaps")
