@@ -10,6 +10,7 @@ from uuid import UUID
 from services.pipeline.domain.access import Units
 from services.pipeline.storage.narrowing import DEALS, narrowed
 from services.pipeline.storage.places import of_units
+from services.pipeline.storage.queries import OF_GROUP
 from shared.kit.database import Database
 
 
@@ -36,8 +37,8 @@ async def listed(
     narrow = narrowed(only, DEALS)
     conditions = ["true", *kept, *narrow.conditions]
     if lead_id is not None:
-        conditions.append("(l.lead_id = :lead_id OR l.root_id = :lead_id)")
-        parameters["lead_id"] = lead_id
+        conditions.append(OF_GROUP)
+        parameters["id"] = lead_id
     if after is not None:
         conditions.append("(o.opened_at, o.business_unit, o.opportunity_id) > (:after_at, :after_unit, :after_id)")
         parameters |= {
