@@ -20,7 +20,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def harmless(text: str) -> str:
-    """A text that a spreadsheet would run, with an apostrophe before it, which makes it text; a number is none."""
+    """A text that a spreadsheet would run, with an apostrophe before it, which makes it text; a number is none. Some part cells at
+    semicolons, so what begins behind one is looked at too."""
+    first, *more = text.split(";")
+    return ";".join([_harmless(first), *map(_harmless, more)])
+
+
+def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.match(text) else text
 
 

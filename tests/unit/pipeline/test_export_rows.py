@@ -28,6 +28,10 @@ def test_a_text_that_would_be_run_is_text(text: str) -> None:
     assert harmless(text) == f"'{text}"
 
 
+def test_what_would_be_run_behind_a_semicolon_is_text() -> None:
+    assert harmless('x;=HYPERLINK("y");+31') == 'x;\'=HYPERLINK("y");+31'
+
+
 @pytest.mark.parametrize("text", ["Ann", "+31612345678", "-12.50", "1,000", "a=b", "2026-03-02", "'quoted'", ""])
 def test_what_runs_nothing_stays_as_it_is(text: str) -> None:
     assert harmless(text) == text
