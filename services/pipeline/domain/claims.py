@@ -33,7 +33,7 @@ class ClaimRules:
         subject = _at(claims, self.subject)
         if not isinstance(subject, str) or not 0 < len(subject.strip()) <= MAX_SUBJECT:
             return None
-        claimed = frozenset(_words(_at(claims, self.units)))
+        claimed = frozenset(_names(_at(claims, self.units)))
         units: Units = None if "*" in claimed else claimed
         return Caller(tuple(self._grants(claims, units)), subject.strip(), is_person=True, name="oidc")
 
@@ -74,3 +74,8 @@ def _words(value: Any) -> list[str]:
     if isinstance(value, str):
         return value.split()
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _names(value: Any) -> list[str]:
+    """A list of names, or one: a name may have spaces in it."""
+    return [value.strip()] if isinstance(value, str) and value.strip() else _words(value)

@@ -148,7 +148,7 @@ async def test_whoever_the_identity_provider_vouches_for_does_what_their_groups_
     issued = IdentityProvider()
     keys = KeySet(ISSUER, None, KeySetInstruments("tests", CollectorRegistry()), issued.transport)
     rules = ClaimRules(roles="groups", meanings=read_meanings("sales-eu=agent@europe chefs=manager@europe+tehran"))
-    provider = Provider(Issuer(ISSUER, [AUDIENCE], ["RS256"], 30.0, keys), rules)
+    provider = Provider(Issuer(ISSUER, [AUDIENCE], ["RS256"], 30.0, keys), rules, SECRET)
     database = app.state.database
     callers = Callers(database, CollectorRegistry(), api_token=TOKEN, refresh_seconds=1.0, provider=provider)
     app.state.door = replace(app.state.door, callers=callers)

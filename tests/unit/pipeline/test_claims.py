@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from services.pipeline.api.guard import MANAGE, OPERATE, WORK
+from services.pipeline.callers import Provider
 from services.pipeline.domain.access import Grant, Reach
 from services.pipeline.domain.claims import ClaimRules, read_meanings
 from services.pipeline.domain.refusals import Refused
+from shared.kit.oidc import Issuer
 
 EU = frozenset({"europe"})
 
@@ -20,6 +22,7 @@ EU = frozenset({"europe"})
         ("", {"roles": ["agent"], "business_units": ["europe"]}, {Grant("agent", EU)}),
         ("", {"roles": "agent manager", "business_units": "europe"}, {Grant("agent", EU), Grant("manager", EU)}),
         ("", {"roles": ["manager"], "business_units": ["*"]}, {Grant("manager", None)}),
+        ("", {"roles": "agent", "business_units": "far east"}, {Grant("agent", frozenset({"far east"}))}),
         ("", {"roles": ["manager"]}, set()),
         ("", {"roles": ["boss", 7], "business_units": ["europe"]}, set()),
         ("", {"business_units": ["europe"]}, set()),
@@ -71,3 +74,15 @@ def test_an_agent_here_and_a_manager_there_works_on_everything_there_only() -> N
     assert caller.reach(OPERATE) is None
     with pytest.raises(Refused):
         reach.within("asia")
+
+
+async def test_the_log_tells_people_apart_and_names_none_of_them() -> None:
+    class Vouching:
+        async def claims(self, given: str) -> dict[str, Any]:
+            return {"sub": given, "roles": ["manager"], "business_units": ["*"]}
+
+    provider = Provider(cast(Issuer, Vouching()), ClaimRules(), b"x" * 40)
+    names = [(await provider.of(subject)).name for subject in ("kim", "lee", "kim")]
+    assert names[0] == names[2] != names[1]
+    assert names[0].startswith("oidc:")
+    assert "kim" not in names[0]
