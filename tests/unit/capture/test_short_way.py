@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from services.capture.api import ShortWay
 from tests.unit.capture.fakes import FakeLog, a_client, the_app
 
 JSON = {"Content-Type": "application/json"}
@@ -18,9 +19,10 @@ async def answered(
     """The answer to one request, and the log after it."""
     log = FakeLog()
     app = the_app(log)
-    assert len(app.user_middleware) == 1
+    others = [one for one in app.user_middleware if getattr(one.cls, "__name__", "") != ShortWay.__name__]
+    assert len(others) == len(app.user_middleware) - 1
     if not short:
-        app.user_middleware = []
+        app.user_middleware = others
     async with a_client(app) as client:
         return await client.request(method, path, content=content, headers=headers), log
 
