@@ -10,7 +10,7 @@ from uuid import UUID
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.activities import Activity, activities_of
 from services.pipeline.domain.ledger import Entry
-from services.pipeline.storage.places import of_units
+from services.pipeline.storage.places import OF_LEAD, of_units
 from shared.kit.database import Database, Transaction
 
 END = """
@@ -58,8 +58,7 @@ async def listing(
         ("owner", "a.owner = :owner", owner),
         ("kind", "a.kind = :kind", kind),
         ("since", "a.occurred_at >= :since", since),
-        ("lead", "a.lead_id IN (SELECT m.lead_id FROM pipeline.leads m WHERE m.lead_id = :lead OR m.root_id = :lead"
-         " AND m.root_id <> m.lead_id)", lead_id),
+        ("lead", f"a.lead_id {OF_LEAD}", lead_id),
     ]  # fmt: skip
     for name, condition, value in wanted:
         if value is not None:

@@ -24,6 +24,11 @@ KNOWN = frozenset(_BY_ID)
 """The names of ids, as they stand in paths."""
 
 
+OF_LEAD = """IN (SELECT m.lead_id FROM pipeline.leads m
+    WHERE m.lead_id = :lead OR m.root_id = :lead AND m.root_id <> m.lead_id)"""
+"""Whether a lead's id is `:lead` or one that is the same person, in a form that its two indexes serve."""
+
+
 async def units_of(database: Database, name: str, given: str) -> set[str]:
     """The units that have something of this id; of opportunities and orders several may."""
     try:

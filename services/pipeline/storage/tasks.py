@@ -11,7 +11,7 @@ from services.pipeline.domain.access import Units
 from services.pipeline.domain.follow_up import Task
 from services.pipeline.domain.ledger import Entry, Ledger
 from services.pipeline.storage.loading import LOCK_LEADS, MEMBERS, lock_groups
-from services.pipeline.storage.places import of_units
+from services.pipeline.storage.places import OF_LEAD, of_units
 from services.pipeline.storage.worklist import COUNTED_AT_MOST
 from shared.kit.database import Database, Transaction, as_array
 
@@ -187,8 +187,7 @@ async def listing(
         ("owner", "t.owner = :owner", owner),
         ("kind", "t.kind = :kind", kind),
         ("before", "t.due_at < :before", due_before),
-        ("lead", "t.lead_id IN (SELECT m.lead_id FROM pipeline.leads m WHERE m.lead_id = :lead OR m.root_id = :lead"
-         " AND m.root_id <> m.lead_id)", lead_id),
+        ("lead", f"t.lead_id {OF_LEAD}", lead_id),
     ]  # fmt: skip
     for name, condition, value in wanted:
         if value is not None:

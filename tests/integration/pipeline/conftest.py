@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,8 @@ from shared.contracts.policy import Policy
 from shared.contracts.topics import PIPELINE_ERASURES, PIPELINE_LIFECYCLE, TOPICS
 from shared.kit.database import Database, Transaction
 from shared.kit.frames import unpack
+from tests.integration.pipeline.hooked import Hooked
+from tests.integration.pipeline.receiving import Receiver, receiving
 from tests.unit.pipeline.builders import POLICY, SECRET, recorded
 
 TOKEN = "a token of the tests"
@@ -129,3 +131,18 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     ) as client:
         yield client
     await app.state.database.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Another system that follows."""
+    with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+async def hooked(pipeline: Pipeline) -> AsyncIterator[Hooked]:
+    """Webhooks over the same database."""
+    one = Hooked(pipeline.database)
+    yield one
+    await one.hooks.sending._poster.close()

@@ -7,11 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from services.pipeline.commands import Asked, Commands
@@ -22,19 +20,6 @@ from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.hooked import Hooked
 from tests.integration.pipeline.receiving import Got, Receiver, receiving
 from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, a_score, at
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
-
-
-@pytest.fixture
-async def hooked(pipeline: Pipeline) -> AsyncIterator[Hooked]:
-    one = Hooked(pipeline.database)
-    yield one
-    await one.hooks.sending._poster.close()
 
 
 async def test_who_follows_hears_each_event_once_in_order_of_each_lead_with_a_signature_that_holds(

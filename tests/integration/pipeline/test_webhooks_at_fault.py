@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,22 +19,9 @@ from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.hooked import Hooked
-from tests.integration.pipeline.receiving import Receiver, receiving
+from tests.integration.pipeline.receiving import Receiver
 from tests.support.patience import eventually
 from tests.unit.pipeline.builders import a_lead, at
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
-
-
-@pytest.fixture
-async def hooked(pipeline: Pipeline) -> AsyncIterator[Hooked]:
-    one = Hooked(pipeline.database)
-    yield one
-    await one.hooks.sending._poster.close()
 
 
 async def test_a_name_that_no_server_can_have_is_refused_and_one_from_before_stops_nobody_else(
