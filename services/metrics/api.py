@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 
 from services.metrics.domain.answers import Values, answer_groups
 from services.metrics.domain.calendars import COMPARISONS, calendars_of, compared
-from services.metrics.domain.definitions import BY_ID, DEFINITIONS, Cost, Definition, Return
+from services.metrics.domain.definitions import BY_ID, DEFINITIONS
 from services.metrics.domain.entries import DIMENSIONS
+from services.metrics.domain.forms import Cost, Definition, Return
 from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
 from services.metrics.domain.spending import CUTS as SPENDING_CUTS
 from services.metrics.storage import answering, auditing

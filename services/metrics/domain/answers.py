@@ -9,7 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from services.metrics.domain.definitions import (
+from services.metrics.domain.entries import Measure
+from services.metrics.domain.forms import (
     Cost,
     Count,
     Duration,
@@ -26,7 +27,6 @@ from services.metrics.domain.definitions import (
     TimeToEvent,
     Velocity,
 )
-from services.metrics.domain.entries import Measure
 from services.metrics.domain.questions import Question
 from services.metrics.domain.rollups import DAY_SECONDS
 from services.metrics.domain.statistics import QUANTILES, SMALL_SAMPLE, Ages, cumulative_incidence, wilson

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from services.metrics.domain.calendars import Calendars
-from services.metrics.domain.definitions import (
+from services.metrics.domain.entries import DIMENSIONS
+from services.metrics.domain.forms import (
     Cost,
     Count,
     Definition,
@@ -18,7 +19,6 @@ from services.metrics.domain.definitions import (
     Return,
     Share,
 )
-from services.metrics.domain.entries import DIMENSIONS
 from shared.contracts.policy.calendar import PERIODS
 
 UNIT = "business_unit"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, one_or_each, plain
-from services.metrics.domain.definitions import Cost, Return
+from services.metrics.domain.forms import Cost, Return
 from services.metrics.domain.spend_kinds import SpendKind
 
 CUTS = ("business_unit", "channel", "source", "campaign")

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, Wait, from_cells, from_waits
-from services.metrics.domain.definitions import (
+from services.metrics.domain.entries import DIMENSIONS, Measure
+from services.metrics.domain.forms import (
     Cost,
     Count,
     Duration,
@@ -25,7 +26,6 @@ from services.metrics.domain.definitions import (
     Share,
     TimeToEvent,
 )
-from services.metrics.domain.entries import DIMENSIONS, Measure
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.domain.rankings import from_ranked
 from services.metrics.domain.rollups import DAY_SECONDS

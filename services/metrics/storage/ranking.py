@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from services.metrics.domain.definitions import Ranking
+from services.metrics.domain.forms import Ranking
 from services.metrics.domain.questions import Question
 from services.metrics.domain.rankings import PERMILLE, RankedCell
 from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, window

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.metrics.domain.definitions import BY_ID, Cost, Return
+from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.facts import Fact
+from services.metrics.domain.forms import Cost, Return
 from services.metrics.domain.questions import Question
 from tests.integration.metrics.brute_force import Naive, people, quantile
 from tests.integration.metrics.harness import Metrics

@@ -14,7 +14,8 @@ import httpx
 import psycopg
 from confluent_kafka import Producer
 
-from services.metrics.domain.definitions import BY_ID, Count, MoneyRatio, MoneyTotal, PerDay, Ratio, Share
+from services.metrics.domain.definitions import BY_ID
+from services.metrics.domain.forms import Count, MoneyRatio, MoneyTotal, PerDay, Ratio, Share
 from shared.contracts.envelope import LifecycleEvent
 from shared.contracts.lifecycle_events import (
     LeadCreated,

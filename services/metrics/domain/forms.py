@@ -1,0 +1,188 @@
+"""How a KPI is computed: each form is a rule with its parts, and a definition is one form with a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from services.metrics.domain.entries import Measure
+from services.metrics.domain.spend_kinds import SpendKind
+
+Basis = Literal["period", "cohort", "snapshot"]
+Unit = Literal[
+    "leads", "opportunities", "attempts", "leads per day", "ratio", "seconds", "currency", "currency per day"
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many; where they are `timed`, how long they took together beside it."""
+
+    measure: Measure
+    timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PerDay:
+    """How many, for each day of the window that has passed."""
+
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One count divided by the sum of others. A `proportion` cannot exceed 1 and has an interval when small."""
+
+    numerator: Measure
+    denominator: tuple[Measure, ...]
+    proportion: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Of those whose cohort began in the window, the share that `reached` something. `decided` are the outcomes after
+    which waiting is over."""
+
+    began: Measure
+    reached: Measure
+    decided: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyRatio:
+    """One sum of money divided by another."""
+
+    numerator: Measure
+    denominator: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyTotal:
+    """A sum of money."""
+
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyMean:
+    """Money for each one, with the median beside it."""
+
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """How long: the median, with mean and quantiles."""
+
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How long it took for those of a cohort that something happened to, with how many it never happened to."""
+
+    began: Measure
+    reached: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Velocity:
+    """Money a day that a pipeline brings: how many open × the share won × what one is worth ÷ how long it takes."""
+
+    opened: Measure
+    won: Measure
+    lost: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was spent on some kinds of thing, for each one that came of it."""
+
+    kinds: tuple[SpendKind, ...]
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What came in beyond what was spent, for each unit of money spent."""
+
+    kinds: tuple[SpendKind, ...]
+    revenue: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Incidence:
+    """The share of a cohort that reached an outcome within the horizon, with a competing one in its way."""
+
+    began: Measure
+    reached: Measure
+    competing: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class TimeToEvent:
+    """How long the outcome takes for those who have it within the horizon, from the incidence curve."""
+
+    began: Measure
+    reached: Measure
+    competing: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How well the first score told which of a cohort would reach an outcome within the horizon."""
+
+    began: Measure
+    reached: Measure
+
+
+Form = (
+    Count
+    | PerDay
+    | Ratio
+    | Share
+    | MoneyRatio
+    | MoneyTotal
+    | MoneyMean
+    | Duration
+    | Reach
+    | Velocity
+    | Cost
+    | Return
+    | Incidence
+    | TimeToEvent
+    | Ranking
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One number with a name. `counter_kpi` is the one that keeps it honest."""
+
+    id: str
+    unit: Unit
+    basis: Basis
+    form: Form
+    formula: str
+    trap: str
+    counter_kpi: str
+    version: int = 1
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """Every measure it is made from."""
+        match self.form:
+            case Count(measure) | PerDay(measure) | MoneyTotal(measure) | MoneyMean(measure) | Duration(measure):
+                return (measure,)
+            case Ratio(numerator, denominator) | MoneyRatio(numerator, denominator):
+                return tuple(dict.fromkeys((numerator, *denominator)))
+            case Share(began, reached, decided):
+                return tuple(dict.fromkeys((began, reached, *decided)))
+            case Incidence(began, reached, competing) | TimeToEvent(began, reached, competing):
+                return (began, reached, competing)
+            case Ranking(began, reached) | Reach(began, reached):
+                return (began, reached)
+            case Cost(_, measure) | Return(_, measure):
+                return (measure,)
+            case Velocity(opened, won, lost):
+                return (opened, won, lost)
