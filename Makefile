@@ -92,13 +92,8 @@ bench: $(VENV)/.installed-test $(BENCH)/.installed ## measure everything, about 
 profile: $(VENV)/.installed-test $(BENCH)/.installed ## where a lead's microseconds go, by sampling; RATE=1000 leads/s, WRITE=1 into the page
 	@$(BIN)/python -m tests.load --profile $(or $(RATE),1000) $(if $(WRITE),--write docs/performance.md)
 
-# What reads the real data's parquet, and nothing else needs.
-$(VENV)/.installed-evaluate: requirements-evaluate.lock $(VENV)/.installed-test
-	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements-evaluate.lock
-	@touch $@
-
 .PHONY: evaluate
-evaluate: $(VENV)/.installed-evaluate ## judge the learner on the real leads of ../shared/data, about 15 minutes; SEEDS=5, ONLY=set,set
+evaluate: $(VENV)/.installed-test ## judge the learner on the real leads of ../shared/data, about 15 minutes; SEEDS=5, ONLY=set,set
 	@$(BIN)/python -m tests.evaluation --seeds $(or $(SEEDS),5) $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/.installed-test ## ruff, and formatting
@@ -126,7 +121,6 @@ lock: $(VENV)/.installed ## pin the newest allowed versions, with hashes
 	@$(BIN)/uv pip compile --quiet --upgrade $(LOCK) $(LOCKED) pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade $(LOCK) $(LOCKED) --extra test --constraint requirements.lock pyproject.toml -o requirements-test.lock
 	@$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --extra build --extra bench pyproject.toml -o requirements-bench.lock
-	@$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --extra evaluate --constraint requirements.lock --constraint requirements-test.lock pyproject.toml -o requirements-evaluate.lock
 LOCKED := --extra build --extra embedded
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

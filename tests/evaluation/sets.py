@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
+
+from pyarrow.parquet import read_table
 
 from services.scoring.learning.evaluate_command import Columns
 from services.scoring.learning.evaluation import Options
@@ -39,8 +40,6 @@ class RealSet(NamedTuple):
         """Why it cannot be read here, None where it can."""
         if not all((DATA / file).exists() for file in self.files):
             return "the real data is not here: ../shared/data is absent"
-        if any(file.endswith(".parquet") for file in self.files) and find_spec("pyarrow") is None:
-            return "pyarrow, which reads parquet, is not installed: make evaluate installs it"
         return None
 
     def columns(self) -> Columns:
@@ -67,8 +66,6 @@ class RealSet(NamedTuple):
 def _read(path: Path) -> list[Row]:
     if path.suffix != ".parquet":
         return read_rows(path)
-    from pyarrow.parquet import read_table
-
     rows: list[Row] = read_table(path).to_pylist()
     return rows
 

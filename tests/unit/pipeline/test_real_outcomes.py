@@ -11,6 +11,7 @@ from statistics import mean, median
 from typing import Any
 
 import pytest
+from pyarrow.parquet import read_table
 
 from services.pipeline.domain.ledger import Ledger
 from tests.unit.pipeline.test_real_stages import taken_in
@@ -23,13 +24,12 @@ pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the real data is not 
 
 def rows() -> list[dict[str, Any]]:
     """A lead is created, has an owner and perhaps a deal, which stands in its last stage, was won or was lost."""
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow, which reads parquet, is not installed")
     found: list[dict[str, Any]] = []
-    for lead in parquet.read_table(TABLES / "leads.parquet").to_pylist():
+    for lead in read_table(TABLES / "leads.parquet").to_pylist():
         about = {"external_id": lead["lead_id"], "occurred_at": lead["lead_created_at"]}
         found.append({**about, "event": "lead_created", "source": lead["lead_source"]})
         found.append({**about, "event": "assigned", "owner": lead["owner_rep_id"]})
-    for deal in parquet.read_table(TABLES / "opportunities.parquet").to_pylist():
+    for deal in read_table(TABLES / "opportunities.parquet").to_pylist():
         about = {"external_id": deal["lead_id"], "opportunity_id": deal["opportunity_id"]}
         stage = None if deal["close_outcome"] else deal["stage"]
         opened = {"event": "opportunity_opened", "occurred_at": deal["created_at"], "amount": deal["estimated_acv"]}
