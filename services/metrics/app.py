@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.metrics import api, rebuilds_api, spending_api
+from services.metrics import api, drilling_api, rebuilds_api, spending_api
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.rebuilding import Rebuilding
@@ -97,6 +97,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         consumer=consumer,
         routers=[
             api.router(database, policy, SystemClock()),
+            drilling_api.router(database, policy, SystemClock()),
             rebuilds_api.router(rebuilding),
             spending_api.router(database, policy),
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from services.metrics.domain.calendars import Calendars
@@ -52,6 +52,10 @@ class Question:
         """The one dimension that is cut or filtered by, where there is exactly one."""
         used = {name for name in (*self.group_by, *self.filters) if name in DIMENSIONS}
         return next(iter(used)) if len(used) == 1 else None
+
+    def at_moment(self, as_of: datetime) -> Question:
+        """The same of another moment."""
+        return replace(self, as_of=as_of)
 
     def fits_rollups(self, latest: datetime | None) -> bool:
         """Whether sums by local day answer this exactly: whole days, at most one dimension, and nothing folded that

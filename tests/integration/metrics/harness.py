@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.metrics import api, spending_api
+from services.metrics import api, drilling_api, spending_api
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
 from services.metrics.handlers import Handlers
@@ -50,6 +50,7 @@ class Metrics:
         app.state.api_token = TOKEN
         problems.install(app)
         app.include_router(api.router(self.database, policy, self.clock))
+        app.include_router(drilling_api.router(self.database, policy, self.clock))
         app.include_router(spending_api.router(self.database, policy))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client = httpx.AsyncClient(
@@ -87,6 +88,19 @@ class Metrics:
         """A KPI's total."""
         found: dict[str, Any] = (await self.ask(kpi, **parameters))["total"]
         return found
+
+    async def leads(self, kpi: str, **parameters: Any) -> list[dict[str, Any]]:
+        """What a number is made of, from all pages."""
+        if "start" in parameters:
+            parameters["from"] = parameters.pop("start")
+        found: list[dict[str, Any]] = []
+        while True:
+            response = await self.client.get(f"/v1/kpis/{kpi}/leads", params=parameters)
+            assert response.status_code == 200, response.text
+            found += response.json()["leads"]
+            if (cursor := response.json()["next_cursor"]) is None:
+                return found
+            parameters["cursor"] = cursor
 
     async def audit(self) -> dict[str, Any]:
         """What recomputing everything finds."""

@@ -1,0 +1,168 @@
+"""Behind a number: what each thing that was counted adds to it, so that all of them together are the number again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import NamedTuple
+from uuid import UUID
+
+from services.metrics.domain.answers import Group
+from services.metrics.domain.entries import Measure
+from services.metrics.domain.forms import (
+    Cost,
+    Count,
+    Duration,
+    Incidence,
+    MoneyMean,
+    MoneyRatio,
+    MoneyTotal,
+    PerDay,
+    Ranking,
+    Ratio,
+    Reach,
+    Return,
+    Share,
+    TimeToEvent,
+    Velocity,
+)
+from services.metrics.domain.questions import Question
+from services.metrics.domain.rollups import DAY_SECONDS
+
+OF_DEALS = frozenset(
+    {
+        Measure.COHORT_REVENUE,
+        Measure.OPPORTUNITY_OPENED,
+        Measure.OPPORTUNITY_OPEN,
+        Measure.OPPORTUNITY_WON,
+        Measure.OPPORTUNITY_LOST,
+        Measure.COHORT_WON,
+        Measure.COHORT_LOST,
+        Measure.STAGE_ENTERED,
+        Measure.STAGE_ADVANCED,
+        Measure.STAGE_DROPPED,
+        Measure.STAGE_FAILED,
+        Measure.STAGE_SPELL,
+    }
+)
+"""Measures of opportunities: their entries' keys end with the opportunity's id."""
+
+
+class Counted(NamedTuple):
+    """One entry behind a number, in one of the number's groups."""
+
+    group: Group
+    root_id: UUID
+    key: str
+    measure: Measure
+    at: datetime
+    cohort_at: datetime
+    stage: str | None
+    reason: str | None
+    duration_seconds: float | None
+    negative: bool
+    amount: Decimal | None
+    currency: str | None
+    score: int | None
+
+    @property
+    def subject(self) -> str:
+        """What of the lead it is about, the same for all measures of one thing."""
+        return self.key.removeprefix(self.measure).removeprefix(":")
+
+    @property
+    def opportunity_id(self) -> str | None:
+        """The deal it is about."""
+        return self.subject.partition(":")[2] if self.measure in OF_DEALS else None
+
+
+class Weight(NamedTuple):
+    """What one entry adds above the line, below it, and to how many stand behind."""
+
+    numerator: Decimal = Decimal(0)
+    denominator: Decimal = Decimal(0)
+    n: Decimal = Decimal(0)
+
+
+NOTHING = Weight()
+ONE = Decimal(1)
+
+
+class Behind(NamedTuple):
+    """One thing that a number is made of: a lead, or one of its opportunities, stays or attempts, with all that was counted of it."""
+
+    lead_id: UUID
+    group: Group
+    weight: Weight
+    counted: tuple[Counted, ...]
+
+
+def behind(question: Question, counted: Iterable[Counted]) -> Iterator[Behind]:
+    """The things that entries are of, in a steady order. An entry that adds nothing is left out."""
+
+    def place(one: Counted) -> tuple[UUID, str, tuple[tuple[bool, str], ...]]:
+        return one.root_id, one.subject, tuple((part is None, part or "") for part in one.group)
+
+    ordered = sorted(counted, key=lambda one: (place(one), one.measure, one.at))
+    for (root_id, *_), found in groupby(ordered, key=place):
+        weighed = [(one, weight) for one in found if (weight := weigh(question, one)) != NOTHING]
+        if weighed:
+            sums = Weight(*(sum(parts, Decimal(0)) for parts in zip(*(weight for _, weight in weighed), strict=True)))
+            yield Behind(root_id, weighed[0][0].group, sums, tuple(one for one, _ in weighed))
+
+
+def weigh(question: Question, one: Counted) -> Weight:
+    """What an entry adds to the number that is asked for. What was spent is no entry: it comes off, or is shared out, after that."""
+    amount = one.amount if one.amount is not None else Decimal(0)
+    match question.definition.form:
+        case Count() | PerDay():
+            return Weight(ONE, n=ONE)
+        case Ratio(numerator, denominator):
+            below = ONE if one.measure in denominator else Decimal(0)
+            return Weight(ONE if one.measure == numerator else Decimal(0), below, below)
+        case Share(began, reached):
+            return _of_cohort(one, began, one.measure == reached)
+        case MoneyRatio(numerator, denominator):
+            above = amount if one.measure == numerator else Decimal(0)
+            return Weight(above, amount, ONE) if one.measure in denominator else Weight(above)
+        case MoneyTotal() | Return():
+            return Weight(amount, n=ONE)
+        case MoneyMean():
+            return Weight(amount, ONE if one.currency else Decimal(0), ONE)
+        case Duration():
+            seconds = one.duration_seconds
+            return NOTHING if seconds is None else Weight(Decimal(str(seconds)), ONE, ONE)
+        case Reach(began):
+            if one.measure == began:
+                return Weight(denominator=ONE)
+            return Weight(ONE, n=ONE if one.duration_seconds is not None else Decimal(0))
+        case Velocity(_, won):
+            return Weight(n=ONE) if one.measure == won else Weight(denominator=ONE)
+        case Cost():
+            return Weight(denominator=ONE, n=ONE)
+        case Incidence(began, reached):
+            return _of_cohort(one, began, one.measure == reached and _within(question, one))
+        case TimeToEvent(began, reached):
+            if one.measure == began:
+                return Weight(denominator=ONE)
+            if one.measure == reached and one.negative:
+                return Weight(denominator=-ONE)
+            in_time = one.measure == reached and _within(question, one)
+            return Weight(ONE, n=ONE) if in_time else NOTHING
+        case Ranking(began, reached):
+            if one.score is None or one.cohort_at > question.cutoff:
+                return NOTHING
+            in_time = one.at <= one.cohort_at + timedelta(days=question.horizon_days)
+            return _of_cohort(one, began, one.measure == reached and in_time)
+
+
+def _of_cohort(one: Counted, began: Measure, reached: bool) -> Weight:
+    if one.measure == began:
+        return Weight(denominator=ONE, n=ONE)
+    return Weight(ONE) if reached else NOTHING
+
+
+def _within(question: Question, one: Counted) -> bool:
+    return (one.duration_seconds or 0.0) <= question.horizon_days * DAY_SECONDS

@@ -1,0 +1,66 @@
+"""The entries behind a number, a page of leads at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.metrics.domain.answers import Group
+from services.metrics.domain.drilling import Counted
+from services.metrics.domain.entries import Measure
+from services.metrics.domain.questions import Question
+from services.metrics.storage.cutting import HELD, cut_sql, days_of, window
+from shared.kit.database import Database
+
+
+class Page(NamedTuple):
+    """What was counted of some leads, and the last of these where there are more."""
+
+    counted: list[Counted]
+    last: UUID | None
+
+
+async def counted_behind(
+    database: Database, question: Question, *, group: Group | None, after: UUID | None, limit: int
+) -> Page:
+    """What a number, or one group of it, is made of: all of the first `limit` leads after one. They come in the order of their
+    ids, each whole, so that what is counted meanwhile moves nobody from one page to another."""
+    day, at = days_of(question)
+    conditions, values = window(question, day, at)
+    cuts = [cut_sql(question, name, day) for name in question.group_by]
+    if group is not None:
+        for place, (cut, part) in enumerate(zip(cuts, group, strict=True)):
+            conditions.append(f"{cut} IS NULL" if part is None else f"{cut} = :group{place}")
+            values.update({} if part is None else {f"group{place}": part})
+    where = " AND ".join(["measure = ANY(:measures)", HELD, *conditions])
+    values.update(measures=[measure.value for measure in question.definition.measures], as_of=question.as_of)
+    beyond = {} if after is None else {"after": after}
+    leads = await database.rows(
+        f"""
+        SELECT DISTINCT root_id FROM metrics.entries WHERE {where} {"AND root_id > :after" if beyond else ""}
+        ORDER BY root_id LIMIT :limit""",
+        limit=limit + 1,
+        **beyond,
+        **values,
+    )
+    asked = [row.root_id for row in leads[:limit]]
+    rows = await database.rows(
+        f"""
+        SELECT {"".join(f"{cut} AS g{place}, " for place, cut in enumerate(cuts))} root_id, key, measure, at, cohort_at, stage,
+            reason, duration_seconds, negative, amount, currency, score
+        FROM metrics.entries WHERE root_id = ANY(:roots) AND {where}""",
+        roots=asked,
+        **values,
+    )
+    return Page(_counted(rows, len(cuts)), asked[-1] if len(leads) > limit else None)
+
+
+def _counted(rows: Sequence[Any], cuts: int) -> list[Counted]:
+    return [
+        Counted(
+            tuple(getattr(row, f"g{place}") for place in range(cuts)), row.root_id, row.key, Measure(row.measure), row.at,
+            row.cohort_at, row.stage, row.reason, row.duration_seconds, row.negative, row.amount, row.currency, row.score,
+        )
+        for row in rows
+    ]  # fmt: skip
