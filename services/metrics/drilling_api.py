@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.metrics.api import ask
+from services.metrics.asking import ask
 from services.metrics.domain.answers import Group
 from services.metrics.domain.drilling import Behind, Counted, behind
 from services.metrics.domain.questions import Question

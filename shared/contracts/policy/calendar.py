@@ -13,6 +13,9 @@ from shared.contracts.policy.section import Section
 Period = Literal["day", "week", "month", "quarter", "half_year", "year"]
 PERIODS: tuple[Period, ...] = ("day", "week", "month", "quarter", "half_year", "year")
 
+System = Literal["gregorian", "jalali"]
+SYSTEMS: tuple[System, ...] = ("gregorian", "jalali")
+
 MONTHS_A_YEAR = 12
 MONTHS: dict[str, int] = {"month": 1, "quarter": 3, "half_year": 6, "year": MONTHS_A_YEAR}
 """How many months those periods have that are made of months."""
@@ -27,9 +30,13 @@ class Calendar(Section):
     """Months and years are the calendar's own, a Jalali month is never cut from a Gregorian one. Quarters, half-years and years
     begin with the month in which the fiscal year does."""
 
-    system: Literal["gregorian", "jalali"] = "gregorian"
+    system: System = "gregorian"
     week_starts: Literal["monday", "saturday", "sunday"] = "monday"
     fiscal_year_starts: Annotated[int, Field(ge=1, le=MONTHS_A_YEAR)] = 1
+
+    def in_system(self, system: System) -> Calendar:
+        """Itself where it is of that system, else a plain one whose weeks begin on the same day."""
+        return self if self.system == system else Calendar(system=system, week_starts=self.week_starts)
 
     def first_of(self, period: Period, day: date) -> date:
         """The first day of the period that a day is in."""

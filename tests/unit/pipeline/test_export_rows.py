@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pipeline.domain.export_rows import as_csv, as_ndjson, cell, csv_header, harmless
+from services.pipeline.domain.export_rows import as_csv, as_ndjson, csv_header
 from shared.cli.export import Records, Written
+from shared.contracts.spreadsheets import cell, harmless
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=30)
 ROWS = st.lists(st.fixed_dictionaries({"task_id": st.uuids().map(str), "name": TEXTS}), max_size=12)

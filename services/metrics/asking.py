@@ -1,0 +1,265 @@
+"""What is asked over HTTP as a question, and its answer as a document: for the KPI API, and for reports, which ask the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any, TypeGuard
+
+from services.metrics.domain.answers import Values, answer_groups
+from services.metrics.domain.calendars import COMPARISONS, Calendars, calendars_of, compared
+from services.metrics.domain.definitions import BY_ID
+from services.metrics.domain.entries import DIMENSIONS
+from services.metrics.domain.forms import Cost, Definition, Return
+from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
+from services.metrics.domain.spending import CUTS as SPENDING_CUTS
+from services.metrics.storage import answering
+from services.metrics.storage.answering import Progress
+from shared.contracts.policy import Policy
+from shared.contracts.policy.calendar import PERIODS, SYSTEMS
+from shared.kit.database import Database
+from shared.kit.errors import Rejected
+
+PARAMETERS = ("from", "to", "as_of", "horizon_days", "group_by", "compare", "calendar", UNIT, *DIMENSIONS)
+
+
+async def answered(
+    database: Database, policy: Policy, progress: Progress, question: Question, before: Question | None
+) -> dict[str, Any]:
+    """The whole answer to a question, with that of the window it is compared with."""
+    zone = policy.unit(only_unit(question.filters.get(UNIT, ())) or "").zone
+
+    async def values(question: Question) -> tuple[Values, list[Values]]:
+        rollups = question.fits_rollups(progress.latest)
+        return answer_groups(question, await answering.values_of(database, question, zone, rollups=rollups))
+
+    total, groups = await values(question)
+    beside: dict[str, Any] = {}
+    if before is not None:
+        beside["comparison"] = comparison(before, total, *(await values(before)))
+    definition = question.definition
+    return {
+        "kpi": definition.id,
+        "version": definition.version,
+        "unit": definition.unit,
+        "basis": definition.basis,
+        "from": question.start,
+        "to": question.end,
+        "group_by": question.group_by,
+        "as_of": question.as_of,
+        "folded_to": progress.folded_to,
+        "definition": {name: getattr(definition, name) for name in ("formula", "trap", "counter_kpi")},
+        "total": total,
+        "groups": groups,
+        **beside,
+    }
+
+
+def describe(definition: Definition) -> dict[str, Any]:
+    """A definition for whoever asks what a number means."""
+    names = ("id", "version", "unit", "basis", "formula", "trap", "counter_kpi")
+    return {name: getattr(definition, name) for name in names}
+
+
+def comparison(before: Question, total: Values, total_before: Values, groups_before: list[Values]) -> dict[str, Any]:
+    """What was asked of the window that one is compared with, and how far the total moved from there: `absolute` in the
+    KPI's own unit (points for a ratio), `relative` to what it was."""
+    now, then = total.get("value"), total_before.get("value")
+    change = None
+    if now is not None and then is not None and total.get("currency") == total_before.get("currency"):
+        change = {"absolute": now - then, "relative": (now - then) / then if then else None}
+    return {
+        "from": before.start,
+        "to": before.end,
+        "total": total_before,
+        "groups": groups_before,
+        "change": change,
+    }
+
+
+def ask(
+    kpi: str, parameters: Sequence[tuple[str, str]], policy: Policy, now: datetime
+) -> tuple[Question, Question | None]:
+    """A request as a question, and the question that it is to be compared with, where it is. Raises `Rejected` naming what
+    there is instead."""
+    definition = BY_ID.get(kpi)
+    if definition is None:
+        raise Rejected(
+            "There is no KPI of this name.", status=404, code="unknown-kpi", field="kpi",
+            fix="GET /v1/kpis lists them with their definitions.", extra={"kpis": list(BY_ID)},
+        )  # fmt: skip
+    given: dict[str, list[str]] = {}
+    for name, value in parameters:
+        if name not in PARAMETERS:
+            raise Rejected(
+                "There is no parameter of this name.", code="unknown-parameter", field=name[:100],
+                fix=f"Use {', '.join(PARAMETERS)}.", extra={"parameters": list(PARAMETERS)},
+            )  # fmt: skip
+        given.setdefault(name, []).append(value)
+    for name in ("from", "to", "as_of", "horizon_days", "compare", "calendar"):
+        if len(given.get(name, ())) > 1:
+            raise Rejected("It is given twice.", code="invalid-parameter", field=name, fix="Give it once.")
+    filters: dict[str, tuple[str | None, ...]] = {
+        name: tuple(value or None for value in given[name]) for name in (UNIT, *DIMENSIONS) if name in given
+    }
+    unit = only_unit(filters.get(UNIT, ()))
+    start, end = (_bound(name, given[name][0]) if given.get(name, [""])[0] else None for name in ("from", "to"))
+    _in_order(start, end)
+    cuts = _cuts(given.get("group_by", []))
+    if isinstance(definition.form, Cost | Return):
+        _known_of_spending(cuts, filters)
+        _whole_days(start, end)
+    question = Question(
+        definition,
+        as_of=_moment(given["as_of"][0]) if given.get("as_of", [""])[0] else now,
+        horizon_days=_horizon(given["horizon_days"][0])
+        if given.get("horizon_days", [""])[0]
+        else policy.unit(unit or "").horizon_days,
+        start=start,
+        end=end,
+        group_by=cuts,
+        filters=filters,
+        calendars=_calendars(policy, filters.get(UNIT, ()), given.get("calendar", [""])[0]),
+    )
+    how = given.get("compare", [""])[0]
+    return question, _question_before(question, how) if how else None
+
+
+def _calendars(policy: Policy, units: Sequence[str | None], system: str) -> Calendars:
+    """The calendar of each unit, or one for all where a calendar is named: theirs where it is that one, else a plain one."""
+    own = calendars_of(policy, units)
+    if not system:
+        return own
+    named = next((one for one in SYSTEMS if one == system), None)
+    if named is None:
+        raise Rejected(
+            "There is no calendar of this name.",
+            code="invalid-parameter",
+            field="calendar",
+            fix=f"Use {' or '.join(SYSTEMS)}.",
+        )
+    return Calendars(own.default.in_system(named))
+
+
+def _question_before(question: Question, how: str) -> Question:
+    """The same of the window that this one is compared with."""
+    named = next((one for one in COMPARISONS if one == how), None)
+    if named is None:
+        raise Rejected(
+            "There is no comparison of this name.", code="invalid-parameter", field="compare",
+            fix=f"Use {' or '.join(COMPARISONS)}.",
+        )  # fmt: skip
+    calendar = question.calendars.only
+    if calendar is None:
+        raise Rejected(
+            "These business units have different calendars.", code="invalid-parameter", field="compare",
+            fix="Ask for one with ?business_unit=, or name one with ?calendar=.",
+        )  # fmt: skip
+    if question.definition.basis == "snapshot":
+        raise Rejected(
+            "A snapshot has no window to compare.", code="invalid-parameter", field="compare",
+            fix="Ask again with another as_of.",
+        )  # fmt: skip
+    start, end = question.start, question.end
+    if not _is_day(start) or not _is_day(end):
+        raise Rejected(
+            "Only a window of days can be compared.", code="invalid-parameter", field="compare",
+            fix="Give `from` and `to` as dates.",
+        )  # fmt: skip
+    try:
+        start, end = compared(calendar, start, end, named)
+    except (OverflowError, ValueError):
+        raise Rejected(
+            "There is no such window before this one.", code="invalid-parameter", field="compare",
+            fix="Give a later `from`, or a shorter window.",
+        ) from None  # fmt: skip
+    return replace(question, start=start, end=end)
+
+
+def _is_day(bound: Bound) -> TypeGuard[date]:
+    return isinstance(bound, date) and not isinstance(bound, datetime)
+
+
+def _whole_days(*bounds: Bound) -> None:
+    """Refuses a window by the clock, of which nobody knows what was spent."""
+    if any(isinstance(bound, datetime) for bound in bounds):
+        raise Rejected(
+            "What was spent is known by the day.", code="invalid-parameter", field="from",
+            fix="Give `from` and `to` as dates.",
+        )  # fmt: skip
+
+
+def _known_of_spending(cuts: Sequence[str], filters: Mapping[str, Any]) -> None:
+    """Refuses a cut that would part leads and not what was spent on them."""
+    for field, names in (("group_by", cuts), *((name, [name]) for name in filters)):
+        if unknown := [name for name in names if name in DIMENSIONS and name not in SPENDING_CUTS]:
+            raise Rejected(
+                f"What was spent is not known by {unknown[0]}.", code="unknown-cut", field=field,
+                fix=f"Use {', '.join(SPENDING_CUTS)} or a period.",
+            )  # fmt: skip
+
+
+def only_unit(units: Sequence[str | None]) -> str | None:
+    """The business unit asked about, where there is one."""
+    return units[0] if len(units) == 1 else None
+
+
+def _cuts(given: Sequence[str]) -> tuple[str, ...]:
+    cuts = tuple(dict.fromkeys(cut.strip() for one in given for cut in one.split(",") if cut.strip()))
+    unknown = [cut for cut in cuts if cut not in CUTS and cut != "period"]
+    if unknown:
+        raise Rejected(
+            "It names a cut that does not exist.", code="unknown-cut", field="group_by",
+            fix=f"Use {', '.join(CUTS)}, several by comma.", extra={"group_by": list(CUTS)},
+        )  # fmt: skip
+    if "period" in cuts:
+        raise Rejected(
+            "It has to say which period.", code="unknown-cut", field="group_by", fix=f"Use {', '.join(PERIODS)}."
+        )
+    return cuts
+
+
+def _bound(name: str, value: str) -> Bound:
+    try:
+        return date.fromisoformat(value) if len(value) <= 10 else _aware(value)
+    except ValueError:
+        raise Rejected(
+            "It is neither a date nor a timestamp.", code="invalid-parameter", field=name,
+            fix="Write 2026-03-01, or 2026-03-01T09:00:00+01:00 (a + in a URL is %2B).",
+        ) from None  # fmt: skip
+
+
+def _moment(value: str) -> datetime:
+    bound = _bound("as_of", value)
+    if isinstance(bound, datetime):
+        return bound
+    if bound is None:
+        raise AssertionError("a given value is a bound")
+    return datetime(bound.year, bound.month, bound.day, tzinfo=UTC)
+
+
+def _aware(value: str) -> datetime:
+    """A timestamp; without a zone it is UTC. A space stands for the plus that a URL turned into one."""
+    moment = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _horizon(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 3650:
+        raise Rejected(
+            "It is no number of days.", code="invalid-parameter", field="horizon_days", fix="Write 1 to 3650."
+        )
+    return int(value)
+
+
+def _in_order(start: Bound, end: Bound) -> None:
+    """Refuses a window that ends before it begins, which would answer nothing and look like an answer."""
+    if start is None or end is None:
+        return
+    first, last = (
+        bound if isinstance(bound, datetime) else datetime(bound.year, bound.month, bound.day, tzinfo=UTC)
+        for bound in (start, end)
+    )
+    if isinstance(start, datetime) == isinstance(end, datetime) and first > last:
+        raise Rejected("It ends before it begins.", code="invalid-parameter", field="to", fix="Give a later `to`.")

@@ -1,0 +1,182 @@
+"""An answer as what was asked for: JSON, or a flat table as CSV, Arrow or Parquet with the same columns for every KPI."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from fastapi import Response
+from pyarrow import ipc, parquet
+
+from shared.contracts.spreadsheets import cell, lines
+from shared.kit.errors import Rejected
+from shared.kit.problems import JSONAnswer
+
+PARAMETER = "format"
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    JSON = "json"
+    CSV = "csv"
+    ARROW = "arrow"
+    PARQUET = "parquet"
+
+
+MEDIA_TYPES = {
+    Format.JSON: "application/json",
+    Format.CSV: "text/csv",
+    Format.ARROW: "application/vnd.apache.arrow.stream",
+    Format.PARQUET: "application/vnd.apache.parquet",
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}},
+    406: {"description": "Nothing that `Accept` names can be written."},
+}
+
+_ABOUT = ("kpi", "version", "unit", "basis", "from", "to", "as_of", "folded_to")
+_INTEGERS = ("n", "horizon_days", "negative", "never_contacted", "without_amount")
+_NUMBERS = (
+    "value", "numerator", "denominator", "mean", "median", "p50", "p75", "p90", "p95", "interval_low", "interval_high", "maturity",
+)  # fmt: skip
+_MOMENTS = ("as_of", "folded_to")
+_INNER = {"quantiles": "", "interval": "interval_"}
+"""What stands inside a value, and how its own names begin in a flat row."""
+
+
+def wanted(accept: str | None, parameters: Sequence[tuple[str, str]]) -> tuple[Format, list[tuple[str, str]]]:
+    """The format asked for, by parameter or else by `Accept`, and the other parameters. Raises `Rejected`."""
+    named = [value for name, value in parameters if name == PARAMETER]
+    others = [(name, value) for name, value in parameters if name != PARAMETER]
+    if named:
+        found = next((one for one in Format if one == named[-1]), None)
+        if found is None:
+            raise Rejected(
+                "There is no format of this name.",
+                code="invalid-parameter",
+                field=PARAMETER,
+                fix=f"Use {', '.join(Format)}.",
+            )
+        return found, others
+    return _accepted(accept), others
+
+
+def _accepted(accept: str | None) -> Format:
+    if not accept or not accept.strip():
+        return Format.JSON
+    liked: list[tuple[float, int, Format]] = []
+    for place, one in enumerate(accept.split(",")):
+        media_type, *settings = [part.strip().lower() for part in one.split(";")]
+        weight = next((_weight(each[2:]) for each in settings if each.startswith("q=")), 1.0)
+        for known, name in MEDIA_TYPES.items():
+            if weight > 0 and media_type in (name, "*/*", f"{name.partition('/')[0]}/*"):
+                liked.append((-weight, place, known))
+                break
+    if not liked:
+        raise Rejected(
+            "None of these is written here.", status=406, code="not-acceptable", field="Accept",
+            fix=f"Accept {', '.join(MEDIA_TYPES.values())}.",
+        )  # fmt: skip
+    return min(liked)[2]
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+async def answer_as(format: Format, answer: Mapping[str, Any]) -> Response:  # noqa: A002
+    """The response with an answer."""
+    if format is Format.JSON:
+        return JSONAnswer(answer, headers={"Vary": "Accept"})
+    content = as_csv(answer) if format is Format.CSV else await asyncio.to_thread(_as_table, format, answer)
+    headers = {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{answer["kpi"]}.{format}"'}
+    media_type = "text/csv; charset=utf-8" if format is Format.CSV else MEDIA_TYPES[format]
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def columns(answer: Mapping[str, Any]) -> list[str]:
+    """What each row has: by which KPI and window it is, the cuts, and everything a value of any KPI can have."""
+    return [*_ABOUT, "window", "is_total", *answer["group_by"], "currency", *_NUMBERS, *_INTEGERS, "more"]
+
+
+def rows(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row for each group and currency and one for the total; those of the window that it is compared with behind them."""
+    about = {name: answer[name] for name in _ABOUT}
+    yield from _of_window({**about, "window": "asked"}, answer)
+    if compared := answer.get("comparison"):
+        yield from _of_window({**about, "window": "compared", "from": compared["from"], "to": compared["to"]}, compared)
+
+
+def _of_window(about: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for group in answer["groups"]:
+        own = {name: value for name, value in group.items() if name != "key"}
+        yield from _each_currency({**about, "is_total": False, **group["key"]}, own)
+    yield from _each_currency({**about, "is_total": True}, answer["total"])
+
+
+def _each_currency(about: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for currency, own in (values.get("by_currency") or {values.get("currency"): values}).items():
+        row: dict[str, Any] = {**about, "currency": currency}
+        more: dict[str, Any] = {}
+        for name, value in own.items():
+            if name in _INNER and isinstance(value, Mapping):
+                row.update(
+                    {_INNER[name] + inner: each for inner, each in value.items() if _INNER[name] + inner in _NUMBERS}
+                )
+            elif name in _NUMBERS or name in _INTEGERS:
+                row[name] = value
+            elif name not in ("currency", "by_currency"):
+                more[name] = value
+        yield {**row, "more": orjson.dumps(more, option=orjson.OPT_NON_STR_KEYS).decode() if more else None}
+
+
+def as_csv(answer: Mapping[str, Any]) -> bytes:
+    """For spreadsheets: nothing in it is run."""
+    names = columns(answer)
+    return lines([names, *([cell(row.get(name)) for name in names] for row in rows(answer))])
+
+
+def _as_table(format: Format, answer: Mapping[str, Any]) -> bytes:  # noqa: A002
+    table = as_arrow(answer)
+    buffer = io.BytesIO()
+    if format is Format.PARQUET:
+        parquet.write_table(table, buffer, compression="zstd")
+    else:
+        with ipc.new_stream(buffer, table.schema) as stream:
+            stream.write_table(table)
+    return buffer.getvalue()
+
+
+def as_arrow(answer: Mapping[str, Any]) -> Any:
+    """The rows in columns; the definition stands in the schema."""
+    about = {"definition": orjson.dumps(answer["definition"]), "kpi": str(answer["kpi"]).encode()}
+    schema = pa.schema([(name, _type(name)) for name in columns(answer)], metadata=about)
+    return pa.Table.from_pylist([_typed(row) for row in rows(answer)], schema=schema)
+
+
+def _type(name: str) -> Any:
+    if name in _MOMENTS:
+        return pa.timestamp("us", tz="UTC")
+    if name == "is_total":
+        return pa.bool_()
+    if name in _NUMBERS:
+        return pa.float64()
+    return pa.int64() if name in (*_INTEGERS, "version") else pa.string()
+
+
+def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Bounds of a window are days or moments, so they are text; a moment of an answer is in UTC."""
+    found = {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
+    moments = {name: row[name].astimezone(UTC) for name in _MOMENTS if isinstance(row.get(name), datetime)}
+    numbers = {name: float(row[name]) for name in _NUMBERS if row.get(name) is not None}
+    return {**found, **moments, **numbers}
