@@ -14,14 +14,17 @@ from services.metrics.domain.entries import DIMENSIONS
 from services.metrics.domain.forms import Cost, Definition, Return
 from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
 from services.metrics.domain.spending import CUTS as SPENDING_CUTS
+from services.metrics.domain.targets import TargetForm
 from services.metrics.storage import answering
 from services.metrics.storage.answering import Progress
+from services.metrics.storage.attaining import Attaining
+from services.metrics.target_questions import aimed_at
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import PERIODS, SYSTEMS
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
-PARAMETERS = ("from", "to", "as_of", "horizon_days", "group_by", "compare", "calendar", UNIT, *DIMENSIONS)
+PARAMETERS = ("from", "to", "as_of", "horizon_days", "group_by", "compare", "calendar", "of", UNIT, *DIMENSIONS)
 
 
 async def answered(
@@ -31,6 +34,8 @@ async def answered(
     zone = policy.unit(only_unit(question.filters.get(UNIT, ())) or "").zone
 
     async def values(question: Question) -> tuple[Values, list[Values]]:
+        if question.of is not None:
+            return answer_groups(question, await Attaining(database, policy, progress).values_of(question))
         rollups = question.fits_rollups(progress.latest)
         return answer_groups(question, await answering.values_of(database, question, zone, rollups=rollups))
 
@@ -49,6 +54,7 @@ async def answered(
         "group_by": question.group_by,
         "as_of": question.as_of,
         "folded_to": progress.folded_to,
+        **({"of": question.of.id} if question.of is not None else {}),
         "definition": {name: getattr(definition, name) for name in ("formula", "trap", "counter_kpi")},
         "total": total,
         "groups": groups,
@@ -57,9 +63,10 @@ async def answered(
 
 
 def describe(definition: Definition) -> dict[str, Any]:
-    """A definition for whoever asks what a number means."""
+    """A definition for whoever asks what a number means, with what has to be said beside its name."""
     names = ("id", "version", "unit", "basis", "formula", "trap", "counter_kpi")
-    return {name: getattr(definition, name) for name in names}
+    needs = {"needs": ["of"]} if isinstance(definition.form, TargetForm) else {}
+    return {**{name: getattr(definition, name) for name in names}, **needs}
 
 
 def comparison(before: Question, total: Values, total_before: Values, groups_before: list[Values]) -> dict[str, Any]:
@@ -97,7 +104,7 @@ def ask(
                 fix=f"Use {', '.join(PARAMETERS)}.", extra={"parameters": list(PARAMETERS)},
             )  # fmt: skip
         given.setdefault(name, []).append(value)
-    for name in ("from", "to", "as_of", "horizon_days", "compare", "calendar"):
+    for name in ("from", "to", "as_of", "horizon_days", "compare", "calendar", "of"):
         if len(given.get(name, ())) > 1:
             raise Rejected("It is given twice.", code="invalid-parameter", field=name, fix="Give it once.")
     filters: dict[str, tuple[str | None, ...]] = {
@@ -121,6 +128,7 @@ def ask(
         group_by=cuts,
         filters=filters,
         calendars=_calendars(policy, filters.get(UNIT, ()), given.get("calendar", [""])[0]),
+        of=aimed_at(definition, given.get("of", [""])[0], start, end, cuts),
     )
     how = given.get("compare", [""])[0]
     return question, _question_before(question, how) if how else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -49,6 +50,8 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
                 "Leads are shown of one window.", code="invalid-parameter", field="compare",
                 fix="Leave compare out, and ask for the other window by its from and to.",
             )  # fmt: skip
+        if question.of is not None:
+            question = replace(question, definition=question.of, of=None)  # behind what is held against a target
         after = None
         if cursor is not None:
             question, after = _goes_on(question, cursor, asked="as_of" in request.query_params)

@@ -11,6 +11,7 @@ from typing import Any
 
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.forms import (
+    Attainment,
     Cost,
     Count,
     Duration,
@@ -18,6 +19,7 @@ from services.metrics.domain.forms import (
     MoneyMean,
     MoneyRatio,
     MoneyTotal,
+    Pace,
     PerDay,
     Ranking,
     Ratio,
@@ -132,8 +134,8 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             }
         case Velocity(opened, won, lost):
             return _velocity(cells, count[opened], won, lost)
-        case Incidence() | TimeToEvent() | Ranking() | Cost() | Return():
-            raise TypeError("curves, rankings and what is made with spending are not made from cells alone")
+        case Incidence() | TimeToEvent() | Ranking() | Cost() | Return() | Attainment() | Pace():
+            raise TypeError("curves, rankings, targets and what is made with spending are not made from cells alone")
 
 
 def plain(value: float | None, numerator: float, denominator: float | None, n: int) -> Values:

@@ -30,6 +30,10 @@ class Calendars:
         """The one that holds for everybody asked about, where there is one."""
         return None if self.others else self.default
 
+    def of(self, unit: str | None) -> Calendar:
+        """The one of a business unit; the default one of everybody."""
+        return next((calendar for calendar, units in self.others.items() if unit in units), self.default)
+
 
 def calendars_of(policy: Policy, units: Collection[str | None]) -> Calendars:
     """The calendars of these units, of all for none. Those that the policy does not name have the default one."""

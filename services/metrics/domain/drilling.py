@@ -12,6 +12,7 @@ from uuid import UUID
 from services.metrics.domain.answers import Group
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.forms import (
+    Attainment,
     Cost,
     Count,
     Duration,
@@ -19,6 +20,7 @@ from services.metrics.domain.forms import (
     MoneyMean,
     MoneyRatio,
     MoneyTotal,
+    Pace,
     PerDay,
     Ranking,
     Ratio,
@@ -156,6 +158,8 @@ def weigh(question: Question, one: Counted) -> Weight:
                 return NOTHING
             in_time = one.at <= one.cohort_at + timedelta(days=question.horizon_days)
             return _of_cohort(one, began, one.measure == reached and in_time)
+        case Attainment() | Pace():
+            raise TypeError("behind a target is what is held against it")
 
 
 def _of_cohort(one: Counted, began: Measure, reached: bool) -> Weight:

@@ -136,6 +136,16 @@ class Ranking:
     reached: Measure
 
 
+@dataclass(frozen=True, slots=True)
+class Attainment:
+    """How much of a target for another number is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much of what should be there by now."""
+
+
 Form = (
     Count
     | PerDay
@@ -152,6 +162,8 @@ Form = (
     | Incidence
     | TimeToEvent
     | Ranking
+    | Attainment
+    | Pace
 )
 
 
@@ -186,3 +198,5 @@ class Definition:
                 return (measure,)
             case Velocity(opened, won, lost):
                 return (opened, won, lost)
+            case Attainment() | Pace():
+                return ()

@@ -31,7 +31,8 @@ Bound = date | datetime | None
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One KPI over one window. Filters map a dimension to the values that pass; None among them is "unknown"."""
+    """One KPI over one window. Filters map a dimension to the values that pass; None among them is "unknown". `of` is the KPI
+    that a target is for, where targets are asked about."""
 
     definition: Definition
     as_of: datetime
@@ -41,6 +42,7 @@ class Question:
     group_by: tuple[str, ...] = ()
     filters: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     calendars: Calendars = field(default_factory=Calendars)
+    of: Definition | None = None
 
     @property
     def cutoff(self) -> datetime:

@@ -168,3 +168,28 @@ class SpendRow(MetricsTable, table=True):
     amount: Decimal = _given(Numeric())
     currency: str = _given(Text())
     recorded_at: datetime = _given(MOMENT)
+
+
+class TargetRow(MetricsTable, table=True):
+    """What was ever said about a target: the highest version holds, and one that is `withdrawn` is no target any more."""
+
+    __tablename__ = "targets"
+    __table_args__ = (Index("targets_days", "after_day", "first_day"),)
+    target_id: UUID = _key(Uuid())
+    version: int = _key(Integer())
+    business_unit: str | None = _optional(Text())
+    kpi: str = _given(Text())
+    cut: dict[str, Any] = _given(JSONB())
+    first_day: date = _given(Date())
+    after_day: date = _given(Date())
+    starts_at: datetime = _given(MOMENT)
+    value: Decimal = _given(Numeric())
+    reading: str = _given(Text())
+    baseline: str | None = _optional(Text())
+    baseline_value: Decimal | None = _optional(Numeric())
+    direction: str = _given(Text())
+    currency: str | None = _optional(Text())
+    note: str | None = _optional(Text())
+    set_by: str = _given(Text())
+    set_at: datetime = _given(MOMENT)
+    withdrawn: bool = _given(Boolean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Annotated, Literal
 
@@ -21,6 +22,9 @@ MONTHS: dict[str, int] = {"month": 1, "quarter": 3, "half_year": 6, "year": MONT
 """How many months those periods have that are made of months."""
 
 _WEEKDAYS = {"monday": 0, "saturday": 5, "sunday": 6}
+
+_A_NAME = re.compile(r"(?P<year>[0-9]{4})(?:/[0-9]{2})?(?:-(?P<part>[QH]?)(?P<number>[0-9]{1,2}))?")
+_PARTS: dict[str, Period] = {"": "year", "Q": "quarter", "H": "half_year"}
 
 Month = int
 """A month of a calendar, counted from its year 0."""
@@ -66,6 +70,22 @@ class Calendar(Section):
         if period == "year":
             return name
         return f"{name}-{'Q' if period == 'quarter' else 'H'}{(month - begins) // MONTHS[period] + 1}"
+
+    def named(self, name: str) -> tuple[Period, date] | None:
+        """The period of months that a name means, and its first day; None for a name that this calendar gives none."""
+        found = _A_NAME.fullmatch(name)
+        if found is None:
+            return None
+        year, part, number = int(found["year"]), found["part"] or "", int(found["number"] or 1)
+        period = _PARTS[part] if part or not found["number"] else "month"
+        month = year * MONTHS_A_YEAR + number - 1
+        if period != "month":
+            month = year * MONTHS_A_YEAR + self.fiscal_year_starts - 1 + (number - 1) * MONTHS[period]
+        try:
+            first = self._begins(month)
+        except ValueError:
+            return None
+        return (period, first) if self.name_of(period, first) == name else None
 
     def a_year_before(self, day: date) -> date:
         """The same day of the same month one year earlier; where that month is shorter, its last day."""

@@ -12,6 +12,7 @@ from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.facts import Fact
 from services.metrics.domain.forms import Cost, Return
 from services.metrics.domain.questions import Question
+from services.metrics.domain.targets import TargetForm
 from tests.integration.metrics.brute_force import Naive, people, quantile
 from tests.integration.metrics.harness import Metrics
 from tests.unit.metrics.histories import history
@@ -104,6 +105,18 @@ async def test_every_kpi_equals_its_naive_recomputation(
     await agree(metrics, facts, day(4))
 
 
+def target_of(kpi: str, cut: dict[str, Any]) -> dict[str, Any]:
+    """What has to be said where targets are asked about: whose, and of which days."""
+    if not isinstance(BY_ID[kpi].form, TargetForm):
+        return {}
+    return {
+        "of": "sales_volume",
+        "start": "2026-01-01",
+        "to": "2026-04-01",
+        **{name: cut[name] for name in ("start", "to") if name in cut},
+    }
+
+
 def is_known_of_spending(cut: dict[str, Any]) -> bool:
     return not {*cut, *cut.get("group_by", "").split(",")} & {"owner", "stage", "reason", "grade"}
 
@@ -125,7 +138,7 @@ async def test_rollups_and_entries_answer_alike(metrics: Metrics, seed: int, mon
     spent = {"channel": "phone", "first_day": "2026-01-01", "last_day": "2026-03-01", "amount": "5000"}
     await metrics.client.post("/v1/spending", json={"rows": [spent, {**spent, "business_unit": "tehran"}]})
     questions = [
-        (kpi, {**cut, "as_of": NOW.isoformat(), "horizon_days": 70})
+        (kpi, {**cut, **target_of(kpi, cut), "as_of": NOW.isoformat(), "horizon_days": 70})
         for kpi in kpis
         for cut in cuts
         if not isinstance(BY_ID[kpi].form, Cost | Return) or is_known_of_spending(cut)

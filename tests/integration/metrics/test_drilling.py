@@ -54,7 +54,7 @@ def agrees(kpi: str, values: dict[str, Any], parts: dict[str | None, list[float]
 @pytest.mark.parametrize("seed", [21, 22])
 async def test_what_is_behind_every_number_adds_up_to_it(metrics: Metrics, seed: int) -> None:
     await folded(metrics, seed)
-    kpis = [one["id"] for one in (await metrics.client.get("/v1/kpis")).json()["kpis"]]
+    kpis = [one["id"] for one in (await metrics.client.get("/v1/kpis")).json()["kpis"] if "needs" not in one]
     for kpi in kpis:
         for cut in CUTS:
             if isinstance(BY_ID[kpi].form, Cost | Return) and not is_known_of_spending(cut):

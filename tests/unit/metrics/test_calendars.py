@@ -158,3 +158,16 @@ def test_each_unit_has_its_own_calendar_and_an_unnamed_one_that_of_the_defaults(
     assert calendars_of(policy, ["tehran", "shiraz"]).only == JALALI
     assert calendars_of(policy, ["delft", "elsewhere"]).only == Calendar()
     assert calendars_of(policy, ["tehran", "delft"]).others == {JALALI: ("tehran",)}
+
+
+@given(calendars, st.sampled_from(["month", "quarter", "half_year", "year"]), days)
+def test_a_period_is_found_by_its_name(calendar: Calendar, period: Period, day: date) -> None:
+    first = calendar.first_of(period, day)
+    assert calendar.named(calendar.name_of(period, first)) == (period, first)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "26", "2026-Q5", "2026-13", "2026-1", "2026-00", "2026/28", "2026-03-01", "2026/27-03", "9999-H3"]
+)
+def test_what_no_calendar_calls_a_period_is_none(name: str) -> None:
+    assert all(calendar.named(name) is None for calendar in (Calendar(), JALALI, APRIL, MEHR))

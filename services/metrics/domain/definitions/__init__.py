@@ -5,9 +5,14 @@ Change a formula and its version rises; an answer names the version it was made 
 
 from __future__ import annotations
 
-from services.metrics.domain.definitions import leads, opportunities, spending
+from services.metrics.domain.definitions import leads, opportunities, spending, targets
 from services.metrics.domain.forms import Definition
 
-DEFINITIONS: tuple[Definition, ...] = (*leads.DEFINITIONS, *opportunities.DEFINITIONS, *spending.DEFINITIONS)
+DEFINITIONS: tuple[Definition, ...] = (
+    *leads.DEFINITIONS,
+    *opportunities.DEFINITIONS,
+    *spending.DEFINITIONS,
+    *targets.DEFINITIONS,
+)
 
 BY_ID = {definition.id: definition for definition in DEFINITIONS}

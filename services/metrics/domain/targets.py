@@ -1,0 +1,222 @@
+"""What somebody wants a number to be: read as it is meant, and held against what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from services.metrics.domain.answers import Values, plain
+from services.metrics.domain.forms import Attainment, Cost, Count, Definition, MoneyTotal, Pace
+
+TARGETS = UUID("8d0a53c5-2c52-5c0e-9a63-5f0f6f2c7d41")
+
+TargetForm = Attainment | Pace
+
+
+class Reading(StrEnum):
+    """How the value of a target is meant: as it stands, as a share more than the baseline, or so many points more than it:
+    0.30, 20 % more and 5 points more are the same target from a rate of 0.25 on."""
+
+    ABSOLUTE = "absolute"
+    RELATIVE = "relative"
+    POINTS = "points"
+
+
+class Baseline(StrEnum):
+    """From where a target starts: a value that is told, or what the same number was a period or a year earlier."""
+
+    FIXED = "fixed"
+    PREVIOUS_PERIOD = "previous_period"
+    LAST_YEAR = "last_year"
+
+
+class Direction(StrEnum):
+    """Whether more is better."""
+
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What one target says. Without a business unit it is one of everybody; `cut` names for whom or what else it is."""
+
+    business_unit: str | None
+    kpi: str
+    cut: Mapping[str, str]
+    first_day: date
+    after_day: date
+    value: Decimal
+    reading: Reading = Reading.ABSOLUTE
+    baseline: Baseline | None = None
+    baseline_value: Decimal | None = None
+    direction: Direction = Direction.AT_LEAST
+    currency: str | None = None
+    note: str | None = None
+
+    @property
+    def target_id(self) -> UUID:
+        """The same number of the same people and days has the same target."""
+        cut = [part for name in sorted(self.cut) for part in (name, self.cut[name])]
+        parts = [self.business_unit or "", self.kpi, self.first_day.isoformat(), self.after_day.isoformat(), *cut]
+        return uuid5(TARGETS, "\x1f".join(parts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """What holds now, who said so, and whether something else held before: `versions` counts what was ever said, `first_value`
+    is what it said first, and `moved_since_start` how often it was changed after its period had begun."""
+
+    target_id: UUID
+    aim: Aim
+    set_by: str
+    set_at: datetime
+    versions: int
+    first_value: Decimal
+    first_set_at: datetime
+    moved_since_start: int
+
+
+class Standing(NamedTuple):
+    """A target and where it is: what there is, what is wanted in the end, where it started, and the share of its days that
+    have passed. None is what is not known."""
+
+    target: Target
+    definition: Definition
+    actual: float | None
+    n: int
+    wanted: float | None
+    baseline: float | None
+    elapsed_share: float
+
+    @property
+    def expected(self) -> float | None:
+        """What should be there by now."""
+        if self.wanted is None:
+            return None
+        if accumulates(self.definition):
+            return self.wanted * self.elapsed_share
+        if self.baseline is None:
+            return None
+        return self.baseline + (self.wanted - self.baseline) * self.elapsed_share
+
+    @property
+    def attainment(self) -> float | None:
+        """What is there of what is wanted."""
+        return _share(self.actual, self.wanted)
+
+    @property
+    def pace(self) -> float | None:
+        """What is there of what should be there by now."""
+        return _share(self.actual, self.expected)
+
+    def is_good(self, share: float | None) -> bool | None:
+        """Whether a share of what is wanted is enough of it, or little enough."""
+        if share is None:
+            return None
+        return share >= 1 if self.target.aim.direction is Direction.AT_LEAST else share <= 1
+
+
+def _share(actual: float | None, wanted: float | None) -> float | None:
+    return None if actual is None or not wanted else actual / wanted
+
+
+def accumulates(definition: Definition) -> bool:
+    """Whether a number grows with the days of its window, as counts and sums do. Rates, means and durations do not."""
+    return definition.basis == "period" and isinstance(definition.form, Count | MoneyTotal)
+
+
+def can_be_aimed_at(definition: Definition) -> bool:
+    """Whether a number can have a target: those about targets cannot."""
+    return not isinstance(definition.form, TargetForm)
+
+
+def usual_direction(definition: Definition) -> Direction:
+    """Less time and less cost are better, of everything else more is."""
+    less = definition.unit == "seconds" or isinstance(definition.form, Cost)
+    return Direction.AT_MOST if less else Direction.AT_LEAST
+
+
+def needs_baseline(reading: Reading) -> bool:
+    """Whether a value means nothing without where it starts from."""
+    return reading is not Reading.ABSOLUTE
+
+
+def wanted(aim: Aim, baseline: float | None) -> float | None:
+    """The number to be reached; None while nobody knows from where."""
+    value = float(aim.value)
+    if aim.reading is Reading.ABSOLUTE:
+        return value
+    if baseline is None:
+        return None
+    return baseline * (1 + value) if aim.reading is Reading.RELATIVE else baseline + value
+
+
+def elapsed_share(start: datetime, end: datetime, now: datetime) -> float:
+    """How much of the time from one moment to another has passed, 0 to 1."""
+    return min(max((now - start) / (end - start), 0.0), 1.0)
+
+
+def standing_values(form: TargetForm, standing: Standing | None) -> Values:
+    """A target's attainment or pace as an answer; nobody's target is no number."""
+    if standing is None:
+        return {**plain(None, 0, None, 0), "target": None}
+    wanted_now = standing.wanted if isinstance(form, Attainment) else standing.expected
+    share = standing.attainment if isinstance(form, Attainment) else standing.pace
+    return {
+        **plain(share, standing.actual or 0, wanted_now, standing.n),
+        "actual": standing.actual,
+        "on_target": standing.is_good(share),
+        "target": shown(standing),
+    }
+
+
+def shown(standing: Standing) -> Values:
+    """A target for whoever reads a number that rests on it, with whether it was moved."""
+    target, aim = standing.target, standing.target.aim
+    return {
+        "target_id": target.target_id,
+        "kpi": aim.kpi,
+        "business_unit": aim.business_unit,
+        "cut": dict(aim.cut),
+        "from": aim.first_day,
+        "to": aim.after_day,
+        "value": standing.wanted,
+        "expected_by_now": standing.expected,
+        "baseline": standing.baseline,
+        "elapsed_share": standing.elapsed_share,
+        "direction": aim.direction,
+        "currency": aim.currency,
+        "set_by": target.set_by,
+        "set_at": target.set_at,
+        "moved": None
+        if target.versions == 1
+        else {
+            "times": target.versions - 1,
+            "since_start": target.moved_since_start,
+            "first_value": float(target.first_value),
+            "first_set_at": target.first_set_at,
+        },
+    }
+
+
+def actual_of(values: Values | None, aim: Aim, definition: Definition) -> tuple[float | None, int]:
+    """What an answer says, and how many stand behind it. Where money is asked about: in the currency of the target, to which
+    others are never added."""
+    nothing = 0.0 if accumulates(definition) else None
+    if values is None:
+        return nothing, 0
+    n = int(values.get("n") or 0)
+    if aim.currency is None or values.get("currency") == aim.currency:
+        return _number(values.get("value")), n
+    own = values.get("by_currency", {}).get(aim.currency)
+    return (nothing, 0) if own is None else (_number(own.get("value")), int(own.get("n") or 0))
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
