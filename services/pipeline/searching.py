@@ -44,7 +44,7 @@ class Searching:
         all units where none are named. Who is recognised by an identity or an id is meant, and nobody who has such words. Raises `Refused` where nothing is asked for."""
         plain = rules.sought(text, country=None, sender=sender)
         if units is None:
-            units = await queries.units(self._database)
+            units = await queries.units_with_leads(self._database)
         matched: dict[UUID, list[str]] = {}
         for kind, root_id in await search.by_identity(self._database, self._named(text, units, sender)):
             matched.setdefault(root_id, []).append(kind)

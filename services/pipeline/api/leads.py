@@ -19,7 +19,7 @@ from services.pipeline.domain import decisions
 from services.pipeline.domain.consents import decide_consent
 from services.pipeline.domain.qualification import confirming
 from services.pipeline.domain.state import Status
-from services.pipeline.storage import queries
+from services.pipeline.storage import lead_list, queries
 from shared.contracts.activity_events import Seconds
 from shared.contracts.addresses import read_email
 from shared.contracts.envelope import Moment
@@ -104,7 +104,8 @@ async def listing(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
-    """One page; `next_cursor` leads to the next."""
+    """One page; `next_cursor` leads to the next, and the last has none. A page looks at no more than 5,000 leads: where few of them
+    are meant it has fewer than `limit`, or none."""
     parts = parts_of(request)
     sparse({}, fields, queries.LEAD_FIELDS)
     tokens: list[tuple[str, str, str]] = []
@@ -124,7 +125,7 @@ async def listing(
         if external_id is not None:
             value = external_identity(sender, external_id)
             tokens.append((unit, "external", identity(parts.identity_secret, unit, "external", value).token))
-    found = await queries.leads(
+    found, following = await lead_list.listed(
         parts.database,
         units=units,
         status=status,
@@ -135,9 +136,9 @@ async def listing(
         after=_after(cursor),
         limit=limit,
     )
-    following = _cursor(found[-1]["created_at"], found[-1]["lead_id"]) if len(found) == limit else None
     items = [sparse(one, fields, queries.LEAD_FIELDS) for one in found]
-    return JSONAnswer({"items": items, "next_cursor": following})
+    following_page = _cursor(following.created_at, following.lead_id) if following is not None else None
+    return JSONAnswer({"items": items, "next_cursor": following_page})
 
 
 @router.get(
@@ -338,12 +339,12 @@ def _cursor(created_at: datetime, lead_id: UUID) -> str:
     return base64.urlsafe_b64encode(f"{created_at.isoformat()} {lead_id}".encode()).decode()
 
 
-def _after(cursor: str | None) -> queries.Page | None:
+def _after(cursor: str | None) -> lead_list.Page | None:
     if cursor is None:
         return None
     try:
         at, _, lead_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        return queries.Page(datetime.fromisoformat(at), UUID(lead_id))
+        return lead_list.Page(datetime.fromisoformat(at), UUID(lead_id))
     except (ValueError, binascii.Error):
         raise Rejected(
             "cursor is none of ours.", field="cursor", fix="Send the next_cursor of the page before."

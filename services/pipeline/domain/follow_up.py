@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from services.pipeline.domain.business_time import BusinessCalendar, NoTimeLeft
@@ -30,6 +30,7 @@ from shared.contracts.policy import Cadence, Step, UnitPolicy
 from shared.contracts.policy.follow_up import duration_of
 
 Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle", "request", "stage", "return"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 FIRST_RESPONSE: Kind = "first_response"
 CONFIRMATION: Kind = "confirmation"

@@ -19,6 +19,7 @@ class ActivityRow(PipelineTable, table=True):
     __table_args__ = (
         Index("activities_latest", "occurred_at", "event_id", "lead_id"),
         Index("activities_of_unit", "business_unit", "occurred_at", "event_id", "lead_id"),
+        Index("activities_of_kind", "kind", "occurred_at", "event_id", "lead_id"),
         Index("activities_of_owner", "owner", "occurred_at", "event_id", "lead_id"),
         Index("activities_of_lead", "lead_id", "occurred_at", "event_id"),
     )

@@ -71,8 +71,9 @@ class TaskRow(PipelineTable, table=True):
     __tablename__ = "tasks"
     __table_args__ = (
         Index("tasks_fire", "fires_at", postgresql_where=text("fires_at IS NOT NULL")),
-        Index("tasks_of_lead", "lead_id", postgresql_where=text("status = 'open'")),
-        Index("tasks_of_owner", "owner", "due_at", postgresql_where=text("status = 'open'")),
+        Index("tasks_of_lead", "lead_id", "status"),
+        Index("tasks_of_owner", "owner", "status", "due_at", "task_id", "kind"),
+        Index("tasks_of_unit", "business_unit", "status", "kind", "due_at", "task_id"),
     )
 
     task_id: UUID = Field(primary_key=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
@@ -16,11 +14,9 @@ from services.pipeline.domain.contacts import shown_contacts, shown_person
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import known_with
 from services.pipeline.domain.standing import MOVING, interest, seconds_in, shape_of, standing_of
-from services.pipeline.domain.state import RANK
-from services.pipeline.storage.narrowing import LEADS, narrowed
 from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
-from shared.contracts.marks import Mark, Marking
+from shared.contracts.marks import Marking
 from shared.kit.database import Database, Transaction
 
 _PLAIN = (
@@ -37,14 +33,6 @@ _DEAL = (
 LEAD_FIELDS = frozenset((*_PLAIN, "first_touch", "personal"))
 DEAL_FIELDS = frozenset(_DEAL)
 """What a list says of each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Where a listing goes on: after this creation time and id."""
-
-    created_at: datetime
-    lead_id: UUID
 
 
 OF_GROUP = "(l.lead_id = :id OR l.root_id = :id AND l.root_id <> l.lead_id)"
@@ -226,53 +214,6 @@ async def deals_named(
     )
 
 
-async def leads(
-    database: Database,
-    *,
-    units: Units,
-    status: str | None,
-    mark: str | None = None,
-    contradicted: bool = False,
-    tokens: Collection[tuple[str, str, str]] | None,
-    only: Mapping[str, Any] = MappingProxyType({}),
-    after: Page | None,
-    limit: int,
-) -> list[dict[str, Any]]:
-    """A page of leads, oldest first; `mark` is one, `any` or `none`; `tokens` are (unit, kind, token) of identities of
-    which a lead must have each. Contradicted are those of which one record came twice under one id, with another content."""
-    kept, parameters = of_units("l.business_unit", units)
-    narrow = narrowed(only, LEADS)
-    conditions = ["l.lead_id = l.root_id", *kept, *narrow.conditions]
-    parameters |= {"limit": limit, **narrow.parameters}
-    if status is not None:
-        conditions.append("l.status = :status")
-        parameters["status"] = status
-    if mark is not None:
-        conditions.append({"any": "l.mark IS NOT NULL", "none": "l.mark IS NULL"}.get(mark, "l.mark = :mark"))
-        parameters |= {"mark": mark} if mark not in ("any", "none") else {}
-    if contradicted:
-        conditions.append("l.lead_id IN (SELECT root_id FROM pipeline.leads WHERE conflicts > 0)")
-    if after is not None:
-        conditions.append("(l.created_at, l.lead_id) > (:created_at, :lead_id)")
-        parameters |= {"created_at": after.created_at, "lead_id": after.lead_id}
-    for place, (unit, kind, token) in enumerate(tokens or ()):
-        conditions.append(
-            f"""l.lead_id IN (SELECT owner.root_id FROM pipeline.identities i JOIN pipeline.leads owner USING (lead_id)
-                WHERE i.business_unit = :unit{place} AND i.kind = :kind{place} AND i.token = :token{place})"""
-        )
-        parameters |= {f"unit{place}": unit, f"kind{place}": kind, f"token{place}": token}
-    page = f"SELECT l.* FROM pipeline.leads l WHERE {' AND '.join(conditions)} ORDER BY l.created_at, l.lead_id LIMIT :limit"
-    if not tokens and not contradicted:
-        marked = mark is not None and mark != "none"
-        values = MARKS if mark == "any" else [mark] if marked else STATUSES if status is None else [status]
-        page = _along_the_index(page, "mark" if marked else "status")
-        parameters |= {"among": sorted(units) if units is not None else None, "values": values}
-    return [shown(row) for row in await database.rows(page, **parameters)]
-
-
-STATUSES = [*RANK, "archived"]
-MARKS = list(get_args(Mark))
-
 EVERY_UNIT = """
     (SELECT business_unit AS name FROM pipeline.leads WHERE lead_id = root_id ORDER BY business_unit LIMIT 1)
     UNION ALL
@@ -281,20 +222,7 @@ EVERY_UNIT = """
 """The business units that have a lead, and a last row that is null, found along the index."""
 
 
-def _along_the_index(page: str, column: str) -> str:
-    """A page put together of as many first leads of each unit and status, or mark: each of these is a stretch of an index in the
-    order that is wanted, so that a page costs the same however many leads there are and however few of them are meant."""
-    one = page.replace(" WHERE ", f" WHERE l.business_unit = u.name AND l.{column} = v.value AND ", 1)
-    return f"""
-        WITH RECURSIVE every_unit AS ({EVERY_UNIT}), named AS (
-            SELECT unnest(CAST(:among AS text[])) AS name
-            UNION ALL SELECT name FROM every_unit WHERE CAST(:among AS text[]) IS NULL AND name IS NOT NULL
-        )
-        SELECT l.* FROM named u CROSS JOIN unnest(CAST(:values AS text[])) AS v(value) CROSS JOIN LATERAL ({one}) l
-        ORDER BY l.created_at, l.lead_id LIMIT :limit"""
-
-
-async def units(source: Database | Transaction) -> list[str]:
+async def units_with_leads(source: Database | Transaction) -> list[str]:
     """The business units that have a lead."""
     rows = await source.rows(f"WITH RECURSIVE every_unit AS ({EVERY_UNIT}) SELECT name FROM every_unit")
     return [row.name for row in rows if row.name is not None]

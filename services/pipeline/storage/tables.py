@@ -53,6 +53,22 @@ class Lead(PipelineTable, table=True):
             "lead_id",
             postgresql_where=text("lead_id = root_id"),
         ),
+        Index("leads_in_order", "created_at", "lead_id", postgresql_where=text("lead_id = root_id")),
+        Index(
+            "leads_of_owner",
+            "owner",
+            "status",
+            "created_at",
+            "lead_id",
+            postgresql_where=text("owner IS NOT NULL AND lead_id = root_id"),
+        ),
+        Index(
+            "leads_of_campaign",
+            "campaign",
+            "created_at",
+            "lead_id",
+            postgresql_where=text("campaign IS NOT NULL AND lead_id = root_id"),
+        ),
         Index(
             "leads_marked",
             "business_unit",

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
-from services.pipeline.domain.follow_up import Task
+from services.pipeline.domain.follow_up import KINDS, Task
 from services.pipeline.domain.ledger import Entry, Ledger
 from services.pipeline.storage.loading import LOCK_LEADS, MEMBERS, lock_groups
 from services.pipeline.storage.places import OF_LEAD, of_units
@@ -178,11 +178,8 @@ async def listing(
 ) -> list[dict[str, Any]]:
     """A page of tasks, soonest due first."""
     kept, parameters = of_units("t.business_unit", units)
-    parameters["limit"] = limit
-    conditions = ["t.status = 'open'", *kept]  # as the indexes know it
-    if status != "open":
-        conditions[0] = "t.status = :status"
-        parameters["status"] = status
+    parameters |= {"limit": limit, "status": status}
+    conditions = ["t.status = :status", *kept]
     wanted: list[tuple[str, str, Any]] = [
         ("owner", "t.owner = :owner", owner),
         ("kind", "t.kind = :kind", kind),
@@ -196,10 +193,32 @@ async def listing(
     if after is not None:
         conditions.append("(t.due_at, t.task_id) > (:due_at, :task_id)")
         parameters |= {"due_at": after[0], "task_id": after[1]}
+    page = f"""
+        SELECT * FROM pipeline.tasks t WHERE {" AND ".join(conditions)} ORDER BY t.due_at, t.task_id LIMIT :limit"""
+    if owner is None and lead_id is None:
+        page = _along_the_index(page)
+        parameters |= {"among": sorted(units) if units is not None else None, "kinds": [kind] if kind else list(KINDS)}
     rows = await source.rows(
         f"""
-        SELECT t.*, l.root_id FROM pipeline.tasks t JOIN pipeline.leads l USING (lead_id)
-        WHERE {" AND ".join(conditions)} ORDER BY t.due_at, t.task_id LIMIT :limit""",
+        WITH page AS MATERIALIZED ({page})
+        SELECT t.*, l.root_id FROM page t JOIN pipeline.leads l USING (lead_id) ORDER BY t.due_at, t.task_id""",
         **parameters,
     )
     return [document(row) for row in rows]
+
+
+def _along_the_index(page: str) -> str:
+    """A page put together of as many first tasks of each unit and kind, each a stretch of an index."""
+    one = page.replace(" WHERE ", " WHERE t.business_unit = u.name AND t.kind = k.kind AND ", 1)
+    return f"""
+        WITH RECURSIVE every_unit AS (
+            (SELECT business_unit AS name FROM pipeline.tasks ORDER BY business_unit LIMIT 1)
+            UNION ALL
+            SELECT (SELECT business_unit FROM pipeline.tasks WHERE business_unit > every_unit.name
+                ORDER BY business_unit LIMIT 1) FROM every_unit WHERE every_unit.name IS NOT NULL
+        ), named AS (
+            SELECT unnest(CAST(:among AS text[])) AS name
+            UNION ALL SELECT name FROM every_unit WHERE CAST(:among AS text[]) IS NULL AND name IS NOT NULL
+        )
+        SELECT t.* FROM named u CROSS JOIN unnest(CAST(:kinds AS text[])) AS k(kind) CROSS JOIN LATERAL ({one}) t
+        ORDER BY t.due_at, t.task_id LIMIT :limit"""

@@ -63,6 +63,7 @@ class WebhookDelivery(PipelineTable, table=True):
     __table_args__ = (
         Index("webhook_deliveries_due", "endpoint_id", "next_at", postgresql_where=text("status = 'waiting'")),
         Index("webhook_deliveries_settled", "endpoint_id", "status", "settled_at"),
+        Index("webhook_deliveries_listed", "endpoint_id", "status", "queued_at", "event_id"),
     )
 
     endpoint_id: UUID = Field(primary_key=True)

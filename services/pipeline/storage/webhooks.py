@@ -128,22 +128,22 @@ async def deliveries(
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Any]:
-    """A page of deliveries, those that came last first."""
-    conditions, parameters = ["status = :status"], dict[str, Any](status=status, limit=limit)
-    kept, of = of_units("business_unit", units)
-    if kept:
-        conditions.append(f"endpoint_id IN (SELECT endpoint_id FROM pipeline.webhook_endpoints WHERE {kept[0]})")
-        parameters |= of
+    """A page of deliveries, those that came last first: the latest of each endpoint, a stretch of an index each."""
+    conditions, parameters = of_units("e.business_unit", units)
+    parameters |= {"status": status, "limit": limit}
     if endpoint_id is not None:
-        conditions.append("endpoint_id = :endpoint_id")
+        conditions.append("e.endpoint_id = :endpoint_id")
         parameters["endpoint_id"] = endpoint_id
+    before = ""
     if after is not None:
-        conditions.append("(queued_at, event_id) < (:at, :event_id)")
+        before = "AND (d.queued_at, d.event_id) < (:at, :event_id)"
         parameters |= {"at": after[0], "event_id": after[1]}
     return await source.rows(
         f"""
-        SELECT * FROM pipeline.webhook_deliveries WHERE {" AND ".join(conditions)}
-        ORDER BY queued_at DESC, event_id DESC LIMIT :limit""",
+        SELECT d.* FROM pipeline.webhook_endpoints e CROSS JOIN LATERAL (
+            SELECT * FROM pipeline.webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id AND d.status = :status {before}
+            ORDER BY d.queued_at DESC, d.event_id DESC LIMIT :limit) d
+        WHERE {" AND ".join(["true", *conditions])} ORDER BY d.queued_at DESC, d.event_id DESC LIMIT :limit""",
         **parameters,
     )
 

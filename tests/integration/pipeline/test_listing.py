@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.pipeline.storage import lead_list
 from tests.integration.pipeline.conftest import Pipeline
 from tests.unit.pipeline.builders import a_lead, a_score, at
 
@@ -19,11 +20,22 @@ FILTERS: list[dict[str, Any]] = [
     {"mark": "any"},
     {"mark": "spam", "business_unit": "north"},
     {"mark": "none"},
+    {"mark": "none", "business_unit": "south"},
+    {"mark": "test", "status": "new"},
+    {"owner": "ann"},
+    {"owner": "ann", "business_unit": "default", "status": "qualified"},
+    {"owner": "nobody"},
+    {"campaign": "spring"},
+    {"campaign": "spring", "channel": "web_form", "mark": "none"},
+    {"channel": "web_form"},
+    {"channel": "web_form", "business_unit": "north"},
+    {"grade": "B", "status": "qualified"},
+    {"source": "nowhere"},
 ]
 
 
 async def listed(http: httpx.AsyncClient, **filters: Any) -> list[dict[str, Any]]:
-    """All pages, two leads each."""
+    """All pages, at most two leads each."""
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:
@@ -34,17 +46,33 @@ async def listed(http: httpx.AsyncClient, **filters: Any) -> list[dict[str, Any]
         cursor = {"cursor": answer["next_cursor"]}
 
 
+@pytest.mark.parametrize("looked_at", [3, 1000])
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 async def test_pages_together_are_all_leads_that_are_meant_oldest_first(
-    pipeline: Pipeline, http: httpx.AsyncClient, filters: dict[str, Any]
+    pipeline: Pipeline,
+    http: httpx.AsyncClient,
+    filters: dict[str, Any],
+    looked_at: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(lead_list, "LOOKED_AT", looked_at)
     units, marks = ("north", "south", "default"), (None, None, None, "spam", "test")
     leads = [
-        a_lead(f"{n}@x.example", occurred_at=at((n * 7) % 23), business_unit=units[n % 3], mark=marks[n % 5])
+        a_lead(
+            f"{n}@x.example",
+            occurred_at=at((n * 7) % 23),
+            business_unit=units[n % 3],
+            mark=marks[n % 5],
+            channel=("web_form", "event")[n % 2],
+            campaign=("spring", None, "autumn")[n % 3],
+        )
         for n in range(23)
     ]
     scores = [a_score(one.lead_id, 70) for one in leads[::2] if one.mark is None and one.business_unit == "default"]
     await pipeline.take(*leads, *scores)
+    for one in leads[::4]:
+        if one.mark is None:
+            await http.post(f"/v1/leads/{one.lead_id}:assign", json={"owner": "ann"})
     await pipeline.take(a_lead("0@x.example", phone="+31612345679", business_unit="north", occurred_at=at(30)))
     rows = [
         row._mapping for row in await pipeline.database.rows("SELECT * FROM pipeline.leads WHERE lead_id = root_id")

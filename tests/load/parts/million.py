@@ -122,6 +122,14 @@ def questions(people: int, copies: int) -> dict[str, Question]:
         "list, by unit and status": lambda pick: ("/v1/leads", {"business_unit": "north", "status": pick.choice(("new", "archived"))}),
         "list, by mark": lambda pick: ("/v1/leads", {"mark": pick.choice(("test", "spam", "any", "none"))}),
         "list, contradicted": listed(contradicted=True),
+        "list, by owner": lambda pick: ("/v1/leads", {"owner": owner(pick)}),
+        "list, by owner, unit and status": lambda pick: ("/v1/leads", {"owner": owner(pick), "business_unit": "north", "status": "qualified"}),
+        "list, by grade": lambda pick: ("/v1/leads", {"grade": pick.choice("ABC")}),
+        "list, by channel and status": lambda pick: ("/v1/leads", {"channel": "event", "status": "qualified"}),
+        "list, by a campaign of nobody": listed(campaign="nowhere"),
+        "list, by a source of nobody": listed(source="nowhere"),
+        "list, since": lambda pick: ("/v1/leads", {"created_since": (datetime.now(UTC) - timedelta(days=pick.randrange(300))).isoformat()}),
+        "list, changed since": lambda pick: ("/v1/leads", {"updated_since": (datetime.now(UTC) - timedelta(minutes=5)).isoformat()}),
         "list, by e-mail": lambda pick: ("/v1/leads", {"business_unit": "europe", "email": f"person.{pick.randrange(people)}@company1.example"}),
         "search, a whole name": searched(lambda pick, lead: f"{known(lead).name} q{pick.randrange(1, copies)}"),
         "search, a name of many": searched(lambda pick, lead: str(known(lead).name)),
@@ -135,7 +143,13 @@ def questions(people: int, copies: int) -> dict[str, Question]:
         "search, nobody": searched(lambda pick, lead: f"zzz{pick.randrange(10**6)} {known(lead).name}"),
         "queue": lambda pick: ("/v1/queue", {"owner": owner(pick)}),
         "queue, of one unit": lambda pick: ("/v1/queue", {"owner": owner(pick), "business_unit": "europe"}),
+        "tasks": lambda _: ("/v1/tasks", {}),
         "tasks of an owner": lambda pick: ("/v1/tasks", {"owner": owner(pick)}),
+        "tasks of a unit": lambda pick: ("/v1/tasks", {"business_unit": pick.choice(crowd.UNITS)}),
+        "tasks of a unit and kind": lambda pick: ("/v1/tasks", {"business_unit": "south", "kind": pick.choice(("step", "escalation"))}),
+        "tasks that are done": lambda pick: ("/v1/tasks", {"owner": owner(pick), "status": "done"}),
+        "a lead": lambda pick: (f"/v1/leads/{crowd.some_lead(pick.randrange(people))}", {}),
+        "a lead's history": lambda pick: (f"/v1/leads/{crowd.some_lead(pick.randrange(people))}/history", {}),
     }  # fmt: skip
 
 
