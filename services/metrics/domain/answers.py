@@ -26,6 +26,7 @@ from services.metrics.domain.forms import (
     Reach,
     Return,
     Share,
+    Stay,
     TimeToEvent,
     Velocity,
 )
@@ -134,8 +135,10 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             }
         case Velocity(opened, won, lost):
             return _velocity(cells, count[opened], won, lost)
-        case Incidence() | TimeToEvent() | Ranking() | Cost() | Return() | Attainment() | Pace():
-            raise TypeError("curves, rankings, targets and what is made with spending are not made from cells alone")
+        case Incidence() | TimeToEvent() | Ranking() | Cost() | Return() | Attainment() | Pace() | Stay():
+            raise TypeError(
+                "curves, rankings, targets, stays and what is made with spending are not made from cells alone"
+            )
 
 
 def plain(value: float | None, numerator: float, denominator: float | None, n: int) -> Values:
@@ -229,7 +232,7 @@ def _velocity(cells: list[Cell], opened: int, won: Measure, lost: Measure) -> Va
 
 def _duration(cells: list[Cell]) -> Values:
     if not cells:
-        return {**plain(None, 0, 0, 0), "mean": None, "quantiles": _quantiles(None), "negative": 0}
+        return {**plain(None, 0, 0, 0), "mean": None, "quantiles": quantiles(None), "negative": 0}
     (cell,) = cells
     return {
         "value": cell.quantiles_seconds[0] if cell.quantiles_seconds else None,
@@ -237,12 +240,13 @@ def _duration(cells: list[Cell]) -> Values:
         "denominator": cell.durations,
         "n": cell.durations,
         "mean": cell.mean_seconds,
-        "quantiles": _quantiles(cell.quantiles_seconds),
+        "quantiles": quantiles(cell.quantiles_seconds),
         "negative": cell.negative,
     }
 
 
-def _quantiles(values: Iterable[float | None] | None) -> Values:
+def quantiles(values: Iterable[float | None] | None) -> Values:
+    """Quantiles by their names."""
     found = list(values) if values is not None else [None] * len(QUANTILES)
     return {f"p{round(share * 100)}": value for share, value in zip(QUANTILES, found, strict=True)}
 
@@ -269,7 +273,7 @@ def from_waits(
                 **plain(times[0], reached, wait.ages.n, reached),
                 "mean": wait.mean_seconds,
                 "mean_is_of": "converted so far",
-                "quantiles": _quantiles(times),
+                "quantiles": quantiles(times),
                 "negative": wait.negative,
                 **beside,
             }

@@ -15,9 +15,11 @@ from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure
 from services.metrics.domain.facts import CAPTURES, Counted, Fact, counted
 from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
 from services.metrics.domain.responses import PROMISES, Attempt, Responses, attempt_key
+from services.metrics.domain.statuses import Statuses
 from shared.contracts.marks import Mark
 
 LEAD_SCOPE = "lead"
+STATUS_SCOPE = "status"
 TOLD_WITHIN = timedelta(days=1)
 REVIVES = frozenset({"LeadReopened", "LeadQualified", "OrderPlaced"}) | OPPORTUNITY_EVENTS
 """After these a lead is not archived, with or without a word about it: nobody sells to one that is put aside."""
@@ -84,6 +86,7 @@ class _Lead:
         self.failed: Moment | None = None
         self.opportunities: dict[str, Opportunity] = {}
         self.responses = Responses()
+        self.statuses = Statuses()
         self.changed: set[str] = set()
         self.told: list[Fact] = []
 
@@ -111,30 +114,36 @@ class _Lead:
 
     def live(self, at: datetime, instant: list[Fact]) -> None:
         """One moment: attributes first, since those given at a moment hold at it, then what happened."""
+        before = self.held
         for fact in instant:
             self._observe(fact)
         explicit = not self.created_explicitly and any(map(_creates, instant))
         if self.created is None or explicit:
             self.created = Moment(at, self.held)
             self.created_explicitly = explicit
-            self.changed.update((LEAD_SCOPE, *map(_scope, self.opportunities)))
+            self.statuses.begin(at)
+            self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities)))
         for fact in instant:
             self._happen(fact)
+        moved = self.statuses.settle(at, self.held, archived=self.archived is not None)
+        if moved or (self.statuses.status is not None and self.held != before):
+            self.changed.add(STATUS_SCOPE)
         if not self.changed:
             return
         if LEAD_SCOPE in self.changed:
             self.ledger.settle(LEAD_SCOPE, at, self._lead_snapshot(at))
             self.changed.discard(LEAD_SCOPE)
         for scope in () if self.mark else self.changed:
-            attempt = self.responses.attempts.get(scope)
-            self.ledger.settle(
-                scope,
-                at,
-                self._opportunity_snapshot(at, self.opportunities[scope.removeprefix("opportunity:")])
-                if attempt is None
-                else [self._attempt(at, attempt)] * attempt.counts,
-            )
+            self.ledger.settle(scope, at, self._snapshot(scope, at))
         self.changed.clear()
+
+    def _snapshot(self, scope: str, at: datetime) -> Iterable[Entry]:
+        if scope == STATUS_SCOPE:
+            return self._stays(at)
+        attempt = self.responses.attempts.get(scope)
+        if attempt is not None:
+            return [self._attempt(at, attempt)] * attempt.counts
+        return self._opportunity_snapshot(at, self.opportunities[scope.removeprefix("opportunity:")])
 
     def _observe(self, fact: Fact) -> None:
         data = fact.data
@@ -144,7 +153,8 @@ class _Lead:
                     data.get("channel") or None, data.get("source") or None, data.get("campaign") or None
                 )
                 if self.created is not None:
-                    self.changed.update((LEAD_SCOPE, *map(_scope, self.opportunities), *self.responses.attempts))
+                    self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities)))
+                    self.changed.update(self.responses.attempts)
             if self.touched_at is None and not data.get("implied"):
                 self.touched_at = fact.occurred_at
             if data.get("product"):
@@ -160,7 +170,25 @@ class _Lead:
         elif fact.event == "LeadAssigned":
             self.held = self.held._replace(owner=data["owner"], team=data.get("team") or None)
 
+    def _stays(self, now: datetime) -> Iterator[Entry]:
+        """The lead's stays in its statuses that have ended, and the one that has not."""
+        statuses = self.statuses
+
+        def entry(measure: Measure, of: str, at: datetime, since: datetime, held: Held, status: str) -> Entry:
+            seconds = (at - since).total_seconds() if measure is Measure.STATUS_SPELL else None
+            return Entry(
+                measure, f"{measure}{of}", self.business_unit, at, since, self._dims(held), status, None, seconds, False,
+                None, None, self.root_id, now,
+            )  # fmt: skip
+
+        for number, stay in enumerate(statuses.stays):
+            yield entry(Measure.STATUS_SPELL, f":{number}", stay.until, stay.since, stay.held, stay.status)
+        if statuses.status is not None and statuses.since is not None:
+            since = statuses.since
+            yield entry(Measure.LEAD_OPEN, "", since, since, self.held, statuses.status)
+
     def _happen(self, fact: Fact) -> None:
+        self.statuses.apply(fact)
         if self.archived is not None and fact.event in REVIVES:
             self.archived = None
             self.changed.add(LEAD_SCOPE)

@@ -27,6 +27,7 @@ from services.metrics.domain.forms import (
     Reach,
     Return,
     Share,
+    Stay,
     TimeToEvent,
     Velocity,
 )
@@ -133,7 +134,7 @@ def weigh(question: Question, one: Counted) -> Weight:
             return Weight(amount, n=ONE)
         case MoneyMean():
             return Weight(amount, ONE if one.currency else Decimal(0), ONE)
-        case Duration():
+        case Duration() | Stay():
             seconds = one.duration_seconds
             return NOTHING if seconds is None else Weight(Decimal(str(seconds)), ONE, ONE)
         case Reach(began):

@@ -38,6 +38,8 @@ class Measure(StrEnum):
     STAGE_DROPPED = "stage_dropped"
     STAGE_FAILED = "stage_failed"
     STAGE_SPELL = "stage_spell"
+    STATUS_SPELL = "status_spell"
+    LEAD_OPEN = "lead_open"
     CONTACT_ATTEMPTED = "contact_attempted"
     RESPONSE_MET = "response_met"
     RESPONSE_BREACHED = "response_breached"

@@ -78,6 +78,15 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
+class Stay:
+    """How long stays took that ended: the median, with mean and quantiles; beside it how old those are that did not (`open`), and
+    what the stays of each one add up to."""
+
+    ended: Measure
+    open: Measure
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """How long it took for those of a cohort that something happened to, with how many it never happened to."""
 
@@ -155,6 +164,7 @@ Form = (
     | MoneyTotal
     | MoneyMean
     | Duration
+    | Stay
     | Reach
     | Velocity
     | Cost
@@ -186,6 +196,8 @@ class Definition:
         match self.form:
             case Count(measure) | PerDay(measure) | MoneyTotal(measure) | MoneyMean(measure) | Duration(measure):
                 return (measure,)
+            case Stay(ended):
+                return (ended,)
             case Ratio(numerator, denominator) | MoneyRatio(numerator, denominator):
                 return tuple(dict.fromkeys((numerator, *denominator)))
             case Share(began, reached, decided):

@@ -24,6 +24,7 @@ from services.metrics.domain.forms import (
     Reach,
     Return,
     Share,
+    Stay,
     TimeToEvent,
 )
 from services.metrics.domain.questions import UNIT, Question
@@ -31,9 +32,11 @@ from services.metrics.domain.rankings import from_ranked
 from services.metrics.domain.rollups import DAY_SECONDS
 from services.metrics.domain.spending import from_spent
 from services.metrics.domain.statistics import QUANTILES, Ages
+from services.metrics.domain.stays import with_stays
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
 from services.metrics.storage.ranking import ranked
 from services.metrics.storage.spending import spent
+from services.metrics.storage.stays import still_open, totals
 from shared.kit.database import Database
 
 
@@ -62,6 +65,10 @@ async def values_of(
         return from_waits(question, await _waits(database, question, form), maturity)
     if isinstance(form, Ranking):
         return from_ranked(question, await ranked(database, question, form))
+    if isinstance(form, Stay):
+        ended = replace(question, definition=replace(question.definition, form=Duration(form.ended)))
+        found = from_cells(ended, await _from_entries(database, ended))
+        return with_stays(found, await still_open(database, question, form), await totals(database, question))
     if isinstance(form, Cost | Return):
         counts = Count(form.measure) if isinstance(form, Cost) else MoneyTotal(form.revenue)
         counted = replace(question, definition=replace(question.definition, form=counts))

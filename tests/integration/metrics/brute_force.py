@@ -51,6 +51,7 @@ class Lead:
     contacted: datetime | None
     answers: list[tuple[str, datetime]]
     mark: str | None = None
+    story: list[Fact] = field(default_factory=list)
 
     @property
     def converted(self) -> datetime | None:
@@ -97,8 +98,9 @@ def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
             if mark or marks[one][1] or not fact.data.get("mark")
         ]
         if story:
-            person = _person(sorted(story, key=lambda f: (f.occurred_at, f.version, f.lead_id)))
-            person.mark = mark
+            story.sort(key=lambda f: (f.occurred_at, f.version, f.lead_id))
+            person = _person(story)
+            person.mark, person.story = mark, story
             found.append(person)
     return found
 

@@ -17,7 +17,8 @@ def told() -> Told:
 
 
 def test_a_new_lead_counts_once_with_its_first_touch() -> None:
-    created = the_only(told().entries())
+    created, stands = told().entries()
+    assert (stands.measure, stands.stage, stands.at) == (Measure.LEAD_OPEN, "new", day(1))
     assert (created.measure, created.at) == (Measure.LEAD_CREATED, day(1))
     assert (created.dims.channel, created.dims.source, created.dims.campaign) == ("web_form", "search", "spring")
 

@@ -12,6 +12,7 @@ from services.metrics.domain.forms import (
     Ratio,
     Reach,
     Share,
+    Stay,
     TimeToEvent,
 )
 
@@ -60,6 +61,17 @@ DEFINITIONS: tuple[Definition, ...] = (
         Share(M.LEAD_CREATED, M.COHORT_CONVERTED, (M.COHORT_CONVERTED, M.ARCHIVED_BEFORE_CONVERTED)),
         "of leads created in the window, the share with an opportunity by as_of",
         "young cohorts look bad: read the maturity", "leads_created",
+    ),
+    Definition(
+        "leads_open", "leads", "snapshot", Count(M.LEAD_OPEN),
+        "leads neither archived nor sold to at as_of; group by stage for their status: new, working, qualified. from and to are not used",
+        "a state, not a flow", "time_in_lead_status",
+    ),
+    Definition(
+        "time_in_lead_status", "seconds", "period", Stay(M.STATUS_SPELL, M.LEAD_OPEN),
+        "stays in the status new, working or qualified (the stage) that ended in the window; each return is a stay of its own. Beside "
+        "it `open`, the age at as_of of stays that have not ended, and `each`, the stays of each lead together",
+        "stays that have not ended are not in it, and are often the longest: read `open`", "created_to_qualified_cohort",
     ),
     Definition(
         "lead_to_opportunity_incidence", "ratio", "cohort",

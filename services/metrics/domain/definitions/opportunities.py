@@ -12,6 +12,7 @@ from services.metrics.domain.forms import (
     MoneyTotal,
     Ratio,
     Share,
+    Stay,
     Velocity,
 )
 
@@ -67,9 +68,10 @@ DEFINITIONS: tuple[Definition, ...] = (
         "a later stage hides a loss that began here", "stage_conversion",
     ),
     Definition(
-        "time_in_stage", "seconds", "period", Duration(M.STAGE_SPELL),
-        "stays in a stage that ended in the window; each return is a stay of its own; won and lost are no stages",
-        "stays that have not ended are not in it", "stage_conversion",
+        "time_in_stage", "seconds", "period", Stay(M.STAGE_SPELL, M.OPPORTUNITY_OPEN),
+        "stays in a stage that ended in the window; each return is a stay of its own; won and lost are no stages. Beside it `open`, "
+        "the age at as_of of stays that have not ended, and `each`, the stays of each opportunity together",
+        "stays that have not ended are not in it, and are often the longest: read `open`", "stage_conversion",
     ),
     Definition(
         "sales_cycle_from_lead", "seconds", "period", Duration(M.LEAD_CUSTOMER),
