@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.metrics import api, drilling_api, rebuilds_api, spending_api, targets_api
+from services.metrics import api, drilling_api, rebuilds_api, spending_api, targets_api, why_api
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.rebuilding import Rebuilding
@@ -101,6 +101,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             rebuilds_api.router(rebuilding),
             spending_api.router(database, policy),
             targets_api.router(database, policy, SystemClock()),
+            why_api.router(database, policy, SystemClock()),
         ],
         parts=[rebuilding.running],
         before_scrape=business.refresh,

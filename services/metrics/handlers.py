@@ -12,7 +12,7 @@ from services.metrics.domain.folding import fold
 from services.metrics.domain.rollups import Rules
 from services.metrics.storage import folding as storage
 from shared.contracts.envelope import Event, LifecycleEvent
-from shared.contracts.lifecycle_events import LeadGraded
+from shared.contracts.lifecycle_events import LeadGraded, LeadQualified
 from shared.kit.database import Transaction
 from shared.kit.records import Record
 
@@ -75,10 +75,12 @@ class Handlers:
 
 def fact_of(event: LifecycleEvent) -> Fact:
     """An event as a fact: its envelope as columns, the rest as data without what is null. Of a score it is kept whether it
-    came with history, since nobody was told such when it counted."""
+    came with history, since nobody was told such when it counted; of a qualification, by which policy."""
     data = event.__pydantic_serializer__.to_python(event, mode="json", exclude=ENVELOPE, exclude_none=True)
     if event.historical and isinstance(event, LeadGraded):
         data["historical"] = True
+    if event.policy_version and isinstance(event, LeadQualified):
+        data["policy_version"] = event.policy_version
     return Fact(
         event.lead_id, event.event_id, event.version, event.event, event.occurred_at, event.recorded_at,
         event.causation_id, event.business_unit, data,

@@ -33,6 +33,7 @@ from shared.cli.export import export
 from shared.cli.rebuild import rebuild
 from shared.cli.reconcile import reconcile
 from shared.cli.report import report
+from shared.cli.why import why
 from shared.kit.errors import LeadflowError
 
 app = typer.Typer(
@@ -61,6 +62,7 @@ app.add_typer(importing.app, name="import", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(uploads.upload)
 app.add_typer(uploads.app, name="uploads", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(report)
+app.command(rich_help_panel=USE)(why)
 app.command(rich_help_panel=USE)(export)
 app.add_typer(scoring.app, name="scoring", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(audit)

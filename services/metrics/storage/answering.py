@@ -62,7 +62,7 @@ async def values_of(
         share = Share(form.began, form.reached, (form.reached, form.competing))
         mature = replace(question, definition=replace(question.definition, form=share))
         maturity = from_cells(mature, await _from_entries(database, mature))
-        return from_waits(question, await _waits(database, question, form), maturity)
+        return from_waits(question, await waits_of(database, question, form), maturity)
     if isinstance(form, Ranking):
         return from_ranked(question, await ranked(database, question, form))
     if isinstance(form, Stay):
@@ -76,11 +76,11 @@ async def values_of(
         return from_spent(form, cells, await spent(database, question, form.kinds))
     cells = await (_from_rollups if rollups else _from_entries)(database, question)
     if isinstance(form, PerDay):
-        return from_cells(question, cells, _elapsed_days(question, cells, zone))
+        return from_cells(question, cells, elapsed_days(question, cells, zone))
     return from_cells(question, cells)
 
 
-def _elapsed_days(question: Question, cells: Sequence[Cell], zone: ZoneInfo) -> float | None:
+def elapsed_days(question: Question, cells: Sequence[Cell], zone: ZoneInfo) -> float | None:
     """Days of the window that have passed; without a beginning it begins on the day of the first one counted."""
 
     def moment(bound: date | datetime) -> datetime:
@@ -201,7 +201,7 @@ async def _from_rollups(database: Database, question: Question) -> list[Cell]:
     return cells
 
 
-async def _waits(database: Database, question: Question, form: Incidence | TimeToEvent) -> list[Wait]:
+async def waits_of(database: Database, question: Question, form: Incidence | TimeToEvent) -> list[Wait]:
     """The cohort as ages. Those past the horizon are alike: one age just beyond it stands for all of them. Those that wait
     count at the last age before their own at which anything was decided: a curve asks only then who still waited, and
     there are as many rows as different outcomes, not as leads."""

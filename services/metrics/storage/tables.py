@@ -51,6 +51,12 @@ class FactRow(MetricsTable, table=True):
     __tablename__ = "facts"
     __table_args__ = (
         Index("facts_causation", "causation_id", postgresql_where="event IN ('LeadCreated', 'LeadTouched')"),
+        Index(
+            "facts_recorded",
+            "recorded_at",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+        ),
     )
     lead_id: UUID = _key(Uuid())
     event_id: UUID = _key(Uuid())
