@@ -9,9 +9,10 @@ from typing import Any, TypeGuard
 
 from services.metrics.domain.answers import Values, answer_groups
 from services.metrics.domain.calendars import COMPARISONS, Calendars, calendars_of, compared
+from services.metrics.domain.customer_answers import DAYS_A_MONTH
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.entries import DIMENSIONS
-from services.metrics.domain.forms import Cost, Definition, Return
+from services.metrics.domain.forms import Churn, Cost, Definition, Return, Worth
 from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
 from services.metrics.domain.spending import CUTS as SPENDING_CUTS
 from services.metrics.domain.targets import TargetForm
@@ -24,7 +25,9 @@ from shared.contracts.policy.calendar import PERIODS, SYSTEMS
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
-PARAMETERS = ("from", "to", "as_of", "horizon_days", "group_by", "compare", "calendar", "of", UNIT, *DIMENSIONS)
+ONCE = ("from", "to", "as_of", "horizon_days", "compare", "calendar", "of", "top")
+PARAMETERS = (*ONCE, "group_by", UNIT, *DIMENSIONS)
+TOP, MOST_TOP = 10, 100
 
 
 async def answered(
@@ -104,7 +107,7 @@ def ask(
                 fix=f"Use {', '.join(PARAMETERS)}.", extra={"parameters": list(PARAMETERS)},
             )  # fmt: skip
         given.setdefault(name, []).append(value)
-    for name in ("from", "to", "as_of", "horizon_days", "compare", "calendar", "of"):
+    for name in ONCE:
         if len(given.get(name, ())) > 1:
             raise Rejected("It is given twice.", code="invalid-parameter", field=name, fix="Give it once.")
     filters: dict[str, tuple[str | None, ...]] = {
@@ -114,21 +117,25 @@ def ask(
     start, end = (_bound(name, given[name][0]) if given.get(name, [""])[0] else None for name in ("from", "to"))
     _in_order(start, end)
     cuts = _cuts(given.get("group_by", []))
-    if isinstance(definition.form, Cost | Return):
+    if isinstance(definition.form, Cost | Return | Worth):
         _known_of_spending(cuts, filters)
-        _whole_days(start, end)
+        _whole_days("What was spent is known by the day.", start, end)
+    if isinstance(definition.form, Churn):
+        _whole_days("Who was a customer is counted by the day.", start, end)
+    own = policy.unit(unit or "")
+    horizon, top = given.get("horizon_days", [""])[0], given.get("top", [""])[0]
     question = Question(
         definition,
         as_of=_moment(given["as_of"][0]) if given.get("as_of", [""])[0] else now,
-        horizon_days=_horizon(given["horizon_days"][0])
-        if given.get("horizon_days", [""])[0]
-        else policy.unit(unit or "").horizon_days,
+        horizon_days=_whole("horizon_days", horizon, 3650, "days") if horizon else own.horizon_days,
         start=start,
         end=end,
         group_by=cuts,
         filters=filters,
         calendars=_calendars(policy, filters.get(UNIT, ()), given.get("calendar", [""])[0]),
         of=aimed_at(definition, given.get("of", [""])[0], start, end, cuts),
+        lifetime_months=int(horizon) / DAYS_A_MONTH if horizon else own.customers.lifetime_months,
+        top=_whole("top", top, MOST_TOP, "customers") if top else TOP,
     )
     how = given.get("compare", [""])[0]
     return question, _question_before(question, how) if how else None
@@ -189,13 +196,10 @@ def _is_day(bound: Bound) -> TypeGuard[date]:
     return isinstance(bound, date) and not isinstance(bound, datetime)
 
 
-def _whole_days(*bounds: Bound) -> None:
-    """Refuses a window by the clock, of which nobody knows what was spent."""
+def _whole_days(why: str, *bounds: Bound) -> None:
+    """Refuses a window by the clock."""
     if any(isinstance(bound, datetime) for bound in bounds):
-        raise Rejected(
-            "What was spent is known by the day.", code="invalid-parameter", field="from",
-            fix="Give `from` and `to` as dates.",
-        )  # fmt: skip
+        raise Rejected(why, code="invalid-parameter", field="from", fix="Give `from` and `to` as dates.")
 
 
 def _known_of_spending(cuts: Sequence[str], filters: Mapping[str, Any]) -> None:
@@ -253,11 +257,9 @@ def _aware(value: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _horizon(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 3650:
-        raise Rejected(
-            "It is no number of days.", code="invalid-parameter", field="horizon_days", fix="Write 1 to 3650."
-        )
+def _whole(name: str, value: str, most: int, of: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= most:
+        raise Rejected(f"It is no number of {of}.", code="invalid-parameter", field=name, fix=f"Write 1 to {most}.")
     return int(value)
 
 

@@ -27,6 +27,7 @@ from services.metrics.domain.explaining import (
 )
 from services.metrics.domain.forms import (
     Cost,
+    Due,
     Duration,
     Incidence,
     PerDay,
@@ -40,12 +41,13 @@ from services.metrics.domain.knowledge import Kind, Kinds, Learned, Sum, Sums
 from services.metrics.domain.questions import Question
 from services.metrics.domain.rollups import DAY_SECONDS, Rules
 from services.metrics.storage import answering
+from services.metrics.storage.customers import CUSTOMER_FORMS
 from services.metrics.storage.explaining import MOST_DURATIONS, Looking, cohorts, durations
 from shared.kit.database import Database
 
 FACTORS = ("opportunities_opened", "win_rate_count", "average_deal_value", "sales_cycle_from_opportunity")
 """What a velocity is the product of, the last one dividing."""
-NOT_BY_KNOWLEDGE = (Incidence, TimeToEvent, Ranking, Cost, Return)
+NOT_BY_KNOWLEDGE = (Incidence, TimeToEvent, Ranking, Cost, Return, Due, *CUSTOMER_FORMS)
 """Numbers that are more than sums of what the facts count for."""
 
 

@@ -11,7 +11,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.entries import DIMENSIONS
-from services.metrics.domain.forms import Cost, Definition, Incidence, MoneyRatio, Ranking, Ratio, Return, Share
+from services.metrics.domain.forms import (
+    Best,
+    Churn,
+    Cost,
+    Definition,
+    Due,
+    Incidence,
+    MoneyRatio,
+    Ranking,
+    Ratio,
+    Return,
+    Satisfaction,
+    Share,
+    Worth,
+)
 from services.metrics.domain.questions import Bound
 from services.metrics.domain.spending import CUTS as SPENDING_CUTS
 from services.metrics.domain.targets import (
@@ -89,7 +103,7 @@ def aim_of(said: TargetSaid, policy: Policy) -> tuple[Aim, datetime]:
             "There is no KPI of this name that could have a target.", "kpi",
             "GET /v1/kpis lists them; those about targets have none themselves.",
         )  # fmt: skip
-    known = SPENDING_CUTS[1:] if isinstance(definition.form, Cost | Return) else DIMENSIONS
+    known = SPENDING_CUTS[1:] if isinstance(definition.form, Cost | Return | Worth) else DIMENSIONS
     if unknown := [name for name in said.cut if name not in known]:
         raise _refused(f"{said.kpi} is not known by {unknown[0]!r}.", "cut", f"Use {', '.join(known)}.")
     if said.reading is Reading.POINTS and definition.unit != "ratio":
@@ -158,7 +172,8 @@ def aimed_at(definition: Definition, of: str, start: Bound, end: Bound, cuts: Se
 def _is_share(definition: Definition) -> bool:
     """Whether a ratio is a part of a whole, so that it cannot be more than all of it."""
     form = definition.form
-    return isinstance(form, Share | Incidence | Ranking | MoneyRatio) or (isinstance(form, Ratio) and form.proportion)
+    shares = (Share, Incidence, Ranking, MoneyRatio, Due, Churn, Satisfaction, Best)
+    return isinstance(form, shares) or (isinstance(form, Ratio) and form.proportion)
 
 
 def _is_known(unit: str, policy: Policy) -> bool:

@@ -11,23 +11,17 @@ from typing import Any
 
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.forms import (
-    Attainment,
-    Cost,
     Count,
+    Due,
     Duration,
     Incidence,
     MoneyMean,
     MoneyRatio,
     MoneyTotal,
-    Pace,
     PerDay,
-    Ranking,
     Ratio,
     Reach,
-    Return,
     Share,
-    Stay,
-    TimeToEvent,
     Velocity,
 )
 from services.metrics.domain.questions import Question
@@ -111,12 +105,14 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             return plain(number / elapsed_days if elapsed_days else None, number, elapsed_days, number)
         case Ratio(numerator, denominator, proportion):
             below = sum(count[measure] for measure in denominator)
-            return _ratio(count[numerator], below, interval=proportion)
+            return ratio(count[numerator], below, interval=proportion)
         case Share(began, reached, decided):
             n = count[began]
             settled = mature[began] + sum(count[one] - mature[one] for one in decided)
-            found = _ratio(count[reached], n, interval=True)
+            found = ratio(count[reached], n, interval=True)
             return {**found, "maturity": settled / n if n else None, "horizon_days": question.horizon_days}
+        case Due(due, kept):
+            return ratio(count[kept], count[due], interval=True)
         case MoneyRatio(numerator, denominator):
             return _money_ratio(cells, numerator, denominator)
         case MoneyTotal(measure):
@@ -135,10 +131,8 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             }
         case Velocity(opened, won, lost):
             return _velocity(cells, count[opened], won, lost)
-        case Incidence() | TimeToEvent() | Ranking() | Cost() | Return() | Attainment() | Pace() | Stay():
-            raise TypeError(
-                "curves, rankings, targets, stays and what is made with spending are not made from cells alone"
-            )
+        case other:
+            raise TypeError(f"{type(other).__name__} is not made from cells alone")
 
 
 def plain(value: float | None, numerator: float, denominator: float | None, n: int) -> Values:
@@ -153,7 +147,8 @@ def _time_taken(cells: Iterable[Cell]) -> Values:
     return {"total_seconds": seconds, "timed": sum(cell.durations for cell in known)}
 
 
-def _ratio(numerator: int, denominator: int, *, interval: bool) -> Values:
+def ratio(numerator: int, denominator: int, *, interval: bool) -> Values:
+    """One count divided by another, with an interval where it is a proportion of few."""
     found = plain(numerator / denominator if denominator else None, numerator, denominator, denominator)
     if interval and denominator < SMALL_SAMPLE:
         found["interval"] = _interval(numerator, denominator)

@@ -11,6 +11,8 @@ from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
+from services.metrics.domain.customer_entries import Born, customer_entries
+from services.metrics.domain.customers import CUSTOMER_EVENTS, Customer
 from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed
 from services.metrics.domain.facts import CAPTURES, Counted, Fact, counted
 from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
@@ -20,6 +22,7 @@ from shared.contracts.marks import Mark
 
 LEAD_SCOPE = "lead"
 STATUS_SCOPE = "status"
+DEAL = "opportunity:"
 TOLD_WITHIN = timedelta(days=1)
 REVIVES = frozenset({"LeadReopened", "LeadQualified", "OrderPlaced"}) | OPPORTUNITY_EVENTS
 """After these a lead is not archived, with or without a word about it: nobody sells to one that is put aside."""
@@ -41,21 +44,24 @@ class Moment(NamedTuple):
     reason: str | None = None
 
 
-def contributions(root_id: UUID, facts: Iterable[Fact], *, currency: str) -> tuple[Entry, ...]:
+def contributions(
+    root_id: UUID, facts: Iterable[Fact], *, currency: str, margin_rate: Decimal | None = None
+) -> tuple[Entry, ...]:
     """Everything that the facts of one merge group count as, now and at any earlier `as_of`. Who is held out counts as one
     marked lead and as nothing else.
 
-    `currency` stands for an amount that came without one. Facts may come in any order and must not repeat.
+    `currency` stands for an amount that came without one, `margin_rate` for an order's own cost. Facts may come in any order and
+    must not repeat.
     """
-    return lived(root_id, counted(facts), currency=currency)
+    return lived(root_id, counted(facts), currency=currency, margin_rate=margin_rate)
 
 
-def lived(root_id: UUID, known: Counted, *, currency: str) -> tuple[Entry, ...]:
+def lived(root_id: UUID, known: Counted, *, currency: str, margin_rate: Decimal | None = None) -> tuple[Entry, ...]:
     """What a story in order counts as."""
     story, mark = known
     if not story:
         return ()
-    lead = _Lead(root_id, story[0].business_unit, currency, mark)
+    lead = _Lead(root_id, story[0].business_unit, currency, mark, margin_rate)
     for at, instant in groupby(story, key=_when):
         lead.live(at, list(instant))
     return lead.entries()
@@ -68,7 +74,9 @@ def _when(fact: Fact) -> datetime:
 class _Lead:
     """The lead as its facts have made it so far, and a snapshot of what that counts as after each instant."""
 
-    def __init__(self, root_id: UUID, business_unit: str, currency: str, mark: Mark | None) -> None:
+    def __init__(
+        self, root_id: UUID, business_unit: str, currency: str, mark: Mark | None, margin_rate: Decimal | None
+    ) -> None:
         self.ledger = Ledger()
         self.root_id = root_id
         self.business_unit = business_unit
@@ -87,6 +95,7 @@ class _Lead:
         self.opportunities: dict[str, Opportunity] = {}
         self.responses = Responses()
         self.statuses = Statuses()
+        self.customer = Customer(margin_rate)
         self.changed: set[str] = set()
         self.told: list[Fact] = []
 
@@ -122,7 +131,7 @@ class _Lead:
             self.created = Moment(at, self.held)
             self.created_explicitly = explicit
             self.statuses.begin(at)
-            self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities)))
+            self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities), *self.customer.scopes))
         for fact in instant:
             self._happen(fact)
         moved = self.statuses.settle(at, self.held, archived=self.archived is not None)
@@ -138,12 +147,16 @@ class _Lead:
         self.changed.clear()
 
     def _snapshot(self, scope: str, at: datetime) -> Iterable[Entry]:
+        """What one of the lead's stays, deals, attempts or purchases counts as."""
         if scope == STATUS_SCOPE:
             return self._stays(at)
-        attempt = self.responses.attempts.get(scope)
-        if attempt is not None:
+        if attempt := self.responses.attempts.get(scope):
             return [self._attempt(at, attempt)] * attempt.counts
-        return self._opportunity_snapshot(at, self.opportunities[scope.removeprefix("opportunity:")])
+        if scope.startswith(DEAL):
+            return self._opportunity_snapshot(at, self.opportunities[scope.removeprefix(DEAL)])
+        assert self.created is not None
+        born = Born(self.root_id, self.business_unit, self.currency, self.created.at, self.created.held, self._dims)
+        return customer_entries(self.customer, scope, born, at)
 
     def _observe(self, fact: Fact) -> None:
         data = fact.data
@@ -154,7 +167,7 @@ class _Lead:
                 )
                 if self.created is not None:
                     self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities)))
-                    self.changed.update(self.responses.attempts)
+                    self.changed.update((*self.responses.attempts, *self.customer.scopes))
             if self.touched_at is None and not data.get("implied"):
                 self.touched_at = fact.occurred_at
             if data.get("product"):
@@ -198,6 +211,8 @@ class _Lead:
             self.archived = Moment(fact.occurred_at, self.held, fact.data.get("reason") or None)
         elif fact.event in OPPORTUNITY_EVENTS:
             self._deal(fact)
+        elif fact.event in CUSTOMER_EVENTS:
+            self.changed |= self.customer.apply(fact, self.held, self.opportunities)
         elif fact.event in PROMISES and self.responses.apply(fact, self.held):
             self.changed.update({attempt_key(fact)} & self.responses.attempts.keys())
         else:
@@ -213,19 +228,16 @@ class _Lead:
             self.opportunities[name] = opportunity
             self.converted = self.converted or opportunity
         self.changed.add(_scope(name))
+        self.changed |= self.customer.deal(opportunity, fact.occurred_at)
 
     def _dims(self, held: Held) -> Dims:
         channel, source, campaign = self.first_touch or (None, None, None)
         return Dims(channel, source, campaign, *held)
 
-    def _first_win(self) -> Opportunity | None:
-        won = [one for one in self.opportunities.values() if one.status == "won" and one.closed_at is not None]
-        return min(won, key=lambda one: (one.closed_at, one.opportunity_id), default=None)
-
     def _lead_snapshot(self, now: datetime) -> Iterator[Entry]:
         assert self.created is not None
         created, born = self.created.at, self._dims(self.created.held)
-        win = self._first_win()
+        bought = self.customer.first
 
         def entry(
             measure: Measure,
@@ -259,17 +271,17 @@ class _Lead:
             yield entry(Measure.COHORT_CONVERTED, self.converted.opened_at, born, since=created)
         elif self.archived:
             yield entry(Measure.ARCHIVED_BEFORE_CONVERTED, self.archived.at, born, since=created)
-        if win and win.closed_at:
+        if bought:
             touched = min(self.touched_at, created) if self.touched_at else created
-            yield entry(Measure.LEAD_CUSTOMER, win.closed_at, self._dims(win.held), since=touched)
-            yield entry(Measure.COHORT_CUSTOMER, win.closed_at, born, since=created)
+            yield entry(Measure.LEAD_CUSTOMER, bought.at, self._dims(bought.held), since=touched)
+            yield entry(Measure.COHORT_CUSTOMER, bought.at, born, since=created)
         if first := self.responses.first:
             yield entry(Measure.COHORT_CONTACTED, first.at, born, since=created)
         for answer in self.responses.answers:
             measure = Measure.RESPONSE_MET if answer.outcome == "met" else Measure.RESPONSE_BREACHED
             yield entry(measure, answer.at, self._dims(answer.held), of=answer.task)
         deals = self.opportunities.values()
-        if win is None and (self.archived or (deals and all(deal.status == "lost" for deal in deals))):
+        if bought is None and (self.archived or (deals and all(deal.status == "lost" for deal in deals))):
             self.failed = self.failed or Moment(now, self.held)
             yield entry(Measure.FAILED_BEFORE_CUSTOMER, self.failed.at, born, since=created)
         else:
@@ -315,12 +327,6 @@ class _Lead:
             yield entry(measure, deal.closed_at, deal.held, reason=deal.reason, since=deal.opened_at, money=money)
             cohort = Measure.COHORT_WON if deal.status == "won" else Measure.COHORT_LOST
             yield entry(cohort, deal.closed_at, deal.opened, stage=opened_in, since=deal.opened_at)
-            if deal.status == "won" and deal.close_amount is not None:
-                assert self.created is not None
-                lead = self.created
-                yield entry(
-                    Measure.COHORT_REVENUE, deal.closed_at, lead.held, cohort_at=lead.at, stage=None, money=money
-                )
         for number, visit in enumerate(deal.visits.values()):
             visited = partial(entry, held=visit.held, number=number, cohort_at=visit.at, stage=visit.stage)
             yield visited(Measure.STAGE_ENTERED, visit.at)
@@ -339,7 +345,7 @@ class _Lead:
 
 
 def _scope(opportunity_id: str) -> str:
-    return f"opportunity:{opportunity_id}"
+    return DEAL + opportunity_id
 
 
 def _creates(fact: Fact) -> bool:

@@ -13,23 +13,30 @@ from services.metrics.domain.answers import Group
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.forms import (
     Attainment,
+    Best,
+    Churn,
     Cost,
     Count,
+    Due,
     Duration,
     Incidence,
     MoneyMean,
     MoneyRatio,
     MoneyTotal,
     Pace,
+    PerCustomer,
     PerDay,
+    Projected,
     Ranking,
     Ratio,
     Reach,
     Return,
+    Satisfaction,
     Share,
     Stay,
     TimeToEvent,
     Velocity,
+    Worth,
 )
 from services.metrics.domain.questions import Question
 from services.metrics.domain.rollups import DAY_SECONDS
@@ -78,7 +85,8 @@ class Counted(NamedTuple):
     @property
     def opportunity_id(self) -> str | None:
         """The deal it is about."""
-        return self.subject.partition(":")[2] if self.measure in OF_DEALS else None
+        name, _, deal = self.subject.partition(":")
+        return deal if self.measure in OF_DEALS and name not in ("order", "refund") else None
 
 
 class Weight(NamedTuple):
@@ -159,6 +167,21 @@ def weigh(question: Question, one: Counted) -> Weight:
                 return NOTHING
             in_time = one.at <= one.cohort_at + timedelta(days=question.horizon_days)
             return _of_cohort(one, began, one.measure == reached and in_time)
+        case Due(_, kept):
+            if one.at > question.as_of:
+                return NOTHING
+            return Weight(ONE) if one.measure == kept else Weight(denominator=ONE, n=ONE)
+        case PerCustomer(money):
+            return Weight(amount) if one.measure == money else _one_customer(one, Measure.CUSTOMER)
+        case Projected() | Worth():
+            return Weight(n=_one_customer(one, Measure.CUSTOMER).n)
+        case Best():
+            return Weight(n=_one_customer(one, Measure.CUSTOMER_IN).n)
+        case Churn():
+            return Weight(ONE) if one.measure == Measure.CUSTOMER_LOST else NOTHING
+        case Satisfaction():
+            below = ONE if one.measure == Measure.SATISFACTION_TOLD else Decimal(0)
+            return Weight(ONE if one.measure == Measure.SATISFIED else Decimal(0), below, below)
         case Attainment() | Pace():
             raise TypeError("behind a target is what is held against it")
 
@@ -167,6 +190,10 @@ def _of_cohort(one: Counted, began: Measure, reached: bool) -> Weight:
     if one.measure == began:
         return Weight(denominator=ONE, n=ONE)
     return Weight(ONE) if reached else NOTHING
+
+
+def _one_customer(one: Counted, measure: Measure) -> Weight:
+    return Weight(denominator=ONE, n=ONE) if one.measure == measure else NOTHING
 
 
 def _within(question: Question, one: Counted) -> bool:

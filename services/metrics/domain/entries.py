@@ -24,6 +24,7 @@ class Measure(StrEnum):
     COHORT_CUSTOMER = "cohort_customer"
     COHORT_CONTACTED = "cohort_contacted"
     COHORT_REVENUE = "cohort_revenue"
+    COHORT_MARGIN = "cohort_margin"
     ARCHIVED_BEFORE_QUALIFIED = "archived_before_qualified"
     ARCHIVED_BEFORE_CONVERTED = "archived_before_converted"
     FAILED_BEFORE_CUSTOMER = "failed_before_customer"
@@ -43,6 +44,22 @@ class Measure(StrEnum):
     CONTACT_ATTEMPTED = "contact_attempted"
     RESPONSE_MET = "response_met"
     RESPONSE_BREACHED = "response_breached"
+    CUSTOMER = "customer"
+    CUSTOMER_IN = "customer_in"
+    CUSTOMER_REPEATED = "customer_repeated"
+    CUSTOMER_REVENUE = "customer_revenue"
+    CUSTOMER_MARGIN = "customer_margin"
+    CUSTOMER_LOST = "customer_lost"
+    CUSTOMER_GONE = "customer_gone"
+    CUSTOMER_RETURNED = "customer_returned"
+    ORDER_PLACED = "order_placed"
+    ORDER_REFUNDED = "order_refunded"
+    ORDER_DUE = "order_due"
+    ORDER_RENEWED = "order_renewed"
+    SATISFACTION_ASKED = "satisfaction_asked"
+    SATISFACTION_REPLIED = "satisfaction_replied"
+    SATISFACTION_TOLD = "satisfaction_told"
+    SATISFIED = "satisfied"
 
 
 BY_COHORT = frozenset(
@@ -52,6 +69,13 @@ BY_COHORT = frozenset(
         Measure.COHORT_CUSTOMER,
         Measure.COHORT_CONTACTED,
         Measure.COHORT_REVENUE,
+        Measure.COHORT_MARGIN,
+        Measure.CUSTOMER,
+        Measure.CUSTOMER_IN,
+        Measure.CUSTOMER_REPEATED,
+        Measure.CUSTOMER_REVENUE,
+        Measure.CUSTOMER_MARGIN,
+        Measure.CUSTOMER_GONE,
         Measure.ARCHIVED_BEFORE_QUALIFIED,
         Measure.ARCHIVED_BEFORE_CONVERTED,
         Measure.FAILED_BEFORE_CUSTOMER,

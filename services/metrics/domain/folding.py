@@ -72,4 +72,5 @@ def fold(known: Known, new: Iterable[Fact], rules: Rules) -> Folded:
 def _entries(root: UUID, facts: list[Fact], rules: Rules) -> tuple[Entry, ...]:
     if not facts:
         return ()
-    return contributions(root, facts, currency=rules(facts[0].business_unit).currency)
+    unit = rules(facts[0].business_unit)
+    return contributions(root, facts, currency=unit.currency, margin_rate=unit.customers.margin)

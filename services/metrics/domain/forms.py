@@ -10,7 +10,7 @@ from services.metrics.domain.spend_kinds import SpendKind
 
 Basis = Literal["period", "cohort", "snapshot"]
 Unit = Literal[
-    "leads", "opportunities", "attempts", "leads per day", "ratio", "seconds", "currency", "currency per day"
+    "leads", "opportunities", "attempts", "orders", "leads per day", "ratio", "seconds", "months", "currency", "currency per day"
 ]  # fmt: skip
 
 
@@ -155,6 +155,56 @@ class Pace:
     """How much of what should be there by now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Of those whose time came in the window, the share that was gone on with."""
+
+    due: Measure
+    kept: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class PerCustomer:
+    """Money to date for each customer of a cohort."""
+
+    money: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """Money a customer brings a month ÷ the share that leaves a month, for a time that is capped."""
+
+    money: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a customer is expected to bring, beside what one cost: how many times as much (`months` False), or after how many months
+    it is paid back."""
+
+    kinds: tuple[SpendKind, ...]
+    money: Measure
+    months: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The customers who are worth most, by margin where that is known of all of them, and their share of what all are worth."""
+
+    margin: Measure
+    revenue: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """Of customers at the beginning of the window, the share that left in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Satisfaction:
+    """The share of good answers, and how many of those who were asked answered at all."""
+
+
 Form = (
     Count
     | PerDay
@@ -174,6 +224,13 @@ Form = (
     | Ranking
     | Attainment
     | Pace
+    | Due
+    | PerCustomer
+    | Projected
+    | Worth
+    | Best
+    | Churn
+    | Satisfaction
 )
 
 
@@ -212,3 +269,20 @@ class Definition:
                 return (opened, won, lost)
             case Attainment() | Pace():
                 return ()
+            case Due(due, kept):
+                return (due, kept)
+            case PerCustomer(money):
+                return (Measure.CUSTOMER, Measure.CUSTOMER_IN, money)
+            case Projected(money) | Worth(_, money, _):
+                return (Measure.CUSTOMER, money)
+            case Best(margin, revenue):
+                return (Measure.CUSTOMER_IN, margin, revenue)
+            case Churn():
+                return (Measure.CUSTOMER, Measure.CUSTOMER_RETURNED, Measure.CUSTOMER_LOST)
+            case Satisfaction():
+                return (
+                    Measure.SATISFIED,
+                    Measure.SATISFACTION_TOLD,
+                    Measure.SATISFACTION_ASKED,
+                    Measure.SATISFACTION_REPLIED,
+                )

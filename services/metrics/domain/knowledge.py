@@ -173,7 +173,8 @@ def _held(facts: Sequence[Fact], rules: Rules, as_of: datetime | None) -> Iterab
     for fact in facts:
         people[where[fact.lead_id]].append(fact)
     for root, own in people.items():
-        for entry in contributions(root, own, currency=rules(own[0].business_unit).currency):
+        unit = rules(own[0].business_unit)
+        for entry in contributions(root, own, currency=unit.currency, margin_rate=unit.customers.margin):
             if as_of is None:
                 held = entry.valid_to is None
             else:

@@ -9,14 +9,17 @@ from datetime import date, datetime, timedelta
 from services.metrics.domain.calendars import Calendars
 from services.metrics.domain.entries import DIMENSIONS
 from services.metrics.domain.forms import (
+    Churn,
     Cost,
     Count,
     Definition,
     MoneyRatio,
     MoneyTotal,
+    PerCustomer,
     PerDay,
     Ratio,
     Return,
+    Satisfaction,
     Share,
 )
 from shared.contracts.policy.calendar import PERIODS
@@ -24,6 +27,11 @@ from shared.contracts.policy.calendar import PERIODS
 UNIT = "business_unit"
 CUTS: tuple[str, ...] = (UNIT, *DIMENSIONS, *PERIODS)
 """Everything an answer can be grouped by."""
+
+SUMMED = (
+    Count, PerDay, Ratio, Share, MoneyRatio, MoneyTotal, Cost, Return, PerCustomer, Satisfaction, Churn
+)  # fmt: skip
+"""Forms that are made of sums."""
 
 Bound = date | datetime | None
 """The edge of a window: a local day of each unit, a moment, or none."""
@@ -43,6 +51,8 @@ class Question:
     filters: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     calendars: Calendars = field(default_factory=Calendars)
     of: Definition | None = None
+    lifetime_months: float = 60
+    top: int = 10
 
     @property
     def cutoff(self) -> datetime:
@@ -63,7 +73,7 @@ class Question:
         """Whether sums by local day answer this exactly: whole days, at most one dimension, and nothing folded that
         `as_of` would leave out (`latest` is the newest fact's time)."""
         form = self.definition.form
-        if not isinstance(form, Count | PerDay | Ratio | Share | MoneyRatio | MoneyTotal | Cost | Return):
+        if not isinstance(form, SUMMED):
             return False
         if isinstance(form, PerDay) and self.start is None:
             return False  # the window begins with the first one counted, whose moment only entries have

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from services.metrics.domain.answers import Values, plain
-from services.metrics.domain.forms import Attainment, Cost, Count, Definition, MoneyTotal, Pace
+from services.metrics.domain.forms import Attainment, Churn, Cost, Count, Definition, MoneyTotal, Pace
 
 TARGETS = UUID("8d0a53c5-2c52-5c0e-9a63-5f0f6f2c7d41")
 
@@ -138,7 +138,7 @@ def can_be_aimed_at(definition: Definition) -> bool:
 
 def usual_direction(definition: Definition) -> Direction:
     """Less time and less cost are better, of everything else more is."""
-    less = definition.unit == "seconds" or isinstance(definition.form, Cost)
+    less = definition.unit in ("seconds", "months") or isinstance(definition.form, Cost | Churn)
     return Direction.AT_MOST if less else Direction.AT_LEAST
 
 

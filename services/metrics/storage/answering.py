@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from services.metrics.domain.entries import DIMENSIONS, Measure
 from services.metrics.domain.forms import (
     Cost,
     Count,
+    Due,
     Duration,
     Incidence,
     MoneyMean,
@@ -33,6 +35,7 @@ from services.metrics.domain.rollups import DAY_SECONDS
 from services.metrics.domain.spending import from_spent
 from services.metrics.domain.statistics import QUANTILES, Ages
 from services.metrics.domain.stays import with_stays
+from services.metrics.storage.customers import CUSTOMER_FORMS, customer_values
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
 from services.metrics.storage.ranking import ranked
 from services.metrics.storage.spending import spent
@@ -69,6 +72,8 @@ async def values_of(
         ended = replace(question, definition=replace(question.definition, form=Duration(form.ended)))
         found = from_cells(ended, await _from_entries(database, ended))
         return with_stays(found, await still_open(database, question, form), await totals(database, question))
+    if isinstance(form, CUSTOMER_FORMS):
+        return await customer_values(database, question, partial(_from_rollups if rollups else _from_entries, database))
     if isinstance(form, Cost | Return):
         counts = Count(form.measure) if isinstance(form, Cost) else MoneyTotal(form.revenue)
         counted = replace(question, definition=replace(question.definition, form=counts))
@@ -102,6 +107,8 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
         conditions.append("cohort_day BETWEEN :first_day AND :last_day")
         values.update(first_day=days[0], last_day=days[1])
     form = question.definition.form
+    if isinstance(form, Due):
+        conditions.append("at <= :as_of")  # what is due later is known already, and not decided
     duration = isinstance(form, Duration | Reach)
     extra = "NULL AS quantiles, NULL AS median_amount"
     if duration:

@@ -9,7 +9,9 @@ from uuid import UUID
 from services.metrics.domain.answers import Group
 from services.metrics.domain.drilling import Counted
 from services.metrics.domain.entries import Measure
+from services.metrics.domain.forms import Churn
 from services.metrics.domain.questions import Question
+from services.metrics.storage.customers import had_been_there
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, window
 from shared.kit.database import Database
 
@@ -29,6 +31,8 @@ async def counted_behind(
     day, at = days_of(question)
     conditions, values = window(question, day, at)
     cuts = [cut_sql(question, name, day) for name in question.group_by]
+    if isinstance(question.definition.form, Churn):
+        conditions.append(had_been_there(question))
     if group is not None:
         for place, (cut, part) in enumerate(zip(cuts, group, strict=True)):
             conditions.append(f"{cut} IS NULL" if part is None else f"{cut} = :group{place}")

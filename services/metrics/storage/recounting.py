@@ -41,7 +41,8 @@ def counted_anew(people: Mapping[UUID, Iterable[Fact]], rules: Rules) -> dict[En
     found: dict[EntryId, Dated] = {}
     for root, facts in people.items():
         known = list(facts)
-        for entry in contributions(root, known, currency=rules(known[0].business_unit).currency):
+        unit = rules(known[0].business_unit)
+        for entry in contributions(root, known, currency=unit.currency, margin_rate=unit.customers.margin):
             zone = rules(entry.business_unit).zone
             found[entry.root_id, entry.key, entry.valid_from] = (
                 entry, local_day(entry.at, zone), local_day(entry.cohort_at, zone),

@@ -38,6 +38,7 @@ from shared.contracts.policy.section import Section
 from shared.contracts.policy.selling import (
     DEAL_VOCABULARY,
     RETURN_VOCABULARY,
+    Customers,
     PipelineRule,
     Returning,
     Stage,
@@ -65,6 +66,7 @@ __all__ = [
     "ConsentRules",
     "ContactRules",
     "Criteria",
+    "Customers",
     "Decay",
     "Endpoint",
     "EngagementRule",

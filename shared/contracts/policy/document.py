@@ -20,7 +20,7 @@ from shared.contracts.policy.qualification import Qualification, check_qualifica
 from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
-from shared.contracts.policy.selling import PipelineRule, Returning, Stage
+from shared.contracts.policy.selling import Customers, PipelineRule, Returning, Stage
 from shared.contracts.policy.templates import Template
 from shared.contracts.policy.working_time import WorkingHours, ZoneName
 
@@ -66,6 +66,7 @@ class UnitPolicy(Section):
     pipelines: dict[Name, Annotated[tuple[Stage, ...], Field(min_length=1)]] = Field(default_factory=_one_stage)
     pipeline_rules: tuple[PipelineRule, ...] = ()
     returning: Returning = Returning()
+    customers: Customers = Customers()
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 90
 
     @model_validator(mode="after")

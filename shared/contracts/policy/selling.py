@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -79,3 +80,16 @@ class Returning(Section):
     when: Annotated[str, AfterValidator(_a_returns_condition)] | None = None
     after_days: Annotated[int, Field(ge=0, le=3650)] = 0
     within: Within = "8h"
+
+
+class Customers(Section):
+    """What is assumed of customers: which share of what they pay is margin, where an order has no cost of its own, and for how many
+    months at most somebody stays one, where few or none have left yet."""
+
+    margin_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    lifetime_months: Annotated[int, Field(ge=1, le=600)] = 60
+
+    @property
+    def margin(self) -> Decimal | None:
+        """The margin rate, exact as it was written."""
+        return None if self.margin_rate is None else Decimal(str(self.margin_rate))

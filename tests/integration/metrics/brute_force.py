@@ -64,6 +64,16 @@ class Lead:
 
 def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
     """Everyone there is at a moment, merged ones once, with those who are held out."""
+    found = []
+    for story, mark in stories(facts, as_of):
+        person = _person(story)
+        person.mark, person.story = mark, story
+        found.append(person)
+    return found
+
+
+def stories(facts: list[Fact], as_of: datetime) -> list[tuple[list[Fact], str | None]]:
+    """What happened to each of them by then, in order, and why one is held out."""
     parent: dict[UUID, tuple[int, UUID | None]] = {}
     for fact in facts:
         if fact.event in ("LeadMerged", "LeadUnmerged") and fact.version > parent.get(fact.lead_id, (0, None))[0]:
@@ -98,10 +108,7 @@ def people(facts: list[Fact], as_of: datetime) -> list[Lead]:
             if mark or marks[one][1] or not fact.data.get("mark")
         ]
         if story:
-            story.sort(key=lambda f: (f.occurred_at, f.version, f.lead_id))
-            person = _person(story)
-            person.mark, person.story = mark, story
-            found.append(person)
+            found.append((sorted(story, key=lambda f: (f.occurred_at, f.version, f.lead_id)), mark))
     return found
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from services.metrics.domain.definitions import BY_ID
-from services.metrics.domain.forms import Cost, PerDay, Return, Velocity
+from services.metrics.domain.forms import Best, Churn, Cost, PerCustomer, PerDay, Projected, Return, Velocity, Worth
 from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.test_brute_force import folded, is_known_of_spending, near
+from tests.unit.metrics.customer_histories import history as buying
 from tests.unit.metrics.stories import Told, day, lead_id
 
 NOW = "2026-03-20T12:00:00+00:00"
@@ -24,6 +25,11 @@ CUTS: tuple[dict[str, Any], ...] = (
     {"channel": ["phone", ""], "group_by": "week"},
     {"group_by": "stage", "as_of": day(9.5).isoformat()},
 )
+
+
+PARTLY = (Velocity, Cost, Return, Projected, Worth, Best)
+"""Forms that are made of more than what is above and below the line."""
+BELOW_IS_OTHER = (PerDay, Velocity, Return, PerCustomer, Projected, Worth, Best, Churn)
 
 
 def sums(behind: list[dict[str, Any]]) -> dict[tuple[Any, str | None], list[float]]:
@@ -39,15 +45,15 @@ def sums(behind: list[dict[str, Any]]) -> dict[tuple[Any, str | None], list[floa
 def agrees(kpi: str, values: dict[str, Any], parts: dict[str | None, list[float]]) -> None:
     """Whether the sums of what is behind a group are its values."""
     form = BY_ID[kpi].form
-    assert values["n"] == near(sum(n for _, _, n in parts.values())), kpi
+    assert isinstance(form, Churn) or values["n"] == near(sum(n for _, _, n in parts.values())), kpi
     by_currency = values.get("by_currency") or {values.get("currency"): values}
     for currency, each in by_currency.items():
         above, below, _ = parts.get(currency, [0.0, 0.0, 0.0])
         if currency is None:
             above, below = (sum(one[place] for one in parts.values()) for place in (0, 1))
-        if not isinstance(form, Velocity | Cost | Return):
+        if not isinstance(form, PARTLY):
             assert each["numerator"] == near(above), (kpi, currency)
-        if not isinstance(form, PerDay | Velocity | Return) and each["denominator"] is not None:
+        if not isinstance(form, BELOW_IS_OTHER) and each["denominator"] is not None:
             assert each["denominator"] == near(below), (kpi, currency)
 
 
@@ -57,7 +63,7 @@ async def test_what_is_behind_every_number_adds_up_to_it(metrics: Metrics, seed:
     kpis = [one["id"] for one in (await metrics.client.get("/v1/kpis")).json()["kpis"] if "needs" not in one]
     for kpi in kpis:
         for cut in CUTS:
-            if isinstance(BY_ID[kpi].form, Cost | Return) and not is_known_of_spending(cut):
+            if isinstance(BY_ID[kpi].form, Cost | Return | Worth) and not is_known_of_spending(cut):
                 continue
             asked = {"as_of": NOW, **cut}
             answer = await metrics.ask(kpi, **asked)
@@ -71,6 +77,20 @@ async def test_what_is_behind_every_number_adds_up_to_it(metrics: Metrics, seed:
             for group in answer["groups"]:
                 agrees(kpi, group, groups.pop(tuple(group["key"].values()), {}))
             assert not groups, kpi
+
+
+async def test_what_is_behind_numbers_about_customers_adds_up_to_them(metrics: Metrics) -> None:
+    await metrics.fold_all(buying(Random(5), 25))
+    window = {"as_of": "2026-04-20T12:00:00+00:00", "start": "2026-01-21", "to": "2026-04-01"}
+    for kpi in ("clv_revenue", "repeat_purchase_rate", "csat", "churn_rate", "orders", "renewal_rate", "top_customers"):
+        for cut in ("", "channel", "month,channel"):
+            answer = await metrics.ask(kpi, **window, group_by=cut)
+            groups: dict[Any, dict[str | None, list[float]]] = defaultdict(dict)
+            for (key, currency), parts in sums(await metrics.leads(kpi, **window, group_by=cut, limit=9)).items():
+                groups[key][currency] = parts
+            for group in answer["groups"] if cut else [answer["total"]]:
+                agrees(kpi, group, groups.pop(tuple(group["key"].values()) if cut else None, {}))
+            assert not groups, (kpi, cut)
 
 
 async def test_one_group_is_asked_for_by_its_values(metrics: Metrics) -> None:

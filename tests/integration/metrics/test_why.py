@@ -19,7 +19,7 @@ from tests.unit.metrics.histories import history
 from tests.unit.metrics.stories import Told, day
 
 JANUARY = {"before_from": "2026-01-01", "before_to": "2026-01-08", "from": "2026-01-08", "to": "2026-02-20"}
-OF_SPENDING = ("cost_per_lead", "cost_per_customer", "cac", "source_romi")
+OF_SPENDING = ("cost_per_lead", "cost_per_customer", "cac", "source_romi", "source_roi", "ltv_to_cac", "payback")
 
 
 async def why(metrics: Metrics, kpi: str, **parameters: Any) -> dict[str, Any]:

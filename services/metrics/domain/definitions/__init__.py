@@ -5,7 +5,7 @@ Change a formula and its version rises; an answer names the version it was made 
 
 from __future__ import annotations
 
-from services.metrics.domain.definitions import leads, opportunities, spending, targets
+from services.metrics.domain.definitions import customers, leads, opportunities, spending, targets
 from services.metrics.domain.forms import Definition
 
 DEFINITIONS: tuple[Definition, ...] = (
@@ -13,6 +13,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     *opportunities.DEFINITIONS,
     *spending.DEFINITIONS,
     *targets.DEFINITIONS,
+    *customers.DEFINITIONS,
 )
 
 BY_ID = {definition.id: definition for definition in DEFINITIONS}

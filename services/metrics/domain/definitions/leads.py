@@ -102,14 +102,14 @@ DEFINITIONS: tuple[Definition, ...] = (
     Definition(
         "lead_to_customer_cohort", "ratio", "cohort",
         Share(M.LEAD_CREATED, M.COHORT_CUSTOMER, (M.COHORT_CUSTOMER, M.FAILED_BEFORE_CUSTOMER)),
-        "of leads created in the window, the share with a won opportunity by as_of",
-        "not the product of the rates of the steps", "average_deal_value",
+        "of leads created in the window, the share with a won opportunity or an order by as_of",
+        "not the product of the rates of the steps", "average_deal_value", version=2,
     ),
     Definition(
         "lead_to_customer_incidence", "ratio", "cohort",
         Incidence(M.LEAD_CREATED, M.COHORT_CUSTOMER, M.FAILED_BEFORE_CUSTOMER),
-        "cumulative incidence of the first win at the horizon (Aalen–Johansen): archived, or every opportunity lost, competes",
-        "a horizon shorter than the sales cycle shows nobody", "average_deal_value",
+        "cumulative incidence of the first win or order at the horizon (Aalen–Johansen): archived, or every opportunity lost, competes",
+        "a horizon shorter than the sales cycle shows nobody", "average_deal_value", version=2,
     ),
     Definition(
         "speed_to_lead", "seconds", "cohort", Reach(M.LEAD_CREATED, M.COHORT_CONTACTED),

@@ -75,8 +75,8 @@ DEFINITIONS: tuple[Definition, ...] = (
     ),
     Definition(
         "sales_cycle_from_lead", "seconds", "period", Duration(M.LEAD_CUSTOMER),
-        "first win − first touch, by the date of the win",
-        "later wins of a customer are no new cycles", "average_deal_value",
+        "first win or order − first touch, by the date of that win or order",
+        "later wins of a customer are no new cycles", "average_deal_value", version=2,
     ),
     Definition(
         "sales_cycle_from_opportunity", "seconds", "period", Duration(M.OPPORTUNITY_WON),

@@ -17,16 +17,24 @@ DEFINITIONS: tuple[Definition, ...] = (
     Definition(
         "cost_per_customer", "currency", "cohort", Cost(MARKETING, M.COHORT_CUSTOMER),
         "marketing spend of the window ÷ customers by as_of among the leads created in it",
-        "young cohorts have few customers yet", "lead_to_customer_cohort",
+        "young cohorts have few customers yet", "lead_to_customer_cohort", version=2,
     ),
     Definition(
         "cac", "currency", "period", Cost(EVERYTHING, M.LEAD_CUSTOMER),
         "marketing and sales cost of the window (advertising, salaries, commissions, travel, tools) ÷ new customers of the window",
-        "advertising alone understates; who is won now was paid for a sales cycle ago", "average_deal_value",
+        "advertising alone understates; who is won now was paid for a sales cycle ago", "average_deal_value", version=2,
     ),
     Definition(
         "source_romi", "ratio", "cohort", Return(MARKETING, M.COHORT_REVENUE),
-        "(revenue by as_of of deals won with leads created in the window, by first touch − marketing spend of the window) ÷ that spend",
-        "revenue is not margin; young cohorts have bought little yet", "cost_per_customer",
+        "(revenue by as_of, orders or won deals less refunds, of leads created in the window, by first touch − marketing spend of the "
+        "window) ÷ that spend",
+        "revenue is not margin; young cohorts have bought little yet", "source_roi", version=2,
+    ),
+    Definition(
+        "source_roi", "ratio", "cohort", Return(MARKETING, M.COHORT_MARGIN),
+        "(margin by as_of, orders or won deals less refunds, of leads created in the window, by first touch − marketing spend of the "
+        "window) ÷ that spend",
+        "a purchase without a cost, in a unit without a margin rate, adds nothing; young cohorts have bought little yet",
+        "cost_per_customer",
     ),
 )  # fmt: skip
