@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.metrics import api, drilling_api, rebuilds_api, spending_api, targets_api, why_api
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
+from services.metrics.merging import Merging
 from services.metrics.rebuilding import Rebuilding
 from services.metrics.settings import MetricsSettings
 from shared.contracts import lifecycle_events as lifecycle
@@ -86,6 +87,12 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         instruments=ConsumerInstruments(registry),
     )
     rebuilding = Rebuilding(database, policy.unit, interval_seconds=settings.rebuild_interval_seconds)
+    merging = Merging(
+        database,
+        interval_seconds=settings.merge_interval_seconds,
+        at_least=settings.merge_at_least,
+        within_seconds=settings.merge_within_seconds,
+    )
     business = BusinessMetrics(database, policy, registry, max_age_seconds=settings.snapshot_seconds)
     return build_app(
         name="metrics",
@@ -103,6 +110,6 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             targets_api.router(database, policy, SystemClock()),
             why_api.router(database, policy, SystemClock()),
         ],
-        parts=[rebuilding.running],
+        parts=[rebuilding.running, merging.running],
         before_scrape=business.refresh,
     )

@@ -17,3 +17,8 @@ class MetricsSettings(ServiceSettings):
     batch_max_records: int = Field(500, ge=1, le=10_000)
     rebuild_interval_seconds: float = Field(5.0, gt=0, description="How often a rebuild is looked for.")
     snapshot_seconds: float = Field(1.0, gt=0, description="How old the numbers on /metrics may be.")
+    merge_interval_seconds: float = Field(
+        1.0, gt=0, description="How often it is looked whether sketches are to be merged."
+    )
+    merge_at_least: int = Field(5_000, ge=1, description="How many changes are worth merging sketches for.")
+    merge_within_seconds: float = Field(60.0, gt=0, description="How long fewer of them wait.")

@@ -52,6 +52,11 @@ class Cell:
     median_amount: Decimal | None = None
     first_at: datetime | None = None
 
+    @property
+    def mean_of_sums(self) -> float | None:
+        """Seconds on average, of whole microseconds: the same in whatever order they were added up."""
+        return self.microseconds / self.durations / 1_000_000 if self.durations else None
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:

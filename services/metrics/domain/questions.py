@@ -13,14 +13,21 @@ from services.metrics.domain.forms import (
     Cost,
     Count,
     Definition,
+    Duration,
+    Incidence,
+    MoneyMean,
     MoneyRatio,
     MoneyTotal,
     PerCustomer,
     PerDay,
+    Ranking,
     Ratio,
+    Reach,
     Return,
     Satisfaction,
     Share,
+    TimeToEvent,
+    Velocity,
 )
 from shared.contracts.policy.calendar import PERIODS
 
@@ -31,7 +38,8 @@ CUTS: tuple[str, ...] = (UNIT, *DIMENSIONS, *PERIODS)
 SUMMED = (
     Count, PerDay, Ratio, Share, MoneyRatio, MoneyTotal, Cost, Return, PerCustomer, Satisfaction, Churn
 )  # fmt: skip
-"""Forms that are made of sums."""
+SPREAD = (Duration, Reach, MoneyMean, Velocity, Incidence, TimeToEvent, Ranking)
+"""Forms that are made of sums, and those that know of sums and sketches."""
 
 Bound = date | datetime | None
 """The edge of a window: a local day of each unit, a moment, or none."""
@@ -73,7 +81,7 @@ class Question:
         """Whether sums by local day answer this exactly: whole days, at most one dimension, and nothing folded that
         `as_of` would leave out (`latest` is the newest fact's time)."""
         form = self.definition.form
-        if not isinstance(form, SUMMED):
+        if not isinstance(form, SUMMED + SPREAD):
             return False
         if isinstance(form, PerDay) and self.start is None:
             return False  # the window begins with the first one counted, whose moment only entries have

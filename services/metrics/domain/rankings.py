@@ -18,10 +18,10 @@ PERMILLE = 1000
 @dataclass(frozen=True, slots=True)
 class RankedCell:
     """Leads of one group that were told the same score, and about the same probability: in thousandths, None where no model
-    spoke. `leads` are those old enough, `followed` those of them that got the outcome, `young` the others."""
+    spoke. Where scores and probabilities are known apart, a cell without a score tells of probabilities only. `leads` are those old enough, `followed` those of them that got the outcome, `young` the others."""
 
     group: Group | None
-    score: int
+    score: int | None
     permille: int | None = None
     leads: int = 0
     followed: int = 0
@@ -42,10 +42,11 @@ def from_ranked(question: Question, cells: Iterable[RankedCell]) -> dict[Group |
 
 def _values(question: Question, cells: Sequence[RankedCell]) -> Values:
     scores: dict[float, Ended] = {}
-    for cell in cells:
-        _count(scores, cell.score, cell)
-    leads, followed = _sums(cells)
-    everybody = leads + sum(cell.young for cell in cells)
+    scored = [cell for cell in cells if cell.score is not None]
+    for cell in scored:
+        _count(scores, cell.score or 0, cell)
+    leads, followed = _sums(scored)
+    everybody = leads + sum(cell.young for cell in scored)
     return {
         "value": auc(scores),
         "numerator": followed,

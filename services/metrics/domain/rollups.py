@@ -108,7 +108,7 @@ class Delta:
     replaced: list[Entry] = field(default_factory=list)
     added: list[Entry] = field(default_factory=list)
     sums: dict[RollupKey, RollupSum] = field(default_factory=dict)
-    _gone: list[Entry] = field(default_factory=list)
+    gone: list[Entry] = field(default_factory=list)
 
     def change(self, before: Iterable[Entry], after: Iterable[Entry]) -> None:
         """Takes in the difference between two sets of entries of the same facts' groups."""
@@ -119,16 +119,16 @@ class Delta:
                 self.added.append(entry)
             elif known != entry:
                 self.replaced.append(entry)
-                self._gone.append(known)
+                self.gone.append(known)
         self.removed += old
-        self._gone += old.values()
+        self.gone += old.values()
 
     def say_again(self, entry: Entry) -> None:
         """An entry that is what it was, and was written otherwise: what it adds to sums is not touched."""
         self.replaced.append(entry)
-        self._gone.append(entry)
+        self.gone.append(entry)
 
     def sum_up(self, rules: Rules) -> None:
         """Makes the sums, once all differences are known."""
-        add_up(self.sums, self._gone, rules, sign=-1)
+        add_up(self.sums, self.gone, rules, sign=-1)
         add_up(self.sums, (*self.replaced, *self.added), rules)

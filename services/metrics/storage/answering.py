@@ -38,6 +38,7 @@ from services.metrics.domain.stays import with_stays
 from services.metrics.storage.customers import CUSTOMER_FORMS, customer_values
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
 from services.metrics.storage.ranking import ranked
+from services.metrics.storage.sketched import from_sketches, is_sketched
 from services.metrics.storage.spending import spent
 from services.metrics.storage.stays import still_open, totals
 from shared.kit.database import Database
@@ -61,6 +62,15 @@ async def values_of(
 ) -> dict[Group | None, Values]:
     """The values of every group and of the total. `zone` is where the days of a rate per day are counted."""
     form = question.definition.form
+    if is_sketched(form):
+        found = (
+            await from_sketches(database, question, zone, rolled=_from_rollups, exact=_from_entries)
+            if rollups
+            else None
+        )
+        if found is not None:
+            return found
+        rollups = False
     if isinstance(form, Incidence | TimeToEvent):
         share = Share(form.began, form.reached, (form.reached, form.competing))
         mature = replace(question, definition=replace(question.definition, form=share))
@@ -125,7 +135,6 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
         SELECT {select}, measure, {"NULL" if duration else "currency"} AS currency, count(*) AS n,
             coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE cohort_at <= :cutoff) AS mature,
             count(*) FILTER (WHERE negative) AS negative, count(duration_seconds) AS durations,
-            CAST(avg(CAST(round(duration_seconds * 1000000) AS bigint)) / 1000000 AS double precision) AS mean,
             CAST(coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS bigint) AS microseconds,
             min(at) AS first_at, {extra}
         FROM metrics.entries
@@ -139,11 +148,15 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
     return [
         Cell(
             group_of(question, row), Measure(row.measure), row.currency or "", row.n, row.amount, row.mature,
-            row.negative, row.durations, row.microseconds, row.mean, None if row.quantiles is None else tuple(row.quantiles),
+            row.negative, row.durations, row.microseconds, _mean(row), None if row.quantiles is None else tuple(row.quantiles),
             None if row.median_amount is None else Decimal(row.median_amount), row.first_at,
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _mean(row: Any) -> float | None:
+    return row.microseconds / row.durations / 1_000_000 if row.durations else None
 
 
 async def _from_rollups(database: Database, question: Question) -> list[Cell]:

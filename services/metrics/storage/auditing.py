@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metrics.domain.rollups import EntryId, RollupKey, Rules
-from services.metrics.storage import sums
+from services.metrics.storage import sketches, sums
 from services.metrics.storage.recounting import Dated, counted_anew, facts_of, kept_of
 from shared.kit.database import Database, as_array
 
@@ -117,6 +117,11 @@ async def rollups(database: Database, rules: Rules) -> dict[str, Any]:
                 drifts = [sums.drift_of(measure, row) for row in rows]
                 found.checked += sum(not one.is_kept for one in drifts)
                 found.add(_rollup_fault(one.key, "differs" if one.is_kept else "missing") for one in drifts)
+                spread = await sketches.drifts(connection, measure)
+                found.add(
+                    {"table": "sketches", **one.place, "fault": "differs" if one.is_kept else "missing"}
+                    for one in spread
+                )
     return {"checked": found.checked, "different": found.different, "differences": found.shown}
 
 

@@ -13,6 +13,8 @@ from services.metrics.domain.entries import Entry
 from services.metrics.domain.facts import Fact, Link
 from services.metrics.domain.folding import Folded, Known
 from services.metrics.domain.rollups import Delta, EntryId, Rules, local_day
+from services.metrics.domain.sketches import weigh
+from services.metrics.storage import sketches
 from shared.kit.database import RacedWrite, Transaction, as_array
 
 FACT_COLUMNS = "lead_id, event_id, version, event, occurred_at, recorded_at, causation_id, business_unit, data"
@@ -130,6 +132,7 @@ async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
             if total
         ],
     )
+    await sketches.add_changes(tx, weigh(delta.gone, (*delta.replaced, *delta.added), rules))
 
 
 async def add_sums(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:

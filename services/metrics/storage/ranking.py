@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import date
 from typing import Any
 
 from services.metrics.domain.forms import Ranking
@@ -12,10 +13,16 @@ from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, 
 from shared.kit.database import Database
 
 
-async def ranked(database: Database, question: Question, form: Ranking) -> list[RankedCell]:
-    """Those who were told a score, by what they were told: few rows, whatever the number of leads."""
+async def ranked(
+    database: Database, question: Question, form: Ranking, *, days: tuple[date, date] | None = None
+) -> list[RankedCell]:
+    """Those who were told a score, by what they were told: few rows, whatever the number of leads. `days` narrows to cohorts
+    of those days, both included."""
     day, at = days_of(question)
     conditions, values = window(question, day, at)
+    if days is not None:
+        conditions.append("cohort_day BETWEEN :first_day AND :last_day")
+        values.update(first_day=days[0], last_day=days[1])
     select, group_by = grouping(question, day, ("measure", "score", "permille"))
     rows = await database.rows(
         f"""

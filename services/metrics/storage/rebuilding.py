@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from services.metrics.domain.rollups import Delta, Rules
-from services.metrics.storage import folding, sums
+from services.metrics.storage import folding, sketches, sums
 from services.metrics.storage.recounting import counted_anew, facts_of, kept_of
 from shared.kit.database import Database, Transaction
 
@@ -99,18 +99,21 @@ async def _measure(tx: Transaction, rebuild: Row[Any]) -> None:
     names = sums.measures(row.measure for row in await tx.rows(sums.ALL_MEASURES))
     left = [name for name in names if rebuild.after_measure is None or name > rebuild.after_measure]
     drifts: list[sums.Drift] = []
+    spread: list[sketches.SketchDrift] = []
     if left:
         await tx.execute("SET LOCAL statement_timeout = 0")
         rows = await tx.connection.execute(text(sums.drift_sql(left[0])), {"measure": left[0]})
         drifts = sorted(sums.drift_of(left[0], row) for row in rows)
         await folding.add_sums(tx, [{**one.key._asdict(), **one.parts} for one in drifts])
+        spread = await sketches.drifts(tx.connection, left[0])
+        await sketches.add(tx, spread)
     await tx.execute(
         """
         UPDATE metrics.rebuilds SET after_measure = coalesce(:measure, after_measure),
             sums_changed = sums_changed + :changed, finished_at = CASE WHEN :over THEN :now END WHERE id = :id""",
         {
             "measure": left[0] if left else None,
-            "changed": len(drifts),
+            "changed": len(drifts) + len(spread),
             "over": len(left) <= 1,
             "now": tx.now,
             "id": rebuild.id,

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Double,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -130,6 +131,53 @@ class RollupRow(MetricsTable, table=True):
     durations: int = _given(BigInteger())
     duration_microseconds: int = _given(BigInteger())
     amount: Decimal = _given(Numeric())
+
+
+class SketchRow(MetricsTable, table=True):
+    """How many of a measure fell into a bucket of one of its scales, in a block of days. Probabilities are added up in
+    billionths, and their squares."""
+
+    __tablename__ = "sketches"
+    measure: str = _key(Text())
+    kind: str = _key(Text())
+    dimension: str = _key(Text())
+    block: int = _key(Integer())
+    business_unit: str = _key(Text())
+    value: str = _key(Text())
+    currency: str = _key(Text())
+    bucket: int = _key(Integer())
+    age_days: int = _key(Integer())
+    count: int = _given(BigInteger())
+    total: int = _given(BigInteger())
+    squares: int = _given(BigInteger())
+
+
+class SketchChangeRow(MetricsTable, table=True):
+    """What a batch changed of that, until it is merged into it."""
+
+    __tablename__ = "sketch_changes"
+    change_id: int = Field(sa_column=Column(BigInteger(), Identity(always=True), primary_key=True))
+    measure: str = _given(Text())
+    day: date = _given(Date())
+    business_unit: str = _given(Text())
+    channel: str | None = _optional(Text())
+    source: str | None = _optional(Text())
+    campaign: str | None = _optional(Text())
+    product: str | None = _optional(Text())
+    owner: str | None = _optional(Text())
+    team: str | None = _optional(Text())
+    grade: str | None = _optional(Text())
+    stage: str | None = _optional(Text())
+    reason: str | None = _optional(Text())
+    currency: str = _given(Text())
+    duration_bucket: int | None = _optional(Integer())
+    amount_bucket: int | None = _optional(Integer())
+    score: int | None = _optional(Integer())
+    permille: int | None = _optional(Integer())
+    age_days: int = _given(Integer())
+    count: int = _given(BigInteger())
+    total: int = _given(BigInteger())
+    squares: int = _given(BigInteger())
 
 
 class ProgressRow(MetricsTable, table=True):
