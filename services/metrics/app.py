@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.metrics import api, drilling_api, rebuilds_api, spending_api, targets_api, why_api
+from services.metrics import api, drilling_api, rebuilds_api, reports_api, spending_api, targets_api, why_api
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.merging import Merging
 from services.metrics.rebuilding import Rebuilding
+from services.metrics.reporting.writing import Reports
 from services.metrics.settings import MetricsSettings
 from shared.contracts import lifecycle_events as lifecycle
 from shared.contracts.activity_events import NoteAdded
@@ -106,6 +107,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             api.router(database, policy, SystemClock()),
             drilling_api.router(database, policy, SystemClock()),
             rebuilds_api.router(rebuilding),
+            reports_api.router(Reports(database, policy), policy, SystemClock(), public_url=settings.public_url),
             spending_api.router(database, policy),
             targets_api.router(database, policy, SystemClock()),
             why_api.router(database, policy, SystemClock()),

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pyarrow as pa
@@ -19,6 +19,8 @@ from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
 PARAMETER = "format"
+
+FormT = TypeVar("FormT")
 
 
 class Format(StrEnum):
@@ -65,26 +67,28 @@ def wanted(accept: str | None, parameters: Sequence[tuple[str, str]]) -> tuple[F
                 fix=f"Use {', '.join(Format)}.",
             )
         return found, others
-    return _accepted(accept), others
+    return accepted(accept, MEDIA_TYPES), others
 
 
-def _accepted(accept: str | None) -> Format:
+def accepted(accept: str | None, media_types: Mapping[FormT, str]) -> FormT:
+    """Of what can be written, that which is liked best; the first of them where nobody says. Raises `Rejected`."""
     if not accept or not accept.strip():
-        return Format.JSON
-    liked: list[tuple[float, int, Format]] = []
+        return next(iter(media_types))
+    liked: list[tuple[float, int, FormT]] = []
     for place, one in enumerate(accept.split(",")):
         media_type, *settings = [part.strip().lower() for part in one.split(";")]
         weight = next((_weight(each[2:]) for each in settings if each.startswith("q=")), 1.0)
-        for known, name in MEDIA_TYPES.items():
+        for known, full_name in media_types.items():
+            name = full_name.partition(";")[0]
             if weight > 0 and media_type in (name, "*/*", f"{name.partition('/')[0]}/*"):
                 liked.append((-weight, place, known))
                 break
     if not liked:
         raise Rejected(
             "None of these is written here.", status=406, code="not-acceptable", field="Accept",
-            fix=f"Accept {', '.join(MEDIA_TYPES.values())}.",
+            fix=f"Accept {', '.join(media_types.values())}.",
         )  # fmt: skip
-    return min(liked)[2]
+    return min(liked, key=lambda one: one[:2])[2]
 
 
 def _weight(text: str) -> float:

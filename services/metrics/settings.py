@@ -22,3 +22,6 @@ class MetricsSettings(ServiceSettings):
     )
     merge_at_least: int = Field(5_000, ge=1, description="How many changes are worth merging sketches for.")
     merge_within_seconds: float = Field(60.0, gt=0, description="How long fewer of them wait.")
+    public_url: str = Field(
+        "", description="Where people reach this API, for links in reports; empty: as they came in."
+    )

@@ -18,8 +18,9 @@ from rich.table import Table
 
 from shared.cli.http import CommandFailed, ServiceClient, explained
 from shared.cli.periods import EXAMPLES, Window, window_named
-from shared.cli.report import UNKNOWN, duration_text
 from shared.cli.settings import cli_settings
+
+UNKNOWN = "unknown"
 
 WORDS = {
     "volume": "how many there were",
@@ -210,3 +211,13 @@ async def _fetch(kpi: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     async with ServiceClient("metrics", settings.metrics_url, settings.api_token, patience_seconds=10.0) as client:
         found: Mapping[str, Any] = await client.get(f"/v1/kpis/{kpi}/why", **asked)
         return found
+
+
+def duration_text(seconds: float | None) -> str:
+    """A duration in the unit a person would use."""
+    if seconds is None:
+        return "–"
+    for size, name in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min")):
+        if abs(seconds) >= size:
+            return f"{seconds / size:.1f} {name}"
+    return f"{seconds:.1f} s"

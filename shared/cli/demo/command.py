@@ -26,8 +26,7 @@ from shared.cli.demo.play import (
 from shared.cli.demo.world import SPAN, UNITS, Story, stories
 from shared.cli.http import CommandFailed, ServiceClient, explained
 from shared.cli.local.run_directory import run_directory
-from shared.cli.periods import Window
-from shared.cli.report import Scope, fetch, print_tables
+from shared.cli.report import print_document, told
 from shared.cli.settings import CliSettings, cli_settings
 
 REFUSALS_SHOWN = 5
@@ -120,10 +119,7 @@ class _Bars:
 
 
 async def _show(metrics: ServiceClient) -> None:
-    console = Console()
-    scope = Scope(Window(), UNITS, by="channel")
-    answers = await fetch(metrics, scope)
-    print_tables(console, answers, scope)
+    print_document(Console(), await told(metrics, "overview", business_unit=list(UNITS)))
 
 
 def _print(settings: CliSettings, played: Played, seconds: float) -> None:
@@ -143,4 +139,4 @@ def _print(settings: CliSettings, played: Played, seconds: float) -> None:
         ("metrics", settings.metrics_url),
     ):
         console.print(f"  {name:<9} {url}/docs")
-    console.print("Look further: `leadflow report --by campaign`. Check it: `leadflow audit`.")
+    console.print("Look further: `leadflow report monthly --format html`. Check it: `leadflow audit`.")

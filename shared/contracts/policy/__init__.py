@@ -19,6 +19,7 @@ from shared.contracts.policy.qualification import (
     QualificationRule,
 )
 from shared.contracts.policy.ratings import Grade, Ratings, Temperature
+from shared.contracts.policy.reports import Cut, Delivery, Report
 from shared.contracts.policy.routing import ROUTING_VOCABULARY, Owner, Routing, RoutingRule, Team
 from shared.contracts.policy.scoring import Rules, Scoring, Variant
 from shared.contracts.policy.scoring_rules import (
@@ -67,7 +68,9 @@ __all__ = [
     "ContactRules",
     "Criteria",
     "Customers",
+    "Cut",
     "Decay",
+    "Delivery",
     "Endpoint",
     "EngagementRule",
     "Escalation",
@@ -85,6 +88,7 @@ __all__ = [
     "QualificationRule",
     "QuietHours",
     "Ratings",
+    "Report",
     "Returning",
     "Routing",
     "RoutingRule",

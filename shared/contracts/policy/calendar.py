@@ -48,13 +48,13 @@ class Calendar(Section):
             return day
         if period == "week":
             return day - timedelta(days=(day.weekday() - _WEEKDAYS[self.week_starts]) % 7)
-        return self._begins(self._first_month(period, self.month_of(day)))
+        return self.begins(self._first_month(period, self.month_of(day)))
 
     def moved(self, period: Period, first: date, by: int) -> date:
         """The first day of the period that is so many after one, or before it, given by its own first day."""
         if period in ("day", "week"):
             return first + timedelta(days=by * (7 if period == "week" else 1))
-        return self._begins(self.month_of(first) + by * MONTHS[period])
+        return self.begins(self.month_of(first) + by * MONTHS[period])
 
     def name_of(self, period: Period, first: date) -> str:
         """What a period is called: `2026-03`, `2026-Q1`, `2026-H1`, `2026`; a day or a week by its first day. A year that does
@@ -82,7 +82,7 @@ class Calendar(Section):
         if period != "month":
             month = year * MONTHS_A_YEAR + self.fiscal_year_starts - 1 + (number - 1) * MONTHS[period]
         try:
-            first = self._begins(month)
+            first = self.begins(month)
         except ValueError:
             return None
         return (period, first) if self.name_of(period, first) == name else None
@@ -90,8 +90,8 @@ class Calendar(Section):
     def a_year_before(self, day: date) -> date:
         """The same day of the same month one year earlier; where that month is shorter, its last day."""
         month = self.month_of(day) - MONTHS_A_YEAR
-        passed = day - self._begins(self.month_of(day))
-        return min(self._begins(month) + passed, self._begins(month + 1) - timedelta(days=1))
+        passed = day - self.begins(self.month_of(day))
+        return min(self.begins(month) + passed, self.begins(month + 1) - timedelta(days=1))
 
     def month_of(self, day: date) -> Month:
         """The month that a day is in."""
@@ -102,7 +102,8 @@ class Calendar(Section):
         offset = self.fiscal_year_starts - 1
         return (month - offset) // MONTHS[period] * MONTHS[period] + offset
 
-    def _begins(self, month: Month) -> date:
+    def begins(self, month: Month) -> date:
+        """The first day of a month."""
         year, number = month // MONTHS_A_YEAR, month % MONTHS_A_YEAR + 1
         return JalaliDate(year, number, 1).to_gregorian() if self.system == "jalali" else date(year, number, 1)
 

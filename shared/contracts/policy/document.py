@@ -17,6 +17,7 @@ from shared.contracts.policy.hygiene import Hygiene
 from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Marks, SharedPhone, Vocabulary
 from shared.contracts.policy.matching import Matching
 from shared.contracts.policy.qualification import Qualification, check_qualification
+from shared.contracts.policy.reports import Report, ReportName
 from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
@@ -161,6 +162,7 @@ class Policy(BaseModel):
     defaults: UnitPolicy = UnitPolicy()
     business_units: dict[Name, UnitPolicy] = Field(default_factory=dict)
     mappings: dict[MappingName, Annotated[str, Field(min_length=1, max_length=100_000)]] = Field(default_factory=dict)
+    reports: dict[ReportName, Report] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -181,6 +183,17 @@ class Policy(BaseModel):
             name: {**defaults, **own} if isinstance(own, dict) else own or defaults for name, own in units.items()
         }
         return {**document, "defaults": defaults, "business_units": merged}
+
+    @model_validator(mode="after")
+    def _reports_are_of_known_units(self) -> Policy:
+        for name, report in self.reports.items():
+            for unit in report.business_units:
+                if unit != "default" and unit not in self.business_units:
+                    raise ValueError(
+                        f"report {name!r} is about {unit!r}, which is not under business_units; there are: "
+                        f"{', '.join(self.business_units) or 'none'}"
+                    )
+        return self
 
     def unit(self, business_unit: str) -> UnitPolicy:
         """What holds for a business unit."""

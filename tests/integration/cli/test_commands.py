@@ -143,14 +143,24 @@ def facts(leadflow: RunningServices) -> dict[str, int]:
         return dict(connection.execute(counted).fetchall())
 
 
-@pytest.mark.parametrize("form", ["table", "csv", "json"])
-def test_a_report_in_each_form(leadflow: RunningServices, form: str) -> None:
-    done = leadflow.cli("report", "--by", "channel", "--period", "1y", "--format", form)
+@pytest.mark.parametrize("form", ["table", "csv", "json", "html"])
+def test_a_report_in_each_form(leadflow: RunningServices, tmp_path: Path, form: str) -> None:
+    file = tmp_path / f"report.{form}"
+    output = ["--output", str(file)] if form == "html" else []
+    done = leadflow.cli("report", "--by", "channel", "--period", "1y", "--format", form, *output, timeout_seconds=120)
     assert done.returncode == 0, done.stderr
     if form == "json":
-        assert {answer["kpi"] for answer in json.loads(done.stdout)} >= {"leads_created", "time_in_stage"}
+        assert {number["kpi"] for number in json.loads(done.stdout)["numbers"]} >= {"leads_created", "win_rate_count"}
+    elif form == "html":
+        assert file.read_text(encoding="utf-8").startswith("<!doctype html>")
     else:
-        assert "win_rate_count" in done.stdout if form == "csv" else "win rate" in done.stdout
+        assert "win_rate_count" in done.stdout if form == "csv" else "Win rate" in done.stdout
+
+
+def test_a_report_that_there_is_not_is_answered_with_those_that_there_are(leadflow: RunningServices) -> None:
+    done = leadflow.cli("report", "daily")
+    assert done.returncode == 2
+    assert "There is no report of this name" in done.stderr
 
 
 def test_what_the_audit_finds_wrong_is_put_right_by_a_rebuild(leadflow: RunningServices, tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.metrics import api, drilling_api, spending_api, targets_api, why_api
+from services.metrics import api, drilling_api, reports_api, spending_api, targets_api, why_api
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
 from services.metrics.handlers import Handlers
 from services.metrics.instruments import BusinessMetrics
+from services.metrics.reporting.writing import Reports
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from shared.kit import problems
@@ -51,6 +52,7 @@ class Metrics:
         problems.install(app)
         app.include_router(api.router(self.database, policy, self.clock))
         app.include_router(drilling_api.router(self.database, policy, self.clock))
+        app.include_router(reports_api.router(Reports(self.database, policy), policy, self.clock))
         app.include_router(spending_api.router(self.database, policy))
         app.include_router(targets_api.router(self.database, policy, self.clock))
         app.include_router(why_api.router(self.database, policy, self.clock))

@@ -1,0 +1,1 @@
+"""Reports without a database: their words, figures, days and drawings."""
