@@ -133,7 +133,7 @@ class Commands:
             drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
             drafts = guard(ledger, lead_id, drafts) if guard is not None else drafts
             if also is not None:
-                drafts += await also.then(transaction, ledger, lead_id, act)
+                await also.then(transaction, ledger, lead_id, act)
             drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
             opened = await hold_names(transaction, lead.business_unit, drafts)
             for draft in drafts:

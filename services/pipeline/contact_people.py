@@ -20,10 +20,10 @@ from shared.kit.database import Transaction
 
 
 class Also(NamedTuple):
-    """What goes with a command: `first` before any lead is locked, `then` with its lead locked, among what it decides."""
+    """What goes with a command: `first` before any lead is locked, `then` with its lead locked, recording what it did."""
 
     first: Callable[[Transaction, UUID], Awaitable[None]]
-    then: Callable[[Transaction, Ledger, UUID, Act], Awaitable[list[Draft]]]
+    then: Callable[[Transaction, Ledger, UUID, Act], Awaitable[None]]
 
 
 class ContactPeople:
@@ -43,11 +43,11 @@ class ContactPeople:
             if lead_id in ledger:
                 await self._exchange(transaction, ledger[lead_id], None, said)
 
-        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
+        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> None:
             rules.check(said, self._policy.unit(ledger[lead_id].business_unit))
             rules.refuse_more(ledger, lead_id)
             await self._keep(transaction, ledger, lead_id, act.act_id, said)
-            return [rules.recorded(act, act.act_id, "added", said)]
+            ledger.record(lead_id, rules.recorded(act, act.act_id, "added", said))
 
         return Also(first, then)
 
@@ -60,12 +60,12 @@ class ContactPeople:
                 after = {**rules.contacts_of(member.personal)[str(contact_id)], **said}
                 await self._exchange(transaction, member, contact_id, after)
 
-        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
+        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> None:
             member = rules.holder(ledger, lead_id, contact_id)
             after = {**rules.contacts_of(member.personal)[str(contact_id)], **said}
             rules.check(after, self._policy.unit(member.business_unit))
             await self._keep(transaction, ledger, member.lead_id, contact_id, after)
-            return [rules.recorded(act, contact_id, "changed", after)]
+            ledger.record(member.lead_id, rules.recorded(act, contact_id, "changed", after))
 
         return Also(first, then)
 
@@ -77,13 +77,12 @@ class ContactPeople:
             for member in rules.holders(ledger, lead_id, contact_id):
                 await contacts.release(transaction, member.lead_id, rules.released(member.personal, contact_id))
 
-        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> list[Draft]:
+        async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> None:
             member = rules.holder(ledger, lead_id, contact_id)
             before = rules.contacts_of(member.personal)[str(contact_id)]
             await contacts.release(transaction, member.lead_id, rules.released(member.personal, contact_id))
             rules.put(member, contact_id, None)
-            ledger.changed.add(member.lead_id)
-            return [rules.recorded(act, contact_id, "removed", before)]
+            ledger.record(member.lead_id, rules.recorded(act, contact_id, "removed", before))
 
         return Also(first, then)
 

@@ -197,6 +197,7 @@ async def test_the_database_puts_a_queue_in_the_order_of_the_domain(work: Work) 
     ]
     await work.pipeline.take(*leads, *scores)
     database = work.pipeline.database
+    work.pipeline.rows_are_told = False
     tasks = await database.rows("SELECT task_id FROM pipeline.tasks ORDER BY task_id")
     for place, row in enumerate(tasks):
         start, due = at(place * 7 % 80 - 30), at(place * 13 % 300 - 40)
