@@ -10,10 +10,11 @@ from hashlib import blake2b
 
 from prometheus_client import CollectorRegistry
 
-from services.pipeline.domain.access import DEPLOYMENT, ApiToken, Caller
+from services.pipeline.domain.access import DEPLOYMENT, FOLLOWERS, ApiToken, Caller, Units
 from services.pipeline.domain.claims import ClaimRules, read_meanings
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.storage.access_tables import TOKENS
+from services.pipeline.webhooks.vouching import note_seen
 from shared.kit.auth import is_same, unauthorized
 from shared.kit.background import again_and_again, running
 from shared.kit.database import Database
@@ -59,6 +60,7 @@ class Callers:
         self._api_token = api_token
         self._provider = provider
         self._used: list[tuple[str, datetime]] = []
+        self._seen: dict[str, Units] = {}
         self.ring: KeyRing[ApiToken] = KeyRing(
             {},
             TOKENS,
@@ -76,7 +78,10 @@ class Callers:
         if given.startswith(BEGINS_WITH):
             return self._by_token(given)
         if self._provider is not None and given.count(".") == 2:
-            return await self._provider.of(given)
+            caller = await self._provider.of(given)
+            reach = caller.reach(FOLLOWERS)
+            self._seen[caller.name] = reach.all if reach is not None else frozenset()
+            return caller
         raise unauthorized("This token is nobody's." if given else "This needs a token.", FIX)
 
     @asynccontextmanager
@@ -102,6 +107,8 @@ class Callers:
         uses, self._used[:] = list(self._used), []
         if uses:
             await self._database.run(lambda tx: TOKENS.note_used(tx, uses))
+        seen, self._seen = self._seen, {}
+        await note_seen(self._database, seen)
 
 
 def provider_of(settings: PipelineSettings, registry: CollectorRegistry) -> Provider | None:

@@ -24,6 +24,7 @@ from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.selling import Sellings
 from services.pipeline.domain.state import LeadState
 from services.pipeline.domain.tasks import refuse_closed
+from services.pipeline.domain.versions import etag, names, version_among
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.naming import ambiguous, hold_names
 from services.pipeline.storage import erasures, loading, matches, named_commands, queries, saving, tasks
@@ -93,6 +94,11 @@ def no_such_task() -> Rejected:
     return Rejected(
         "There is no task of this id.", status=404, code="unknown-task", fix="Take a task_id from GET /v1/tasks."
     )
+
+
+def decided(how: str, fix: str) -> Rejected:
+    """Whether two leads are one person was decided already."""
+    return Rejected(f"This candidate is {how}.", status=409, code="decided", fix=fix)
 
 
 def no_such_opportunity() -> Rejected:
@@ -207,8 +213,8 @@ class Commands:
             merge_by_judgement(ledger, lead_id, other_id, act, gone)
             await self._look_again(transaction, ledger)
             await saving.save(transaction, ledger)
-            if candidate_id is not None:
-                await matches.decide(transaction, candidate_id, "merged", asked.actor)
+            if candidate_id is not None and not await matches.decide(transaction, candidate_id, "merged", asked.actor):
+                raise decided("decided otherwise", "Merge the two leads by their ids with :merge, if you know better.")
             return lead_id, None
 
         return await self._run(asked, f"{lead_id}/{other_id}", work)
@@ -337,10 +343,9 @@ class Commands:
     def _match(self, asked: Asked, root_id: UUID, group: list[Lead]) -> None:
         """Whether whoever asks may, and has seen what the lead is now."""
         self._admit(asked, next(lead for lead in group if lead.lead_id == root_id))
-        if asked.if_match is None or asked.if_match.strip() == "*":
-            return
-        current = queries.etag_among(root_id, group)
-        if current not in [one.strip().removeprefix("W/") for one in asked.if_match.split(",")]:
+        version = version_among(root_id, group)
+        if not names(asked.if_match, version):
+            current = etag(version)
             state = next(lead.state for lead in group if lead.lead_id == root_id)
             raise Rejected(
                 "The lead has changed since the version in If-Match.",

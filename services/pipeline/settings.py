@@ -62,6 +62,9 @@ class PipelineSettings(ServiceSettings):
         120.0, gt=0, description="An endpoint that failed for so long, and took nothing, is disabled."
     )
     webhook_keep_days: float = Field(30.0, gt=0, description="How long it is known how deliveries ended.")
+    webhook_vouch_days: float = Field(
+        90.0, gt=0, description="Pause a webhook whose person of the identity provider was not seen for so long."
+    )
     webhook_http_loopback: bool = Field(False, description="Whether plain http to this machine is allowed.")
     webhook_networks: str = Field("", description="Networks that are not public and may be sent to: 10.1.0.0/16, …")
     mail_smtp_url: SecretStr = Field(SecretStr(""), description="smtp://user:password@mail.example:587, or smtps://…")

@@ -17,6 +17,7 @@ from services.pipeline.api.lines import Lines, as_lines
 from services.pipeline.api.parts import Amount, Label, Note, Said, With, answer, parts_of
 from services.pipeline.commands import DecideLead
 from services.pipeline.domain import customer_story, customers
+from services.pipeline.domain.versions import etag, version_in
 from services.pipeline.naming import ambiguous
 from services.pipeline.storage import orders, queries
 from shared.contracts.envelope import Currency, Moment
@@ -107,7 +108,7 @@ async def place(request: Request, lead_id: UUID, said: Place, circumstances: Wit
     shown = await _customer(request, UUID(str(done.lead["lead_id"])))
     document = next(order for order in shown["orders"] if order["order_id"] == name)
     status = 200 if done.repeated or before else 201
-    return JSONAnswer(document, status_code=status, headers={"ETag": queries.etag(done.lead)})
+    return JSONAnswer(document, status_code=status, headers={"ETag": etag(version_in(done.lead))})
 
 
 @router.get("/leads/{lead_id}/customer", summary="What is known of a lead as a customer")
@@ -123,10 +124,11 @@ async def customer(request: Request, lead_id: UUID) -> Response:
 async def one(request: Request, reach: Reaching, order_id: Label, business_unit: Unit = None) -> Response:
     """With its refunds, and its lead's version to decide on."""
     row = await _order(request, reach, order_id, business_unit)
+    version = await queries.version_of(parts_of(request).database, row.root_id)  # before what it is the version of
     shown = await _customer(request, row.root_id)
-    lead = await queries.lead_document(parts_of(request).database, row.root_id)
-    document = next(order for order in shown["orders"] if order["order_id"] == order_id)
-    return JSONAnswer({"lead_id": row.root_id, **document}, headers={"ETag": queries.etag(lead)})
+    found = next(order for order in shown["orders"] if order["order_id"] == order_id)
+    document = {"lead_id": row.root_id, **found}
+    return JSONAnswer(document, headers={"ETag": etag(version, document)})
 
 
 @router.post("/orders/{order_id:path}:refund", summary="Pay a part of an order back, or all that is left of it")
@@ -236,4 +238,4 @@ async def _do(
     done = await parts_of(request).commands.on_lead(row.root_id, asked, decide)
     shown = await _customer(request, UUID(str(done.lead["lead_id"])))
     document = next(order for order in shown["orders"] if order["order_id"] == order_id)
-    return JSONAnswer(document, headers={"ETag": queries.etag(done.lead)})
+    return JSONAnswer(document, headers={"ETag": etag(version_in(done.lead))})

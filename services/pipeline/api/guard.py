@@ -12,7 +12,7 @@ from fastapi.dependencies.models import Dependant
 
 from services.pipeline.callers import Callers
 from services.pipeline.commands import no_such_lead, no_such_opportunity, no_such_task
-from services.pipeline.domain.access import DEPLOYMENT, Caller, Reach, Role
+from services.pipeline.domain.access import DEPLOYMENT, FOLLOWERS, Caller, Reach, Role
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import places
 from services.pipeline.webhooks.endpoints import no_such_endpoint
@@ -29,7 +29,7 @@ WORK: tuple[Role, ...] = ("agent", "manager", "operator")
 """Working on leads, tasks and opportunities."""
 MANAGE: tuple[Role, ...] = ("manager", "operator")
 """Deciding for others: who is away, who is one person, what is done to many."""
-FOLLOW: tuple[Role, ...] = ("integrator", "manager", "operator")
+FOLLOW = FOLLOWERS
 """Taking along what happens: exports, webhooks."""
 OPERATE: tuple[Role, ...] = ("operator",)
 """Everything else."""

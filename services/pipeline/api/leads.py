@@ -19,6 +19,7 @@ from services.pipeline.domain import decisions
 from services.pipeline.domain.consents import decide_consent
 from services.pipeline.domain.qualification import confirming
 from services.pipeline.domain.state import Status
+from services.pipeline.domain.versions import etag, version_in
 from services.pipeline.storage import lead_list, queries
 from shared.contracts.activity_events import Seconds
 from shared.contracts.addresses import read_email
@@ -150,7 +151,7 @@ async def one(request: Request, lead_id: UUID, fields: Fields = None) -> Respons
     database = parts_of(request).database
     await to_canonical(request, lead_id)
     document = await queries.lead_document(database, lead_id)
-    return JSONAnswer(sparse(document, fields, document), headers={"ETag": queries.etag(document)})
+    return JSONAnswer(sparse(document, fields, document), headers={"ETag": etag(version_in(document), document)})
 
 
 @router.get("/{lead_id}/history", summary="Everything that happened to a lead, in order, merged ids included")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_candidate
 from services.pipeline.api.parts import Label, Said, Unversioned, With, answer, parts_of
+from services.pipeline.commands import decided
 from services.pipeline.domain.contacts import shown_person
 from services.pipeline.storage import matches
 from shared.kit.database import Transaction
@@ -76,12 +77,7 @@ async def dismiss(request: Request, candidate_id: UUID, circumstances: Unversion
     if row is None:
         raise no_such_candidate()
     if row.status != "dismissed":
-        raise Rejected(
-            f"This candidate is {row.status}.",
-            status=409,
-            code="decided",
-            fix="Take the merge back with :unmerge of the lead that was merged.",
-        )
+        raise decided(row.status, "Take the merge back with :unmerge of the lead that was merged.")
     return JSONAnswer(_shown(row))
 
 

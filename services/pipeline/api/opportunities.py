@@ -13,6 +13,7 @@ from services.pipeline.api.lines import Lines, as_lines
 from services.pipeline.api.parts import Amount, Label, Note, Said, With, answer, parts_of
 from services.pipeline.commands import DecideDeal, one_deal
 from services.pipeline.domain import deal_story, deals
+from services.pipeline.domain.versions import etag
 from services.pipeline.storage import queries, tasks
 from shared.contracts.envelope import Currency, Moment
 from shared.kit.ids import new_id
@@ -118,14 +119,15 @@ async def one(request: Request, reach: Reaching, opportunity_id: Label, business
     """The deal, where it has been and what it was worth when; and its lead's version to decide on."""
     parts = parts_of(request)
     row = one_deal(await queries.deals_named(parts.database, opportunity_id, business_unit, reach.all))
+    version = await queries.version_of(parts.database, row.root_id)  # before what it is the version of
+    row = one_deal(await queries.deals_named(parts.database, opportunity_id, row.business_unit, reach.all))
     facts = await queries.facts_of(parts.database, row.root_id)
     unit = parts.policy.unit(row.business_unit)
     story = deal_story.told(opportunity_id, facts, unit, parts.database.clock.now())
     due = await tasks.open_tasks(parts.database, [row.lead_id])
     overdue_at = next((one.due_at for one in due if one.kind == "stage" and one.opportunity_id == opportunity_id), None)
-    lead = await queries.lead_document(parts.database, row.root_id)
     document = {**queries.deal_document(row), "overdue_at": overdue_at, **story}
-    return JSONAnswer(document, headers={"ETag": queries.etag(lead)})
+    return JSONAnswer(document, headers={"ETag": etag(version, document)})
 
 
 @router.post("/opportunities/{opportunity_id:path}:move", summary="Move it to a stage, forward, back or skipping")

@@ -19,11 +19,11 @@ from services.pipeline.contact_people import ContactPeople
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.access import EVERYWHERE, ApiToken, Reach
 from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.domain.versions import etag, version_in
 from services.pipeline.erasing import Erasing
 from services.pipeline.exporting import Exporting
 from services.pipeline.imports import HistoryImports
 from services.pipeline.searching import Searching
-from services.pipeline.storage import queries
 from services.pipeline.webhooks.endpoints import Endpoints
 from shared.contracts.envelope import Moment, Name
 from shared.contracts.identity import event_id_from
@@ -160,4 +160,4 @@ def answer(done: Done, *, of_deal: bool = False, created: bool = False) -> Respo
     """A command's answer with the version to decide on next."""
     document = done.deal if of_deal and done.deal is not None else done.lead
     status = 201 if created and not done.repeated else 200
-    return JSONAnswer(document, status_code=status, headers={"ETag": queries.etag(done.lead)})
+    return JSONAnswer(document, status_code=status, headers={"ETag": etag(version_in(done.lead))})

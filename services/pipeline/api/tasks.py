@@ -14,6 +14,7 @@ from services.pipeline.api.parts import Label, Note, Said, With, parts_of
 from services.pipeline.commands import DecideTask, no_such_task
 from services.pipeline.domain import tasks as rules
 from services.pipeline.domain.follow_up import Kind, Task
+from services.pipeline.domain.versions import etag, version_in
 from services.pipeline.storage import queries, tasks
 from shared.contracts.envelope import Moment
 from shared.kit.problems import JSONAnswer
@@ -84,10 +85,12 @@ async def listing(
 async def one(request: Request, task_id: UUID) -> Response:
     """As it is now, with its lead's version to decide on."""
     database = parts_of(request).database
-    row = await tasks.one(database, task_id)
-    if row is None:
+    found = await tasks.one(database, task_id)
+    if found is None:
         raise no_such_task()
-    return JSONAnswer(tasks.document(row), headers={"ETag": await queries.etag_of(database, row.root_id)})
+    version = await queries.version_of(database, found.root_id)  # before what it is the version of
+    document = tasks.document(await tasks.one(database, task_id) or found)
+    return JSONAnswer(document, headers={"ETag": etag(version, document)})
 
 
 @router.post("/leads/{lead_id}/tasks", summary="Add a task of your own to a lead", status_code=201)
@@ -115,7 +118,7 @@ async def add(request: Request, lead_id: UUID, said: Add, circumstances: With) -
         limit=500,
     )
     status = 200 if done.repeated else 201
-    return JSONAnswer({"items": found}, status_code=status, headers={"ETag": queries.etag(done.lead)})
+    return JSONAnswer({"items": found}, status_code=status, headers={"ETag": etag(version_in(done.lead))})
 
 
 @router.post("/tasks/{task_id}:complete", summary="The task is done")
@@ -156,4 +159,4 @@ async def _do(
     parts = parts_of(request)
     done = await parts.commands.on_task(task_id, circumstances.asked(f"/tasks{name}", said), decide)
     row = await tasks.one(parts.database, task_id)
-    return JSONAnswer(tasks.document(row), headers={"ETag": queries.etag(done.lead)})
+    return JSONAnswer(tasks.document(row), headers={"ETag": etag(version_in(done.lead))})

@@ -6,24 +6,41 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from services.pipeline.api.cursors import after_of, cursor_of
 from services.pipeline.api.guard import FOLLOW, Reaching, access_of, allowed
-from services.pipeline.api.parts import Label, Note, parts_of
+from services.pipeline.api.parts import Doer, Label, Note, Unversioned, parts_of
+from services.pipeline.domain.versions import etag
 from services.pipeline.storage import webhooks as storage
-from services.pipeline.webhooks.endpoints import Endpoints
+from services.pipeline.storage.webhooks import By
+from services.pipeline.webhooks.endpoints import Asked, Endpoints, version_of
 from shared.contracts.envelope import Moment
+from shared.kit.logs import log
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
-Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 Events = Annotated[list[Label], Field(max_length=100, description="Names of lifecycle events; none for all.")]
 
 DAY = 86_400
+
+
+def _by(request: Request, actor: str) -> By:
+    return By(actor, access_of(request).caller.name)
+
+
+def _changing(
+    request: Request,
+    leadflow_actor: Doer = None,
+    if_match: Annotated[str | None, Header(description="The ETag the decision was made on.")] = None,
+) -> Asked:
+    return Asked(_by(request, access_of(request).caller.actor(leadflow_actor)), if_match)
+
+
+Changing = Annotated[Asked, Depends(_changing)]
 
 
 class _Body(BaseModel):
@@ -80,13 +97,16 @@ class Revive(_Body):
     "", summary="Let somebody follow a business unit; the secret is shown in this answer only", status_code=201
 )
 @allowed(FOLLOW)
-async def create(request: Request, said: NewWebhook, reach: Reaching, key: Key = None) -> Response:
-    """They hear what reaches the log from now on. Sent again under its Idempotency-Key it is the same one."""
+async def create(request: Request, said: NewWebhook, reach: Reaching, circumstances: Unversioned) -> Response:
+    """They hear what reaches the log from now on. Sent again under its Idempotency-Key it is the same one. It goes on for as long
+    as the credentials that made it are good for it."""
     wanted = {**said.model_dump(), "business_unit": reach.one(said.business_unit)}
-    subject = access_of(request).caller.subject
+    subject, key = access_of(request).caller.subject, circumstances.idempotency_key
     named = f"{subject}/{key}" if key is not None and subject is not None else key
-    shown, fresh = await _endpoints(request).create(wanted, named)
-    return JSONAnswer(shown, status_code=201 if fresh else 200)
+    shown, fresh = await _endpoints(request).create(wanted, named, _by(request, circumstances.actor))
+    if fresh:
+        _tell(request, "webhook_made", shown["endpoint_id"])
+    return _answer(shown, status_code=201 if fresh else 200)
 
 
 @router.get("", summary="Who follows, and how much waits for each")
@@ -122,63 +142,91 @@ async def deliveries(
 @router.get("/{endpoint_id}", summary="One who follows")
 @allowed(FOLLOW)
 async def one(request: Request, endpoint_id: UUID) -> Response:
-    """As it is now."""
-    return JSONAnswer(await _endpoints(request).one(endpoint_id))
+    """As it is now, with what was done to it last and by whom."""
+    shown = await _endpoints(request).one(endpoint_id)
+    document = {**shown, "changes": await _endpoints(request).changes(endpoint_id)}
+    return JSONAnswer(document, headers={"ETag": etag(version_of(endpoint_id, shown["version"]), document)})
 
 
 @router.post("/{endpoint_id}:change", summary="Another address, other events, other words")
 @allowed(FOLLOW)
-async def change(request: Request, endpoint_id: UUID, said: Change) -> Response:
+async def change(request: Request, endpoint_id: UUID, said: Change, asked: Changing) -> Response:
     """What waits goes to where it is then."""
     values: dict[str, Any] = said.model_dump(exclude_none=True)
-    return JSONAnswer(await _endpoints(request).change(endpoint_id, values))
+    shown = await _endpoints(request).change(endpoint_id, values, asked)
+    _tell(request, "webhook_changed", endpoint_id, what=sorted(values))
+    return _answer(shown)
 
 
 @router.post(
     "/{endpoint_id}:rotate", summary="A new secret, shown in this answer only; the old one signs for a while too"
 )
 @allowed(FOLLOW)
-async def rotate(request: Request, endpoint_id: UUID, said: Rotate | None = None) -> Response:
+async def rotate(request: Request, endpoint_id: UUID, asked: Changing, said: Rotate | None = None) -> Response:
     """Meanwhile each delivery has two signatures."""
     overlap = timedelta(seconds=(said or Rotate()).overlap_seconds)
-    return JSONAnswer(await _endpoints(request).rotate(endpoint_id, overlap))
+    shown = await _endpoints(request).rotate(endpoint_id, overlap, asked)
+    _tell(request, "webhook_rotated", endpoint_id)
+    return _answer(shown)
 
 
 @router.post("/{endpoint_id}:disable", summary="Send nothing any more")
 @allowed(FOLLOW)
-async def disable(request: Request, endpoint_id: UUID) -> Response:
+async def disable(request: Request, endpoint_id: UUID, asked: Changing) -> Response:
     """What waits keeps waiting, and from when on it was passed over is noted."""
-    return JSONAnswer(await _endpoints(request).disable(endpoint_id))
+    shown = await _endpoints(request).disable(endpoint_id, asked)
+    _tell(request, "webhook_disabled", endpoint_id)
+    return _answer(shown)
 
 
 @router.post("/{endpoint_id}:enable", summary="Send again, and what was missed too")
 @allowed(FOLLOW)
-async def enable(request: Request, endpoint_id: UUID, said: Enable | None = None) -> Response:
-    """Also one that was disabled because it failed for too long or was gone."""
-    return JSONAnswer(await _endpoints(request).enable(endpoint_id, catch_up=(said or Enable()).catch_up))
+async def enable(request: Request, endpoint_id: UUID, asked: Changing, said: Enable | None = None) -> Response:
+    """Also one that was disabled because it failed for too long, was gone, or nobody vouched for it. Whoever says so does from now
+    on."""
+    catch_up = (said or Enable()).catch_up
+    shown = await _endpoints(request).enable(endpoint_id, asked, catch_up=catch_up)
+    _tell(request, "webhook_enabled", endpoint_id)
+    return _answer(shown)
 
 
 @router.post("/{endpoint_id}:replay", summary="Tell again what was recorded from a moment on", status_code=202)
 @allowed(FOLLOW)
-async def replay(request: Request, endpoint_id: UUID, said: Replay) -> Response:
+async def replay(request: Request, endpoint_id: UUID, said: Replay, asked: Changing) -> Response:
     """Under the same ids, in order of each lead. Of the whole history, however old."""
-    return JSONAnswer(await _endpoints(request).replay(endpoint_id, said.since, said.until), status_code=202)
+    shown = await _endpoints(request).replay(endpoint_id, said.since, said.until, asked)
+    _tell(request, "webhook_replayed", endpoint_id)
+    return _answer(shown, status_code=202)
 
 
 @router.post("/{endpoint_id}:revive", summary="Try dead deliveries again")
 @allowed(FOLLOW)
-async def revive(request: Request, endpoint_id: UUID, said: Revive | None = None) -> Response:
+async def revive(request: Request, endpoint_id: UUID, asked: Changing, said: Revive | None = None) -> Response:
     """From the beginning of the schedule."""
-    return JSONAnswer({"revived": await _endpoints(request).revive(endpoint_id, (said or Revive()).event_ids)})
+    wanted = (said or Revive()).event_ids
+    revived = await _endpoints(request).revive(endpoint_id, wanted, asked)
+    _tell(request, "webhook_revived", endpoint_id)
+    return JSONAnswer({"revived": revived})
 
 
 @router.post("/{endpoint_id}:remove", summary="Forget one who follows, and what waits for them")
 @allowed(FOLLOW)
-async def remove(request: Request, endpoint_id: UUID) -> Response:
+async def remove(request: Request, endpoint_id: UUID, asked: Changing) -> Response:
     """For good."""
-    await _endpoints(request).remove(endpoint_id)
+    await _endpoints(request).remove(endpoint_id, asked)
+    _tell(request, "webhook_removed", endpoint_id)
     return JSONAnswer({"endpoint_id": endpoint_id})
 
 
 def _endpoints(request: Request) -> Endpoints:
     return parts_of(request).webhooks
+
+
+def _tell(request: Request, event: str, endpoint_id: UUID, **more: Any) -> None:
+    """Leaves a trace in the log: ids and credentials, no person and no address."""
+    log().info(event, endpoint_id=str(endpoint_id), by=access_of(request).caller.name, **more)
+
+
+def _answer(shown: dict[str, Any], status_code: int = 200) -> Response:
+    version = version_of(shown["endpoint_id"], shown["version"])
+    return JSONAnswer(shown, status_code=status_code, headers={"ETag": etag(version)})

@@ -19,6 +19,9 @@ MEANINGS: Mapping[Role, str] = {
     "integrator": "reads what its units have, and follows it",
 }
 
+FOLLOWERS: tuple[Role, ...] = ("integrator", "manager", "operator")
+"""Who may take along what happens: exports, webhooks."""
+
 Units = frozenset[str] | None
 """Business units by name; None is all of them."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from services.pipeline.domain.contacts import shown_contacts, shown_person
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import known_with
 from services.pipeline.domain.standing import MOVING, interest, seconds_in, shape_of, standing_of
+from services.pipeline.domain.versions import version_among
 from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
 from shared.contracts.marks import Marking
@@ -177,25 +177,10 @@ async def facts_of(source: Database | Transaction, root_id: UUID) -> list[tuple[
     return [(fact_of(row), row.said or {}) for row in rows]
 
 
-def etag(document: Mapping[str, Any]) -> str:
-    """The version of a lead and all ids merged into it, for If-Match. Versions of ids only grow, so their sum comes again for no
-    same ids; for others, as when one is parted, it can, and they are told apart by which they are."""
-    merged = document["merged_lead_ids"]
-    which = f".{blake2b(','.join(sorted(map(str, merged))).encode(), digest_size=6).hexdigest()}" if merged else ""
-    return f'"{document["lead_id"]}.{document["version"]}{which}"'
-
-
-def etag_among(root_id: UUID, members: Sequence[Any]) -> str:
-    """The same of a lead's rows."""
-    merged = [member.lead_id for member in members if member.lead_id != root_id]
-    version = sum(member.version for member in members)
-    return etag({"lead_id": root_id, "version": version, "merged_lead_ids": merged})
-
-
-async def etag_of(source: Database | Transaction, root_id: UUID) -> str:
-    """The same by the lead's canonical id alone."""
+async def version_of(source: Database | Transaction, root_id: UUID) -> str:
+    """The version of a lead and all ids merged into it, by its canonical id."""
     rows = await source.rows(f"SELECT l.lead_id, l.version FROM pipeline.leads l WHERE {OF_GROUP}", id=root_id)
-    return etag_among(root_id, rows)
+    return version_among(root_id, rows)
 
 
 async def deals_named(

@@ -252,12 +252,20 @@ async def sweep(source: Transaction, before: datetime, limit: int) -> int:
 
 
 async def sweep_removed(source: Transaction, before: datetime, limit: int) -> int:
-    """Forgets what waited for endpoints that are removed; once there is nothing, those that were before a time."""
+    """Forgets what waited for endpoints that are removed, or of which nothing is known any more; once there is nothing, those that
+    were removed before a time. Endpoints that anything waits for are found along the key, however much it is."""
     rows = await source.rows(
         """
+        WITH RECURSIVE followed AS (
+            (SELECT endpoint_id FROM pipeline.webhook_deliveries ORDER BY endpoint_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT d.endpoint_id FROM pipeline.webhook_deliveries d WHERE d.endpoint_id > f.endpoint_id
+                ORDER BY d.endpoint_id LIMIT 1) FROM followed f WHERE f.endpoint_id IS NOT NULL
+        )
         DELETE FROM pipeline.webhook_deliveries WHERE (endpoint_id, lead_id, version) IN (
-            SELECT d.endpoint_id, d.lead_id, d.version FROM pipeline.webhook_endpoints e
-            JOIN pipeline.webhook_deliveries d USING (endpoint_id) WHERE e.state = 'removed' LIMIT :limit)
+            SELECT d.endpoint_id, d.lead_id, d.version FROM followed f JOIN pipeline.webhook_deliveries d USING (endpoint_id)
+            WHERE NOT EXISTS (SELECT FROM pipeline.webhook_endpoints e
+                WHERE e.endpoint_id = f.endpoint_id AND e.state <> 'removed') LIMIT :limit)
         RETURNING 1""",
         limit=limit,
     )

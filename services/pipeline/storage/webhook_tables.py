@@ -20,7 +20,7 @@ def _time(nullable: bool = False) -> Any:
 class WebhookEndpoint(PipelineTable, table=True):
     """Somebody who follows a business unit. `secrets` are salts, newest first: what signs is made of one and of the deployment's
     secret. `missed_since` and `missed_until` are when the first and the last event was recorded that was passed over while it was
-    disabled."""
+    disabled. `vouched_by` are the credentials for which it goes on, last known to be good for it at `vouched_at`."""
 
     __tablename__ = "webhook_endpoints"
 
@@ -44,6 +44,24 @@ class WebhookEndpoint(PipelineTable, table=True):
     replay_until: datetime | None = _time(nullable=True)
     created_at: datetime = _time()
     updated_at: datetime = _time()
+    version: int = Field(sa_type=Integer, sa_column_kwargs={"server_default": text("1")})
+    created_by: str | None = Field(default=None, sa_type=Text)
+    changed_by: str | None = Field(default=None, sa_type=Text)
+    vouched_by: str | None = Field(default=None, sa_type=Text)
+    vouched_at: datetime | None = _time(nullable=True)
+
+
+class WebhookChange(PipelineTable, table=True):
+    """Who made, changed or removed an endpoint, with which credentials: kept when it is gone, too."""
+
+    __tablename__ = "webhook_changes"
+
+    endpoint_id: UUID = Field(primary_key=True)
+    version: int = Field(sa_type=Integer, primary_key=True)
+    changed_at: datetime = _time()
+    what: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    credentials: str = Field(sa_type=Text)
 
 
 class WebhookFeed(PipelineTable, table=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -22,22 +22,59 @@ RELAYED = """INSERT INTO pipeline.webhook_feed (frame)
 SHOWN = (
     "endpoint_id", "business_unit", "url", "events", "personal", "historical", "description", "state", "disabled_reason",
     "failures", "failing_since", "succeeded_at", "missed_since", "replay_from", "replay_until", "created_at", "updated_at",
+    "created_by", "changed_by", "vouched_by", "vouched_at",
 )  # fmt: skip
 
 
-async def add(transaction: Transaction, endpoint: Mapping[str, Any]) -> bool:
-    """Adds an endpoint; False where there is one of this id."""
+class By(NamedTuple):
+    """Who does something to an endpoint: under which name it goes on record, and which credentials these are, as the log names
+    them."""
+
+    actor: str
+    credentials: str
+
+
+ITSELF = By("leadflow", "leadflow")
+"""The service's own doing."""
+
+
+async def add(transaction: Transaction, endpoint: Mapping[str, Any], by: By) -> bool:
+    """Adds an endpoint, which goes on for whoever makes it; False where there is one of this id."""
     rows = await transaction.rows(
         """
         INSERT INTO pipeline.webhook_endpoints (endpoint_id, business_unit, url, events, personal, historical, description,
-            state, secrets, failures, created_at, updated_at)
+            state, secrets, failures, created_at, updated_at, created_by, changed_by, vouched_by, vouched_at)
         VALUES (:endpoint_id, :business_unit, :url, :events, :personal, :historical, :description, 'live',
-            CAST(:secrets AS jsonb), 0, :now, :now)
-        ON CONFLICT DO NOTHING RETURNING endpoint_id""",
+            CAST(:secrets AS jsonb), 0, :now, :now, :actor, :actor, :credentials, :now)
+        ON CONFLICT DO NOTHING RETURNING version""",
         **{**endpoint, "secrets": orjson.dumps(endpoint["secrets"]).decode()},
+        **by._asdict(),
         now=transaction.now,
     )
+    await _note(transaction, endpoint["endpoint_id"], rows, "made", by)
     return bool(rows)
+
+
+async def _note(transaction: Transaction, endpoint_id: UUID, rows: Sequence[Any], what: str, by: By) -> None:
+    for row in rows:
+        await transaction.execute(
+            """
+            INSERT INTO pipeline.webhook_changes (endpoint_id, version, changed_at, what, actor, credentials)
+            VALUES (:id, :version, :now, :what, :actor, :credentials)""",
+            {"id": endpoint_id, "version": row.version, "now": transaction.now, "what": what, **by._asdict()},
+        )
+
+
+async def changes(source: Source, endpoint_id: UUID, limit: int) -> list[dict[str, Any]]:
+    """What was done to an endpoint, newest first."""
+    rows = await source.rows(
+        """
+        SELECT version, changed_at, what, actor, credentials FROM pipeline.webhook_changes
+        WHERE endpoint_id = :id ORDER BY version DESC LIMIT :limit""",
+        id=endpoint_id,
+        limit=limit,
+    )
+    return [dict(row._mapping) for row in rows]
 
 
 async def one(source: Source, endpoint_id: UUID, *, held: bool = False) -> Any | None:
@@ -87,17 +124,25 @@ CHANGEABLE = {
     "replay_from": "timestamptz",
     "replay_until": "timestamptz",
     "secrets": "jsonb",
+    "vouched_by": "text",
+    "vouched_at": "timestamptz",
 }
 
 
-async def change(transaction: Transaction, endpoint_id: UUID, values: Mapping[str, Any]) -> None:
-    """Changes what is named of an endpoint."""
+async def change(transaction: Transaction, endpoint_id: UUID, values: Mapping[str, Any], what: str, by: By) -> None:
+    """Changes what is named of an endpoint, and puts on record who did that."""
     said = {name: orjson.dumps(value).decode() if name == "secrets" else value for name, value in values.items()}
     assigned = "".join(f"{name} = CAST(:{name} AS {CHANGEABLE[name]}), " for name in said)
-    await transaction.execute(
-        f"UPDATE pipeline.webhook_endpoints SET {assigned} updated_at = :now WHERE endpoint_id = :id",
-        {**said, "now": transaction.now, "id": endpoint_id},
+    rows = await transaction.rows(
+        f"""
+        UPDATE pipeline.webhook_endpoints SET {assigned} version = version + 1, changed_by = :actor, updated_at = :now
+        WHERE endpoint_id = :id RETURNING version""",
+        **said,
+        actor=by.actor,
+        now=transaction.now,
+        id=endpoint_id,
     )
+    await _note(transaction, endpoint_id, rows, what, by)
 
 
 async def counts(source: Source, endpoint_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:

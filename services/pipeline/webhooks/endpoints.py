@@ -7,14 +7,16 @@ import hmac
 import secrets as randomness
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.refusals import Refused
+from services.pipeline.domain.versions import etag, names
 from services.pipeline.domain.webhook_addresses import Rules, target_of
 from services.pipeline.domain.webhook_rules import KINDS, MOST, live_salts
 from services.pipeline.storage import webhooks
+from services.pipeline.storage.webhooks import By
 from shared.contracts.identity import event_id_from
 from shared.contracts.standard_webhooks import secret_of
 from shared.kit.database import Database, Transaction
@@ -25,6 +27,16 @@ BY_HAND = "by hand"
 
 JUST_AFTER = timedelta(microseconds=1)
 """Until what was recorded last, and with it: a replay ends before its end."""
+
+
+MOST_CHANGES = 50
+
+
+class Asked(NamedTuple):
+    """By whom a change is asked for, and on which version it was decided."""
+
+    by: By
+    if_match: str | None = None
 
 
 class Secrets:
@@ -50,7 +62,7 @@ class Endpoints:
         self._secrets = secrets
         self._rules = rules
 
-    async def create(self, said: Mapping[str, Any], key: str | None) -> tuple[dict[str, Any], bool]:
+    async def create(self, said: Mapping[str, Any], key: str | None, by: By) -> tuple[dict[str, Any], bool]:
         """A new endpoint with its secret, and whether it is new. Sent again under its key it is the same one."""
         self._check(said)
         endpoint_id = event_id_from("pipeline-webhooks", key) if key else new_id()
@@ -66,7 +78,7 @@ class Endpoints:
                     field="business_unit",
                     fix="Remove one that nobody needs, or let one receiver pass on what it hears.",
                 )
-            fresh = await webhooks.add(transaction, endpoint)
+            fresh = await webhooks.add(transaction, endpoint, by)
             return await webhooks.one(transaction, endpoint_id, held=True), fresh
 
         row, fresh = await self._database.run(work)
@@ -93,12 +105,14 @@ class Endpoints:
             raise no_such_endpoint()
         return {**_shown(row), **(await webhooks.counts(self._database, [endpoint_id]))[endpoint_id]}
 
-    async def change(self, endpoint_id: UUID, said: Mapping[str, Any]) -> dict[str, Any]:
+    async def change(self, endpoint_id: UUID, said: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
         """Other words for an endpoint; what waits goes to where it is then."""
         self._check(said)
-        return await self._changed(endpoint_id, lambda row, now: dict(said))
+        return await self._changed(
+            endpoint_id, "changed " + ", ".join(sorted(said)), asked, lambda row, now: dict(said)
+        )
 
-    async def rotate(self, endpoint_id: UUID, overlap: timedelta) -> dict[str, Any]:
+    async def rotate(self, endpoint_id: UUID, overlap: timedelta, asked: Asked) -> dict[str, Any]:
         """A new secret. The one before it signs as well until the overlap is over, and none but these two."""
         salt = randomness.token_hex(16)
 
@@ -107,20 +121,21 @@ class Endpoints:
             kept = [{"salt": one, "expires_at": (now + overlap).isoformat()} for one in before if overlap]
             return {"secrets": [{"salt": salt}, *kept]}
 
-        shown = await self._changed(endpoint_id, rotated)
+        shown = await self._changed(endpoint_id, "rotated", asked, rotated)
         return {**shown, "secret": self._secrets.of(endpoint_id, salt)}
 
-    async def disable(self, endpoint_id: UUID) -> dict[str, Any]:
+    async def disable(self, endpoint_id: UUID, asked: Asked) -> dict[str, Any]:
         """Nothing is sent any more. What waits keeps waiting; from when on it was passed over is noted."""
-        return await self._changed(endpoint_id, lambda row, now: {"state": "disabled", "disabled_reason": BY_HAND})
+        stopped = {"state": "disabled", "disabled_reason": BY_HAND}
+        return await self._changed(endpoint_id, "disabled", asked, lambda row, now: stopped)
 
-    async def enable(self, endpoint_id: UUID, *, catch_up: bool) -> dict[str, Any]:
-        """Sends again, and what was missed meanwhile too, unless that is not wanted."""
+    async def enable(self, endpoint_id: UUID, asked: Asked, *, catch_up: bool) -> dict[str, Any]:
+        """Sends again, and what was missed meanwhile too, unless that is not wanted. It goes on for whoever says so."""
 
         def enabled(row: Any, now: datetime) -> dict[str, Any]:
             values: dict[str, Any] = {
                 "state": "live", "disabled_reason": None, "failures": 0, "failing_since": None, "not_before": None,
-                "missed_since": None, "missed_until": None,
+                "missed_since": None, "missed_until": None, "vouched_by": asked.by.credentials, "vouched_at": now,
             }  # fmt: skip
             if catch_up and row.missed_since is not None:
                 until = now if row.missed_until is None else row.missed_until + JUST_AFTER
@@ -130,9 +145,9 @@ class Endpoints:
                 }
             return values
 
-        return await self._changed(endpoint_id, enabled)
+        return await self._changed(endpoint_id, "enabled", asked, enabled)
 
-    async def replay(self, endpoint_id: UUID, since: datetime, until: datetime | None) -> dict[str, Any]:
+    async def replay(self, endpoint_id: UUID, since: datetime, until: datetime | None, asked: Asked) -> dict[str, Any]:
         """Tells an endpoint again what was recorded from a moment on, under the same ids."""
 
         def wanted(row: Any, now: datetime) -> dict[str, Any]:
@@ -146,30 +161,37 @@ class Endpoints:
                 "replay_until": _later(row.replay_until, end),
             }
 
-        return await self._changed(endpoint_id, wanted)
+        return await self._changed(endpoint_id, "replayed", asked, wanted)
 
-    async def revive(self, endpoint_id: UUID, event_ids: list[UUID] | None) -> int:
+    async def revive(self, endpoint_id: UUID, event_ids: list[UUID] | None, asked: Asked) -> int:
         """Lets dead deliveries be tried again; how many there were."""
 
         async def work(transaction: Transaction) -> int:
-            await _held(transaction, endpoint_id)
+            await _matched(transaction, endpoint_id, asked)
+            await webhooks.change(transaction, endpoint_id, {}, "revived", asked.by)
             return await webhooks.revive(transaction, endpoint_id, event_ids)
 
         return await self._database.run(work)
 
-    async def remove(self, endpoint_id: UUID) -> None:
+    async def remove(self, endpoint_id: UUID, asked: Asked) -> None:
         """Forgets an endpoint at once, and what waits for it little by little."""
 
         async def work(transaction: Transaction) -> None:
-            await _held(transaction, endpoint_id)
-            await webhooks.change(transaction, endpoint_id, {"state": "removed", "secrets": []})
+            await _matched(transaction, endpoint_id, asked)
+            await webhooks.change(transaction, endpoint_id, {"state": "removed", "secrets": []}, "removed", asked.by)
 
         await self._database.run(work)
 
-    async def _changed(self, endpoint_id: UUID, values: Callable[[Any, datetime], Mapping[str, Any]]) -> dict[str, Any]:
+    async def changes(self, endpoint_id: UUID) -> list[dict[str, Any]]:
+        """What was done to an endpoint and by whom, newest first."""
+        return await webhooks.changes(self._database, endpoint_id, MOST_CHANGES)
+
+    async def _changed(
+        self, endpoint_id: UUID, what: str, asked: Asked, values: Callable[[Any, datetime], Mapping[str, Any]]
+    ) -> dict[str, Any]:
         async def work(transaction: Transaction) -> Any:
-            row = await _held(transaction, endpoint_id)
-            await webhooks.change(transaction, endpoint_id, values(row, transaction.now))
+            row = await _matched(transaction, endpoint_id, asked)
+            await webhooks.change(transaction, endpoint_id, values(row, transaction.now), what, asked.by)
             return await _held(transaction, endpoint_id)
 
         return _shown(await self._database.run(work))
@@ -197,6 +219,26 @@ def no_such_endpoint() -> Rejected:
     )
 
 
+def version_of(endpoint_id: UUID, version: int) -> str:
+    """What If-Match compares: it moves with every change of the endpoint, and not with how its deliveries go."""
+    return f"{endpoint_id}.{version}"
+
+
+async def _matched(transaction: Transaction, endpoint_id: UUID, asked: Asked) -> Any:
+    row = await _held(transaction, endpoint_id)
+    version = version_of(endpoint_id, row.version)
+    if not names(asked.if_match, version):
+        raise Rejected(
+            "The webhook has changed since the version in If-Match.",
+            status=412,
+            code="stale-version",
+            fix="Read it again and decide on what it is now.",
+            extra={"current": {"etag": etag(version), "state": row.state}},
+            headers={"ETag": etag(version)},
+        )
+    return row
+
+
 async def _held(transaction: Transaction, endpoint_id: UUID) -> Any:
     row = await webhooks.one(transaction, endpoint_id, held=True)
     if row is None:
@@ -216,4 +258,8 @@ def _later(one: datetime | None, other: datetime) -> datetime:
 def _shown(row: Any) -> dict[str, Any]:
     """An endpoint without its secrets, but for when the one before the newest ends."""
     ends = next((one["expires_at"] for one in row.secrets if one.get("expires_at") is not None), None)
-    return {**{name: getattr(row, name) for name in webhooks.SHOWN}, "old_secret_expires_at": ends}
+    return {
+        **{name: getattr(row, name) for name in webhooks.SHOWN},
+        "old_secret_expires_at": ends,
+        "version": row.version,
+    }

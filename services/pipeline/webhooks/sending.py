@@ -250,7 +250,8 @@ class Sending:
             if not taken and is_given_up(endpoint.failing_since, tx.now, self._patience):
                 reason = reason or FAILING
             if reason is not None and endpoint.state == "live":
-                await webhooks.change(tx, endpoint_id, {"state": "disabled", "disabled_reason": reason})
+                stopped = {"state": "disabled", "disabled_reason": reason}
+                await webhooks.change(tx, endpoint_id, stopped, f"disabled: {reason}", webhooks.ITSELF)
                 log().warning("webhook_disabled", endpoint_id=str(endpoint_id), reason=reason)
         await webhook_queue.settle(tx, rows)
         await webhook_queue.answered(tx, told)

@@ -12,6 +12,7 @@ from services.pipeline.webhooks.endpoints import Endpoints, Secrets
 from services.pipeline.webhooks.feeding import Feeding
 from services.pipeline.webhooks.posting import Poster
 from services.pipeline.webhooks.sending import Pace, Sending
+from services.pipeline.webhooks.vouching import Vouching
 from services.pipeline.webhooks.watching import Watching
 from shared.kit.database import Database
 
@@ -34,10 +35,11 @@ class Webhooks:
         self.endpoints = Endpoints(database, secrets, settings.webhook_rules)
         self.feeding = Feeding(database, interval_seconds=interval, keep=timedelta(days=settings.webhook_keep_days))
         self.sending = Sending(database, secrets, poster, settings.webhook_patience, pace, instruments)
+        self.vouching = Vouching(database, unseen=timedelta(days=settings.webhook_vouch_days))
         self.watching = Watching(database, instruments)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Feeds and sends until the context ends."""
-        async with self.feeding.running(), self.sending.running():
+        async with self.feeding.running(), self.sending.running(), self.vouching.running():
             yield

@@ -13,12 +13,15 @@ from prometheus_client import CollectorRegistry
 
 from services.pipeline.instruments import WebhookInstruments
 from services.pipeline.settings import PipelineSettings
+from services.pipeline.storage.webhooks import By
 from services.pipeline.webhooks import Webhooks
+from services.pipeline.webhooks.endpoints import Asked
 from shared.kit.clock import FakeClock
 from shared.kit.database import Database
 from tests.unit.pipeline.builders import SECRET, at
 
 SCHEDULE = "10,60"
+OPERATOR = Asked(By("ops", "deployment"))
 
 
 def hooks_of(database: Database, registry: CollectorRegistry, **settings: Any) -> Webhooks:
@@ -45,12 +48,12 @@ class Hooked:
         self.hooks = hooks_of(database, self.registry, **settings)
         self._relayed = 0
 
-    async def follow(self, url: str, **said: Any) -> dict[str, Any]:
+    async def follow(self, url: str, by: By = OPERATOR.by, **said: Any) -> dict[str, Any]:
         """A new endpoint, with its secret."""
         wanted = {
             "url": url, "business_unit": "default", "events": [], "personal": False, "historical": False, "description": "",
         }  # fmt: skip
-        made, _ = await self.hooks.endpoints.create({**wanted, **said}, None)
+        made, _ = await self.hooks.endpoints.create({**wanted, **said}, None, by)
         return made
 
     async def relay(self) -> None:

@@ -26,6 +26,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import CAPTURE_LEADS, SCORING_SCORES
 from shared.kit.database import Database
+from tests.integration.pipeline.test_lists_and_versions import version_in
 from tests.integration.pipeline.test_routing import ROUTING, with_sections
 from tests.integration.pipeline.test_timers import FOLLOW_UP
 from tests.support.patience import eventually
@@ -119,8 +120,8 @@ async def told(http: httpx.AsyncClient, lead: int, lead_id: UUID, place: int) ->
     path, name, seen = f"/v1/leads/{lead_id}", f"{lead}-{place}", None
     headers = {"Idempotency-Key": name}
     if place % 4 == 0:
-        seen = (await patient(http, "GET", path)).headers["ETag"]
-        headers["If-Match"] = seen
+        headers["If-Match"] = (await patient(http, "GET", path)).headers["ETag"]
+        seen = version_in(headers["If-Match"])
     kind, said = (
         (":assign", {"owner": f"owner {name}"}),
         (":record-contact", {"kind": f"call {name}", "made": True}),

@@ -132,6 +132,8 @@ async def test_what_was_dismissed_is_not_asked_again_until_something_else_is_kno
     path = f"/v1/merge-candidates/{found['candidate_id']}:dismiss"
     assert (await do(http, path, Leadflow_Actor="kim"))["actor"] == "kim"
     await do(http, path)
+    refused = await do(http, path.replace(":dismiss", ":merge"), status=409)  # by somebody who has not seen that
+    assert refused["type"] == "urn:leadflow:problem:decided"
     await pipeline.take(jane_again(occurred_at=at(8)))
     assert await asking.look() == 1
     assert await queue(http) == []

@@ -17,7 +17,7 @@ from services.pipeline.domain import decisions
 from services.pipeline.domain.webhook_rules import RESTS_FROM
 from services.pipeline.instruments import PipelineInstruments
 from tests.integration.pipeline.conftest import Pipeline
-from tests.integration.pipeline.hooked import Hooked
+from tests.integration.pipeline.hooked import OPERATOR, Hooked
 from tests.integration.pipeline.receiving import Got, Receiver, receiving
 from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, a_score, at
 
@@ -125,7 +125,7 @@ async def test_what_is_never_taken_is_dead_after_the_schedule_and_lets_its_lead_
     outcome = "leadflow_pipeline_webhook_deliveries_total"
     assert hooked.registry.get_sample_value(outcome, {"outcome": "dead"}) == 1
     receiver.answer = lambda _: (200, {})
-    assert await hooked.hooks.endpoints.revive(made["endpoint_id"], None) == 1
+    assert await hooked.hooks.endpoints.revive(made["endpoint_id"], None, OPERATOR) == 1
     await hooked.send()
     assert receiver.got[-1].id == receiver.got[0].id
     assert await hooked.states() == {"delivered": 2}
@@ -202,7 +202,7 @@ async def test_one_that_is_gone_is_disabled_and_hears_everything_it_missed_once_
     assert len(receiver.got) == 1
     receiver.answer = lambda _: (204, {})
     hooked.after(minutes=5)
-    await hooked.hooks.endpoints.enable(made["endpoint_id"], catch_up=True)
+    await hooked.hooks.endpoints.enable(made["endpoint_id"], OPERATOR, catch_up=True)
     await hooked.told()
     told = {one.id for one in receiver.got}
     assert told == {str(event.event_id) for event in await pipeline.published()}
@@ -226,11 +226,11 @@ async def test_one_that_fails_for_days_is_disabled(pipeline: Pipeline, hooked: H
 async def test_while_a_secret_is_replaced_both_sign(pipeline: Pipeline, hooked: Hooked, receiver: Receiver) -> None:
     made = await hooked.follow(receiver.url)
     endpoint_id: UUID = made["endpoint_id"]
-    newer = (await hooked.hooks.endpoints.rotate(endpoint_id, timedelta(hours=1)))["secret"]
+    newer = (await hooked.hooks.endpoints.rotate(endpoint_id, timedelta(hours=1), OPERATOR))["secret"]
     await pipeline.take(a_lead("ann@x.example"))
     await hooked.told()
     assert (receiver.got[0].signed_by(made["secret"]), receiver.got[0].signed_by(newer)) == (True, True)
-    newest = (await hooked.hooks.endpoints.rotate(endpoint_id, timedelta(hours=1)))["secret"]
+    newest = (await hooked.hooks.endpoints.rotate(endpoint_id, timedelta(hours=1), OPERATOR))["secret"]
     await pipeline.take(a_lead("bob@x.example"))
     await hooked.told()
     signed = [receiver.got[-1].signed_by(secret) for secret in (made["secret"], newer, newest)]
@@ -252,7 +252,7 @@ async def test_what_was_recorded_from_a_time_on_is_told_again_under_the_same_ids
     made = await hooked.follow(receiver.url)
     hooked.after(minutes=10)
     for _ in range(2):
-        await hooked.hooks.endpoints.replay(made["endpoint_id"], at(5), None)
+        await hooked.hooks.endpoints.replay(made["endpoint_id"], at(5), None, OPERATOR)
         await hooked.told()
     ids = [str(event.event_id) for event in await pipeline.published() if event.lead_id == later.lead_id]
     assert [one.id for one in receiver.got] == ids * 2
@@ -269,7 +269,7 @@ async def test_who_a_lead_is_goes_only_to_whom_it_was_declared_and_to_nobody_onc
     assert receiver.got[0].data["person"]["email"] == "ann@x.example"
     await hooked.database.run(lambda tx: tx.execute("UPDATE pipeline.leads SET personal = '{}', personal_at = NULL"))
     hooked.after(minutes=1)
-    await hooked.hooks.endpoints.replay(made["endpoint_id"], at(0), None)
+    await hooked.hooks.endpoints.replay(made["endpoint_id"], at(0), None, OPERATOR)
     await hooked.told()
     assert receiver.got[-1].data["person"] == {}
     kept = await pipeline.database.rows("SELECT CAST(d AS text) AS said FROM pipeline.webhook_deliveries d")

@@ -18,7 +18,7 @@ from services.pipeline.webhooks import feeding
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 from tests.integration.pipeline.conftest import Pipeline
-from tests.integration.pipeline.hooked import Hooked
+from tests.integration.pipeline.hooked import OPERATOR, Hooked
 from tests.integration.pipeline.receiving import Receiver
 from tests.support.patience import eventually
 from tests.unit.pipeline.builders import a_lead, at
@@ -87,12 +87,12 @@ async def test_what_is_given_out_while_its_endpoint_is_being_enabled_is_told_all
     pipeline: Pipeline, hooked: Hooked, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await hooked.follow(receiver.url)
-    await hooked.hooks.endpoints.disable(made["endpoint_id"])
+    await hooked.hooks.endpoints.disable(made["endpoint_id"], OPERATOR)
     await pipeline.take(a_lead("ann@x.example"))
     fill = webhook_queue.fill
 
     async def enabled_meanwhile(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-        await hooked.hooks.endpoints.enable(made["endpoint_id"], catch_up=True)
+        await hooked.hooks.endpoints.enable(made["endpoint_id"], OPERATOR, catch_up=True)
         await fill(tx, rows)
 
     monkeypatch.setattr(webhook_queue, "fill", enabled_meanwhile)
@@ -108,13 +108,13 @@ async def test_what_was_missed_is_told_also_where_the_clock_of_who_recorded_it_i
     pipeline: Pipeline, hooked: Hooked, receiver: Receiver
 ) -> None:
     made = await hooked.follow(receiver.url)
-    await hooked.hooks.endpoints.disable(made["endpoint_id"])
+    await hooked.hooks.endpoints.disable(made["endpoint_id"], OPERATOR)
     for minutes in (5, 10):
         hooked.after(minutes=minutes)
         await pipeline.take(a_lead(f"{minutes}@x.example", occurred_at=at(minutes)))
         hooked.after(minutes=-minutes)
     await hooked.give_out()
-    await hooked.hooks.endpoints.enable(made["endpoint_id"], catch_up=True)
+    await hooked.hooks.endpoints.enable(made["endpoint_id"], OPERATOR, catch_up=True)
     await hooked.told()
     assert len(receiver.got) == 2
     await hooked.told()
@@ -161,7 +161,7 @@ async def test_a_unit_has_so_many_webhooks_and_no_more(pipeline: Pipeline, hooke
     with pytest.raises(Rejected, match="may have no more"):
         await hooked.follow(receiver.url)
     await hooked.follow(receiver.url, business_unit="another")
-    await hooked.hooks.endpoints.remove(made[0]["endpoint_id"])
+    await hooked.hooks.endpoints.remove(made[0]["endpoint_id"], OPERATOR)
     await hooked.follow(receiver.url)
 
 
@@ -172,11 +172,11 @@ async def test_one_that_is_removed_hears_nothing_more_and_what_waited_for_it_is_
     made = await hooked.follow(receiver.url)
     await pipeline.take(*(a_lead(f"{place}@x.example") for place in range(5)))
     await hooked.give_out()
-    await hooked.hooks.endpoints.remove(made["endpoint_id"])
+    await hooked.hooks.endpoints.remove(made["endpoint_id"], OPERATOR)
     with pytest.raises(Rejected, match="no webhook"):
         await hooked.endpoint(made)
     with pytest.raises(Rejected, match="no webhook"):
-        await hooked.hooks.endpoints.remove(made["endpoint_id"])
+        await hooked.hooks.endpoints.remove(made["endpoint_id"], OPERATOR)
     assert await hooked.hooks.endpoints.listing(None) == []
     assert await hooked.states() == {"waiting": 5}
     await hooked.send()
@@ -197,7 +197,7 @@ async def test_what_happens_now_does_not_wait_for_what_is_being_told_again(
     await pipeline.take(a_lead("ann@x.example"))
     await hooked.told()
     hooked.after(minutes=1)
-    await hooked.hooks.endpoints.replay(made["endpoint_id"], at(0), None)
+    await hooked.hooks.endpoints.replay(made["endpoint_id"], at(0), None, OPERATOR)
     begun, ends = asyncio.Event(), asyncio.Event()
     replay = webhook_queue.replay
 
@@ -244,11 +244,11 @@ async def test_what_is_asked_for_while_something_is_being_told_again_is_told_too
     async def interrupted(tx: Transaction, endpoint: Any, since: datetime, until: datetime) -> int:
         if not asked:
             asked.append(since)
-            await hooked.hooks.endpoints.replay(made["endpoint_id"], at(-5), at(5))
+            await hooked.hooks.endpoints.replay(made["endpoint_id"], at(-5), at(5), OPERATOR)
         return await replay(tx, endpoint, since, until)
 
     monkeypatch.setattr(webhook_queue, "replay", interrupted)
-    await hooked.hooks.endpoints.replay(made["endpoint_id"], at(9), None)
+    await hooked.hooks.endpoints.replay(made["endpoint_id"], at(9), None, OPERATOR)
     await hooked.told()
     assert asked == [at(9)]
     assert len({one.data["lead_id"] for one in receiver.got}) == 2

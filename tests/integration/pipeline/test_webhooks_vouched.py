@@ -1,0 +1,165 @@
+"""A webhook goes on for somebody, who did what to it is on record, and of two who change it nobody overwrites the other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from structlog.testing import capture_logs
+
+from services.pipeline.storage.vouching import ENDED, LOST, UNSEEN
+from services.pipeline.storage.webhooks import By
+from services.pipeline.webhooks.vouching import note_seen
+from shared.kit.ids import new_id
+from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.hooked import OPERATOR, Hooked
+from tests.integration.pipeline.receiving import Receiver
+from tests.integration.pipeline.test_tokens import becomes
+from tests.unit.pipeline.builders import a_lead
+
+URL = "https://crm.example/hooks"
+KIM = By("kim", "oidc:1a2b3c")
+
+
+@pytest.fixture
+async def running(app: FastAPI) -> AsyncIterator[FastAPI]:
+    """The application with what looks for changed tokens."""
+    async with app.state.door.callers.kept():
+        yield app
+
+
+async def a_token(http: httpx.AsyncClient, **said: Any) -> dict[str, Any]:
+    made = await http.post("/v1/tokens", json={"subject": "crm", "role": "integrator", "is_person": False, **said})
+    assert made.status_code == 201, made.text
+    shown: dict[str, Any] = made.json()
+    return shown
+
+
+def with_token(token: dict[str, Any], **more: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token['key']}", **more}
+
+
+async def test_who_made_and_who_changed_it_is_shown_and_logged(running: FastAPI, http: httpx.AsyncClient) -> None:
+    token = await a_token(http)
+    await becomes(http, token["key"], 200)
+    with capture_logs() as said:
+        made = (await http.post("/v1/webhooks", json={"url": URL}, headers=with_token(token))).json()
+        path = f"/v1/webhooks/{made['endpoint_id']}"
+        await http.post(f"{path}:change", json={"events": ["LeadCreated"]}, headers={"Leadflow-Actor": "lee"})
+        await http.post(f"{path}:disable", headers=with_token(token, **{"Leadflow-Actor": "sam"}))
+    shown = (await http.get(path)).json()
+    assert (shown["created_by"], shown["changed_by"], shown["vouched_by"]) == ("crm", "sam via crm", token["prefix"])
+    assert [(one["what"], one["actor"], one["credentials"]) for one in shown["changes"]] == [
+        ("disabled", "sam via crm", token["prefix"]),
+        ("changed events", "lee", "deployment"),
+        ("made", "crm", token["prefix"]),
+    ]
+    told = [(one["event"], one["by"]) for one in said if one["event"].startswith("webhook_")]
+    assert told == [
+        ("webhook_made", token["prefix"]),
+        ("webhook_changed", "deployment"),
+        ("webhook_disabled", token["prefix"]),
+    ]
+    assert URL not in str(said)
+
+
+async def test_of_two_who_decide_on_what_they_saw_the_second_is_told_what_is_now(http: httpx.AsyncClient) -> None:
+    made = (await http.post("/v1/webhooks", json={"url": URL})).json()
+    path = f"/v1/webhooks/{made['endpoint_id']}"
+    seen = (await http.get(path)).headers["ETag"]
+    first = await http.post(f"{path}:change", json={"personal": True}, headers={"If-Match": seen})
+    assert first.status_code == 200
+    for command, said in (("change", {"personal": False}), ("rotate", {}), ("enable", {}), ("remove", {})):
+        stale = await http.post(f"{path}:{command}", json=said, headers={"If-Match": seen})
+        assert (stale.status_code, stale.json()["type"]) == (412, "urn:leadflow:problem:stale-version")
+        assert stale.json()["current"] == {"etag": first.headers["ETag"], "state": "live"}
+    assert (await http.get(path)).json()["personal"] is True
+    assert (await http.post(f"{path}:remove", headers={"If-Match": first.headers["ETag"]})).status_code == 200
+
+
+async def test_what_a_revoked_token_made_is_paused_and_somebody_else_turns_it_on_again(
+    pipeline: Pipeline, http: httpx.AsyncClient, hooked: Hooked, receiver: Receiver
+) -> None:
+    token = await a_token(http)
+    made = await hooked.follow(receiver.url, By("crm", token["prefix"]))
+    assert await hooked.hooks.vouching.look() == 0
+    await http.post(f"/v1/tokens/{token['prefix']}:revoke")
+    assert await hooked.hooks.vouching.look() == 1
+    shown = await hooked.endpoint(made)
+    assert (shown["state"], shown["disabled_reason"], shown["changed_by"]) == ("disabled", ENDED, "leadflow")
+    await hooked.hooks.watching.refresh()
+    assert hooked.registry.get_sample_value("leadflow_pipeline_webhook_endpoints", {"state": "given_up"}) == 1
+    await pipeline.take(a_lead("ann@x.example"))
+    await hooked.told()
+    assert receiver.got == []
+    await hooked.hooks.endpoints.enable(made["endpoint_id"], OPERATOR, catch_up=True)
+    hooked.after(seconds=1)
+    await hooked.told()
+    assert [one.said["type"] for one in receiver.got] == ["LeadCreated"]
+    assert await hooked.hooks.vouching.look() == 0
+    assert (await hooked.endpoint(made))["vouched_by"] == "deployment"
+
+
+async def test_what_a_token_vouched_for_its_successor_does_and_an_expiry_ends_it(
+    http: httpx.AsyncClient, hooked: Hooked
+) -> None:
+    token = await a_token(http)
+    made = await hooked.follow(URL, By("crm", token["prefix"]))
+    after = (await http.post(f"/v1/tokens/{token['prefix']}:rotate", json={"overlap_seconds": 0})).json()
+    assert await hooked.hooks.vouching.look() == 0
+    assert (await hooked.endpoint(made))["vouched_by"] == after["prefix"]
+    async with hooked.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE pipeline.api_keys SET expires_at = :at WHERE prefix = :prefix",
+            {"at": hooked.clock.now() + timedelta(days=1), "prefix": after["prefix"]},
+        )
+    assert await hooked.hooks.vouching.look() == 0
+    hooked.after(days=1)
+    assert await hooked.hooks.vouching.look() == 1
+    assert (await hooked.endpoint(made))["disabled_reason"] == ENDED
+
+
+@pytest.mark.parametrize(
+    ("reached", "reason"),
+    [
+        ({}, UNSEEN),
+        ({KIM.credentials: frozenset({"default"})}, None),
+        ({KIM.credentials: None}, None),
+        ({KIM.credentials: frozenset({"another"})}, LOST),
+        ({KIM.credentials: frozenset()}, LOST),
+        ({"oidc:somebody": None}, UNSEEN),
+    ],
+)
+async def test_what_a_person_made_goes_on_while_they_are_seen_with_a_role_for_it(
+    pipeline: Pipeline, hooked: Hooked, reached: dict[str, Any], reason: str | None
+) -> None:
+    made = await hooked.follow(URL, KIM)
+    hooked.after(days=89)
+    assert await hooked.hooks.vouching.look() == 0
+    await note_seen(hooked.database, reached)
+    hooked.after(days=2)
+    await hooked.hooks.vouching.look()
+    shown = await hooked.endpoint(made)
+    assert (shown["state"], shown["disabled_reason"]) == ("live" if reason is None else "disabled", reason)
+
+
+async def test_what_waited_for_an_endpoint_that_nothing_is_known_of_is_forgotten(
+    pipeline: Pipeline, hooked: Hooked, receiver: Receiver
+) -> None:
+    made = [await hooked.follow(receiver.url) for _ in range(3)]
+    await pipeline.take(*(a_lead(f"{place}@x.example") for place in range(4)))
+    await hooked.give_out()
+    async with hooked.database.transaction() as tx:
+        await tx.execute(
+            "DELETE FROM pipeline.webhook_endpoints WHERE endpoint_id = :id", {"id": made[0]["endpoint_id"]}
+        )
+    await hooked.hooks.endpoints.remove(UUID(str(made[1]["endpoint_id"])), OPERATOR)
+    await hooked.hooks.feeding.sweep()
+    rows = await hooked.database.rows("SELECT DISTINCT endpoint_id FROM pipeline.webhook_deliveries")
+    assert [row.endpoint_id for row in rows] == [made[2]["endpoint_id"]]
+    assert await hooked.hooks.endpoints.changes(new_id()) == []
