@@ -8,14 +8,16 @@ from datetime import UTC, date, datetime
 from typing import Any, TypeGuard
 
 from services.metrics.domain.answers import Values, answer_groups
+from services.metrics.domain.attributing import takes_attribution
 from services.metrics.domain.calendars import COMPARISONS, Calendars, calendars_of, compared
 from services.metrics.domain.customer_answers import DAYS_A_MONTH
-from services.metrics.domain.definitions import BY_ID
+from services.metrics.domain.definitions import BY_ID, DEFINITIONS
 from services.metrics.domain.entries import DIMENSIONS
 from services.metrics.domain.forms import Churn, Cost, Definition, Return, Worth
 from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
 from services.metrics.domain.spending import CUTS as SPENDING_CUTS
 from services.metrics.domain.targets import TargetForm
+from services.metrics.domain.touches import HALF_LIFE_DAYS, Attribution
 from services.metrics.storage import answering
 from services.metrics.storage.answering import Progress
 from services.metrics.storage.attaining import Attaining
@@ -25,7 +27,7 @@ from shared.contracts.policy.calendar import PERIODS, SYSTEMS
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
-ONCE = ("from", "to", "as_of", "horizon_days", "compare", "calendar", "of", "top")
+ONCE = ("from", "to", "as_of", "horizon_days", "compare", "calendar", "of", "top", "attribution", "half_life_days")
 PARAMETERS = (*ONCE, "group_by", UNIT, *DIMENSIONS)
 TOP, MOST_TOP = 10, 100
 
@@ -58,6 +60,7 @@ async def answered(
         "as_of": question.as_of,
         "folded_to": progress.folded_to,
         **({"of": question.of.id} if question.of is not None else {}),
+        **({"attribution": question.attribution} if takes_attribution(definition) else {}),
         "definition": {name: getattr(definition, name) for name in ("formula", "trap", "counter_kpi")},
         "total": total,
         "groups": groups,
@@ -133,6 +136,8 @@ def ask(
         group_by=cuts,
         filters=filters,
         calendars=_calendars(policy, filters.get(UNIT, ()), given.get("calendar", [""])[0]),
+        attribution=_attribution(definition, given.get("attribution", [""])[0]),
+        half_life_days=_half_life(given.get("half_life_days", [""])[0]),
         of=aimed_at(definition, given.get("of", [""])[0], start, end, cuts),
         lifetime_months=int(horizon) / DAYS_A_MONTH if horizon else own.customers.lifetime_months,
         top=_whole("top", top, MOST_TOP, "customers") if top else TOP,
@@ -261,6 +266,36 @@ def _whole(name: str, value: str, most: int, of: str) -> int:
     if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= most:
         raise Rejected(f"It is no number of {of}.", code="invalid-parameter", field=name, fix=f"Write 1 to {most}.")
     return int(value)
+
+
+def _attribution(definition: Definition, value: str) -> Attribution:
+    """By which touches it is cut. Raises `Rejected` for a rule that nobody knows, and for a number that is no sum of such things."""
+    named = next((one for one in Attribution if one == value), None)
+    if value and named is None:
+        raise Rejected(
+            "There is no attribution of this name.", code="invalid-parameter", field="attribution",
+            fix=f"Use {', '.join(Attribution)}.",
+        )  # fmt: skip
+    if named not in (None, Attribution.FIRST) and not takes_attribution(definition):
+        raise Rejected(
+            "This number is cut by first touch alone.", code="invalid-parameter", field="attribution",
+            fix=f"Ask for one of {', '.join(one.id for one in DEFINITIONS if takes_attribution(one))}.",
+        )  # fmt: skip
+    return named or Attribution.FIRST
+
+
+def _half_life(value: str) -> float:
+    if not value:
+        return HALF_LIFE_DAYS
+    try:
+        days = float(value)
+    except ValueError:
+        days = 0.0
+    if not 0.01 <= days <= 3650:
+        raise Rejected(
+            "It is no number of days.", code="invalid-parameter", field="half_life_days", fix="Write 0.01 to 3650."
+        )
+    return days
 
 
 def _in_order(start: Bound, end: Bound) -> None:

@@ -97,6 +97,7 @@ def _entry(one: Counted) -> dict[str, Any]:
         "negative": True if one.negative else None,
         "amount": None if one.amount is None else float(one.amount),
         "currency": one.currency,
+        "share": None if one.share == 1 else float(one.share),
     }
     known = {name: value for name, value in more.items() if value is not None}
     return {"measure": one.measure.value, "at": one.at, **known}

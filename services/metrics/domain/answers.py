@@ -96,7 +96,7 @@ def from_cells(
 
 
 def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -> Values:
-    count: dict[Measure, int] = defaultdict(int)
+    count: dict[Measure, float] = defaultdict(int)
     mature: dict[Measure, int] = defaultdict(int)
     for cell in cells:
         count[cell.measure] += cell.n
@@ -140,7 +140,7 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             raise TypeError(f"{type(other).__name__} is not made from cells alone")
 
 
-def plain(value: float | None, numerator: float, denominator: float | None, n: int) -> Values:
+def plain(value: float | None, numerator: float, denominator: float | None, n: float) -> Values:
     """What every answer has."""
     return {"value": value, "numerator": numerator, "denominator": denominator, "n": n}
 
@@ -152,7 +152,7 @@ def _time_taken(cells: Iterable[Cell]) -> Values:
     return {"total_seconds": seconds, "timed": sum(cell.durations for cell in known)}
 
 
-def ratio(numerator: int, denominator: int, *, interval: bool) -> Values:
+def ratio(numerator: float, denominator: float, *, interval: bool) -> Values:
     """One count divided by another, with an interval where it is a proportion of few."""
     found = plain(numerator / denominator if denominator else None, numerator, denominator, denominator)
     if interval and denominator < SMALL_SAMPLE:
@@ -160,7 +160,7 @@ def ratio(numerator: int, denominator: int, *, interval: bool) -> Values:
     return found
 
 
-def _interval(successes: int, n: int) -> Values | None:
+def _interval(successes: float, n: float) -> Values | None:
     bounds = wilson(successes, n)
     return None if bounds is None else {"low": bounds[0], "high": bounds[1], "level": 0.95, "method": "wilson"}
 
@@ -173,7 +173,7 @@ def _per_currency(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     return found
 
 
-def one_or_each(each: Mapping[str, Values], n: int, without_amount: int, empty: Values) -> Values:
+def one_or_each(each: Mapping[str, Values], n: float, without_amount: float, empty: Values) -> Values:
     """One currency's values themselves; none of several, since they are never added, but each by its currency."""
     if len(each) == 1:
         currency, values = next(iter(each.items()))
@@ -193,7 +193,7 @@ def _money(cells: list[Cell], measure: Measure, *, mean: bool) -> Values:
         if mean:
             median = found[0].median_amount
             each[currency] = {
-                **plain(float(total / n), float(total), n, n),
+                **plain(float(total) / n, float(total), n, n),
                 "median": None if median is None else float(median),
             }
         else:
@@ -215,7 +215,7 @@ def _money_ratio(cells: list[Cell], numerator: Measure, denominator: tuple[Measu
     return one_or_each(each, sum(cell.n for cell in own), without, plain(None, 0, 0, 0))
 
 
-def _velocity(cells: list[Cell], opened: int, won: Measure, lost: Measure) -> Values:
+def _velocity(cells: list[Cell], opened: float, won: Measure, lost: Measure) -> Values:
     """Each currency's part, since they are never added: what one deal is worth in it is of all deals with an amount."""
     wins = [cell for cell in cells if cell.measure == won]
     decided = sum(cell.n for cell in cells if cell.measure in (won, lost))

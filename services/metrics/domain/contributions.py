@@ -85,6 +85,7 @@ class _Lead:
         self.held = Held()
         self.first_touch: FirstTouch | None = None
         self.touched_at: datetime | None = None
+        self.touches: list[tuple[datetime, FirstTouch]] = []
         self.created: Moment | None = None
         self.created_explicitly = False
         self.graded_as_a_whole = False
@@ -102,12 +103,23 @@ class _Lead:
     def entries(self) -> tuple[Entry, ...]:
         """Everything that held at some moment. That a lead was told a score is known of it from the beginning, as who it
         is: it is asked for only when the lead is old."""
-        entries = self.ledger.entries()
+        entries = (*self.ledger.entries(), *self._touches())
         first = self._first_told() if self.told else None
         if first is None:
             return entries
         told = first.data["score"], first.data.get("probability")
         return tuple([Entry(*one[:-2], *told) if one.measure in RANKED else one for one in entries])
+
+    def _touches(self) -> Iterator[Entry]:
+        """Every touch, in order, of a lead from when it was touched in a second place: to share out between them what it brings."""
+        if len(self.touches) < 2 or self.mark:
+            return
+        moved = next((at for at, place in self.touches if place != self.first_touch), None)
+        for number, (at, place) in enumerate(self.touches if moved is not None else ()):
+            yield Entry(
+                Measure.TOUCHED, f"{Measure.TOUCHED}:{number:06}", self.business_unit, at, at, Dims(*place), None, None, None,
+                False, None, None, self.root_id, max(at, moved or at),
+            )  # fmt: skip
 
     def _first_told(self) -> Fact | None:
         """The first score, where it came within a day of the lead and before its first opportunity. What was imported was
@@ -161,10 +173,11 @@ class _Lead:
     def _observe(self, fact: Fact) -> None:
         data = fact.data
         if fact.event in CAPTURES:
-            if self.first_touch is None and (data.get("channel") or data.get("source")):
-                self.first_touch = FirstTouch(
-                    data.get("channel") or None, data.get("source") or None, data.get("campaign") or None
-                )
+            touch = FirstTouch(data.get("channel") or None, data.get("source") or None, data.get("campaign") or None)
+            if touch.channel or touch.source:
+                self.touches.append((fact.occurred_at, touch))
+            if self.first_touch is None and self.touches:
+                self.first_touch = touch
                 if self.created is not None:
                     self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities)))
                     self.changed.update((*self.responses.attempts, *self.customer.scopes))

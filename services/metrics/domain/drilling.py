@@ -76,6 +76,7 @@ class Counted(NamedTuple):
     amount: Decimal | None
     currency: str | None
     score: int | None
+    share: Decimal = Decimal(1)
 
     @property
     def subject(self) -> str:
@@ -95,6 +96,10 @@ class Weight(NamedTuple):
     numerator: Decimal = Decimal(0)
     denominator: Decimal = Decimal(0)
     n: Decimal = Decimal(0)
+
+    def times(self, share: Decimal) -> Weight:
+        """So much of it."""
+        return self if share == 1 else Weight(*(part * share for part in self))
 
 
 NOTHING = Weight()
@@ -118,7 +123,7 @@ def behind(question: Question, counted: Iterable[Counted]) -> Iterator[Behind]:
 
     ordered = sorted(counted, key=lambda one: (place(one), one.measure, one.at))
     for (root_id, *_), found in groupby(ordered, key=place):
-        weighed = [(one, weight) for one in found if (weight := weigh(question, one)) != NOTHING]
+        weighed = [(one, weight) for one in found if (weight := weigh(question, one).times(one.share)) != NOTHING]
         if weighed:
             sums = Weight(*(sum(parts, Decimal(0)) for parts in zip(*(weight for _, weight in weighed), strict=True)))
             yield Behind(root_id, weighed[0][0].group, sums, tuple(one for one, _ in weighed))

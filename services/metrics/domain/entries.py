@@ -41,6 +41,7 @@ class Measure(StrEnum):
     STAGE_SPELL = "stage_spell"
     STATUS_SPELL = "status_spell"
     LEAD_OPEN = "lead_open"
+    TOUCHED = "touched"
     CONTACT_ATTEMPTED = "contact_attempted"
     RESPONSE_MET = "response_met"
     RESPONSE_BREACHED = "response_breached"

@@ -29,6 +29,7 @@ from services.metrics.domain.forms import (
     TimeToEvent,
     Velocity,
 )
+from services.metrics.domain.touches import HALF_LIFE_DAYS, PLACES, Attribution
 from shared.contracts.policy.calendar import PERIODS
 
 UNIT = "business_unit"
@@ -61,6 +62,8 @@ class Question:
     of: Definition | None = None
     lifetime_months: float = 60
     top: int = 10
+    attribution: Attribution = Attribution.FIRST
+    half_life_days: float = HALF_LIFE_DAYS
 
     @property
     def cutoff(self) -> datetime:
@@ -72,6 +75,13 @@ class Question:
         """The one dimension that is cut or filtered by, where there is exactly one."""
         used = {name for name in (*self.group_by, *self.filters) if name in DIMENSIONS}
         return next(iter(used)) if len(used) == 1 else None
+
+    @property
+    def shares_out(self) -> bool:
+        """Whether what was counted is to be shared out between touches. Where nothing is cut by what they name, all shares of a
+        thing are in one place."""
+        cut_by = {*self.group_by, *self.filters}
+        return self.attribution is not Attribution.FIRST and not cut_by.isdisjoint(PLACES)
 
     def at_moment(self, as_of: datetime) -> Question:
         """The same of another moment."""

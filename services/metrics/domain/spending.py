@@ -54,7 +54,7 @@ def from_spent(form: Cost | Return, cells: Iterable[Cell], spent: Iterable[Spent
         each: dict[str, Values] = {}
         for currency, amount in paid[group].items():
             if isinstance(form, Cost):
-                each[currency] = plain(float(amount / n) if n else None, float(amount), n, n)
+                each[currency] = plain(float(amount) / n if n else None, float(amount), n, n)
             else:
                 earned = sum((cell.amount for cell in own if cell.currency == currency), Decimal(0)) - amount
                 each[currency] = plain(float(earned / amount) if amount else None, float(earned), float(amount), n)

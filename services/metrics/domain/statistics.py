@@ -12,7 +12,7 @@ SMALL_SAMPLE = 30
 Z_95 = 1.959963984540054
 
 
-def wilson(successes: int, n: int) -> tuple[float, float] | None:
+def wilson(successes: float, n: float) -> tuple[float, float] | None:
     """The 95 % Wilson score interval of a proportion; None for no trials."""
     if n == 0:
         return None

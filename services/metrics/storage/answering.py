@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, Wait, from_cells, from_waits
+from services.metrics.domain.attributing import put_together
 from services.metrics.domain.entries import DIMENSIONS, Measure
 from services.metrics.domain.forms import (
     Cost,
@@ -35,6 +36,7 @@ from services.metrics.domain.rollups import DAY_SECONDS
 from services.metrics.domain.spending import from_spent
 from services.metrics.domain.statistics import QUANTILES, Ages
 from services.metrics.domain.stays import with_stays
+from services.metrics.storage.attributing import moved
 from services.metrics.storage.customers import CUSTOMER_FORMS, customer_values
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
 from services.metrics.storage.ranking import ranked
@@ -87,12 +89,18 @@ async def values_of(
     if isinstance(form, Cost | Return):
         counts = Count(form.measure) if isinstance(form, Cost) else MoneyTotal(form.revenue)
         counted = replace(question, definition=replace(question.definition, form=counts))
-        cells = await (_from_rollups if rollups else _from_entries)(database, counted)
+        cells = await _cells(database, counted, rollups=rollups)
         return from_spent(form, cells, await spent(database, question, form.kinds))
-    cells = await (_from_rollups if rollups else _from_entries)(database, question)
+    cells = await _cells(database, question, rollups=rollups)
     if isinstance(form, PerDay):
         return from_cells(question, cells, elapsed_days(question, cells, zone))
     return from_cells(question, cells)
+
+
+async def _cells(database: Database, question: Question, *, rollups: bool) -> list[Cell]:
+    """What was counted, by first touch, and from there to where else it is put down."""
+    cells = await (_from_rollups if rollups else _from_entries)(database, question)
+    return put_together([*cells, *await moved(database, question)]) if question.shares_out else cells
 
 
 def elapsed_days(question: Question, cells: Sequence[Cell], zone: ZoneInfo) -> float | None:

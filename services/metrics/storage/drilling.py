@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from services.metrics.domain.drilling import Counted
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.forms import Churn
 from services.metrics.domain.questions import Question
+from services.metrics.storage.attributing import WHOLE, shared_out
 from services.metrics.storage.customers import had_been_there
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, window
 from shared.kit.database import Database
@@ -29,7 +31,12 @@ async def counted_behind(
     """What a number, or one group of it, is made of: all of the first `limit` leads after one. They come in the order of their
     ids, each whole, so that what is counted meanwhile moves nobody from one page to another."""
     day, at = days_of(question)
+    source, units = "metrics.entries", str(WHOLE)
     conditions, values = window(question, day, at)
+    conditions += ["measure = ANY(:measures)", HELD]
+    if question.shares_out:
+        source, conditions, shared = shared_out(question, everybody=True)
+        values, units = {**values, **shared}, "units"
     cuts = [cut_sql(question, name, day) for name in question.group_by]
     if isinstance(question.definition.form, Churn):
         conditions.append(had_been_there(question))
@@ -37,12 +44,12 @@ async def counted_behind(
         for place, (cut, part) in enumerate(zip(cuts, group, strict=True)):
             conditions.append(f"{cut} IS NULL" if part is None else f"{cut} = :group{place}")
             values.update({} if part is None else {f"group{place}": part})
-    where = " AND ".join(["measure = ANY(:measures)", HELD, *conditions])
+    where = " AND ".join([*conditions, "true"])
     values.update(measures=[measure.value for measure in question.definition.measures], as_of=question.as_of)
     beyond = {} if after is None else {"after": after}
     leads = await database.rows(
         f"""
-        SELECT DISTINCT root_id FROM metrics.entries WHERE {where} {"AND root_id > :after" if beyond else ""}
+        SELECT DISTINCT root_id FROM {source} WHERE {where} {"AND root_id > :after" if beyond else ""}
         ORDER BY root_id LIMIT :limit""",
         limit=limit + 1,
         **beyond,
@@ -52,8 +59,8 @@ async def counted_behind(
     rows = await database.rows(
         f"""
         SELECT {"".join(f"{cut} AS g{place}, " for place, cut in enumerate(cuts))} root_id, key, measure, at, cohort_at, stage,
-            reason, duration_seconds, negative, amount, currency, score
-        FROM metrics.entries WHERE root_id = ANY(:roots) AND {where}""",
+            reason, duration_seconds, negative, amount, currency, score, {units} AS units
+        FROM {source} WHERE root_id = ANY(:roots) AND {where}""",
         roots=asked,
         **values,
     )
@@ -65,6 +72,7 @@ def _counted(rows: Sequence[Any], cuts: int) -> list[Counted]:
         Counted(
             tuple(getattr(row, f"g{place}") for place in range(cuts)), row.root_id, row.key, Measure(row.measure), row.at,
             row.cohort_at, row.stage, row.reason, row.duration_seconds, row.negative, row.amount, row.currency, row.score,
+            Decimal(row.units) / WHOLE,
         )
         for row in rows
     ]  # fmt: skip
