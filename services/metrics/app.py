@@ -8,6 +8,7 @@ from services.metrics import api, drilling_api, rebuilds_api, reports_api, spend
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.merging import Merging
+from services.metrics.noting import noting
 from services.metrics.rebuilding import Rebuilding
 from services.metrics.reporting.writing import Reports
 from services.metrics.settings import MetricsSettings
@@ -112,6 +113,6 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             targets_api.router(database, policy, SystemClock()),
             why_api.router(database, policy, SystemClock()),
         ],
-        parts=[rebuilding.running, merging.running],
+        parts=[rebuilding.running, merging.running, noting(database, policy)],
         before_scrape=business.refresh,
     )

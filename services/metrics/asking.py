@@ -13,12 +13,11 @@ from services.metrics.domain.calendars import COMPARISONS, Calendars, calendars_
 from services.metrics.domain.customer_answers import DAYS_A_MONTH
 from services.metrics.domain.definitions import BY_ID, DEFINITIONS
 from services.metrics.domain.entries import DIMENSIONS
-from services.metrics.domain.forms import Churn, Cost, Definition, Return, Worth
+from services.metrics.domain.forms import Attainment, Churn, Cost, Definition, Pace, Return, Worth
 from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
 from services.metrics.domain.spending import CUTS as SPENDING_CUTS
-from services.metrics.domain.targets import TargetForm
 from services.metrics.domain.touches import HALF_LIFE_DAYS, Attribution
-from services.metrics.storage import answering
+from services.metrics.storage import numbers
 from services.metrics.storage.answering import Progress
 from services.metrics.storage.attaining import Attaining
 from services.metrics.target_questions import aimed_at
@@ -36,13 +35,11 @@ async def answered(
     database: Database, policy: Policy, progress: Progress, question: Question, before: Question | None
 ) -> dict[str, Any]:
     """The whole answer to a question, with that of the window it is compared with."""
-    zone = policy.unit(only_unit(question.filters.get(UNIT, ())) or "").zone
 
     async def values(question: Question) -> tuple[Values, list[Values]]:
         if question.of is not None:
             return answer_groups(question, await Attaining(database, policy, progress).values_of(question))
-        rollups = question.fits_rollups(progress.latest)
-        return answer_groups(question, await answering.values_of(database, question, zone, rollups=rollups))
+        return answer_groups(question, await numbers.values_of(database, policy, progress, question))
 
     total, groups = await values(question)
     beside: dict[str, Any] = {}
@@ -69,10 +66,10 @@ async def answered(
 
 
 def describe(definition: Definition) -> dict[str, Any]:
-    """A definition for whoever asks what a number means, with what has to be said beside its name."""
+    """A definition for whoever asks what a number means, with what may be said beside its name."""
     names = ("id", "version", "unit", "basis", "formula", "trap", "counter_kpi")
-    needs = {"needs": ["of"]} if isinstance(definition.form, TargetForm) else {}
-    return {**{name: getattr(definition, name) for name in names}, **needs}
+    takes = {"takes": ["of"]} if isinstance(definition.form, Attainment | Pace) else {}
+    return {**{name: getattr(definition, name) for name in names}, **takes}
 
 
 def comparison(before: Question, total: Values, total_before: Values, groups_before: list[Values]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from services.metrics.domain.forms import (
     Best,
     Churn,
     Cost,
+    Coverage,
     Definition,
     Due,
     Incidence,
@@ -46,6 +47,7 @@ from shared.kit.errors import Rejected
 
 Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
 Number = Annotated[Decimal, Field(max_digits=20, decimal_places=6)]
+COVERED = "sales_volume"
 AN_EXAMPLE = date(2026, 5, 1)
 MONEY = ("currency", "currency per day")
 
@@ -147,25 +149,22 @@ def aim_of(said: TargetSaid, policy: Policy) -> tuple[Aim, datetime]:
 
 
 def aimed_at(definition: Definition, of: str, start: Bound, end: Bound, cuts: Sequence[str]) -> Definition | None:
-    """The KPI whose targets are asked about, None where a KPI itself is. Raises `Rejected`."""
+    """The KPI whose targets are asked about, sales where none is named; None where a KPI itself is. Raises `Rejected`."""
     if not isinstance(definition.form, TargetForm):
         if of:
             raise _refused("This KPI is not about another one.", "of", "Leave it out.")
         return None
-    found = BY_ID.get(of)
+    if isinstance(definition.form, Coverage):
+        if of not in ("", COVERED):
+            raise _refused(f"Open deals cover a target for {COVERED}.", "of", "Leave it out.")
+        of = COVERED
+    found = BY_ID.get(of or COVERED)
     if found is None or not can_be_aimed_at(found):
-        raise _refused(
-            "It has to say whose target.", "of", "Name a KPI: ?of=sales_volume; GET /v1/targets has what there is."
-        )
+        raise _refused("There is no KPI of this name with a target.", "of", "GET /v1/targets has what there is.")
     if any(isinstance(bound, datetime) for bound in (start, end)):
         raise _refused("A target is for days.", "from", "Give `from` and `to` as dates.")
-    periods = [cut for cut in cuts if cut in PERIODS]
-    if len(periods) > 1:
+    if sum(cut in PERIODS for cut in cuts) > 1:
         raise _refused("A target has one period.", "group_by", "Group by one of the periods.")
-    if not periods and (start is None or end is None):
-        raise _refused(
-            "It has to say which period.", "from", "Give `from` and `to`, the days of the target, or group by a period."
-        )
     return found
 
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from services.metrics.asking import ask, only_unit
 from services.metrics.domain.answers import TOTAL
 from services.metrics.domain.explaining import Asked, Change, largest_first
+from services.metrics.domain.forms import Weighted
 from services.metrics.domain.knowledge import Learned
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.explaining import Explaining
@@ -65,6 +66,11 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
             raise Rejected(
                 "How a target stands moves with the number that it is of.", code="unknown-kpi", field="kpi",
                 fix=f"Ask why {question.of.id} moved.",
+            )  # fmt: skip
+        if isinstance(question.definition.form, Weighted):
+            raise Rejected(
+                "What is expected of deals is no count of what happened.", code="unknown-kpi", field="kpi",
+                fix="Ask why opportunities_open or sales_volume moved.",
             )  # fmt: skip
         zone = policy.unit(only_unit(question.filters.get(UNIT, ())) or "").zone
         progress = await answering.progress(database)

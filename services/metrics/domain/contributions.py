@@ -13,7 +13,7 @@ from uuid import UUID
 
 from services.metrics.domain.customer_entries import Born, customer_entries
 from services.metrics.domain.customers import CUSTOMER_EVENTS, Customer
-from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed
+from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed, told_first
 from services.metrics.domain.facts import CAPTURES, Counted, Fact, counted
 from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
 from services.metrics.domain.responses import PROMISES, Attempt, Responses, attempt_key
@@ -108,7 +108,7 @@ class _Lead:
         if first is None:
             return entries
         told = first.data["score"], first.data.get("probability")
-        return tuple([Entry(*one[:-2], *told) if one.measure in RANKED else one for one in entries])
+        return tuple([told_first(one, *told) if one.measure in RANKED else one for one in entries])
 
     def _touches(self) -> Iterator[Entry]:
         """Every touch, in order, of a lead from when it was touched in a second place: to share out between them what it brings."""
@@ -333,7 +333,8 @@ class _Lead:
         yield entry(Measure.OPPORTUNITY_OPENED, deal.opened_at, deal.opened, stage=opened_in)
         if deal.status == "open":
             at = deal.stage_since or deal.opened_at
-            yield entry(Measure.OPPORTUNITY_OPEN, at, deal.held, money=(deal.amount, deal.currency))
+            still = entry(Measure.OPPORTUNITY_OPEN, at, deal.held, money=(deal.amount, deal.currency))
+            yield still._replace(expected_close=deal.expected_close, pipeline=deal.pipeline)
         elif deal.closed_at:
             measure = Measure.OPPORTUNITY_WON if deal.status == "won" else Measure.OPPORTUNITY_LOST
             money = (deal.close_amount, deal.close_currency)

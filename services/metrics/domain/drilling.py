@@ -17,6 +17,7 @@ from services.metrics.domain.forms import (
     Churn,
     Cost,
     Count,
+    Coverage,
     Due,
     Duration,
     Incidence,
@@ -36,6 +37,7 @@ from services.metrics.domain.forms import (
     Stay,
     TimeToEvent,
     Velocity,
+    Weighted,
     Worth,
 )
 from services.metrics.domain.questions import Question
@@ -187,7 +189,9 @@ def weigh(question: Question, one: Counted) -> Weight:
         case Satisfaction():
             below = ONE if one.measure == Measure.SATISFACTION_TOLD else Decimal(0)
             return Weight(ONE if one.measure == Measure.SATISFIED else Decimal(0), below, below)
-        case Attainment() | Pace():
+        case Weighted():
+            return Weight(amount, n=ONE)
+        case Attainment() | Pace() | Coverage():
             raise TypeError("behind a target is what is held against it")
 
 

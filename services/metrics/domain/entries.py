@@ -121,8 +121,9 @@ class Entry(NamedTuple):
 
     `at` decides the period it belongs to and `cohort_at` the cohort. It holds for every `as_of` in
     [valid_from, valid_to); `valid_to` None is until further notice. `score` and `probability` are what the lead was told first,
-    where it was soon enough. `duration_seconds` is None where nothing was
-    measured or where the clocks disagree (`negative`). `key` is unique within the root at any one moment.
+    where it was soon enough. An open deal has when it is expected to close, and the pipeline that its stage is of, where that is
+    named. `duration_seconds` is None where nothing was measured or where the clocks disagree (`negative`). `key` is unique
+    within the root at any one moment.
     """
 
     measure: Measure
@@ -142,6 +143,17 @@ class Entry(NamedTuple):
     valid_to: datetime | None = None
     score: int | None = None
     probability: float | None = None
+    expected_close: datetime | None = None
+    pipeline: str | None = None
+
+
+_HOLDS = Entry._fields.index("valid_from")
+_TOLD = Entry._fields.index("score")
+
+
+def told_first(entry: Entry, score: int, probability: float | None) -> Entry:
+    """The entry with what its lead was told first."""
+    return Entry._make((*entry[:_TOLD], score, probability, *entry[_TOLD + 2 :]))
 
 
 DIMENSIONS: tuple[str, ...] = (*Dims._fields, "stage", "reason")
@@ -171,7 +183,7 @@ class Ledger:
         if before:
             for key, old in before.items():
                 new = after.get(key)
-                if new is not None and new[:-4] == old[:-4]:
+                if new is not None and new[:_HOLDS] == old[:_HOLDS] and new[_TOLD:] == old[_TOLD:]:
                     after[key] = old
                 elif old.valid_from < now:
                     self._closed.append(old._replace(valid_to=now))

@@ -146,6 +146,19 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighted:
+    """What open deals are worth, each by how likely its stage says it is won, and what was won."""
+
+    still_open: Measure
+    won: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What open deals are worth in full, for each part that a target still lacks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attainment:
     """How much of a target for another number is there."""
 
@@ -222,6 +235,8 @@ Form = (
     | Incidence
     | TimeToEvent
     | Ranking
+    | Weighted
+    | Coverage
     | Attainment
     | Pace
     | Due
@@ -267,7 +282,9 @@ class Definition:
                 return (measure,)
             case Velocity(opened, won, lost):
                 return (opened, won, lost)
-            case Attainment() | Pace():
+            case Weighted(still_open, won):
+                return (still_open, won)
+            case Attainment() | Pace() | Coverage():
                 return ()
             case Due(due, kept):
                 return (due, kept)

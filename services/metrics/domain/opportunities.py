@@ -59,6 +59,8 @@ class Opportunity:
     team: str | None = None
     amount: Decimal | None = None
     currency: str | None = None
+    pipeline: str | None = None
+    expected_close: datetime | None = None
     stage: str | None = None
     stage_since: datetime | None = None
     held: Held = NOTHING_KNOWN
@@ -78,6 +80,9 @@ class Opportunity:
         if data.get("amount") is not None:
             self.amount = Decimal(data["amount"])
         self.currency = data.get("currency") or self.currency
+        self.pipeline = data.get("pipeline") or self.pipeline
+        if data.get("expected_close"):
+            self.expected_close = datetime.fromisoformat(data["expected_close"])
         now = Held(self.product or lead.product, self.owner or lead.owner, self.team or lead.team, lead.grade)
         match fact.event:
             case "StageChanged":

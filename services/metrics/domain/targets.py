@@ -11,11 +11,11 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from services.metrics.domain.answers import Values, plain
-from services.metrics.domain.forms import Attainment, Churn, Cost, Count, Definition, MoneyTotal, Pace
+from services.metrics.domain.forms import Attainment, Churn, Cost, Count, Coverage, Definition, MoneyTotal, Pace
 
 TARGETS = UUID("8d0a53c5-2c52-5c0e-9a63-5f0f6f2c7d41")
 
-TargetForm = Attainment | Pace
+TargetForm = Attainment | Pace | Coverage
 
 
 class Reading(StrEnum):
@@ -172,6 +172,25 @@ def standing_values(form: TargetForm, standing: Standing | None) -> Values:
         **plain(share, standing.actual or 0, wanted_now, standing.n),
         "actual": standing.actual,
         "on_target": standing.is_good(share),
+        "target": shown(standing),
+    }
+
+
+def coverage_values(standing: Standing | None, still_open: Values | None, rate: Values | None) -> Values:
+    """How often what is open covers what a target lacks, beside how often it should: 1 ÷ the share that is won. What is
+    reached already needs no cover."""
+    if standing is None or standing.wanted is None:
+        return {**plain(None, 0, None, 0), "needed": None, "target": None if standing is None else shown(standing)}
+    own = still_open or {}
+    currency = standing.target.aim.currency
+    if own.get("currency") != currency:
+        own = own.get("by_currency", {}).get(currency, {})
+    lacks = standing.wanted - (standing.actual or 0.0)
+    amount, share = float(own.get("open", 0.0)), (rate or {}).get("value")
+    return {
+        **plain(amount / lacks if lacks > 0 else None, amount, max(lacks, 0.0), int(own.get("open_n", 0))),
+        "needed": 1 / share if share else None,
+        "currency": currency,
         "target": shown(standing),
     }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain.answers import TOTAL, Group, Values
 from services.metrics.domain.calendars import Comparison, calendars_of, compared
 from services.metrics.domain.definitions import BY_ID
+from services.metrics.domain.forms import Coverage
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.domain.targets import (
     Aim,
@@ -20,14 +21,17 @@ from services.metrics.domain.targets import (
     Target,
     TargetForm,
     actual_of,
+    coverage_values,
     elapsed_share,
     standing_values,
     wanted,
 )
-from services.metrics.storage import answering, targets
+from services.metrics.storage import answering, numbers, targets
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import PERIODS, Calendar
 from shared.kit.database import Database
+
+OPEN, RATE = "weighted_forecast", "win_rate_count"
 
 
 class Ask(NamedTuple):
@@ -63,8 +67,25 @@ class Attaining:
             elif question.group_by and (group := self._group(question, target.aim)) is not None:
                 groups[target] = group
         standings = await self.standings(list(groups), question.as_of)
+        if isinstance(form, Coverage):
+            covered = await self._covered(standings, question.as_of)
+            return {
+                TOTAL: coverage_values(None, None, None),
+                **{groups[one]: values for one, values in covered.items()},
+            }
         found = {groups[one.target]: standing_values(form, one) for one in standings}
         return {TOTAL: standing_values(form, None), **found}
+
+    async def _covered(self, standings: Sequence[Standing], as_of: datetime) -> dict[Target, Values]:
+        """What open deals are worth beside what their targets lack, and how much of them is won by experience."""
+        aims = {one.target: one.target.aim for one in standings}
+        still_open = await self._answers({one: replace(aim, kpi=OPEN) for one, aim in aims.items()}, as_of)
+        until = as_of.date() + timedelta(days=1)
+        since = until - timedelta(days=365)
+        rates = await self._answers(
+            {one: replace(aim, kpi=RATE, first_day=since, after_day=until) for one, aim in aims.items()}, as_of
+        )
+        return {one.target: coverage_values(one, still_open[one.target], rates[one.target]) for one in standings}
 
     async def standings(self, wanted_of: Sequence[Target], as_of: datetime) -> list[Standing]:
         """Where these targets are, in their order; those for a number that is not defined any more are left out."""
@@ -120,8 +141,7 @@ class Attaining:
             group_by=(*((UNIT,) if ask.of_units else ()), *ask.cuts),
             calendars=calendars_of(self._policy, ()),
         )
-        rollups = question.fits_rollups(self._progress.latest)
-        return await answering.values_of(self._database, question, self._policy.defaults.zone, rollups=rollups)
+        return await numbers.values_of(self._database, self._policy, self._progress, question)
 
     def _days_before(self, aim: Aim) -> tuple[date, date]:
         how: Comparison = "last_year" if aim.baseline is Baseline.LAST_YEAR else "previous"

@@ -9,6 +9,7 @@ from typing import Any
 from services.metrics.domain.answers import TOTAL, Group
 from services.metrics.domain.calendars import periods
 from services.metrics.domain.entries import DIMENSIONS
+from services.metrics.domain.forms import Weighted
 from services.metrics.domain.questions import UNIT, Question
 from shared.contracts.envelope import EARLIEST
 from shared.contracts.policy.calendar import PERIODS, Calendar, Period
@@ -22,6 +23,9 @@ PERIOD_SQL = {
     "year": "to_char({day}, 'YYYY')",
 }
 """How a local day names its period where PostgreSQL has the calendar; a week is named by its first day, a Monday."""
+
+EXPECTED_OR_HAPPENED = ("expected_day", "day"), ("expected_close", "at")
+"""An open deal counts when it is expected to close, one that was won when it was."""
 
 A_ZONE = timedelta(days=2)
 """No local day is further from the day in UTC."""
@@ -107,6 +111,10 @@ def _day(bound: date | datetime) -> date:
 
 def days_of(question: Question) -> tuple[str, str]:
     """The columns that decide the window."""
+    if isinstance(question.definition.form, Weighted):
+        opened = f"measure = '{question.definition.form.still_open}'"
+        day, at = (f"CASE WHEN {opened} THEN {then} ELSE {own} END" for then, own in EXPECTED_OR_HAPPENED)
+        return day, at
     return ("cohort_day", "cohort_at") if question.definition.basis == "cohort" else ("day", "at")
 
 

@@ -214,6 +214,9 @@ ENTRY_COLUMNS = {
     "currency": "text",
     "score": "integer",
     "probability": "double precision",
+    "expected_close": "timestamptz",
+    "expected_day": "date",
+    "pipeline": "text",
 }
 
 
@@ -221,11 +224,12 @@ def entry_row(entry: Entry, rules: Rules) -> tuple[Any, ...]:
     """An entry as its row, in the order of `ENTRY_COLUMNS`, with the unit's own calendar days."""
     zone = rules(entry.business_unit).zone
     amount = None if entry.amount is None else str(entry.amount)
+    close = entry.expected_close
     return (
         entry.root_id, entry.key, entry.valid_from, entry.valid_to, entry.measure, entry.business_unit,
         entry.at, local_day(entry.at, zone), entry.cohort_at, local_day(entry.cohort_at, zone), *entry.dims,
         entry.stage, entry.reason, entry.duration_seconds, entry.negative, amount, entry.currency,
-        entry.score, entry.probability,
+        entry.score, entry.probability, close, None if close is None else local_day(close, zone), entry.pipeline,
     )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from services.metrics.domain.facts import Fact
 from services.metrics.domain.rollups import EntryId, Rules, local_day
 from services.metrics.storage.folding import FACT_TEXT, read_fact
 
-Dated = tuple[Entry, date, date]
-"""An entry with the local days of what it is and of its cohort."""
+Dated = tuple[Entry, date, date, date | None]
+"""An entry with the local days of what it is, of its cohort, and of when a deal is expected to close."""
 
 FACTS = f"""
     SELECT members.root_id, {FACT_TEXT.replace("lead_id", "f.lead_id", 1)}
@@ -46,6 +46,7 @@ def counted_anew(people: Mapping[UUID, Iterable[Fact]], rules: Rules) -> dict[En
             zone = rules(entry.business_unit).zone
             found[entry.root_id, entry.key, entry.valid_from] = (
                 entry, local_day(entry.at, zone), local_day(entry.cohort_at, zone),
+                None if entry.expected_close is None else local_day(entry.expected_close, zone),
             )  # fmt: skip
     return found
 
@@ -66,6 +67,6 @@ def _dated(row: Any) -> Dated:
         row.at, row.cohort_at,
         Dims(row.channel, row.source, row.campaign, row.product, row.owner, row.team, row.grade), row.stage, row.reason,
         row.duration_seconds, row.negative, row.amount, row.currency, row.root_id, row.valid_from, row.valid_to,
-        row.score, row.probability,
+        row.score, row.probability, row.expected_close, row.pipeline,
     )  # fmt: skip
-    return entry, row.day, row.cohort_day
+    return entry, row.day, row.cohort_day, row.expected_day

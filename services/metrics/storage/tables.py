@@ -88,6 +88,7 @@ class EntryRow(MetricsTable, table=True):
     __table_args__ = (
         Index("entries_period", "measure", "day"),
         Index("entries_cohort", "measure", "cohort_day"),
+        Index("entries_expected", "expected_day", postgresql_where="expected_day IS NOT NULL"),
     )
     root_id: UUID = _key(Uuid())
     key: str = _key(Text())
@@ -114,6 +115,9 @@ class EntryRow(MetricsTable, table=True):
     currency: str | None = _optional(Text())
     score: int | None = _optional(Integer())
     probability: float | None = _optional(Double())
+    expected_close: datetime | None = _optional(MOMENT)
+    expected_day: date | None = _optional(Date())
+    pipeline: str | None = _optional(Text())
 
 
 class RollupRow(MetricsTable, table=True):
@@ -178,6 +182,19 @@ class SketchChangeRow(MetricsTable, table=True):
     count: int = _given(BigInteger())
     total: int = _given(BigInteger())
     squares: int = _given(BigInteger())
+
+
+class ChanceRow(MetricsTable, table=True):
+    """How likely a deal in a stage is won, as a policy has had it since a moment; of units that the policy does not name under
+    an empty one."""
+
+    __tablename__ = "stage_chances"
+    since: datetime = _key(MOMENT)
+    business_unit: str = _key(Text())
+    pipeline: str = _key(Text())
+    stage: str = _key(Text())
+    policy_version: str = _given(Text())
+    chance: float = _given(Double())
 
 
 class ProgressRow(MetricsTable, table=True):

@@ -17,7 +17,9 @@ from tests.integration.metrics.naive_responses import answers_of, attempts_of
 
 ZONES = {"default": ZoneInfo("UTC"), "europe": ZoneInfo("Europe/Amsterdam"), "tehran": ZoneInfo("Asia/Tehran")}
 CURRENCY = {"default": "EUR", "europe": "EUR", "tehran": "IRR"}
-ABOUT_DEALS = ("OpportunityOpened", "StageChanged", "AmountChanged", "OpportunityWon", "OpportunityLost")
+ABOUT_DEALS = (
+    "OpportunityOpened", "StageChanged", "AmountChanged", "CloseDateChanged", "OpportunityWon", "OpportunityLost",
+)  # fmt: skip
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Deal:
     reason: str | None = None
     amount: float | None = None
     currency: str | None = None
+    expected: datetime | None = None
     close_amount: float | None = None
     close_currency: str | None = None
     owners: dict[datetime, str | None] = field(default_factory=dict)
@@ -142,7 +145,7 @@ def _person(story: list[Fact]) -> Lead:
     touched = min([created, *(f.occurred_at for f in touches if not f.data.get("implied"))])
     qualified = next((f.occurred_at for f in story if f.event == "LeadQualified"), None)
     archived: tuple[datetime, str] | None = None
-    revives = {"LeadReopened", "LeadQualified", "CloseDateChanged", "OrderPlaced", *ABOUT_DEALS}
+    revives = {"LeadReopened", "LeadQualified", "OrderPlaced", *ABOUT_DEALS}
     known: set[str] = set()
     for fact in story:
         if fact.event == "LeadArchived":
@@ -174,6 +177,8 @@ def _deal(story: list[Fact], everything: list[Fact]) -> Deal:
         if data.get("amount"):
             deal.amount = float(data["amount"])
         deal.currency = data.get("currency") or deal.currency
+        if data.get("expected_close"):
+            deal.expected = datetime.fromisoformat(data["expected_close"])
         move = fact.event == "StageChanged" and (deal.status != "open" or data["stage"] != deal.stage)
         if move or (fact.event == "OpportunityOpened" and deal.status == "open" and deal.stage is None):
             if deal.status == "open" and deal.stage and deal.since:

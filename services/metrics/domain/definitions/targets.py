@@ -1,10 +1,24 @@
-"""What is told of targets."""
+"""What is told of targets, and of what is still to come."""
 
 from __future__ import annotations
 
-from services.metrics.domain.forms import Attainment, Definition, Pace
+from services.metrics.domain.entries import Measure
+from services.metrics.domain.forms import Attainment, Coverage, Definition, Pace, Weighted
 
 DEFINITIONS: tuple[Definition, ...] = (
+    Definition(
+        "weighted_forecast", "currency", "period", Weighted(Measure.OPPORTUNITY_OPEN, Measure.OPPORTUNITY_WON),
+        "Σ value of opportunities won in the window + Σ amount × probability of the stage of open ones expected to close in it; "
+        "sd = √Σ amount² × probability × (1 − probability)",
+        "deals are taken to be won or lost independently of each other; a date that nobody moves makes a deal overdue",
+        "pipeline_coverage",
+    ),
+    Definition(
+        "pipeline_coverage", "ratio", "period", Coverage(),
+        "Σ amount of open opportunities expected to close in the window ÷ (target for sales_volume − won so far); `needed` beside it "
+        "is 1 ÷ the share won of those decided in the year up to as_of",
+        "open value that will never close covers as much as any", "weighted_forecast",
+    ),
     Definition(
         "target_attainment", "ratio", "period", Attainment(),
         "the number that `of` names ÷ the target set for it, of the same window and cut",
