@@ -1,7 +1,8 @@
-"""Two real histories, imported by their mapping files, give the figures computed outside the project."""
+"""Real histories, imported by their mapping files, give the figures computed outside the project."""
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from pathlib import Path
@@ -93,6 +94,17 @@ def bpic(leadflow: RunningServices, tmp_path_factory: pytest.TempPathFactory) ->
     return leadflow
 
 
+@pytest.fixture(scope="module")
+def parch(leadflow: RunningServices, tmp_path_factory: pytest.TempPathFactory) -> RunningServices:
+    """parch_posey, orders before the visits that led to them, and shuffled."""
+    folder = tmp_path_factory.mktemp("parch")
+    before = facts(leadflow)
+    imported(leadflow, shuffled(DATA / "parch_posey" / "orders.csv", folder), "parch_posey_orders.yaml")
+    imported(leadflow, shuffled(DATA / "parch_posey" / "web_events.csv", folder), "parch_posey_visits.yaml")
+    wait_for(leadflow, before + 351 + 6_912 + 9_073)
+    return leadflow
+
+
 def test_maven_win_rate_and_value(maven: RunningServices) -> None:
     expected = truth("maven_crm")["totals"]
     rate = total(maven, "win_rate_count", "maven_crm")
@@ -175,3 +187,52 @@ def test_importing_again_in_another_order_changes_nothing(maven: RunningServices
     assert total(maven, "leads_created", "maven_crm")["value"] == 8_800
     assert maven.kpi("sales_volume", business_unit="maven_crm", group_by="owner,product")["groups"] == before
     assert facts(maven) == before_facts
+
+
+def test_parch_accounts_orders_and_revenue(parch: RunningServices) -> None:
+    expected = truth("parch_posey")["totals"]
+    assert total(parch, "leads_created", "parch_posey")["value"] == expected["accounts"]
+    assert total(parch, "orders", "parch_posey")["value"] == expected["orders"]
+    volume = total(parch, "order_volume", "parch_posey")
+    assert (volume["value"], volume["currency"]) == (pytest.approx(expected["revenue"], abs=0.005), "USD")
+    customers = total(parch, "lead_to_customer_cohort", "parch_posey")
+    assert customers["numerator"] == expected["accounts_with_order"]
+    assert customers["value"] == pytest.approx(expected["account_conversion"], abs=5e-7)
+
+
+def test_parch_from_the_first_visit_to_the_first_order(parch: RunningServices) -> None:
+    expected = truth("parch_posey")["first_web_event_to_first_order_days"]
+    cycle = total(parch, "sales_cycle_from_lead", "parch_posey")
+    assert (cycle["n"], cycle["negative"]) == (expected["n"], 0)
+    assert cycle["mean"] / DAY == close(expected["mean"])
+    assert cycle["value"] / DAY == close(expected["median"])
+    for name in ("p75", "p90", "p95"):
+        assert cycle["quantiles"][name] / DAY == close(expected[name])
+
+
+def test_parch_by_the_channel_of_the_first_visit(parch: RunningServices) -> None:
+    expected = truth("parch_posey")["by_first_touch_channel"]
+    accounts = groups(parch, "lead_to_customer_cohort", "parch_posey", "channel")
+    worth = groups(parch, "clv_revenue", "parch_posey", "channel")
+    assert accounts.keys() == expected.keys()
+    for channel, figures in expected.items():
+        assert (accounts[channel]["denominator"], accounts[channel]["numerator"]) == (
+            figures["accounts"], figures["with_order"],
+        )  # fmt: skip
+        assert worth[channel]["numerator"] == pytest.approx(figures["revenue"], abs=0.005)
+        assert worth[channel]["value"] == pytest.approx(figures["revenue"] / figures["with_order"])
+
+
+def test_parch_customers_who_come_again_and_who_are_worth_most(parch: RunningServices) -> None:
+    """By a second reading of the file itself."""
+    bought: dict[str, list[float]] = {}
+    with (DATA / "parch_posey" / "orders.csv").open(newline="") as file:
+        for line in csv.DictReader(file):
+            bought.setdefault(line["account_id"], []).append(float(line["total_amt_usd"]))
+    again = total(parch, "repeat_purchase_rate", "parch_posey")
+    assert (again["numerator"], again["denominator"]) == (sum(len(one) > 1 for one in bought.values()), len(bought))
+    sums = sorted((sum(one) for one in bought.values()), reverse=True)
+    top = total(parch, "top_customers", "parch_posey", top="5")
+    assert [one["worth"] for one in top["customers"]] == [pytest.approx(one, abs=0.005) for one in sums[:5]]
+    assert (top["ranked_by"], top["value"]) == ("revenue", pytest.approx(sum(sums[:5]) / sum(sums)))
+    assert total(parch, "clv_observed", "parch_posey")["value"] is None, "nobody said what an order costs"
