@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.metrics import api, drilling_api, rebuilds_api, reports_api, spending_api, targets_api, why_api
+from services.metrics import (
+    api,
+    drilling_api,
+    rates_api,
+    rebuilds_api,
+    reports_api,
+    spending_api,
+    targets_api,
+    why_api,
+)
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.merging import Merging
@@ -109,6 +118,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             drilling_api.router(database, policy, SystemClock()),
             rebuilds_api.router(rebuilding),
             reports_api.router(Reports(database, policy), policy, SystemClock(), public_url=settings.public_url),
+            rates_api.router(database, policy),
             spending_api.router(database, policy),
             targets_api.router(database, policy, SystemClock()),
             why_api.router(database, policy, SystemClock()),

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeGuard
 
-from services.metrics.domain.answers import Values, answer_groups
+from services.metrics.domain.answers import Values, answer_groups, in_one
 from services.metrics.domain.attributing import takes_attribution
 from services.metrics.domain.calendars import COMPARISONS, Calendars, calendars_of, compared
 from services.metrics.domain.customer_answers import DAYS_A_MONTH
 from services.metrics.domain.definitions import BY_ID, DEFINITIONS
 from services.metrics.domain.entries import DIMENSIONS
-from services.metrics.domain.forms import Attainment, Churn, Cost, Definition, Pace, Return, Worth
+from services.metrics.domain.forms import Attainment, Churn, Cost, Definition, Pace, Return, Weighted, Worth
 from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
 from services.metrics.domain.spending import CUTS as SPENDING_CUTS
 from services.metrics.domain.touches import HALF_LIFE_DAYS, Attribution
@@ -26,7 +26,9 @@ from shared.contracts.policy.calendar import PERIODS, SYSTEMS
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
-ONCE = ("from", "to", "as_of", "horizon_days", "compare", "calendar", "of", "top", "attribution", "half_life_days")
+ONCE = (
+    "from", "to", "as_of", "horizon_days", "compare", "calendar", "of", "top", "attribution", "half_life_days", "currency", "rates",
+)  # fmt: skip
 PARAMETERS = (*ONCE, "group_by", UNIT, *DIMENSIONS)
 TOP, MOST_TOP = 10, 100
 
@@ -39,10 +41,13 @@ async def answered(
     async def values(question: Question) -> tuple[Values, list[Values]]:
         if question.of is not None:
             return answer_groups(question, await Attaining(database, policy, progress).values_of(question))
-        return answer_groups(question, await numbers.values_of(database, policy, progress, question))
+        found = await numbers.values_of(database, policy, progress, question)
+        return answer_groups(question, {group: in_one(each, question.currency) for group, each in found.items()})
 
     total, groups = await values(question)
     beside: dict[str, Any] = {}
+    if question.currency is not None:
+        beside.update(currency=question.currency, rates="as_of" if question.restated else "event")
     if before is not None:
         beside["comparison"] = comparison(before, total, *(await values(before)))
     definition = question.definition
@@ -138,6 +143,8 @@ def ask(
         of=aimed_at(definition, given.get("of", [""])[0], start, end, cuts),
         lifetime_months=int(horizon) / DAYS_A_MONTH if horizon else own.customers.lifetime_months,
         top=_whole("top", top, MOST_TOP, "customers") if top else TOP,
+        currency=_currency_named(given.get("currency", [""])[0], definition),
+        restated=_restated(given.get("rates", [""])[0], given.get("currency", [""])[0]),
     )
     how = given.get("compare", [""])[0]
     return question, _question_before(question, how) if how else None
@@ -257,6 +264,31 @@ def _aware(value: str) -> datetime:
     """A timestamp; without a zone it is UTC. A space stands for the plus that a URL turned into one."""
     moment = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _currency_named(text: str, definition: Definition) -> str | None:
+    """The currency that an answer is wanted in, or None."""
+    if text and isinstance(definition.form, Weighted | Attainment | Pace):
+        raise Rejected(
+            "This number is told in the currencies that it is kept in.", code="invalid-parameter", field="currency",
+            fix="Leave currency out.",
+        )  # fmt: skip
+    if text and (len(text) != 3 or not text.isascii() or not text.isalpha() or not text.isupper()):
+        raise Rejected("It is no currency.", code="invalid-parameter", field="currency", fix="Write it as EUR.")
+    return text or None
+
+
+def _restated(rates: str, currency: str) -> bool:
+    if rates not in ("", "event", "as_of"):
+        raise Rejected(
+            "There are no such rates.", code="invalid-parameter", field="rates",
+            fix="Use event, the rate of each amount's own day, or as_of, the rate of that day for all.",
+        )  # fmt: skip
+    if rates and not currency:
+        raise Rejected(
+            "It has to say into what.", code="invalid-parameter", field="currency", fix="Write currency=EUR."
+        )
+    return rates == "as_of"
 
 
 def _whole(name: str, value: str, most: int, of: str) -> int:

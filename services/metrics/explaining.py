@@ -137,7 +137,11 @@ class Explaining:
     ) -> tuple[Learned | None, list[Change]]:
         """What moved the number of one window between what was known at two moments. Raises `TooMuch`."""
         form = question.definition.form
-        if isinstance(form, NOT_BY_KNOWLEDGE) or (isinstance(form, PerDay) and question.start is None):
+        if (
+            question.currency is not None
+            or isinstance(form, NOT_BY_KNOWLEDGE)
+            or (isinstance(form, PerDay) and question.start is None)
+        ):
             return None, [Change("value", None, None, None, note=NO_SUM)]
         learned, others = await Looking(self.database, self.rules).learned(question, first, last)
         met = Kinds(kind for kinds in learned.sums for kind in kinds)

@@ -21,6 +21,8 @@ LARGER: Mapping[str, int] = {
     "/v1/history:batch": 32 * 1024 * 1024,
     "/v1/people:held": 4 * 1024 * 1024,
     "/v1/policy:": 4 * 1024 * 1024,
+    "/v1/rates/import": 16 * 1024 * 1024,
+    "/v1/spending/import": 16 * 1024 * 1024,
 }
 """What begins like this takes more: what its lists and texts may be, and their escapes."""
 

@@ -185,6 +185,23 @@ def one_or_each(each: Mapping[str, Values], n: float, without_amount: float, emp
     return {**found, "without_amount": without_amount} if without_amount else found
 
 
+def in_one(values: Values, currency: str | None) -> Values:
+    """An answer that is wanted in one currency: where something had no rate into it, none, but each currency's own, and which
+    those are."""
+    if currency is None or "currency" not in values:
+        return values
+    others = sorted({*values.get("by_currency", ()), values["currency"]} - {currency, None})
+    if not others:
+        return values
+    found = {**values, "without_rate": others}
+    if values["currency"] is not None:
+        own = {name: each for name, each in values.items() if name not in ("n", "currency", "without_amount")}
+        found.update(
+            {**dict.fromkeys(own), "currency": None, "by_currency": {values["currency"]: {**own, "n": values["n"]}}}
+        )
+    return found
+
+
 def _money(cells: list[Cell], measure: Measure, *, mean: bool) -> Values:
     own = [cell for cell in cells if cell.measure == measure]
     each: dict[str, Values] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from services.metrics.domain.calendars import Calendars
-from services.metrics.domain.entries import DIMENSIONS
+from services.metrics.domain.entries import BY_COHORT, DIMENSIONS
 from services.metrics.domain.forms import (
     Churn,
     Cost,
@@ -49,7 +49,8 @@ Bound = date | datetime | None
 @dataclass(frozen=True, slots=True)
 class Question:
     """One KPI over one window. Filters map a dimension to the values that pass; None among them is "unknown". `of` is the KPI
-    that a target is for, where targets are asked about."""
+    that a target is for, where targets are asked about. With a `currency` amounts are wanted in it, at the rates of their days or,
+    `restated`, at that of `as_of`."""
 
     definition: Definition
     as_of: datetime
@@ -64,6 +65,8 @@ class Question:
     top: int = 10
     attribution: Attribution = Attribution.FIRST
     half_life_days: float = HALF_LIFE_DAYS
+    currency: str | None = None
+    restated: bool = False
 
     @property
     def cutoff(self) -> datetime:
@@ -93,6 +96,8 @@ class Question:
         form = self.definition.form
         if not isinstance(form, SUMMED + SPREAD):
             return False
+        if self.currency is not None and (isinstance(form, SPREAD) or BY_COHORT.intersection(self.definition.measures)):
+            return False  # sums of cohorts and sketches do not know the days of amounts
         if isinstance(form, PerDay) and self.start is None:
             return False  # the window begins with the first one counted, whose moment only entries have
         if any(isinstance(bound, datetime) for bound in (self.start, self.end)):

@@ -40,6 +40,7 @@ from services.metrics.storage.attributing import moved
 from services.metrics.storage.customers import CUSTOMER_FORMS, customer_values
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
 from services.metrics.storage.ranking import ranked
+from services.metrics.storage.rates import ENTRIES, ROLLUPS, source
 from services.metrics.storage.sketched import from_sketches, is_sketched
 from services.metrics.storage.spending import spent
 from services.metrics.storage.stays import still_open, totals
@@ -138,6 +139,9 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
         extra = "NULL AS quantiles, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS median_amount"
     # In whole microseconds, so that the mean does not depend on the order in which rows are met.
     select, group_by = grouping(question, day, ("measure",) if duration else ("measure", "currency"))
+    where = ["measure = ANY(:measures)", HELD, *conditions]
+    values.update(measures=[measure.value for measure in question.definition.measures], as_of=question.as_of)
+    own = await source(database, question, ENTRIES, where, values)
     rows = await database.rows(
         f"""
         SELECT {select}, measure, {"NULL" if duration else "currency"} AS currency, count(*) AS n,
@@ -145,13 +149,12 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
             count(*) FILTER (WHERE negative) AS negative, count(duration_seconds) AS durations,
             CAST(coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS bigint) AS microseconds,
             min(at) AS first_at, {extra}
-        FROM metrics.entries
-        WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
+        FROM {own.table}
+        WHERE {" AND ".join(where)}
         {group_by}""",
-        measures=[measure.value for measure in question.definition.measures],
-        as_of=question.as_of,
         cutoff=question.cutoff,
         **values,
+        **own.values,
     )
     return [
         Cell(
@@ -178,19 +181,24 @@ async def _from_rollups(database: Database, question: Question) -> list[Cell]:
     cuts = ["value" if name == dimension else cut_sql(question, name, "day") for name in question.group_by]
     edge = question.cutoff.date()
     first_day, last_day = edge - timedelta(days=1), edge + timedelta(days=1)
+    where = ["measure = ANY(:measures)", "dimension = ANY(:dimensions)", *conditions]
+    values.update(
+        measures=[measure.value for measure in question.definition.measures],
+        dimensions=["", dimension] if grouped else [dimension],
+    )
+    own = await source(database, question, ROLLUPS, where, values)
     rows = await database.rows(
         f"""
         SELECT {"".join(f"{cut} AS g{i}, " for i, cut in enumerate(cuts))} dimension = '' AS whole,
             measure, currency, sum(count) AS n, sum(amount) AS amount,
             sum(durations) AS durations, sum(duration_microseconds) AS microseconds,
             coalesce(sum(count) FILTER (WHERE day < :first_day), 0) AS mature
-        FROM metrics.rollups
-        WHERE {" AND ".join(["measure = ANY(:measures)", "dimension = ANY(:dimensions)", *conditions])}
+        FROM {own.table}
+        WHERE {" AND ".join(where)}
         GROUP BY {", ".join([*cuts, "whole", "measure", "currency"])} HAVING sum(count) <> 0""",
-        measures=[measure.value for measure in question.definition.measures],
-        dimensions=["", dimension] if grouped else [dimension],
         first_day=first_day,
         **values,
+        **own.values,
     )
     sums: dict[tuple[Group | None, str, str], list[Any]] = defaultdict(lambda: [0, Decimal(0), 0, 0, 0])
 

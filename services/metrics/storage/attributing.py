@@ -13,6 +13,7 @@ from services.metrics.domain.questions import Question
 from services.metrics.domain.rollups import DAY_SECONDS
 from services.metrics.domain.touches import PLACES, Attribution
 from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, window
+from services.metrics.storage.rates import ENTRIES, source
 from shared.kit.database import Database
 
 WHOLE = 1_000_000_000
@@ -39,10 +40,10 @@ class Shared(NamedTuple):
     values: dict[str, Any]
 
 
-def shared_out(question: Question, *, everybody: bool) -> Shared:
+def shared_out(question: Question, *, everybody: bool, entries: str = "metrics.entries") -> Shared:
     """The entries that a question is about, each as often as there are touches up to it, at the touch's channel, source and campaign
     and with its `units`. A lead that was only ever touched in one place has no touches of its own to share out: it is there
-    for `everybody` alone, as it is."""
+    for `everybody` alone, as it is. `entries` is where they are read."""
     day, at = days_of(question)
     others = {name: allowed for name, allowed in question.filters.items() if name not in PLACES}
     conditions, values = window(replace(question, filters=others), day, at)
@@ -71,7 +72,7 @@ def shared_out(question: Question, *, everybody: bool) -> Shared:
                     FROM (
                         SELECT root_id, key, valid_from, measure, business_unit, at, day, cohort_at, cohort_day, {own}, product,
                             owner, team, grade, stage, reason, duration_seconds, negative, amount, currency, score
-                        FROM metrics.entries WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
+                        FROM {entries} WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
                     ) AS e {"LEFT " if everybody else ""}JOIN (
                         SELECT root_id, key, at, {", ".join(PLACES)} FROM metrics.entries WHERE measure = :touched AND {HELD}
                     ) AS t ON t.root_id = e.root_id AND t.at <= e.at
@@ -87,7 +88,9 @@ async def moved(database: Database, question: Question) -> list[Cell]:
     """By how much cells differ from those by first touch: what each touch has, and what the first one had of it alone. Only forms that take
     an attribution meet these cells, whose counts are no whole numbers."""
     day, _ = days_of(question)
-    shared = shared_out(question, everybody=False)
+    asked = {"measures": [measure.value for measure in question.definition.measures], "as_of": question.as_of}
+    rated = await source(database, question, ENTRIES, ["measure = ANY(:measures)", HELD], asked)
+    shared = shared_out(question, everybody=False, entries=rated.table)
     own = ", ".join(f"own_{name} AS {name}" for name in PLACES)
     besides = f"measure, currency, amount, business_unit, at, {day}, product, owner, team, grade, stage, reason"
     select, group_by = grouping(question, day, ("measure", "currency"))
@@ -101,6 +104,7 @@ async def moved(database: Database, question: Question) -> list[Cell]:
             SELECT {besides}, {own}, {-WHOLE} FROM credited WHERE place = 1
         ) AS parts {where} {group_by}""",
         **shared.values,
+        **rated.values,
     )
     return [
         Cell(

@@ -22,6 +22,7 @@ from services.metrics.domain.forms import (
 )
 from services.metrics.domain.questions import Question
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
+from services.metrics.storage.rates import ENTRIES, source
 from services.metrics.storage.spending import spent
 from shared.contracts.policy.calendar import PERIODS
 from shared.kit.database import Database
@@ -98,6 +99,9 @@ async def _worth_most(database: Database, question: Question, measure: Measure) 
     conditions, values = window(question, day, at)
     select, group_by = grouping(question, day, ("root_id", "currency"))
     cuts = "".join(f", g{number}" for number in range(len(question.group_by)))
+    where = ["measure = :measure", HELD, *conditions]
+    values.update(measure=measure.value, as_of=question.as_of)
+    own = await source(database, question, ENTRIES, where, values)
     rows = await database.rows(
         f"""
         SELECT * FROM (
@@ -105,17 +109,16 @@ async def _worth_most(database: Database, question: Question, measure: Measure) 
                 bool_and(currency IS NOT NULL) OVER (PARTITION BY is_total{cuts}) AS known
             FROM (
                 SELECT {select}, root_id, currency, sum(amount) AS worth, min(cohort_at) AS since
-                FROM metrics.entries
-                WHERE {" AND ".join(["measure = :measure", HELD, *conditions])}
+                FROM {own.table}
+                WHERE {" AND ".join(where)}
                 {group_by}
             ) AS each
             WINDOW place AS (PARTITION BY is_total{cuts}, currency ORDER BY worth DESC, root_id),
                 whole AS (PARTITION BY is_total{cuts}, currency)
         ) AS ranked WHERE rank <= :top""",
-        measure=measure.value,
-        as_of=question.as_of,
         top=question.top,
         **values,
+        **own.values,
     )
     return list(rows)
 

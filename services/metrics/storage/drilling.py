@@ -15,6 +15,7 @@ from services.metrics.domain.questions import Question
 from services.metrics.storage.attributing import WHOLE, shared_out
 from services.metrics.storage.customers import had_been_there
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, window
+from services.metrics.storage.rates import ENTRIES, source
 from shared.kit.database import Database
 
 
@@ -31,11 +32,14 @@ async def counted_behind(
     """What a number, or one group of it, is made of: all of the first `limit` leads after one. They come in the order of their
     ids, each whole, so that what is counted meanwhile moves nobody from one page to another."""
     day, at = days_of(question)
-    source, units = "metrics.entries", str(WHOLE)
     conditions, values = window(question, day, at)
     conditions += ["measure = ANY(:measures)", HELD]
+    values.update(measures=[measure.value for measure in question.definition.measures], as_of=question.as_of)
+    own = await source(database, question, ENTRIES, conditions[-2:], values)
+    table, units = own.table, str(WHOLE)
+    values.update(own.values)
     if question.shares_out:
-        source, conditions, shared = shared_out(question, everybody=True)
+        table, conditions, shared = shared_out(question, everybody=True, entries=own.table)
         values, units = {**values, **shared}, "units"
     cuts = [cut_sql(question, name, day) for name in question.group_by]
     if isinstance(question.definition.form, Churn):
@@ -45,11 +49,10 @@ async def counted_behind(
             conditions.append(f"{cut} IS NULL" if part is None else f"{cut} = :group{place}")
             values.update({} if part is None else {f"group{place}": part})
     where = " AND ".join([*conditions, "true"])
-    values.update(measures=[measure.value for measure in question.definition.measures], as_of=question.as_of)
     beyond = {} if after is None else {"after": after}
     leads = await database.rows(
         f"""
-        SELECT DISTINCT root_id FROM {source} WHERE {where} {"AND root_id > :after" if beyond else ""}
+        SELECT DISTINCT root_id FROM {table} WHERE {where} {"AND root_id > :after" if beyond else ""}
         ORDER BY root_id LIMIT :limit""",
         limit=limit + 1,
         **beyond,
@@ -60,7 +63,7 @@ async def counted_behind(
         f"""
         SELECT {"".join(f"{cut} AS g{place}, " for place, cut in enumerate(cuts))} root_id, key, measure, at, cohort_at, stage,
             reason, duration_seconds, negative, amount, currency, score, {units} AS units
-        FROM {source} WHERE root_id = ANY(:roots) AND {where}""",
+        FROM {table} WHERE root_id = ANY(:roots) AND {where}""",
         roots=asked,
         **values,
     )

@@ -14,6 +14,7 @@ from services.metrics.domain.questions import Question
 from services.metrics.domain.spend_kinds import SpendKind
 from services.metrics.domain.spending import CUTS, Spend, Spent
 from services.metrics.storage.cutting import group_of, grouping, window
+from services.metrics.storage.rates import source
 from shared.kit.database import Database, Transaction
 
 SPENDS = UUID("5a0f7c39-58a3-5a0f-9d3a-6c1f1b5b3a02")
@@ -83,18 +84,20 @@ async def spent(database: Database, question: Question, kinds: Sequence[SpendKin
     conditions, values = window(question, "day", "at")
     select, group_by = grouping(question, "day", ("currency",))
     others = ", ".join(f"CAST(NULL AS text) AS {name}" for name in DIMENSIONS if name not in CUTS)
-    rows = await database.rows(
-        f"""
-        SELECT {select}, currency, sum(amount) AS amount FROM (
+    daily = f"""(
             SELECT s.business_unit, s.channel, s.source, s.campaign, {others}, s.currency, CAST(each AS date) AS day,
                 s.amount / (s.after_day - s.first_day) AS amount
             FROM metrics.spending s,
                 generate_series(s.first_day, least(s.after_day - 1, CAST(:until AS date)), interval '1 day') AS each
             WHERE s.kind = ANY(:kinds)
-        ) AS daily
-        WHERE {" AND ".join(["day <= :until", *conditions])} {group_by}""",
-        kinds=[kind.value for kind in kinds],
-        until=question.as_of.date(),
+        ) AS own"""
+    where = ["day <= :until", *conditions]
+    values.update(kinds=[kind.value for kind in kinds], until=question.as_of.date())
+    columns = ("business_unit", *DIMENSIONS, "day", "currency", "amount")
+    own = await source(database, question, (daily, columns), where, values)
+    rows = await database.rows(
+        f"SELECT {select}, currency, sum(amount) AS amount FROM {own.table} WHERE {' AND '.join(where)} {group_by}",
         **values,
+        **own.values,
     )
     return [Spent(group_of(question, row), row.currency, row.amount) for row in rows]

@@ -241,6 +241,17 @@ class SpendRow(MetricsTable, table=True):
     recorded_at: datetime = _given(MOMENT)
 
 
+class RateRow(MetricsTable, table=True):
+    """From a day on until there is another, one `currency` is so much of the other one."""
+
+    __tablename__ = "rates"
+    currency: str = _key(Text())
+    into_currency: str = _key(Text())
+    day: date = _key(Date())
+    rate: Decimal = _given(Numeric())
+    recorded_at: datetime = _given(MOMENT)
+
+
 class TargetRow(MetricsTable, table=True):
     """What was ever said about a target: the highest version holds, and one that is `withdrawn` is no target any more."""
 

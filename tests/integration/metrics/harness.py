@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.metrics import api, drilling_api, reports_api, spending_api, targets_api, why_api
+from services.metrics import api, drilling_api, rates_api, reports_api, spending_api, targets_api, why_api
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
 from services.metrics.handlers import Handlers
@@ -53,6 +53,7 @@ class Metrics:
         app.include_router(api.router(self.database, policy, self.clock))
         app.include_router(drilling_api.router(self.database, policy, self.clock))
         app.include_router(reports_api.router(Reports(self.database, policy), policy, self.clock))
+        app.include_router(rates_api.router(self.database, policy))
         app.include_router(spending_api.router(self.database, policy))
         app.include_router(targets_api.router(self.database, policy, self.clock))
         app.include_router(why_api.router(self.database, policy, self.clock))
