@@ -9,7 +9,6 @@ from services.metrics import (
     drilling_api,
     rates_api,
     rebuilds_api,
-    reports_api,
     spending_api,
     targets_api,
     why_api,
@@ -19,7 +18,7 @@ from services.metrics.instruments import BusinessMetrics
 from services.metrics.merging import Merging
 from services.metrics.noting import noting
 from services.metrics.rebuilding import Rebuilding
-from services.metrics.reporting.writing import Reports
+from services.metrics.reporting_together import Reporting
 from services.metrics.settings import MetricsSettings
 from shared.contracts import lifecycle_events as lifecycle
 from shared.contracts.activity_events import NoteAdded
@@ -105,6 +104,12 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         within_seconds=settings.merge_within_seconds,
     )
     business = BusinessMetrics(database, policy, registry, max_age_seconds=settings.snapshot_seconds)
+    reporting = Reporting(database, policy, settings, registry, SystemClock())
+
+    async def refresh() -> None:
+        await business.refresh()
+        await reporting.metrics.refresh()
+
     return build_app(
         name="metrics",
         title="Leadflow metrics",
@@ -117,12 +122,12 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             api.router(database, policy, SystemClock()),
             drilling_api.router(database, policy, SystemClock()),
             rebuilds_api.router(rebuilding),
-            reports_api.router(Reports(database, policy), policy, SystemClock(), public_url=settings.public_url),
+            reporting.router,
             rates_api.router(database, policy),
             spending_api.router(database, policy),
             targets_api.router(database, policy, SystemClock()),
             why_api.router(database, policy, SystemClock()),
         ],
-        parts=[rebuilding.running, merging.running, noting(database, policy)],
-        before_scrape=business.refresh,
+        parts=[rebuilding.running, merging.running, noting(database, policy), reporting.running],
+        before_scrape=refresh,
     )

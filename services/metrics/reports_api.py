@@ -3,50 +3,118 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime
 
 from services.metrics.formats import accepted
+from services.metrics.reporting.delivering import Delivering
 from services.metrics.reporting.periods import EXAMPLES
 from services.metrics.reporting.standard import STANDARD
 from services.metrics.reporting.writing import MEDIA_TYPES, Reports, Wish
+from services.metrics.storage import reports as storage
 from shared.contracts.envelope import Name
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import System
-from shared.contracts.policy.reports import File, Language, Report
+from shared.contracts.policy.reports import File, Language, Report, ReportName
 from shared.kit.auth import require_token
 from shared.kit.clock import Clock
+from shared.kit.database import Database
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
 PARAMETERS = ("period", "from", "to", "business_unit", "by", "lang", "calendar", "as_of", "format")
 
 
-def router(reports: Reports, policy: Policy, clock: Clock, *, public_url: str = "") -> APIRouter:
+Owner = Annotated[
+    str,
+    Header(
+        alias="Leadflow-Actor",
+        max_length=200,
+        description="Whose reports; nobody named: everybody's.",
+        pattern=r"^[^\x00]*$",
+    ),
+]
+
+
+def router(
+    reports: Reports, delivering: Delivering, database: Database, policy: Policy, clock: Clock, *, public_url: str = ""
+) -> APIRouter:
     """The routes. Links in reports lead to `public_url`, or to where the request came in."""
     routes = APIRouter(prefix="/v1/reports", tags=["reports"], dependencies=[Depends(require_token)])
 
-    def known(name: str) -> Report:
-        found = policy.reports.get(name) or STANDARD.get(name)
-        if found is None:
-            names = sorted({*STANDARD, *policy.reports})
-            raise Rejected(
-                "There is no report of this name.", status=404, code="unknown-report", field="name",
-                fix="GET /v1/reports lists them.", extra={"reports": names},
-            )  # fmt: skip
+    async def known(owner: str) -> dict[str, tuple[str, Report]]:
+        """Every report that somebody has, by name, and where it comes from: their own before everybody's."""
+        found = {name: ("standard", report) for name, report in STANDARD.items()}
+        found |= {name: ("policy", report) for name, report in policy.reports.items()}
+        for row in sorted(await storage.saved(database, owner), key=lambda row: row.owner != storage.EVERYBODY):
+            origin = "saved" if row.owner == storage.EVERYBODY else "own"
+            found[row.name] = (origin, Report.model_validate(row.report))
         return found
 
+    async def the(name: str, owner: str) -> tuple[str, Report]:
+        found = await known(owner)
+        if name not in found:
+            raise Rejected(
+                "There is no report of this name.", status=404, code="unknown-report", field="name",
+                fix="GET /v1/reports lists them.", extra={"reports": sorted(found)},
+            )  # fmt: skip
+        return found[name]
+
     @routes.get("", summary="Which reports there are")
-    async def listing() -> JSONAnswer:
-        there = {**dict.fromkeys(STANDARD, "standard"), **dict.fromkeys(policy.reports, "policy")}
-        return JSONAnswer({"items": [_shown(name, known(name), origin) for name, origin in sorted(there.items())]})
+    async def listing(owner: Owner = storage.EVERYBODY) -> JSONAnswer:
+        found = sorted((await known(owner)).items())
+        return JSONAnswer({"items": [_shown(name, report, origin) for name, (origin, report) in found]})
+
+    @routes.get("/deliveries", summary="What was sent, is to be sent, and did not arrive")
+    async def deliveries(
+        state: Literal["due", "sent", "failed"] | None = None, limit: Annotated[int, Query(ge=1, le=1_000)] = 100
+    ) -> JSONAnswer:
+        rows = await storage.listing(database, state, limit)
+        return JSONAnswer({"items": [row._asdict() for row in rows], "standing": await storage.standing(database)})
+
+    @routes.post("/deliveries/{delivery_id}:retry", summary="Send one again that was given up")
+    async def retry(delivery_id: UUID) -> JSONAnswer:
+        row = await database.run(lambda tx: storage.retry(tx, delivery_id))
+        if row is None:
+            raise Rejected(
+                "There is no delivery of this id.", status=404, code="unknown-delivery", field="delivery_id",
+                fix="GET /v1/reports/deliveries lists them.",
+            )  # fmt: skip
+        return JSONAnswer(row._asdict())
 
     @routes.get("/{name}", summary="What a report tells")
-    async def definition(name: str) -> JSONAnswer:
-        report = known(name)
-        return JSONAnswer(_shown(name, report, "policy" if name in policy.reports else "standard"))
+    async def definition(name: str, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
+        origin, report = await the(name, owner)
+        return JSONAnswer(_shown(name, report, origin))
+
+    @routes.put("/{name}", summary="Save a report under a name")
+    async def save(name: ReportName, report: Report, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
+        """One's own, or everybody's where nobody is named. Saving the same again changes nothing."""
+        faults = [
+            *delivering.faults(report),
+            *(f"there is no unit {one!r}" for one in report.business_units if not _has(policy, one)),
+        ]
+        if faults:
+            raise Rejected(
+                "; ".join(faults),
+                code="invalid-report",
+                fix="GET /v1/kpis lists numbers and cuts; docs/reports.md says more.",
+            )
+        await database.run(lambda tx: storage.save(tx, owner, name, report.model_dump(mode="json")))
+        return JSONAnswer(_shown(name, report, "own" if owner else "saved"))
+
+    @routes.delete("/{name}", status_code=204, summary="Forget a report that was saved")
+    async def forget(name: str, owner: Owner = storage.EVERYBODY) -> Response:
+        """It is not sent any more. Those of the policy and the standard ones stay."""
+        if not await database.run(lambda tx: storage.forget(tx, owner, name)):
+            raise Rejected(
+                "Nobody saved a report of this name.", status=404, code="unknown-report", field="name",
+                fix="GET /v1/reports lists them.",
+            )  # fmt: skip
+        return Response(status_code=204)
 
     @routes.get(
         "/{name}/told",
@@ -63,6 +131,7 @@ def router(reports: Reports, policy: Policy, clock: Clock, *, public_url: str = 
         by: Annotated[str | None, Query(max_length=30, description="Cut by this instead.")] = None,
         lang: Annotated[Language | None, Query(description="The report's own, when left out.")] = None,
         calendar: Annotated[System | None, Query(description="The units' own, when left out.")] = None,
+        owner: Owner = storage.EVERYBODY,
         as_of: Annotated[AwareDatetime | None, Query(description="What had happened by then.")] = None,
         format: Annotated[File | None, Query(description="Else what `Accept` says.")] = None,  # noqa: A002
     ) -> Response:
@@ -76,7 +145,8 @@ def router(reports: Reports, policy: Policy, clock: Clock, *, public_url: str = 
         form: File = format if format is not None else accepted(request.headers.get("accept"), MEDIA_TYPES)
         wish = Wish(period, start, end, tuple(business_unit or ()), by, lang, calendar, as_of)
         base = (public_url or str(request.base_url)).rstrip("/")
-        found = await reports.tell(name, known(name), wish, clock.now(), lambda path: base + path)
+        _, report = await the(name, owner)
+        found = await reports.tell(name, report, wish, clock.now(), lambda path: base + path)
         return answer_of(await reports.written(found, form), form, name, found.document.period_key)
 
     return routes
@@ -91,6 +161,10 @@ def answer_of(content: bytes, form: File, name: str, period: str) -> Response:
     if form in ("pdf", "csv"):
         headers["Content-Disposition"] = f'inline; filename="{name}-{period}.{form}"'
     return Response(content, media_type=MEDIA_TYPES[form], headers=headers)
+
+
+def _has(policy: Policy, unit: str) -> bool:
+    return unit == "default" or unit in policy.business_units
 
 
 def _shown(name: str, report: Report, origin: str) -> dict[str, Any]:

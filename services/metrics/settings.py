@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from ipaddress import ip_network
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from shared.kit.outside import Rules
 from shared.kit.settings import ServiceSettings
 
 
@@ -25,3 +29,43 @@ class MetricsSettings(ServiceSettings):
     public_url: str = Field(
         "", description="Where people reach this API, for links in reports; empty: as they came in."
     )
+    reports_dir: Path | None = Field(None, description="Below this, reports are put into folders; none: into none.")
+    report_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="What signs reports that are posted: NAME=whsec_…, by spaces; a name twice signs with both.",
+    )
+    reports_interval_seconds: float = Field(20.0, gt=0, description="How often it is looked which reports are due.")
+    webhook_timeout_seconds: float = Field(30.0, gt=0, le=120, description="How long a receiver may take to answer.")
+    webhook_http_loopback: bool = Field(False, description="Whether plain http to this machine is allowed.")
+    webhook_networks: str = Field("", description="Networks that are not public and may be sent to: 10.1.0.0/16, …")
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for one in text.replace(",", " ").split():
+            ip_network(one)
+        return text
+
+    @field_validator("report_secrets")
+    @classmethod
+    def _are_secrets(cls, secrets: SecretStr) -> SecretStr:
+        for one in secrets.get_secret_value().split():
+            name, _, secret = one.partition("=")
+            if not name or len(secret) < 16:
+                raise ValueError("has a part that is not NAME=secret with 16 characters or more")
+        return secrets
+
+    @property
+    def webhook_rules(self) -> Rules:
+        """Where reports may be posted to."""
+        networks = tuple(ip_network(one) for one in self.webhook_networks.replace(",", " ").split())
+        return Rules(self.webhook_http_loopback, networks)
+
+    @property
+    def secrets_of_reports(self) -> dict[str, list[str]]:
+        """The secrets of each name, the first one first."""
+        found: dict[str, list[str]] = {}
+        for one in self.report_secrets.get_secret_value().split():
+            name, _, secret = one.partition("=")
+            found.setdefault(name, []).append(secret)
+        return found

@@ -11,9 +11,9 @@ from pydantic_settings import SettingsConfigDict
 
 from services.pipeline.domain.claims import read_meanings
 from services.pipeline.domain.mail_server import Server
-from services.pipeline.domain.webhook_addresses import Rules
 from services.pipeline.domain.webhook_rules import Patience
 from shared.kit.oidc import ALGORITHMS
+from shared.kit.outside import Rules
 from shared.kit.settings import ServiceSettings
 
 

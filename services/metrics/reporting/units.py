@@ -42,7 +42,7 @@ KINDS: Mapping[str, Kind] = {
 }
 """Every unit of a definition."""
 
-MULTIPLES = frozenset({"ltv_to_cac"})
+MULTIPLES = frozenset({"ltv_to_cac", "pipeline_coverage"})
 """Ratios of unlike things, which nobody reads in percent."""
 
 LESS_IS_BETTER = frozenset({

@@ -1,5 +1,16 @@
 """Everything that is kept, and every query."""
 
+from services.metrics.storage.report_tables import ReportDeliveryRow, ReportRow, ReportScheduleRow
 from services.metrics.storage.tables import EntryRow, FactRow, LeadRow, MetricsTable, ProgressRow, RollupRow
 
-__all__ = ["EntryRow", "FactRow", "LeadRow", "MetricsTable", "ProgressRow", "RollupRow"]
+__all__ = [
+    "EntryRow",
+    "FactRow",
+    "LeadRow",
+    "MetricsTable",
+    "ProgressRow",
+    "ReportDeliveryRow",
+    "ReportRow",
+    "ReportScheduleRow",
+    "RollupRow",
+]

@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
-from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.versions import etag, names
-from services.pipeline.domain.webhook_addresses import Rules, target_of
 from services.pipeline.domain.webhook_rules import KINDS, MOST, live_salts
 from services.pipeline.storage import webhooks
 from services.pipeline.storage.webhooks import By
@@ -22,6 +20,7 @@ from shared.contracts.standard_webhooks import secret_of
 from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
 from shared.kit.ids import new_id
+from shared.kit.outside import Rules, target_of
 
 BY_HAND = "by hand"
 
@@ -206,10 +205,7 @@ class Endpoints:
                     fix=f"Name some of: {', '.join(KINDS)}; or none, for all.",
                 )
         if "url" in said:
-            try:
-                target_of(said["url"], self._rules)
-            except Refused as refused:
-                raise Rejected(refused.detail, code=refused.code, field=refused.field, fix=refused.fix) from None
+            target_of(said["url"], self._rules)
 
 
 def no_such_endpoint() -> Rejected:

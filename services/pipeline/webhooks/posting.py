@@ -1,99 +1,21 @@
-"""One request to somebody else's server: to an address that was looked at, by https, within a time, following nothing."""
+"""A webhook's message, signed and posted."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Sequence
+from datetime import datetime
 
-import httpx
-
-from services.pipeline.domain.refusals import Refused
-from services.pipeline.domain.webhook_addresses import Rules, Target, chosen, target_of
 from services.pipeline.domain.webhook_rules import Answer
 from shared.contracts.standard_webhooks import signed_headers
-from shared.kit.instruments import build_version
-
-CONNECT_SECONDS = 5.0
+from shared.kit import posting
 
 
-async def addresses_of(target: Target) -> list[str]:
-    """What a target's name leads to now."""
-    found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    return [str(one[4][0]) for one in found]
-
-
-class Poster:
-    """Sends signed messages. A connection is used for one request: another name at the same address proves itself anew."""
-
-    def __init__(
-        self,
-        rules: Rules,
-        *,
-        timeout_seconds: float,
-        trusts: ssl.SSLContext | None = None,
-        resolve: Callable[[Target], Awaitable[Sequence[str]]] = addresses_of,
-    ) -> None:
-        self.rules = rules
-        self._timeout_seconds = timeout_seconds
-        self._resolve = resolve
-        self._client = httpx.AsyncClient(
-            verify=trusts if trusts is not None else True,
-            timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
-            limits=httpx.Limits(max_keepalive_connections=0),
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": f"Leadflow/{build_version()}", "Content-Type": "application/json"},
-        )
-
-    async def close(self) -> None:
-        """Gives its connections back."""
-        await self._client.aclose()
+class Poster(posting.Poster):
+    """Sends signed messages."""
 
     async def post(
         self, url: str, message_id: str, body: bytes, secrets: Sequence[str], *, at: datetime, now: datetime
     ) -> Answer:
         """Sends a message, signed as of `at`, and answers with how that went; it never raises for what a receiver does."""
         headers = signed_headers(secrets, message_id, int(at.timestamp()), body)
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await self._post(target_of(url, self.rules), body, headers, now)
-        except Refused:
-            return Answer(None, "address not allowed")
-        except (TimeoutError, httpx.TimeoutException):
-            return Answer(None, "timeout")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            return Answer(None, type(error).__name__)
-
-    async def _post(self, target: Target, body: bytes, headers: Mapping[str, str], now: datetime) -> Answer:
-        address = chosen(await self._resolve(target), target, self.rules)
-        if address is None:
-            return Answer(None, "address not allowed")
-        request = self._client.build_request(
-            "POST",
-            target.at(address),
-            content=body,
-            headers={**headers, "Host": target.authority},
-            extensions={"sni_hostname": target.host},
-        )
-        response = await self._client.send(request, stream=True)
-        try:
-            return Answer(response.status_code, retry_after=retry_after(response.headers.get("Retry-After"), now))
-        finally:
-            await response.aclose()  # what it says beside its status is not read: it may be endless
-
-
-def retry_after(said: str | None, now: datetime) -> timedelta | None:
-    """How long a receiver asks to be left alone: seconds, or a date."""
-    if said is None:
-        return None
-    if said.strip().isascii() and said.strip().isdigit() and len(said.strip()) < 10:
-        return timedelta(seconds=int(said))
-    with suppress(ValueError, TypeError, OverflowError):
-        at = parsedate_to_datetime(said)
-        return max((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - now, timedelta())
-    return None
+        return Answer(*await self.send(url, body, headers, now))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import SecretStr
 
-from services.metrics import api, drilling_api, rates_api, reports_api, spending_api, targets_api, why_api
+from services.metrics import api, drilling_api, rates_api, spending_api, targets_api, why_api
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
 from services.metrics.handlers import Handlers
 from services.metrics.instruments import BusinessMetrics
-from services.metrics.reporting.writing import Reports
+from services.metrics.reporting_together import Reporting
+from services.metrics.settings import MetricsSettings
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from shared.kit import problems
@@ -39,9 +41,15 @@ POLICY = Policy(
 class Metrics:
     """The service's parts on one database, with a clock the test moves."""
 
-    def __init__(self, url: str, now: datetime = datetime(2027, 1, 1, tzinfo=UTC), policy: Policy = POLICY) -> None:
-        self.database = Database(url, schema="metrics", outbox=False)
+    def __init__(
+        self,
+        url: str,
+        now: datetime = datetime(2027, 1, 1, tzinfo=UTC),
+        policy: Policy = POLICY,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self.clock = FakeClock(now)
+        self.database = Database(url, schema="metrics", outbox=False, clock=self.clock)
         self.registry = CollectorRegistry()
         self.business = BusinessMetrics(self.database, policy, self.registry, max_age_seconds=0)
         routes = {event: handler for topic in CONSUMES.values() for event, handler in topic.items()}
@@ -52,7 +60,9 @@ class Metrics:
         problems.install(app)
         app.include_router(api.router(self.database, policy, self.clock))
         app.include_router(drilling_api.router(self.database, policy, self.clock))
-        app.include_router(reports_api.router(Reports(self.database, policy), policy, self.clock))
+        told = MetricsSettings(api_token=SecretStr(TOKEN), identity_secret=SecretStr(TOKEN), **(settings or {}))
+        self.reporting = Reporting(self.database, policy, told, self.registry, self.clock)
+        app.include_router(self.reporting.router)
         app.include_router(rates_api.router(self.database, policy))
         app.include_router(spending_api.router(self.database, policy))
         app.include_router(targets_api.router(self.database, policy, self.clock))

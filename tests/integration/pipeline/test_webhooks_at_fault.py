@@ -11,12 +11,12 @@ from uuid import UUID
 
 import pytest
 
-from services.pipeline.domain.webhook_addresses import Target
 from services.pipeline.domain.webhook_rules import MOST, Answer
 from services.pipeline.storage import webhook_queue
 from services.pipeline.webhooks import feeding
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
+from shared.kit.outside import Target
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.hooked import OPERATOR, Hooked
 from tests.integration.pipeline.receiving import Receiver

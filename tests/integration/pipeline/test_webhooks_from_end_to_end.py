@@ -13,13 +13,13 @@ from typing import cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.pipeline.domain.webhook_addresses import Rules, Target
 from services.pipeline.domain.webhook_rules import Answer
 from services.pipeline.storage.webhooks import RELAYED
 from services.pipeline.webhooks.posting import Poster
 from shared.kit.background import running
 from shared.kit.database import Database
 from shared.kit.instruments import OutboxInstruments
+from shared.kit.outside import Rules, Target
 from shared.kit.producer import Producer
 from shared.kit.relay import Relay
 from tests.integration.pipeline.conftest import Pipeline

@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pipeline.domain.refusals import Refused
-from services.pipeline.domain.webhook_addresses import Rules, chosen, target_of
 from services.pipeline.domain.webhook_rules import (
     KINDS,
     LONGEST_ASKED_FOR,
@@ -27,8 +25,10 @@ from services.pipeline.domain.webhook_rules import (
     settle,
     wants,
 )
-from services.pipeline.webhooks.posting import retry_after
 from shared.contracts.standard_webhooks import signed_headers
+from shared.kit.errors import Rejected
+from shared.kit.outside import Rules, chosen, target_of
+from shared.kit.posting import retry_after
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PATIENCE = Patience((timedelta(seconds=10), timedelta(seconds=60)), timedelta(days=5))
@@ -48,7 +48,7 @@ def test_no_name_leads_into_a_network_that_is_not_public(address: str) -> None:
     assert chosen([address], target, PUBLIC) is None
     assert chosen(["93.184.216.34", address], target, PUBLIC) is None
     host = f"[{address}]" if ":" in address else address
-    with pytest.raises(Refused, match="not public"):
+    with pytest.raises(Rejected, match="not public"):
         target_of(f"https://{host}/hooks", PUBLIC)
 
 
@@ -90,7 +90,7 @@ def test_a_network_of_ones_own_may_be_allowed_and_this_machine_by_http_alone() -
     ],
 )
 def test_a_url_that_is_none_is_refused_with_what_is_wrong(url: str, wrong: str) -> None:
-    with pytest.raises(Refused, match=wrong):
+    with pytest.raises(Rejected, match=wrong):
         target_of(url, PUBLIC)
 
 

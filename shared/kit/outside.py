@@ -1,4 +1,4 @@
-"""Where a webhook may go: to somebody else's server, and not, by a name or a redirect, to something inside our own network."""
+"""Where something may be posted to: somebody else's server, and not, by a name or a redirect, something inside our own network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from services.pipeline.domain.refusals import Refused
+from shared.kit.errors import Rejected
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -53,7 +53,7 @@ class Target:
 
 
 def target_of(url: str, rules: Rules) -> Target:
-    """A URL that may be one of a webhook. Raises `Refused` with what is wrong about it; what its name leads to is looked at
+    """A URL that may be one of a webhook. Raises `Rejected` with what is wrong about it; what its name leads to is looked at
     whenever something is sent."""
     try:
         parts = urlsplit(url)
@@ -124,5 +124,5 @@ def _is_name(host: str) -> bool:
     return len(name) <= LONGEST_NAME and all(0 < len(part) <= LONGEST_PART for part in name.split("."))
 
 
-def _refused(detail: str, fix: str) -> Refused:
-    return Refused(detail, kind="invalid", code="webhook-url", field="url", fix=fix)
+def _refused(detail: str, fix: str) -> Rejected:
+    return Rejected(detail, code="webhook-url", field="url", fix=fix)

@@ -1,0 +1,64 @@
+"""All of reports, put together from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import APIRouter
+from prometheus_client import CollectorRegistry
+
+from services.metrics import reports_api
+from services.metrics.report_instruments import ReportMetrics
+from services.metrics.reporting.delivering import Delivering
+from services.metrics.reporting.writing import Reports
+from services.metrics.settings import MetricsSettings
+from shared.contracts.policy import Policy
+from shared.kit.clock import Clock
+from shared.kit.database import Database
+from shared.kit.errors import LeadflowError
+from shared.kit.posting import Poster
+
+
+class InvalidReports(LeadflowError):
+    """The policy has reports that cannot be told or sent. Names every fault."""
+
+
+class Reporting:
+    """Reports told on request, and sent when they are due."""
+
+    def __init__(
+        self, database: Database, policy: Policy, settings: MetricsSettings, registry: CollectorRegistry, clock: Clock
+    ) -> None:
+        reports = Reports(database, policy)
+        self._poster = Poster(settings.webhook_rules, timeout_seconds=settings.webhook_timeout_seconds)
+        base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
+        self.delivering = Delivering(
+            database,
+            policy,
+            reports,
+            self._poster,
+            settings.secrets_of_reports,
+            folder=settings.reports_dir,
+            link=lambda path: base + path,
+            interval_seconds=settings.reports_interval_seconds,
+        )
+        faults = [
+            f"report {name!r}: {one}"
+            for name, report in policy.reports.items()
+            for one in self.delivering.faults(report)
+        ]
+        if faults:
+            raise InvalidReports("The policy's reports need mending:\n  " + "\n  ".join(faults))
+        self.metrics = ReportMetrics(database, registry)
+        self.router: APIRouter = reports_api.router(
+            reports, self.delivering, database, policy, clock, public_url=settings.public_url
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sends what is due until the context ends."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._poster.close)
+            await stack.enter_async_context(self.delivering.running())
+            yield
