@@ -58,6 +58,7 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         lifecycle.StageChanged: Handlers.on_fact,
         lifecycle.AmountChanged: Handlers.on_fact,
         lifecycle.CloseDateChanged: Handlers.on_fact,
+        lifecycle.OpportunityAssigned: Handlers.on_fact,
         lifecycle.OpportunityWon: Handlers.on_fact,
         lifecycle.OpportunityLost: Handlers.on_fact,
         lifecycle.OrderPlaced: Handlers.on_fact,

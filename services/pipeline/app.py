@@ -34,10 +34,11 @@ from services.pipeline.api import (
 from services.pipeline.api.examples import add_examples
 from services.pipeline.api.guard import Door, admit, guard, private_guard
 from services.pipeline.api.parts import Parts
+from services.pipeline.asking import rejected
 from services.pipeline.assigning import Assigning
 from services.pipeline.bulk import Bulk
 from services.pipeline.callers import Callers, provider_of
-from services.pipeline.commands import Commands, rejected
+from services.pipeline.commands import Commands
 from services.pipeline.contact_people import ContactPeople
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.refusals import Refused
@@ -90,6 +91,7 @@ from shared.contracts.lifecycle_events import (
     LeadReopened,
     LeadTouched,
     LeadUnmerged,
+    OpportunityAssigned,
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
@@ -147,6 +149,7 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
         StageChanged,
         AmountChanged,
         CloseDateChanged,
+        OpportunityAssigned,
         OpportunityWon,
         OpportunityLost,
         OrderPlaced,

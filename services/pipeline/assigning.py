@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.pipeline.domain.due import Cause
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.follow_up import Cause, Following
+from services.pipeline.domain.follow_up import Following
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.routing import Chosen, Router, fields_of_lead
 from services.pipeline.domain.tasks import brought_up

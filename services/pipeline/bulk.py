@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.pipeline.commands import Asked, Commands
+from services.pipeline.asking import Asked
+from services.pipeline.commands import Commands
 from services.pipeline.domain.access import NOTHING, Reach, Units
 from services.pipeline.domain.bulk import MOST_ITEMS, Doing, command_of
 from services.pipeline.domain.fingerprints import Asking

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
+from services.pipeline.asking import Asked, Done, decided, moved, no_such_lead, no_such_task, one_deal, rejected
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.contact_people import Also
-from services.pipeline.domain.access import EVERYWHERE, Reach, not_yours
+from services.pipeline.domain.access import not_yours
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act
+from services.pipeline.domain.due import Cause, Task
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.fingerprints import Asking
-from services.pipeline.domain.follow_up import MOVES, Cause, Following, Task
+from services.pipeline.domain.follow_up import MOVES, Following
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
@@ -26,7 +27,7 @@ from services.pipeline.domain.state import LeadState
 from services.pipeline.domain.tasks import refuse_closed
 from services.pipeline.domain.versions import etag, names, version_among
 from services.pipeline.instruments import PipelineInstruments
-from services.pipeline.naming import ambiguous, hold_names
+from services.pipeline.naming import hold_names
 from services.pipeline.storage import erasures, loading, matches, named_commands, queries, saving, tasks
 from shared.contracts.identity import event_id_from
 from shared.contracts.lifecycle_events import ConsentChanged, LeadQualified, LeadReopened
@@ -39,76 +40,6 @@ DecideLead = Callable[[LeadState, UnitPolicy, Act], list[Draft]]
 Guard = Callable[[Ledger, UUID, list[Draft]], list[Draft]]
 DecideTask = Callable[[Task, Following, Act], list[Draft]]
 DecideDeal = Callable[[DealState, UnitPolicy, Act], list[Draft]]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How a command was asked for, beside what it says: by whom, for which moment, on which version, under which key, which is
-    one of the sender's own `namespace`, and with which reach. `target` is what it is about where that is not the lead: what its
-    key goes with, whoever the lead is by then."""
-
-    name: str
-    body: Mapping[str, Any]
-    actor: str = "api"
-    occurred_at: datetime | None = None
-    idempotency_key: str | None = None
-    if_match: str | None = None
-    reach: Reach = EVERYWHERE
-    namespace: str = "pipeline-api"
-    target: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A command's answer: the lead, the deal where it was about one, and whether it was done before."""
-
-    lead: dict[str, Any]
-    deal: dict[str, Any] | None = None
-    repeated: bool = False
-
-
-STATUSES = {"conflict": 409, "invalid": 422, "forbidden": 403}
-
-
-def rejected(refused: Refused) -> Rejected:
-    """The domain's no as a problem over HTTP."""
-    return Rejected(
-        refused.detail,
-        status=STATUSES[refused.kind],
-        code=refused.code,
-        field=refused.field,
-        fix=refused.fix,
-        extra={**refused.extra, **({"state": refused.state} if refused.state else {})},
-    )
-
-
-def no_such_lead() -> Rejected:
-    """Nobody knows this id."""
-    return Rejected(
-        "There is no lead of this id.", status=404, code="unknown-lead", fix="Take the lead_id that capture answered."
-    )
-
-
-def no_such_task() -> Rejected:
-    """Nothing is known by this id."""
-    return Rejected(
-        "There is no task of this id.", status=404, code="unknown-task", fix="Take a task_id from GET /v1/tasks."
-    )
-
-
-def decided(how: str, fix: str) -> Rejected:
-    """Whether two leads are one person was decided already."""
-    return Rejected(f"This candidate is {how}.", status=409, code="decided", fix=fix)
-
-
-def no_such_opportunity() -> Rejected:
-    """Nothing is known by this id."""
-    return Rejected(
-        "There is no opportunity of this id.",
-        status=404,
-        code="unknown-opportunity",
-        fix="Take the opportunity_id that opening it answered.",
-    )
 
 
 class Commands:
@@ -228,8 +159,8 @@ class Commands:
             ledger = await loading.lock_groups(transaction, [found.lead_id])
             root = ledger.root(found.lead_id)
             await loading.load_stories(transaction, ledger, [root.lead_id])
-            self._match(asked, root.lead_id, ledger.group(root.lead_id))
             deal = root.state.deals[opportunity_id]
+            self._match(asked, root.lead_id, ledger.group(root.lead_id), deal)
             act = self._act(transaction, asked, command_id, root.state)
             drafts = decide(deal, self._policy.unit(root.business_unit), act)
             for draft in self._sellings.of(root.business_unit).placed(ledger, root.lead_id, drafts):
@@ -340,9 +271,9 @@ class Commands:
             )
         return Act(command_id, at, asked.actor)
 
-    def _match(self, asked: Asked, root_id: UUID, group: list[Lead]) -> None:
+    def _match(self, asked: Asked, root_id: UUID, group: list[Lead], deal: DealState | None = None) -> None:
         """Whether whoever asks may, and has seen what the lead is now."""
-        self._admit(asked, next(lead for lead in group if lead.lead_id == root_id))
+        self._admit(asked, next(lead for lead in group if lead.lead_id == root_id), deal)
         version = version_among(root_id, group)
         if not names(asked.if_match, version):
             current = etag(version)
@@ -356,12 +287,14 @@ class Commands:
                 headers={"ETag": current},
             )
 
-    def _admit(self, asked: Asked, root: Lead) -> None:
+    def _admit(self, asked: Asked, root: Lead, deal: DealState | None = None) -> None:
         if not asked.reach.holds(root.business_unit):
             raise no_such_lead()
-        assigned = root.state.assigned
-        owner, team = (assigned.owner, assigned.team) if assigned is not None else (None, None)
-        if not asked.reach.works_on(root.business_unit, self._policy.unit(root.business_unit), owner, team):
+        unit, assigned = self._policy.unit(root.business_unit), root.state.assigned
+        has = [(assigned.owner, assigned.team) if assigned is not None else (None, None)]
+        if deal is not None and deal.value("owner") is not None:
+            has.append((deal.value("owner"), deal.value("team")))
+        if not any(asked.reach.works_on(root.business_unit, unit, owner, team) for owner, team in has):
             raise not_yours()
 
 
@@ -372,28 +305,6 @@ def _canonical(ledger: Ledger, lead_id: UUID, asked: Asked) -> Lead:
     if lead.is_merged:
         raise moved(lead_id, lead.root_id, asked.name)
     return lead
-
-
-def moved(lead_id: UUID, root_id: UUID, command: str | None = None) -> Rejected:
-    """A merged id lives on under its canonical one."""
-    path = f"/v1/leads/{root_id}" + (command or "")
-    return Rejected(
-        "This lead was merged into another.",
-        status=308,
-        code="merged",
-        fix=f"Use {path}.",
-        extra={"lead_id": str(lead_id), "canonical_lead_id": str(root_id)},
-        headers={"Location": path},
-    )
-
-
-def one_deal(found: Any) -> Any:
-    """The only deal that was found. Raises 404 or 409 as `Rejected`."""
-    if not found:
-        raise no_such_opportunity()
-    if len(found) > 1:
-        raise ambiguous("opportunity", found)
-    return found[0]
 
 
 async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str | None, *, repeated: bool) -> Done:

@@ -11,8 +11,9 @@ from unicodedata import normalize
 from uuid import UUID
 
 from services.pipeline.contact_people import forget_contacts
+from services.pipeline.domain.due import Cause, cancelled
 from services.pipeline.domain.erasure import Erased, check_reason, forgotten
-from services.pipeline.domain.follow_up import ERASED, Cause, cancelled
+from services.pipeline.domain.follow_up import ERASED
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.storage import erasures, hygiene, loading, matches, saving, tasks
 from shared.contracts.addresses import read_email, read_phone

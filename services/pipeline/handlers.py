@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import orjson
 
+from services.pipeline.arrivals import Arrival, Work, as_record, nameless, repeated, wait, waited
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain import capture_intake
 from services.pipeline.domain.batch import Batch, Pending, components
+from services.pipeline.domain.due import Cause
 from services.pipeline.domain.erasure import forgotten, names_of
 from services.pipeline.domain.fingerprints import NOTHING_ELSE, said_besides
-from services.pipeline.domain.follow_up import Cause, answer_to
+from services.pipeline.domain.follow_up import answer_to
 from services.pipeline.domain.identity_join import join_by_identities
 from services.pipeline.domain.qualification import Qualifiers
 from services.pipeline.domain.returns import is_return
@@ -28,29 +29,10 @@ from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.lifecycle_events import LeadQualified
-from shared.contracts.personal import without_person
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
-from shared.contracts.topics import TOPICS
 from shared.kit.database import Transaction
-from shared.kit.errors import Rejected
-from shared.kit.frames import MAX_MESSAGE_BYTES
 from shared.kit.records import Record
-
-Work: TypeAlias = "Batch[Record]"
-
-
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-"""A NUL character in JSON: no PostgreSQL text has one."""
-
-
-class Arrival(NamedTuple):
-    """A record of the batch, or one that waits in the database and is looked at again."""
-
-    record: Record
-    stored: bool = False
-    fingerprint: str | None = None
-    """Of what it said, where it does not say it any more."""
 
 
 class Handlers:
@@ -82,7 +64,7 @@ class Handlers:
     async def take_up_stranded(self, transaction: Transaction, *, within_seconds: float | None) -> int:
         """Looks again at what waits although its lead is known. Answers with how many there were."""
         rows = await loading.stranded(transaction, within_seconds=within_seconds)
-        arrivals = [_waited(transaction, row) for row in rows]
+        arrivals = [waited(transaction, row) for row in rows]
         if arrivals:
             await self._process(transaction, arrivals)
         return len(arrivals)
@@ -91,7 +73,7 @@ class Handlers:
         """Takes up what waited for leads and identities that were made known otherwise, as by an import."""
         rows = {(one.lead_id, one.event_id): one for one in await loading.waiting_for(transaction, lead_ids, tokens)}
         if rows:
-            await self._process(transaction, [_waited(transaction, row) for row in rows.values()])
+            await self._process(transaction, [waited(transaction, row) for row in rows.values()])
 
     async def on_erasure_ordered(self, transaction: Transaction, record: Record) -> None:
         """Somebody is to be forgotten. This service said so itself; what its database does not know of it is done now."""
@@ -102,7 +84,7 @@ class Handlers:
         """A new lead's story begins, or a known lead was captured again; identities may join it with others."""
         fingerprint = self.fingerprint(event)
         if work.is_repeated(event.event_id, fingerprint):
-            _repeated(work, arrival)
+            repeated(work, arrival)
             return
         ledger = work.ledger
         erased = work.erased_by(event)
@@ -152,13 +134,13 @@ class Handlers:
         fingerprint = arrival.fingerprint or self.fingerprint(event)
         tokens = tuple(one.token for one in event.identities)
         if work.is_repeated(event.event_id, fingerprint):
-            _repeated(work, arrival)
+            repeated(work, arrival)
             return
         lead_id = work.lead_for(event.lead_id, tokens) or under
         if lead_id is None:
             if work.erased_by(event) is not None and not arrival.stored:
-                arrival = Arrival(_without_person(arrival.record), fingerprint=fingerprint)
-            _wait(work, arrival, event.lead_id, event.event_id, tokens)
+                arrival = Arrival(nameless(arrival.record), fingerprint=fingerprint)
+            wait(work, arrival, event.lead_id, event.event_id, tokens)
             return
         touch = capture_intake.touched(event, lead_id, fingerprint)
         if touch.aside is not None and work.erased_by(event) is not None:
@@ -189,10 +171,10 @@ class Handlers:
             # recorded later counts, so it has to be recorded first.
             self._take_up(work, event.lead_id, ())
         if work.is_repeated(event.event_id, None):
-            _repeated(work, arrival)
+            repeated(work, arrival)
             return
         if event.lead_id not in work.ledger:
-            _wait(work, arrival, event.lead_id, event.event_id, ())
+            wait(work, arrival, event.lead_id, event.event_id, ())
             return
         work.ledger.record(event.lead_id, capture_intake.graded(event))
         work.remember(event.event_id, event.lead_id, None)
@@ -212,8 +194,8 @@ class Handlers:
                 work.qualified.append((root.lead_id, draft))
 
     def _take_up(self, work: Work, lead_id: UUID, tokens: Iterable[str]) -> None:
-        for waited in work.take_up(lead_id, tokens):
-            self._on(work, Arrival(waited.record, waited.stored, waited.fingerprint), under=lead_id)
+        for one in work.take_up(lead_id, tokens):
+            self._on(work, Arrival(one.record, one.stored, one.fingerprint), under=lead_id)
             self._instruments.taken_up.inc()
 
     def _on(self, work: Work, arrival: Arrival, under: UUID | None = None) -> None:
@@ -289,7 +271,7 @@ class Handlers:
         for event_id, known in seen.items():
             work.remember(event_id, known.lead_id, known.fingerprint)
         for place, one in found.items():
-            record = _as_record(transaction, one)
+            record = as_record(transaction, one)
             known_by = tuple(tokens.get(place, ()))
             work.wait(Pending(*place, known_by, record, stored=True, fingerprint=one.fingerprint))
 
@@ -361,38 +343,3 @@ class Handlers:
     def _hash(self, said: list[Any], size: int) -> str:
         document = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
         return blake2b(document, digest_size=size, key=self._secret).hexdigest()
-
-
-def _repeated(work: Work, arrival: Arrival) -> None:
-    """From the log it is a duplicate; from those that waited it is simply done."""
-    if not arrival.stored:
-        work.duplicates.append(arrival.record)
-
-
-def _wait(work: Work, arrival: Arrival, lead_id: UUID, event_id: UUID, tokens: tuple[str, ...]) -> None:
-    if not arrival.stored:
-        # Stored, it would be refused when its lead comes, and the lead would be blamed for it.
-        if _NUL.search(arrival.record.value):
-            raise Rejected(
-                "A text has a NUL character.", code="unstorable-text", fix="Remove the character and redrive."
-            )
-        if len(arrival.record.value) > MAX_MESSAGE_BYTES:
-            raise Rejected(
-                "What would be announced of it is too large.", code="too-large", fix="Shorten it and redrive."
-            )
-    waiting = Pending(lead_id, event_id, tokens, arrival.record, arrival.stored, fingerprint=arrival.fingerprint)
-    if not work.wait(waiting):
-        _repeated(work, arrival)
-
-
-def _waited(transaction: Transaction, row: loading.Stored) -> Arrival:
-    return Arrival(_as_record(transaction, row), stored=True, fingerprint=row.fingerprint)
-
-
-def _as_record(transaction: Transaction, row: loading.Stored) -> Record:
-    event = TOPICS[row.topic].parse(row.value)
-    return Record(row.topic, row.partition, row.offset, None, row.value, (), transaction.now, event)
-
-
-def _without_person(record: Record) -> Record:
-    return record._replace(value=without_person(record.value) or b"{}")

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from services.pipeline.commands import rejected
+from services.pipeline.asking import rejected
 from services.pipeline.domain.fingerprints import contradicts
 from services.pipeline.domain.history_import import opportunity_of, order_of, order_told, record_row
 from services.pipeline.domain.history_rows import HistoryRow, read_row

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.pipeline.assigning import Assigning
+from services.pipeline.domain.due import RETURN, Cause
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.follow_up import RETURN, Cause
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.returns import SOLD_TO, Returns, owner_of

@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.contracts.activity_events import NoteAdded, Seconds
 from shared.contracts.envelope import Currency, LifecycleEvent, Moment, Money, Name
 from shared.contracts.lead_shape_events import LeadContactChanged, LeadDescribed
 from shared.contracts.marks import Mark
+from shared.contracts.opportunity_events import AmountChanged as AmountChanged
+from shared.contracts.opportunity_events import CloseDateChanged as CloseDateChanged
+from shared.contracts.opportunity_events import OpportunityAssigned as OpportunityAssigned
+from shared.contracts.opportunity_events import OpportunityEvent as OpportunityEvent
+from shared.contracts.opportunity_events import OpportunityLost as OpportunityLost
+from shared.contracts.opportunity_events import OpportunityOpened as OpportunityOpened
+from shared.contracts.opportunity_events import OpportunityWon as OpportunityWon
+from shared.contracts.opportunity_events import ProductLine as ProductLine
+from shared.contracts.opportunity_events import StageChanged as StageChanged
 
 Scale = Literal["csat", "nps"]
 """How satisfaction is measured: 1 to 5, or 0 to 10."""
@@ -203,90 +212,6 @@ class FollowUpCancelled(LifecycleEvent):
     opportunity_id: str | None = None
 
 
-class ProductLine(BaseModel):
-    """What is sold: so much of a product at a price, less a share of it from 0 to 1."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    product: Name
-    quantity: Money
-    unit_price: Money
-    discount: Money | None = None
-
-
-class OpportunityEvent(LifecycleEvent):
-    """An event of one deal with the lead. Ids are the caller's own or a UUID, unique within the business unit."""
-
-    opportunity_id: Name
-
-
-class OpportunityOpened(OpportunityEvent):
-    """A deal began, by rule where a customer came back (`automatic`). `position` is the stage's place in its pipeline, absent for a stage the policy does not know."""
-
-    event: Literal["OpportunityOpened"] = "OpportunityOpened"
-    stage: str | None = None
-    position: int | None = None
-    pipeline: str | None = None
-    amount: Money | None = None
-    currency: Currency | None = None
-    product: str | None = None
-    owner: str | None = None
-    team: str | None = None
-    expected_close: Moment | None = None
-    lines: tuple[ProductLine, ...] | None = None
-    automatic: bool = False
-
-
-class StageChanged(OpportunityEvent):
-    """The deal entered a stage, forward, back or skipping."""
-
-    event: Literal["StageChanged"] = "StageChanged"
-    stage: Name
-    position: int | None = None
-    owner: str | None = None
-    team: str | None = None
-
-
-class AmountChanged(OpportunityEvent):
-    """The deal's value was corrected, by what it is of where there are `lines`: all of them, as they are from then on."""
-
-    event: Literal["AmountChanged"] = "AmountChanged"
-    amount: Money
-    currency: Currency | None = None
-    lines: tuple[ProductLine, ...] | None = None
-
-
-class CloseDateChanged(OpportunityEvent):
-    """The deal is expected to close at another time."""
-
-    event: Literal["CloseDateChanged"] = "CloseDateChanged"
-    expected_close: Moment
-
-
-class OpportunityWon(OpportunityEvent):
-    """The lead became, or stayed, a customer. The reason is there where the policy asks for one."""
-
-    event: Literal["OpportunityWon"] = "OpportunityWon"
-    reason: str | None = None
-    amount: Money | None = None
-    currency: Currency | None = None
-    product: str | None = None
-    owner: str | None = None
-    team: str | None = None
-
-
-class OpportunityLost(OpportunityEvent):
-    """The deal ended without a sale. Its last amount stays."""
-
-    event: Literal["OpportunityLost"] = "OpportunityLost"
-    reason: Name
-    amount: Money | None = None
-    currency: Currency | None = None
-    product: str | None = None
-    owner: str | None = None
-    team: str | None = None
-
-
 class OrderPlaced(LifecycleEvent):
     """A customer ordered. What they ordered before and go on with is named in `renews`, until when it runs in `runs_until`; `cost` is
     what the order costs who fulfils it. One order is one event of its `order_id`, unique within the business unit."""
@@ -385,6 +310,7 @@ LifecycleEvents = Annotated[
     | StageChanged
     | AmountChanged
     | CloseDateChanged
+    | OpportunityAssigned
     | OpportunityWon
     | OpportunityLost
     | OrderPlaced

@@ -25,7 +25,7 @@ HISTORY_FIELDS = (
 )  # fmt: skip
 HISTORY_EVENTS = (
     "lead_created", "interaction", "assigned", "qualified", "archived", "reopened", "contact_attempted",
-    "opportunity_opened", "stage_changed", "amount_changed", "close_date_changed", "won", "lost", "order_placed",
+    "opportunity_opened", "stage_changed", "amount_changed", "close_date_changed", "opportunity_assigned", "won", "lost", "order_placed",
     "order_refunded", "order_cancelled", "churned", "satisfaction_asked", "satisfaction",
 )  # fmt: skip
 REQUIRED_BY_EVENT: Mapping[str, tuple[str, ...]] = {
@@ -33,6 +33,7 @@ REQUIRED_BY_EVENT: Mapping[str, tuple[str, ...]] = {
     "stage_changed": ("stage",),
     "amount_changed": ("amount",),
     "close_date_changed": ("expected_close",),
+    "opportunity_assigned": ("owner",),
     "order_placed": ("amount",),
     "order_refunded": ("order_id", "amount"),
     "order_cancelled": ("order_id",),

@@ -10,7 +10,15 @@ from typing import Literal, NamedTuple
 from services.metrics.domain.facts import Fact
 
 OPPORTUNITY_EVENTS = frozenset(
-    {"OpportunityOpened", "StageChanged", "AmountChanged", "CloseDateChanged", "OpportunityWon", "OpportunityLost"}
+    {
+        "OpportunityOpened",
+        "StageChanged",
+        "AmountChanged",
+        "CloseDateChanged",
+        "OpportunityAssigned",
+        "OpportunityWon",
+        "OpportunityLost",
+    }
 )
 
 
@@ -75,7 +83,8 @@ class Opportunity:
         """The deal after one more fact, `lead` being what is known of its lead by then."""
         data = fact.data
         self.owner = data.get("owner") or self.owner
-        self.team = data.get("team") or self.team
+        is_handed_over = fact.event == "OpportunityAssigned"  # the team of whoever had it is not theirs
+        self.team = data.get("team") or (None if is_handed_over else self.team)
         self.product = data.get("product") or self.product
         if data.get("amount") is not None:
             self.amount = Decimal(data["amount"])

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from services.pipeline.api.cursors import after_of, cursor_of
 from services.pipeline.api.guard import MANAGE, Reaching, allowed
 from services.pipeline.api.parts import Label, Unversioned, parts_of
+from services.pipeline.asking import rejected
 from services.pipeline.bulk import Wanted
-from services.pipeline.commands import rejected
 from services.pipeline.domain.access import Reach
 from services.pipeline.domain.bulk import ENDED, MOST_ITEMS, Doing, Outcome, Status
 from services.pipeline.domain.refusals import Refused

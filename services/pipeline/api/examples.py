@@ -24,6 +24,7 @@ BODIES: dict[str, Any] = {
     "Captured": {"ids": [EVENT_ID]},
     "Change": {"events": ["LeadQualified"], "personal": False},
     "ChangeAmount": {"amount": "1250.50", "currency": "EUR"},
+    "HandOver": {"owner": "kim", "team": "north"},
     "ChangeCloseDate": {"expected_close": "2026-06-30T00:00:00Z"},
     "ChangeLines": {"lines": [{"product": "roof", "quantity": "2", "unit_price": "600.00"}]},
     "Churn": {"reason": "price"},
@@ -126,7 +127,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     **{("post", f"/v1/tasks/{{task_id}}:{command}"): _TASK for command in ("complete", "snooze", "cancel")},
     **{
         ("post", f"/v1/opportunities/{{opportunity_id}}:{command}"): _DEAL
-        for command in ("move", "change-amount", "change-lines", "change-close-date", "win", "lose", "reopen")
+        for command in ("move", "change-amount", "change-lines", "change-close-date", "assign", "win", "lose", "reopen")
     },
 }  # fmt: skip
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 
+from services.pipeline.asking import no_such_lead, no_such_opportunity, no_such_task
 from services.pipeline.callers import Callers
-from services.pipeline.commands import no_such_lead, no_such_opportunity, no_such_task
 from services.pipeline.domain.access import DEPLOYMENT, FOLLOWERS, Caller, Reach, Role
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import places

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from services.pipeline.api.guard import READ, WORK, Reaching, allowed
 from services.pipeline.api.narrowing import Fields, OnlyLeads, sparse
 from services.pipeline.api.parts import Label, Note, Said, With, answer, parts_of
-from services.pipeline.commands import moved, no_such_lead
+from services.pipeline.asking import moved, no_such_lead
 from services.pipeline.domain import decisions
 from services.pipeline.domain.consents import decide_consent
 from services.pipeline.domain.qualification import confirming

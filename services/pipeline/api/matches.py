@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_candidate
 from services.pipeline.api.parts import Label, Said, Unversioned, With, answer, parts_of
-from services.pipeline.commands import decided
+from services.pipeline.asking import decided
 from services.pipeline.domain.contacts import shown_person
 from services.pipeline.storage import matches
 from shared.kit.database import Transaction

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from services.pipeline.api.guard import READ, WORK, Reaching, allowed
 from services.pipeline.api.lines import Lines, as_lines
 from services.pipeline.api.parts import Amount, Label, Note, Said, With, answer, parts_of
-from services.pipeline.commands import DecideDeal, one_deal
+from services.pipeline.asking import one_deal
+from services.pipeline.commands import DecideDeal
 from services.pipeline.domain import deal_story, deals
 from services.pipeline.domain.versions import etag
 from services.pipeline.storage import queries, tasks
@@ -65,6 +66,13 @@ class ChangeCloseDate(Said):
     """When the deal is expected to close."""
 
     expected_close: Moment
+
+
+class HandOver(Said):
+    """Who has the deal from now on."""
+
+    owner: Label
+    team: Label | None = None
 
 
 class Win(Said):
@@ -177,6 +185,18 @@ async def change_close_date(
     return await _do(
         request, opportunity_id, business_unit, circumstances, ":change-close-date", said,
         lambda deal, _, act: deals.decide_change_close_date(deal, act, expected_close=said.expected_close),
+    )  # fmt: skip
+
+
+@router.post("/opportunities/{opportunity_id:path}:assign", summary="Give it to somebody else, with what is due for it")
+@allowed(WORK)
+async def hand_over(
+    request: Request, opportunity_id: Label, said: HandOver, circumstances: With, business_unit: Unit = None
+) -> Response:
+    """While it is open. What was done with it before stays theirs who did it; the lead keeps its owner."""
+    return await _do(
+        request, opportunity_id, business_unit, circumstances, ":assign", said,
+        lambda deal, _, act: deals.decide_hand_over(deal, act, owner=said.owner, team=said.team),
     )  # fmt: skip
 
 

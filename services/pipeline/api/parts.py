@@ -12,9 +12,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from starlette.responses import Response
 
 from services.pipeline.api.guard import access_of
+from services.pipeline.asking import Asked, Done
 from services.pipeline.assigning import Assigning
 from services.pipeline.bulk import Bulk
-from services.pipeline.commands import Asked, Commands, Done
+from services.pipeline.commands import Commands
 from services.pipeline.contact_people import ContactPeople
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.access import EVERYWHERE, ApiToken, Reach

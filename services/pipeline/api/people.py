@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import OPERATE, access_of, allowed
 from services.pipeline.api.parts import Label, Note, parts_of
-from services.pipeline.commands import rejected
+from services.pipeline.asking import rejected
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.erasing import Erasing, Found, Person
 from services.pipeline.storage import erasures, matches, queries

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import READ, Reaching, allowed
 from services.pipeline.api.parts import Label, parts_of
-from services.pipeline.commands import rejected
+from services.pipeline.asking import rejected
 from services.pipeline.domain.refusals import Refused
 from shared.kit.problems import JSONAnswer
 

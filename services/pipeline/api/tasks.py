@@ -11,9 +11,10 @@ from starlette.responses import Response
 from services.pipeline.api.cursors import after_of, cursor_of
 from services.pipeline.api.guard import READ, WORK, Reaching, allowed
 from services.pipeline.api.parts import Label, Note, Said, With, parts_of
-from services.pipeline.commands import DecideTask, no_such_task
+from services.pipeline.asking import no_such_task
+from services.pipeline.commands import DecideTask
 from services.pipeline.domain import tasks as rules
-from services.pipeline.domain.follow_up import Kind, Task
+from services.pipeline.domain.due import Kind, Task
 from services.pipeline.domain.versions import etag, version_in
 from services.pipeline.storage import queries, tasks
 from shared.contracts.envelope import Moment

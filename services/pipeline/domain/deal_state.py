@@ -18,9 +18,13 @@ DEAL_EVENTS = (
     "StageChanged",
     "AmountChanged",
     "CloseDateChanged",
+    "OpportunityAssigned",
     "OpportunityWon",
     "OpportunityLost",
 )
+
+NOWHERE = ("AmountChanged", "CloseDateChanged", "OpportunityAssigned")
+"""After these a deal is where it was."""
 
 _KEPT = ("pipeline", "amount", "currency", "product", "owner", "team", "expected_close", "lines")
 
@@ -92,11 +96,13 @@ def evolve_deal(deal: DealState | None, fact: Fact) -> DealState:
     for name in _KEPT:
         if data.get(name) is not None and (name not in values or values[name][0] < key):
             values[name] = (key, data[name])
+    if fact.event == "OpportunityAssigned" and ("team" not in values or values["team"][0] < key):
+        values["team"] = (key, data.get("team"))  # that of whoever had it is not theirs
     stage = data.get("stage")
     if stage is not None and _places(values.get("stage"), fact, deal.staged):
         values["stage"] = (key, stage)
     deal = replace(deal, values=values)
-    if fact.event not in ("AmountChanged", "CloseDateChanged"):
+    if fact.event not in NOWHERE:
         deal = _moved(deal, Move(key, fact.event, data.get("stage"), data.get("position")))
     match fact.event:
         case "OpportunityOpened" if deal.opened_at is None or fact.occurred_at < deal.opened_at:

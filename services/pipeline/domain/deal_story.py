@@ -58,6 +58,11 @@ def told(
             for fact, _ in own
             if fact.data.get("expected_close") is not None
         ],
+        "owners": [
+            {"at": fact.occurred_at, **_some(fact, "owner", "team", "actor")}
+            for fact, _ in own
+            if fact.event in ("OpportunityOpened", "OpportunityAssigned") and fact.data.get("owner") is not None
+        ],
         "endings": [
             {
                 "at": fact.occurred_at,

@@ -16,6 +16,7 @@ from services.pipeline.domain.state import LeadState
 from shared.contracts.lifecycle_events import (
     AmountChanged,
     CloseDateChanged,
+    OpportunityAssigned,
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
@@ -124,6 +125,15 @@ def decide_change_close_date(deal: DealState, act: Act, *, expected_close: datet
     _must_be_open(deal, "Changing the close date")
     closing = expected_close.isoformat()
     return [act.draft(CloseDateChanged, opportunity_id=deal.opportunity_id, expected_close=closing)]
+
+
+def decide_hand_over(deal: DealState, act: Act, *, owner: str, team: str | None) -> list[Draft]:
+    """Gives an open deal to somebody else. Who had it before had it until then."""
+    _must_be_open(deal, "Handing the opportunity over")
+    if (owner, team) == (deal.value("owner"), deal.value("team")):
+        raise illegal("Handing the opportunity over", f"{owner}'s", "It is theirs already; name somebody else.")
+    act.not_before(deal.values["owner"][0] if "owner" in deal.values else None, "the deal was last given to somebody")
+    return [act.draft(OpportunityAssigned, opportunity_id=deal.opportunity_id, owner=owner, team=team)]
 
 
 def decide_win(

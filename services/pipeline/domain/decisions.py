@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.pipeline.domain.due import Cause, recycling
 from services.pipeline.domain.facts import Draft, Key, given
-from services.pipeline.domain.follow_up import Cause, recycling
 from services.pipeline.domain.refusals import Refused, illegal, unknown
 from services.pipeline.domain.state import LeadState
 from shared.contracts.envelope import LifecycleEvent

@@ -4,40 +4,39 @@ that are open are what these facts leave."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
-from services.pipeline.domain.business_time import BusinessCalendar, NoTimeLeft
-from services.pipeline.domain.facts import Draft, given
+from services.pipeline.domain.business_time import BusinessCalendar
+from services.pipeline.domain.due import (
+    CONFIRMATION,
+    FIRST_RESPONSE,
+    RECYCLE,
+    REQUEST,
+    RETURN,
+    STAGE,
+    Cause,
+    Task,
+    cancelled,
+    done,
+    later,
+    scheduled,
+)
+from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.state import LeadState
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import (
     ContactAttempted,
-    FollowUpCancelled,
-    FollowUpDone,
     FollowUpMissed,
-    FollowUpScheduled,
     LeadAssigned,
     LeadQualified,
     LeadReopened,
+    OpportunityAssigned,
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
     StageChanged,
 )
 from shared.contracts.policy import Cadence, Step, UnitPolicy
-from shared.contracts.policy.follow_up import duration_of
-
-Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle", "request", "stage", "return"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-FIRST_RESPONSE: Kind = "first_response"
-CONFIRMATION: Kind = "confirmation"
-RECYCLE: Kind = "recycle"
-REQUEST: Kind = "request"
-STAGE: Kind = "stage"
-RETURN: Kind = "return"
 
 MOVES = (OpportunityOpened, StageChanged, OpportunityWon, OpportunityLost)
 """After these a deal is somewhere else."""
@@ -47,111 +46,6 @@ LEAVE = "leave stage "
 
 ERASED = "erased"
 """Why nothing is due any more for somebody whom nobody can reach."""
-
-
-class Task(NamedTuple):
-    """Something that is due for a lead. A `first_response` is met by any attempt to reach it, a `step` is one of a cadence, an
-    `escalation` is somebody's who was told, a `task` was made by a person, a `confirmation` asks whether the lead qualifies, and
-    at a `recycle` an archived lead comes back by itself. A `request` is the lead's own, to be answered. A `stage` is over when its deal leaves the stage, a `return` when somebody
-    who came back has a deal again."""
-
-    task_id: UUID
-    lead_id: UUID
-    kind: Kind
-    name: str
-    due_at: datetime
-    starts_at: datetime
-    owner: str | None = None
-    channel: str | None = None
-    cadence: str | None = None
-    step: int | None = None
-    missed: bool = False
-    opportunity_id: str | None = None
-    send: str | None = None
-
-
-def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
-    """The task that a fact schedules."""
-    due_at = datetime.fromisoformat(data["due_at"])
-    starts_at = datetime.fromisoformat(data["starts_at"]) if "starts_at" in data else due_at
-    name = data.get("name", data["kind"])
-    owner, channel, cadence, step = (data.get(one) for one in ("owner", "channel", "cadence", "step"))
-    return Task(
-        UUID(data["task_id"]), lead_id, data["kind"], name, due_at, starts_at, owner, channel, cadence, step,
-        opportunity_id=data.get("opportunity_id"),
-        send=data.get("send"),
-    )  # fmt: skip
-
-
-class Cause(NamedTuple):
-    """What something follows from, and when that was."""
-
-    event_id: UUID
-    correlation_id: UUID
-    occurred_at: datetime
-    actor: str | None = None
-
-    def draft(self, kind: Any, task_id: UUID, /, **data: Any) -> Draft:
-        """What follows, of one task."""
-        event_id = derived_event_id(self.event_id, f"{kind.__name__}:{task_id}")
-        facts = {"task_id": str(task_id), **given(actor=self.actor, **data)}
-        return Draft(kind, event_id, self.occurred_at, self.correlation_id, self.event_id, facts)
-
-
-def later(calendar: BusinessCalendar, start: datetime, wait: str) -> datetime:
-    """When so much working time has passed. A calendar that has none left makes nobody wait for ever: then time just passes."""
-    try:
-        return calendar.add(start, duration_of(wait))
-    except NoTimeLeft:
-        return start + duration_of(wait)
-
-
-def scheduled(cause: Cause, task: Task, policy_version: str | None = None) -> Draft:
-    """The task, to be done from then on."""
-    step = {} if task.step is None else {"step": task.step}
-    draft = cause.draft(
-        FollowUpScheduled,
-        task.task_id,
-        kind=task.kind,
-        name=task.name,
-        owner=task.owner,
-        channel=task.channel,
-        cadence=task.cadence,
-        due_at=task.due_at.isoformat(),
-        starts_at=task.starts_at.isoformat(),
-        opportunity_id=task.opportunity_id,
-        send=task.send,
-        policy_version=policy_version,
-    )
-    return draft._replace(data={**draft.data, **step})
-
-
-def done(cause: Cause, task: Task, outcome: str | None = None) -> Draft:
-    """The task is done."""
-    return cause.draft(FollowUpDone, task.task_id, **_of(task), outcome=outcome)
-
-
-def cancelled(cause: Cause, task: Task, reason: str) -> Draft:
-    """The task need not be done any more."""
-    return cause.draft(FollowUpCancelled, task.task_id, **_of(task), reason=reason)
-
-
-def _of(task: Task) -> dict[str, str | None]:
-    return {"kind": task.kind, "name": task.name, "owner": task.owner, "opportunity_id": task.opportunity_id}
-
-
-def recycling(cause: Cause, at: datetime, policy_version: str | None = None) -> Draft:
-    """An archived lead comes back by itself, then."""
-    task_id = derived_event_id(cause.event_id, f"task:{RECYCLE}")
-    return cause.draft(
-        FollowUpScheduled,
-        task_id,
-        kind=RECYCLE,
-        name="take up again",
-        due_at=at.isoformat(),
-        starts_at=at.isoformat(),
-        policy_version=policy_version,
-    )
 
 
 def over(state: LeadState) -> str | None:
@@ -251,6 +145,8 @@ class Following:
                 follows += self._contacted(draft, open_tasks, cause)
             elif draft.kind is LeadAssigned:
                 follows += self._handed_over(draft.data["owner"], open_tasks, cause)
+            elif draft.kind is OpportunityAssigned:
+                follows += self._deal_handed_over(draft, open_tasks, cause)
             elif draft.kind is LeadQualified:
                 follows += [done(cause, task) for task in open_tasks if task.kind == CONFIRMATION]
         return follows
@@ -372,6 +268,14 @@ class Following:
             scheduled(cause, task._replace(owner=owner))
             for task in tasks
             if task.kind not in ("escalation", STAGE) and task.owner != owner
+        ]
+
+    def _deal_handed_over(self, draft: Draft, tasks: Iterable[Task], cause: Cause) -> list[Draft]:
+        name, owner = draft.data["opportunity_id"], draft.data["owner"]
+        return [
+            scheduled(cause, task._replace(owner=owner))
+            for task in tasks
+            if task.opportunity_id == name and task.owner != owner
         ]
 
     def step_of(self, task: Task) -> Step | None:

@@ -24,6 +24,7 @@ from shared.contracts.lifecycle_events import (
     LeadQualified,
     LeadReopened,
     LeadTouched,
+    OpportunityAssigned,
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
@@ -103,6 +104,8 @@ def _event(row: HistoryRow, sender: str, unit: UnitPolicy) -> tuple[type[Lifecyc
         case "close_date_changed":
             changed = row.expected_close.isoformat() if row.expected_close else None
             return CloseDateChanged, {**deal, "expected_close": changed}
+        case "opportunity_assigned":
+            return OpportunityAssigned, {**deal, **_some(row, "owner", "team")}
         case "won":
             return OpportunityWon, {**deal, **_some(row, *_DEAL)}
         case "lost":
@@ -140,11 +143,16 @@ def _position(values: Mapping[str, str], unit: UnitPolicy) -> int | None:
     return unit.stage_position(values.get("stage"), values.get("pipeline", "default"))
 
 
+ABOUT_DEALS = (
+    "opportunity_opened", "stage_changed", "amount_changed", "close_date_changed", "opportunity_assigned", "won", "lost",
+)  # fmt: skip
+
+
 def opportunity_of(row: HistoryRow) -> str | None:
     """The deal a row is about: the one it names, else the lead's own id; None for a row about no deal, as an order may be."""
     if row.event == "order_placed":
         return row.values.get("opportunity_id")
-    if row.event in ("opportunity_opened", "stage_changed", "amount_changed", "close_date_changed", "won", "lost"):
+    if row.event in ABOUT_DEALS:
         return row.values.get("opportunity_id", row.external_id)
     return None
 

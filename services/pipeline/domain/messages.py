@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain.contact_rules import WITHDRAWN, Verdict
+from services.pipeline.domain.due import Cause, Task, cancelled, done, later, scheduled
 from services.pipeline.domain.facts import Draft, given
-from services.pipeline.domain.follow_up import Cause, Following, Task, cancelled, done, later, over, scheduled
+from services.pipeline.domain.follow_up import Following, over
 from services.pipeline.domain.state import LeadState
 from shared.contracts.addresses import read_email
 from shared.contracts.identity import derived_event_id

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from services.pipeline.domain.business_time import BusinessCalendar
 from services.pipeline.domain.consents import standing
+from services.pipeline.domain.due import CONFIRMATION, Cause, Task, done, later, scheduled, task_from
 from services.pipeline.domain.facts import Draft, Fact, in_order
-from services.pipeline.domain.follow_up import CONFIRMATION, Cause, Task, done, later, scheduled, task_from
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.routing import fields_of_lead
 from services.pipeline.domain.state import LeadState

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from services.pipeline.domain.follow_up import Task
+from services.pipeline.domain.due import Task
 
 SOON = timedelta(hours=1)
 

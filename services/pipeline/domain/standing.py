@@ -12,7 +12,7 @@ from services.pipeline.domain.state import LeadState, Status, evolve
 MOVING = (
     "LeadCreated", "LeadTouched", "LeadDescribed", "LeadMerged", "LeadUnmerged", "LeadAssigned", "ContactAttempted",
     "LeadQualified", "LeadArchived", "LeadReopened", "OrderPlaced", "OrderCancelled", "OpportunityOpened", "StageChanged",
-    "AmountChanged", "CloseDateChanged", "OpportunityWon", "OpportunityLost",
+    "AmountChanged", "CloseDateChanged", "OpportunityAssigned", "OpportunityWon", "OpportunityLost",
 )  # fmt: skip
 """The facts that say where a lead stands."""
 

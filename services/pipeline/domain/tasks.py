@@ -7,21 +7,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.pipeline.domain.decisions import Act
-from services.pipeline.domain.facts import Draft, given
-from services.pipeline.domain.follow_up import (
+from services.pipeline.domain.due import (
     CONFIRMATION,
     FIRST_RESPONSE,
     RECYCLE,
     STAGE,
     Cause,
-    Following,
     Task,
     cancelled,
     done,
-    over,
     scheduled,
     task_from,
 )
+from services.pipeline.domain.facts import Draft, given
+from services.pipeline.domain.follow_up import Following, over
 from services.pipeline.domain.ledger import Entry
 from services.pipeline.domain.refusals import Refused, illegal
 from services.pipeline.domain.state import LeadState

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from services.pipeline.assigning import Assigning
 from services.pipeline.contacting import Contacting
+from services.pipeline.domain.due import Task
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.follow_up import Task
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.messages import Wanted, address_of, decide_send, message_id_of
 from services.pipeline.storage import loading, messages

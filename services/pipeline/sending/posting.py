@@ -13,7 +13,8 @@ from uuid import UUID
 from services.pipeline.assigning import Assigning
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.contact_rules import WITHDRAWN
-from services.pipeline.domain.follow_up import Task, over
+from services.pipeline.domain.due import Task
+from services.pipeline.domain.follow_up import over
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.messages import (
     NO_ADDRESS,

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
-from services.pipeline.domain.follow_up import Task
+from services.pipeline.domain.due import Task
 from services.pipeline.domain.queue import DUE_SOON, LATE, LATER, OPEN, SOON, Candidate
 from services.pipeline.storage.tasks import TASK, task_of
 from shared.kit.database import Database, as_array

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
-from services.pipeline.domain.follow_up import KINDS, Task
+from services.pipeline.domain.due import KINDS, Task
 from services.pipeline.domain.ledger import Entry, Ledger
 from services.pipeline.storage.loading import LOCK_LEADS, MEMBERS, lock_groups
 from services.pipeline.storage.places import OF_LEAD, of_units

@@ -18,7 +18,8 @@ from tests.integration.metrics.naive_responses import answers_of, attempts_of
 ZONES = {"default": ZoneInfo("UTC"), "europe": ZoneInfo("Europe/Amsterdam"), "tehran": ZoneInfo("Asia/Tehran")}
 CURRENCY = {"default": "EUR", "europe": "EUR", "tehran": "IRR"}
 ABOUT_DEALS = (
-    "OpportunityOpened", "StageChanged", "AmountChanged", "CloseDateChanged", "OpportunityWon", "OpportunityLost",
+    "OpportunityOpened", "StageChanged", "AmountChanged", "CloseDateChanged", "OpportunityAssigned", "OpportunityWon",
+    "OpportunityLost",
 )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.pipeline.commands import Asked, Commands
+from services.pipeline.asking import Asked
+from services.pipeline.commands import Commands
 from services.pipeline.domain import decisions
 from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments, WorkInstruments

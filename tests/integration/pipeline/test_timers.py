@@ -12,8 +12,9 @@ from uuid import UUID
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.pipeline.asking import Asked
 from services.pipeline.assigning import Assigning
-from services.pipeline.commands import Asked, Commands
+from services.pipeline.commands import Commands
 from services.pipeline.domain import decisions
 from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments, WorkInstruments

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from services.pipeline.commands import Asked, Commands
+from services.pipeline.asking import Asked
+from services.pipeline.commands import Commands
 from services.pipeline.domain import decisions
 from services.pipeline.domain.webhook_rules import RESTS_FROM
 from services.pipeline.instruments import PipelineInstruments

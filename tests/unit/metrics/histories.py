@@ -80,6 +80,7 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
         "OpportunityOpened": {**deal, "stage": stage, "position": position, **mine},
         "StageChanged": {**deal, "stage": stage, "position": position, **mine},
         "AmountChanged": {**deal, **money},
+        "OpportunityAssigned": {**deal, "owner": random.choice(OWNERS)},
         "OpportunityWon": {**deal, **(money if random.random() < 0.6 else {}), **mine},
         "OpportunityLost": {**deal, "reason": random.choice(("price", "timing"))},
     }

@@ -11,8 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from services.pipeline.domain.decisions import Act, decide_archive, decide_assign, decide_contact
+from services.pipeline.domain.due import Cause, Task, task_from
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.follow_up import Cause, Following, Task, task_from
+from services.pipeline.domain.follow_up import Following
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.routing import Router
 from shared.contracts.lifecycle_events import LeadAssigned, LeadCreated, LeadGraded, LeadQualified

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pipeline.domain.decisions import Act, decide_qualify
+from services.pipeline.domain.due import CONFIRMATION, Cause, cancelled, done
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.follow_up import CONFIRMATION, Cause, cancelled, done
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.qualification import Qualifier, confirmations, confirming
 from shared.contracts import lifecycle_events as lifecycle

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pipeline.domain.follow_up import Task
+from services.pipeline.domain.due import Task
 from services.pipeline.domain.queue import Candidate, in_turn
 from tests.unit.pipeline.builders import START, an_id, at
 

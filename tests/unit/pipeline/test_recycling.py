@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.pipeline.domain.decisions import Act, decide_archive, decide_mark, decide_release, decide_reopen
+from services.pipeline.domain.due import RECYCLE, Cause, Task, task_from
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.follow_up import RECYCLE, Cause, Following, Task, task_from
+from services.pipeline.domain.follow_up import Following
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.tasks import decide_cancel, decide_complete, decide_snooze

@@ -14,8 +14,9 @@ from services.pipeline.domain import deals
 from services.pipeline.domain.amounts import lines_total
 from services.pipeline.domain.deal_state import evolve_deal
 from services.pipeline.domain.decisions import Act
+from services.pipeline.domain.due import Cause, Task, task_from
 from services.pipeline.domain.facts import Draft, Fact
-from services.pipeline.domain.follow_up import Cause, Following, Task, task_from
+from services.pipeline.domain.follow_up import Following
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.selling import Selling

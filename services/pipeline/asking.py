@@ -1,0 +1,106 @@
+"""What a command is asked with, what is answered, and with which problem where it cannot be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.pipeline.domain.access import EVERYWHERE, Reach
+from services.pipeline.domain.refusals import Refused
+from services.pipeline.naming import ambiguous
+from shared.kit.errors import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a command was asked for, beside what it says: by whom, for which moment, on which version, under which key, which is
+    one of the sender's own `namespace`, and with which reach. `target` is what it is about where that is not the lead: what its
+    key goes with, whoever the lead is by then."""
+
+    name: str
+    body: Mapping[str, Any]
+    actor: str = "api"
+    occurred_at: datetime | None = None
+    idempotency_key: str | None = None
+    if_match: str | None = None
+    reach: Reach = EVERYWHERE
+    namespace: str = "pipeline-api"
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command's answer: the lead, the deal where it was about one, and whether it was done before."""
+
+    lead: dict[str, Any]
+    deal: dict[str, Any] | None = None
+    repeated: bool = False
+
+
+STATUSES = {"conflict": 409, "invalid": 422, "forbidden": 403}
+
+
+def rejected(refused: Refused) -> Rejected:
+    """The domain's no as a problem over HTTP."""
+    return Rejected(
+        refused.detail,
+        status=STATUSES[refused.kind],
+        code=refused.code,
+        field=refused.field,
+        fix=refused.fix,
+        extra={**refused.extra, **({"state": refused.state} if refused.state else {})},
+    )
+
+
+def no_such_lead() -> Rejected:
+    """Nobody knows this id."""
+    return Rejected(
+        "There is no lead of this id.", status=404, code="unknown-lead", fix="Take the lead_id that capture answered."
+    )
+
+
+def no_such_task() -> Rejected:
+    """Nothing is known by this id."""
+    return Rejected(
+        "There is no task of this id.", status=404, code="unknown-task", fix="Take a task_id from GET /v1/tasks."
+    )
+
+
+def decided(how: str, fix: str) -> Rejected:
+    """Whether two leads are one person was decided already."""
+    return Rejected(f"This candidate is {how}.", status=409, code="decided", fix=fix)
+
+
+def no_such_opportunity() -> Rejected:
+    """Nothing is known by this id."""
+    return Rejected(
+        "There is no opportunity of this id.",
+        status=404,
+        code="unknown-opportunity",
+        fix="Take the opportunity_id that opening it answered.",
+    )
+
+
+def moved(lead_id: UUID, root_id: UUID, command: str | None = None) -> Rejected:
+    """A merged id lives on under its canonical one."""
+    path = f"/v1/leads/{root_id}" + (command or "")
+    return Rejected(
+        "This lead was merged into another.",
+        status=308,
+        code="merged",
+        fix=f"Use {path}.",
+        extra={"lead_id": str(lead_id), "canonical_lead_id": str(root_id)},
+        headers={"Location": path},
+    )
+
+
+def one_deal(found: Any) -> Any:
+    """The only deal that was found. Raises 404 or 409 as `Rejected`."""
+    if not found:
+        raise no_such_opportunity()
+    if len(found) > 1:
+        raise ambiguous("opportunity", found)
+    return found[0]
