@@ -125,6 +125,16 @@ def test_a_stage_change_after_a_loss_reopens_the_deal() -> None:
     assert the_only(story.entries(Measure.OPPORTUNITY_LOST, as_of=7)).reason == "price"
 
 
+def test_a_deal_that_was_handed_over_counts_for_whom_had_it_when() -> None:
+    story = told().tell("a", "OpportunityOpened", 2, opportunity_id="o", stage="discovery", owner="kim", team="north")
+    story.tell("a", "OpportunityAssigned", 4, opportunity_id="o", owner="lee").tell(
+        "a", "OpportunityWon", 6, opportunity_id="o"
+    )
+    opened, won = the_only(story.entries(Measure.OPPORTUNITY_OPENED)), the_only(story.entries(Measure.OPPORTUNITY_WON))
+    assert [(one.dims.owner, one.dims.team) for one in (opened, won)] == [("kim", "north"), ("lee", None)]
+    assert the_only(story.entries(Measure.OPPORTUNITY_OPEN, as_of=3)).dims.owner == "kim"
+
+
 def test_amounts_after_the_close_do_not_change_it() -> None:
     story = deal().tell("a", "OpportunityWon", 6, opportunity_id="o")
     story.tell("a", "AmountChanged", 7, opportunity_id="o", amount="1")
