@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.metrics import (
     api,
     drilling_api,
+    forecasts_api,
     rates_api,
     rebuilds_api,
     spending_api,
@@ -122,6 +123,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         routers=[
             api.router(database, policy, SystemClock()),
             drilling_api.router(database, policy, SystemClock()),
+            forecasts_api.router(database, policy, SystemClock()),
             rebuilds_api.router(rebuilding),
             reporting.router,
             rates_api.router(database, policy),

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import SecretStr
 
-from services.metrics import api, drilling_api, rates_api, spending_api, targets_api, why_api
+from services.metrics import api, drilling_api, forecasts_api, rates_api, spending_api, targets_api, why_api
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
 from services.metrics.handlers import Handlers
@@ -64,6 +64,7 @@ class Metrics:
         self.reporting = Reporting(self.database, policy, told, self.registry, self.clock)
         app.include_router(self.reporting.router)
         app.include_router(rates_api.router(self.database, policy))
+        app.include_router(forecasts_api.router(self.database, policy, self.clock))
         app.include_router(spending_api.router(self.database, policy))
         app.include_router(targets_api.router(self.database, policy, self.clock))
         app.include_router(why_api.router(self.database, policy, self.clock))

@@ -1,0 +1,151 @@
+"""Forecasts of coming periods, of everybody and by owner, team or unit; and what they would have been worth in the past."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from services.metrics.domain.expecting import LEVEL
+from services.metrics.domain.forecasting import OpenDeals, Part, Span, coming, forecasts
+from services.metrics.storage.forecasting import Ground, Scope, ground
+from shared.contracts.policy import Policy
+from shared.contracts.policy.calendar import Calendar, Period
+from shared.kit.database import Database
+
+METHODS = ("weighted", "historical", "combined")
+
+
+class Window(NamedTuple):
+    """One period, by its name and days."""
+
+    name: str
+    first: date
+    after: date
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be forecast."""
+
+    unit: str | None
+    period: Period
+    periods: int
+    by: str | None
+    as_of: datetime
+    currency: str
+    level: float = LEVEL
+
+
+class Forecast(NamedTuple):
+    """What is forecast of each window, in total and by group, and what it rests on."""
+
+    asked: Asked
+    ground: Ground
+    windows: list[tuple[Window, dict[str, Part], dict[str | None, dict[str, Part]]]]
+
+
+def windows_from(calendar: Calendar, period: Period, day: date, count: int) -> list[Window]:
+    """So many periods from the one that a day is in."""
+    first = calendar.first_of(period, day)
+    found = []
+    for _ in range(count):
+        after = calendar.moved(period, first, 1)
+        found.append(Window(calendar.name_of(period, first), first, after))
+        first = after
+    return found
+
+
+async def forecast(database: Database, policy: Policy, asked: Asked, ahead: Sequence[Window] | None = None) -> Forecast:
+    """The forecasts of the period that `as_of` is in and of those after it, or of the windows given."""
+    unit = policy.unit(asked.unit or "")
+    today = asked.as_of.astimezone(unit.zone).date()
+    windows = list(ahead or windows_from(unit.calendar, asked.period, today, asked.periods))
+    scope = Scope((asked.unit,) if asked.unit is not None else (), asked.currency, asked.by, asked.as_of)
+    since = min(window.first for window in windows)
+    known = await ground(database, policy, scope, since, today)
+    return Forecast(asked, known, [(window, *_of_window(known, asked, window, today)) for window in windows])
+
+
+def _of_window(
+    known: Ground, asked: Asked, window: Window, today: date
+) -> tuple[dict[str, Part], dict[str | None, dict[str, Part]]]:
+    span = Span(max((window.first - today).days, 0), max((window.after - today).days, 0))
+    new = coming(known.experience, span)
+    everything = [deal for deals in known.deals.values() for deal in deals]
+    won = {
+        owner: math.fsum(amount for day, amount in days.items() if window.first <= day < window.after)
+        for owner, days in known.won.items()
+    }
+    total = forecasts(math.fsum(won.values()), everything, known.experience, new, span, asked.level)
+    if asked.by is None:
+        return total, {}
+    owners = sorted({*known.deals, *known.share, *won}, key=lambda one: (one is None, one or ""))
+    nothing: Sequence[OpenDeals] = ()
+    groups = {
+        owner: forecasts(
+            won.get(owner, 0.0), known.deals.get(owner, nothing), known.experience,
+            new.share(known.share.get(owner, 0.0)), span, asked.level,
+        )
+        for owner in owners
+    }  # fmt: skip
+    return total, groups
+
+
+async def backtest(
+    database: Database, policy: Policy, asked: Asked, *, back: int, lead_days: int
+) -> list[tuple[Window, float, dict[str, Part]]]:
+    """What would have been forecast so many days before each of the last whole periods began, with what was won in it since. As
+    things happened, not as they were known then: what was told late counts as if it had been told in time."""
+    unit = policy.unit(asked.unit or "")
+    today = asked.as_of.astimezone(unit.zone).date()
+    first = unit.calendar.moved(asked.period, unit.calendar.first_of(asked.period, today), -back)
+    windows = windows_from(unit.calendar, asked.period, first, back)
+    now = await ground(
+        database,
+        policy,
+        Scope((asked.unit,) if asked.unit is not None else (), asked.currency, None, asked.as_of),
+        first,
+        today,
+    )
+    actual = _by_window(now.won, windows)
+    found = []
+    for window in windows:
+        then = datetime.combine(window.first - timedelta(days=lead_days), time(), unit.zone)
+        at = Asked(asked.unit, asked.period, 1, None, then, asked.currency, asked.level)
+        told = await forecast(database, policy, at, [window])
+        found.append((window, actual[window.name], told.windows[0][1]))
+    return found
+
+
+def _by_window(won: Mapping[str | None, Mapping[date, float]], windows: Sequence[Window]) -> dict[str, float]:
+    return {
+        window.name: sum(
+            amount for days in won.values() for day, amount in days.items() if window.first <= day < window.after
+        )
+        for window in windows
+    }
+
+
+def accuracy(pairs: Sequence[tuple[float, float]]) -> dict[str, float | None]:
+    """How far forecasts were off, by (forecast, actual): WAPE is Σ|forecast − actual| ÷ Σ actual, bias Σ(forecast − actual) ÷ Σ actual."""
+    total = sum(actual for _, actual in pairs)
+    if not total:
+        return {"wape": None, "bias": None}
+    return {
+        "wape": math.fsum(abs(told - actual) for told, actual in pairs) / total,
+        "bias": math.fsum(told - actual for told, actual in pairs) / total,
+    }
+
+
+def shown_part(part: Part) -> dict[str, Any]:
+    """One forecast for whoever reads it."""
+    interval = part.interval
+    return {
+        "value": part.mean,
+        "sd": part.sd,
+        "interval": {"low": interval.low, "high": interval.high, "level": interval.level, "method": interval.method},
+        "made_of": part.made_of,
+    }

@@ -1,0 +1,160 @@
+"""Forecasts: HTTP out."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+
+from services.metrics.domain.expecting import LEVEL
+from services.metrics.forecasts import METHODS, Asked, Forecast, accuracy, backtest, forecast, shown_part
+from services.metrics.storage import answering
+from shared.contracts.envelope import Currency
+from shared.contracts.policy import Policy
+from shared.kit.auth import require_token
+from shared.kit.clock import Clock
+from shared.kit.database import Database
+from shared.kit.errors import Rejected
+from shared.kit.problems import JSONAnswer
+
+By = Literal["owner", "team", "business_unit"]
+Ahead = Literal["month", "quarter", "half_year", "year"]
+Level = Annotated[float, Query(ge=0.5, le=0.99, description="The share of outcomes that an interval is to hold.")]
+Unit = Annotated[str | None, Query(description="One unit; all of them when left out.")]
+AsOf = Annotated[str | None, Query(description="A timestamp or a date, midnight UTC; now when left out.")]
+Money = Annotated[Currency | None, Query(description="The unit's own when left out. Others are not added to it.")]
+
+
+def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/v1/forecast", tags=["forecast"], dependencies=[Depends(require_token)])
+
+    def asked(
+        unit: str | None,
+        period: Ahead,
+        periods: int,
+        by: str | None,
+        as_of: str | None,
+        currency: str | None,
+        level: float,
+    ) -> Asked:
+        own = policy.unit(unit or "").currency
+        return Asked(unit, period, periods, by, moment_of(as_of) or clock.now(), currency or own, level)
+
+    @routes.get("", summary="What will be won in this period and the next ones")
+    async def ahead(
+        period: Ahead = "quarter",
+        periods: Annotated[int, Query(ge=1, le=8)] = 2,
+        by: Annotated[By | None, Query(description="Everybody together when left out.")] = None,
+        business_unit: Unit = None,
+        as_of: AsOf = None,
+        currency: Money = None,
+        level: Level = LEVEL,
+    ) -> JSONAnswer:
+        """`weighted` is what stages and expected dates of open deals say, `historical` what became of deals and leads of the same
+        age, and of those that will come, `combined` is both."""
+        progress = await answering.progress(database)
+        found = await forecast(
+            database, policy, asked(business_unit, period, periods, by, as_of, currency, level)
+        )  # fmt: skip
+        return JSONAnswer({**shown(found), "folded_to": progress.folded_to})
+
+    @routes.get("/backtest", summary="How such forecasts would have done in the past")
+    async def past(
+        period: Ahead = "quarter",
+        back: Annotated[int, Query(ge=1, le=24, description="How many whole periods.")] = 8,
+        lead_days: Annotated[int, Query(ge=0, le=365, description="How long before each began.")] = 0,
+        business_unit: Unit = None,
+        as_of: AsOf = None,
+        currency: Money = None,
+        level: Level = LEVEL,
+    ) -> JSONAnswer:
+        """From the facts as they happened, not as they were known: what was known is in frozen forecasts."""
+        asked_for = asked(business_unit, period, 1, None, as_of, currency, level)
+        rows = await backtest(database, policy, asked_for, back=back, lead_days=lead_days)
+        methods = {
+            method: {
+                **accuracy([(told[method].mean, actual) for _, actual, told in rows]),
+                "within_interval": sum(
+                    told[method].interval.low <= actual <= told[method].interval.high for _, actual, told in rows
+                ),
+            }
+            for method in METHODS
+        }
+        return JSONAnswer(
+            {
+                "as_of": asked_for.as_of,
+                "business_unit": business_unit,
+                "currency": asked_for.currency,
+                "lead_days": lead_days,
+                "level": level,
+                "n": len(rows),
+                "methods": methods,
+                "periods": [
+                    {
+                        "period": window.name,
+                        "from": window.first,
+                        "to": window.after,
+                        "actual": actual,
+                        **{method: shown_part(told[method]) for method in METHODS},
+                    }
+                    for window, actual, told in rows
+                ],
+            }
+        )
+
+    return routes
+
+
+def shown(found: Forecast) -> dict[str, Any]:
+    """Forecasts with what they rest on."""
+    asked, known = found.asked, found.ground.experience
+    return {
+        "business_unit": asked.unit,
+        "by": asked.by,
+        "as_of": asked.as_of,
+        "currency": asked.currency,
+        "other_currencies": found.ground.other_currencies,
+        "policy_version": found.ground.policy_version,
+        "experience": {
+            "deals_decided": known.deals.decided,
+            "share_won": float(known.deals.reached[-1]),
+            "leads_decided": known.leads.decided,
+            "share_converted": float(known.leads.reached[-1]),
+            "leads_a_day": known.leads_a_day,
+            "later_deals_a_day": known.later_deals_a_day,
+            "wins": known.worth.n,
+            "worth_of_one": known.worth.mean,
+        },
+        "periods": [
+            {
+                "period": window.name,
+                "from": window.first,
+                "to": window.after,
+                "total": {method: shown_part(total[method]) for method in METHODS},
+                "groups": [
+                    {"key": {asked.by: owner}, **{method: shown_part(parts[method]) for method in METHODS}}
+                    for owner, parts in groups.items()
+                ],
+            }
+            for window, total, groups in found.windows
+        ],
+    }
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A moment as it is written; a date is midnight UTC. Raises `Rejected`."""
+    if not text:
+        return None
+    try:
+        if len(text) <= 10:
+            day = date.fromisoformat(text)
+            return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise Rejected(
+            "It is neither a date nor a timestamp.", code="invalid-parameter", field="as_of",
+            fix="Write 2026-03-01, or 2026-03-01T09:00:00+01:00 (a + in a URL is %2B).",
+        ) from None  # fmt: skip
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
