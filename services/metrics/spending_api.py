@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import APIRouter, Body, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.metrics.domain.spend_kinds import SpendKind
 from services.metrics.domain.spending import Spend
+from services.metrics.row_files import Taken, rows_of
 from services.metrics.storage import spending as storage
 from shared.contracts.envelope import EARLIEST, LATEST, Currency, Name
 from shared.contracts.policy import Policy
@@ -21,6 +22,23 @@ from shared.kit.errors import Rejected
 
 AT_ONCE = 5_000
 Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
+
+
+SYNONYMS = {
+    **dict.fromkeys(("day", "date", "from"), "first_day"),
+    **dict.fromkeys(("to", "until"), "last_day"),
+    **dict.fromkeys(("spend", "spent", "cost"), "amount"),
+    "unit": "business_unit",
+    "type": "kind",
+}
+FIXES = {
+    "kind": f"Write one of {', '.join(SpendKind)}, or nothing for advertising.",
+    "first_day": "Write it as 2026-03-01.",
+    "last_day": "Write it as 2026-03-31, not before the first day, or nothing for one day.",
+    "amount": "Write how much, not below 0, with a point and without signs, such as 1234.50.",
+    "currency": "Write its three letters, such as EUR, or nothing for the unit's own.",
+    "row": "Let it end on the day it begins or later.",
+}
 
 
 class Spending(BaseModel):
@@ -38,6 +56,11 @@ class Spending(BaseModel):
     last_day: Day | None = Field(None, description="The first one where there is none.")
     amount: Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=6)]
     currency: Currency | None = None
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _in_any_case(cls, kind: Any) -> Any:
+        return kind.strip().lower() if isinstance(kind, str) and not isinstance(kind, SpendKind) else kind
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Spending:
@@ -70,6 +93,25 @@ def router(database: Database, policy: Policy) -> APIRouter:
         """All rows or none. Sending the same again changes nothing."""
         rows = [_spend(one, policy) for one in told.rows]
         return Kept(rows=len(rows), changed=await database.run(lambda tx: storage.keep(tx, rows)))
+
+    @routes.post("/import", summary="What was spent, from a CSV file")
+    async def take(content: Annotated[bytes, Body(media_type="text/csv")]) -> Taken:
+        """Rows that make sense are taken, the others are named with their line. The same file again changes nothing."""
+        found = rows_of(content, Spending, synonyms=SYNONYMS, fixes=FIXES)
+        lines: dict[UUID, int] = {}
+        spends: list[Spend] = []
+        for line, said in found.taken:
+            spend = _spend(said, policy)
+            above = lines.setdefault(storage.spend_id(spend), line)
+            if above == line:
+                spends.append(spend)
+            else:
+                found.refuse(
+                    line, "row", f"It is of the same thing, place and days as line {above}, which counts.",
+                    "Add the two up in one row, or tell them apart by their campaign.",
+                )  # fmt: skip
+        found.taken = [(line, said) for line, said in found.taken if line in lines.values()]
+        return found.answer(await database.run(lambda tx: storage.keep(tx, spends)))
 
     @routes.get("", summary="What was spent, page by page")
     async def listing(

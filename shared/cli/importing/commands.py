@@ -1,4 +1,4 @@
-"""`leadflow import leads | history`: a business starts with what it already has."""
+"""`leadflow import leads | history | spend | rates`: a business starts with what it already has."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from shared.cli.importing.sending import (
     chunks,
     run_import,
 )
+from shared.cli.importing.tables import REJECTED_EXIT_CODE, tell_rows
 from shared.cli.settings import cli_settings
 from shared.tabular.converting import Converter, converter, one_delimiter
 from shared.tabular.fields import Kind, zone_named
@@ -37,9 +38,8 @@ from shared.tabular.plain import Shape
 from shared.tabular.preparing import needs_preparing, prepare
 from shared.tabular.source import Row, SourceFile
 
-app = typer.Typer(help="Import leads and history from files.", no_args_is_help=True)
+app = typer.Typer(help="Import leads, history, spending and rates from files.", no_args_is_help=True)
 
-REJECTED_EXIT_CODE = 3
 PATIENCE_SECONDS = 120.0
 LEADS_PER_REQUEST = 1_000
 LEAD_REQUESTS_IN_FLIGHT = 4
@@ -104,6 +104,22 @@ def history(
     shape = Shape("history", zone=_zone(zone))
     form = Form(_delimiter(delimiter), encoding, sheet)
     _import(file, sender, map_file, shape, form, rejected, restart=restart, dry_run=dry_run)
+
+
+@app.command()
+@explained
+def spend(file: File, delimiter: Delimiter = None, encoding: Encoding = None, sheet: Sheet = None) -> None:
+    """Import what was spent, through metrics: a row for a day or days. Running it again changes nothing."""
+    with _opened(file, Form(_delimiter(delimiter), encoding, sheet)) as source:
+        tell_rows(source, "/v1/spending/import", called=str(file))
+
+
+@app.command()
+@explained
+def rates(file: File, delimiter: Delimiter = None, encoding: Encoding = None, sheet: Sheet = None) -> None:
+    """Import exchange rates, through metrics: a row for a currency, another one and a day. Running it again changes nothing."""
+    with _opened(file, Form(_delimiter(delimiter), encoding, sheet)) as source:
+        tell_rows(source, "/v1/rates/import", called=str(file))
 
 
 @dataclass(frozen=True, slots=True)
