@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -90,6 +91,8 @@ class Customer:
         self._refunds: dict[str, list[Refund]] = {}
         self._cancelled: set[str] = set()
         self._naming: dict[str | None, int] = {}
+        self._deals: set[str] = set()
+        self._paid: Counter[str | None] = Counter()
         self._churned: list[When] = []
         self.opinions: dict[str, Opinion] = {}
         self._asked: str | None = None
@@ -125,11 +128,9 @@ class Customer:
     @property
     def currencies(self) -> set[str | None]:
         """In what they paid, or were paid back."""
-        counting = [one for one in self._purchases.values() if self._counts(one)]
-        return {
-            *(one.paid.currency for one in counting if one.paid.revenue is not None),
-            *(back.currency or one.paid.currency for one in counting for back in self.refunds(one)),
-        }
+        won = (self._purchases[key] for key in self._deals)
+        deals = {one.paid.currency for one in won if one.paid.revenue is not None and self._counts(one)}
+        return deals | {currency for currency, n in self._paid.items() if n}
 
     @property
     def second(self) -> Purchase | None:
@@ -175,7 +176,10 @@ class Customer:
                 key = f"{fact.lead_id}:{fact.event_id}"
                 refund = Refund(key, fact.occurred_at, lead, Decimal(data["amount"]), data.get("currency"))
                 self._refunds.setdefault(name, []).append(refund)
-                return {CUSTOMER_SCOPE, *({PURCHASE + _order_key(name)} & self._scopes_of_purchases())}
+                order = self._purchases.get(_order_key(name))
+                if order is not None and self._counts(order):
+                    self._paid[refund.currency or order.paid.currency] += 1
+                return {CUSTOMER_SCOPE, *self._known(_order_key(name))}
             case "OrderCancelled":
                 return self._cancel(str(data["order_id"]))
             case "CustomerChurned":
@@ -199,8 +203,9 @@ class Customer:
             self._keep(Purchase(key, when, deal.held, paid, deal.opportunity_id))
         return {CUSTOMER_SCOPE, PURCHASE + key}
 
-    def _scopes_of_purchases(self) -> set[str]:
-        return {PURCHASE + key for key in self._purchases}
+    def _known(self, key: str) -> set[str]:
+        """The scope of a purchase, where there is one."""
+        return {PURCHASE + key} if key in self._purchases else set()
 
     def _counts(self, purchase: Purchase) -> bool:
         if purchase.order_id is not None:
@@ -244,24 +249,24 @@ class Customer:
 
     def _count_naming(self, order: Purchase, more: int) -> set[str]:
         """Notes one order more, or less, that tells of a deal, or of none, and what it renews; what that changes beside it."""
-        deal = order.deal
-        self._naming[deal] = self._naming.get(deal, 0) + more
-        changed = (
-            {PURCHASE + one.key for one in self._purchases.values() if one.order_id is None} if deal is None else set()
-        )
-        if deal is not None:
-            changed = {f"{PURCHASE}:{deal}"} & self._scopes_of_purchases()
+        self._naming[order.deal] = self._naming.get(order.deal, 0) + more
+        for currency in (order.paid.currency, *(one.currency or order.paid.currency for one in self.refunds(order))):
+            self._paid[currency] += more
+        changed = {PURCHASE + key for key in self._deals} if order.deal is None else self._known(f":{order.deal}")
         if order.renews is not None:
             self.renewed[order.renews] = self.renewed.get(order.renews, 0) + more
-            changed |= {PURCHASE + _order_key(order.renews)} & self._scopes_of_purchases()
+            changed |= self._known(_order_key(order.renews))
         return changed
 
     def _keep(self, purchase: Purchase) -> None:
         self._purchases[purchase.key] = purchase
+        if purchase.order_id is None:
+            self._deals.add(purchase.key)
         insort(self._bought, (purchase.when, purchase.key))
 
     def _drop(self, purchase: Purchase) -> None:
         del self._purchases[purchase.key]
+        self._deals.discard(purchase.key)
         self._bought.remove((purchase.when, purchase.key))
 
     def _opine(self, fact: Fact, held: Held) -> set[str]:
