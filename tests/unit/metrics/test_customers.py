@@ -18,7 +18,7 @@ from services.metrics.domain.facts import counted
 from shared.contracts.policy.calendar import Calendar
 from tests.unit.metrics.customer_histories import history
 from tests.unit.metrics.stories import Told, day, holds, lead_id
-from tests.unit.metrics.test_fold_properties import Store, from_scratch
+from tests.unit.metrics.test_fold_properties import Store, apart_from_time, from_scratch
 
 M = Measure
 
@@ -46,10 +46,14 @@ def test_a_past_moment_shows_what_had_happened_by_then(random: Random) -> None:
     entries = lived(root, known, currency="EUR", margin_rate=rate)
     assert len({(one.key, one.valid_from) for one in entries}) == len(entries)
     for now in {fact.occurred_at for fact in known.story}:
-        then = {one[:-4] for one in entries if one.valid_from <= now and (one.valid_to is None or one.valid_to > now)}
+        then = {
+            apart_from_time(one)
+            for one in entries
+            if one.valid_from <= now and (one.valid_to is None or one.valid_to > now)
+        }
         story = [fact for fact in known.story if fact.occurred_at <= now]
         before = lived(root, known._replace(story=story), currency="EUR", margin_rate=rate)
-        assert then == {one[:-4] for one in before if one.valid_to is None}
+        assert then == {apart_from_time(one) for one in before if one.valid_to is None}
 
 
 def worth(told: Told, measure: Measure, as_of: float | None = None, rate: str | None = None) -> dict[str | None, float]:

@@ -94,7 +94,8 @@ def test_any_order_in_any_batches_with_repeats_gives_the_numbers_from_scratch(ra
     assert {key: total for key, total in store.sums.items() if total} == sums
 
 
-def _apart_from_time(one: Entry) -> Entry:
+def apart_from_time(one: Entry) -> Entry:
+    """What an entry says, whenever it holds, but for what is known of a lead from the beginning."""
     return one._replace(valid_from=day(0), valid_to=None, score=None, probability=None)
 
 
@@ -107,14 +108,14 @@ def test_a_past_moment_shows_what_had_happened_by_then(random: Random) -> None:
     entries = lived(root, known, currency="EUR")
     for now in {fact.occurred_at for fact in known.story}:
         then = {
-            _apart_from_time(one)
+            apart_from_time(one)
             for one in entries
             if one.valid_from <= now and (one.valid_to is None or one.valid_to > now)
         }
         before = lived(
             root, known._replace(story=[fact for fact in known.story if fact.occurred_at <= now]), currency="EUR"
         )
-        assert then == {_apart_from_time(one) for one in before if one.valid_to is None}
+        assert then == {apart_from_time(one) for one in before if one.valid_to is None}
 
 
 @settings(max_examples=100, deadline=None)
