@@ -16,7 +16,7 @@ from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.due import Cause, Task
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.fingerprints import Asking
-from services.pipeline.domain.follow_up import MOVES, Following
+from services.pipeline.domain.follow_up import BEGINS, Following
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
@@ -234,7 +234,7 @@ class Commands:
         """What a command does to the tasks that were open, and what it begins."""
         root = ledger.root(lead_id)
         known = await tasks.open_tasks(transaction, [one.lead_id for one in ledger.group(lead_id)])
-        if known or any(draft.kind in MOVES for draft in drafts):
+        if known or any(draft.kind in BEGINS for draft in drafts):
             cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
             for draft in self._assigning.following(root.business_unit).after(root.state, drafts, known, cause):
                 ledger.record(ledger.story_of(root.lead_id, draft.data), draft)

@@ -9,8 +9,9 @@ from services.pipeline.domain.due import RETURN, Cause
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused
-from services.pipeline.domain.returns import SOLD_TO, Returns, owner_of
+from services.pipeline.domain.returns import SOLD_TO, Returns
 from services.pipeline.domain.selling import Sellings
+from services.pipeline.domain.state import owner_of
 from services.pipeline.storage import loading, tasks
 from shared.contracts.capture_events import LeadCaptured
 from shared.contracts.policy import Policy

@@ -155,7 +155,8 @@ class FollowUpScheduled(LifecycleEvent):
     """Something is to be done until `due_at`, by its owner: that somebody answers (`kind` is `first_response`), a `step` of a
     cadence, an `escalation` of what somebody else did not do, a `task` that a person made, the `confirmation` of a
     qualification by `rule`, for a `reason`, that an archived lead comes back (`recycle`), that it asked for something (`request`),
-    that a deal leaves its stage (`stage`), or that somebody looks at a customer who is back (`return`). Said again of one task it is
+    that a deal leaves its stage (`stage`), that somebody looks at a customer who is back (`return`), or that an order is renewed before
+    it has run out (`renewal`). Said again of one task it is
     put off or somebody else's. What is sent by itself names the template (`send`); `reason` is why it is put off, or somebody's to do."""
 
     event: Literal["FollowUpScheduled"] = "FollowUpScheduled"
@@ -172,6 +173,7 @@ class FollowUpScheduled(LifecycleEvent):
     rule: str | None = None
     reason: str | None = None
     opportunity_id: str | None = None
+    order_id: str | None = None
 
 
 class FollowUpMissed(LifecycleEvent):
@@ -185,6 +187,7 @@ class FollowUpMissed(LifecycleEvent):
     name: Name | None = None
     cadence: str | None = None
     opportunity_id: str | None = None
+    order_id: str | None = None
 
 
 class FollowUpDone(LifecycleEvent):
@@ -197,6 +200,7 @@ class FollowUpDone(LifecycleEvent):
     owner: str | None = None
     outcome: str | None = None
     opportunity_id: str | None = None
+    order_id: str | None = None
     reason: str | None = None
 
 
@@ -210,6 +214,7 @@ class FollowUpCancelled(LifecycleEvent):
     owner: str | None = None
     reason: Name
     opportunity_id: str | None = None
+    order_id: str | None = None
 
 
 class OrderPlaced(LifecycleEvent):

@@ -80,7 +80,7 @@ _LEAD = {
 }  # fmt: skip
 _TASK = {
     "lead_id": LEAD_ID, "task_id": EVENT_ID, "opportunity_id": None, "business_unit": "europe", "kind": "task", "name": "task", "owner": "kim",
-    "channel": "phone", "cadence": None, "step": None, "status": "open", "starts_at": AT, "due_at": AT, "missed_at": None,
+    "channel": "phone", "cadence": None, "step": None, "order_id": None, "status": "open", "starts_at": AT, "due_at": AT, "missed_at": None,
     "closed_at": None, "outcome": None, "send": None, "updated_at": AT,
 }  # fmt: skip
 

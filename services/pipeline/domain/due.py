@@ -13,7 +13,9 @@ from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import FollowUpCancelled, FollowUpDone, FollowUpScheduled
 from shared.contracts.policy.follow_up import duration_of
 
-Kind = Literal["first_response", "step", "escalation", "task", "confirmation", "recycle", "request", "stage", "return"]
+Kind = Literal[
+    "first_response", "step", "escalation", "task", "confirmation", "recycle", "request", "stage", "return", "renewal"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 FIRST_RESPONSE: Kind = "first_response"
@@ -22,13 +24,14 @@ RECYCLE: Kind = "recycle"
 REQUEST: Kind = "request"
 STAGE: Kind = "stage"
 RETURN: Kind = "return"
+RENEWAL: Kind = "renewal"
 
 
 class Task(NamedTuple):
     """Something that is due for a lead. A `first_response` is met by any attempt to reach it, a `step` is one of a cadence, an
     `escalation` is somebody's who was told, a `task` was made by a person, a `confirmation` asks whether the lead qualifies, and
     at a `recycle` an archived lead comes back by itself. A `request` is the lead's own, to be answered. A `stage` is over when its deal leaves the stage, a `return` when somebody
-    who came back has a deal again."""
+    who came back has a deal again, a `renewal` when another order renews the one that runs out."""
 
     task_id: UUID
     lead_id: UUID
@@ -43,6 +46,7 @@ class Task(NamedTuple):
     missed: bool = False
     opportunity_id: str | None = None
     send: str | None = None
+    order_id: str | None = None
 
 
 def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
@@ -55,6 +59,7 @@ def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
         UUID(data["task_id"]), lead_id, data["kind"], name, due_at, starts_at, owner, channel, cadence, step,
         opportunity_id=data.get("opportunity_id"),
         send=data.get("send"),
+        order_id=data.get("order_id"),
     )  # fmt: skip
 
 
@@ -96,6 +101,7 @@ def scheduled(cause: Cause, task: Task, policy_version: str | None = None) -> Dr
         starts_at=task.starts_at.isoformat(),
         opportunity_id=task.opportunity_id,
         send=task.send,
+        order_id=task.order_id,
         policy_version=policy_version,
     )
     return draft._replace(data={**draft.data, **step})
@@ -112,7 +118,8 @@ def cancelled(cause: Cause, task: Task, reason: str) -> Draft:
 
 
 def _of(task: Task) -> dict[str, str | None]:
-    return {"kind": task.kind, "name": task.name, "owner": task.owner, "opportunity_id": task.opportunity_id}
+    about = {"opportunity_id": task.opportunity_id, "order_id": task.order_id}
+    return {"kind": task.kind, "name": task.name, "owner": task.owner, **about}
 
 
 def recycling(cause: Cause, at: datetime, policy_version: str | None = None) -> Draft:

@@ -11,6 +11,7 @@ from services.pipeline.domain.due import (
     CONFIRMATION,
     FIRST_RESPONSE,
     RECYCLE,
+    RENEWAL,
     REQUEST,
     RETURN,
     STAGE,
@@ -22,7 +23,8 @@ from services.pipeline.domain.due import (
     scheduled,
 )
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.state import LeadState
+from services.pipeline.domain.renewals import RENEWED, needless_renewal, to_renew
+from services.pipeline.domain.state import LeadState, owner_of
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import (
     ContactAttempted,
@@ -34,12 +36,16 @@ from shared.contracts.lifecycle_events import (
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
+    OrderPlaced,
     StageChanged,
 )
 from shared.contracts.policy import Cadence, Step, UnitPolicy
 
 MOVES = (OpportunityOpened, StageChanged, OpportunityWon, OpportunityLost)
 """After these a deal is somewhere else."""
+
+BEGINS = (*MOVES, OrderPlaced)
+"""After these something may be due where nothing was."""
 
 LEAVE = "leave stage "
 """What a stage's task is called, before the stage's name."""
@@ -61,6 +67,8 @@ def needless(state: LeadState, task: Task) -> str | None:
         return reason if reason != "archived" else None
     if task.kind == REQUEST:
         return state.mark or ("archived" if state.is_archived else None)
+    if task.kind == RENEWAL:
+        return needless_renewal(state, task)
     if task.kind == RETURN:
         reopened = any(deal.status == "open" for deal in state.deals.values())
         return state.mark or ("archived" if state.is_archived else None) or ("open" if reopened else None)
@@ -78,7 +86,7 @@ def needless(state: LeadState, task: Task) -> str | None:
 def asks_story(task: Task) -> bool:
     """Whether what becomes of a task depends on more than a lead's row has: on its deals, or on what it was before it was put
     aside."""
-    return task.opportunity_id is not None or task.kind in (RECYCLE, RETURN)
+    return task.opportunity_id is not None or task.kind in (RECYCLE, RETURN, RENEWAL)
 
 
 def answer_to(kind: str) -> str:
@@ -135,12 +143,14 @@ class Following:
             elif task.kind == STAGE and task.opportunity_id in moved:
                 follows.append(done(cause, task, _whereto(moved[task.opportunity_id])))
             elif (reason := needless(state, task)) is not None:
-                follows.append(cancelled(cause, task, reason))
+                follows.append(_ended(cause, task, reason))
             elif task.kind != RECYCLE:
                 open_tasks.append(task)
         for draft in moved.values():
             follows += self._stay(state, draft, cause)
         for draft in drafts:
+            if draft.kind is OrderPlaced:
+                follows += self._renewal(state, draft, cause)
             if draft.kind is ContactAttempted and draft.data.get("human", True) and draft.data.get("outbound", True):
                 follows += self._contacted(draft, open_tasks, cause)
             elif draft.kind is LeadAssigned:
@@ -169,7 +179,7 @@ class Following:
         if task.kind == RECYCLE:
             return self._back(state, task, cause)
         if (reason := needless(state, task)) is not None:
-            return [cancelled(cause, task, reason)]
+            return [_ended(cause, task, reason)]
         if task.kind == CONFIRMATION and state.status == "qualified":
             return [done(cause, task)]
         responded = state.first_response_at
@@ -184,6 +194,7 @@ class Following:
             due_at=task.due_at.isoformat(),
             cadence=task.cadence,
             opportunity_id=task.opportunity_id,
+            order_id=task.order_id,
         )
         cadence = self._policy.named(task.cadence)
         if cadence is None or cadence.escalate is None or task.kind not in (FIRST_RESPONSE, "step"):
@@ -222,6 +233,12 @@ class Following:
         due_at = later(self.calendar_of(owner), cause.occurred_at, self._unit.returning.within)
         task = Task(task_id, lead_id, RETURN, "came back", due_at, cause.occurred_at, owner)
         return [scheduled(cause, task, self.version)]
+
+    def _renewal(self, state: LeadState, placed: Draft, cause: Cause) -> list[Draft]:
+        """That an order is renewed before it has run out, by whoever has the customer."""
+        owner, _ = owner_of(state)
+        task = to_renew(state, placed, owner or self._fallback, self._unit.renewing, cause)
+        return [scheduled(cause, task, self.version)] if task is not None else []
 
     def _stay(self, state: LeadState, move: Draft, cause: Cause) -> list[Draft]:
         """That a deal is to leave the stage it entered, where the policy says for how long it may be there."""
@@ -288,6 +305,10 @@ class Following:
     def calendar_of(self, owner: str | None) -> BusinessCalendar:
         """The working time of an owner."""
         return self._calendars.get(owner or "", self._calendar)
+
+
+def _ended(cause: Cause, task: Task, reason: str) -> Draft:
+    return done(cause, task, reason) if reason == RENEWED else cancelled(cause, task, reason)
 
 
 def _whereto(move: Draft) -> str:

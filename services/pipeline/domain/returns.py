@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.ledger import Ledger
-from services.pipeline.domain.state import LeadState
+from services.pipeline.domain.state import LeadState, owner_of
 from shared.contracts.capture_events import LeadCaptured
 from shared.contracts.conditions import compiled, parse
 from shared.contracts.identity import derived_event_id
@@ -67,14 +67,6 @@ class Returns:
         )
         event_id = derived_event_id(event.event_id, "OpportunityOpened")
         return Draft(OpportunityOpened, event_id, event.occurred_at, event.correlation_id, event.event_id, data)
-
-
-def owner_of(state: LeadState) -> tuple[str | None, str | None]:
-    """Who has a customer, and their team: whoever has the lead, else whoever had the last deal."""
-    if state.assigned is not None:
-        return state.assigned.owner, state.assigned.team
-    last = max(state.deals.values(), key=lambda deal: deal.first, default=None)
-    return (last.value("owner"), last.value("team")) if last is not None else (None, None)
 
 
 def _reader(name: str) -> Any:

@@ -309,3 +309,11 @@ def evolve(state: LeadState, fact: Fact) -> LeadState:
 def fold(facts: Iterable[Fact]) -> LeadState:
     """The state after all facts of a lead, or of a group of merged ones."""
     return reduce(evolve, in_order(facts), LeadState())
+
+
+def owner_of(state: LeadState) -> tuple[str | None, str | None]:
+    """Who has a customer, and their team: whoever has the lead, else whoever had the last deal."""
+    if state.assigned is not None:
+        return state.assigned.owner, state.assigned.team
+    last = max(state.deals.values(), key=lambda deal: deal.first, default=None)
+    return (last.value("owner"), last.value("team")) if last is not None else (None, None)

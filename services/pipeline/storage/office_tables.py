@@ -86,6 +86,7 @@ class TaskRow(PipelineTable, table=True):
     cadence: str | None = Field(default=None, sa_type=Text)
     step: int | None = Field(default=None, sa_type=Integer)
     opportunity_id: str | None = Field(default=None, sa_type=Text)
+    order_id: str | None = Field(default=None, sa_type=Text)
     status: str = Field(sa_type=Text)
     starts_at: datetime = Field(sa_type=DateTime(timezone=True))
     due_at: datetime = Field(sa_type=DateTime(timezone=True))

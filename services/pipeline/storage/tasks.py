@@ -17,12 +17,12 @@ from shared.kit.database import Database, Transaction, as_array
 
 SCHEDULE = """
     INSERT INTO pipeline.tasks AS t (task_id, lead_id, business_unit, kind, name, owner, channel, cadence, step, opportunity_id,
-        status, starts_at, due_at, fires_at, send, updated_at)
+        status, starts_at, due_at, fires_at, send, order_id, updated_at)
     SELECT task_id, lead_id, business_unit, kind, name, owner, channel, cadence, step, opportunity_id, 'open', starts_at,
-        due_at, CASE WHEN send IS NULL THEN due_at ELSE starts_at END, send, :now
+        due_at, CASE WHEN send IS NULL THEN due_at ELSE starts_at END, send, order_id, :now
     FROM json_to_recordset(CAST(:rows AS json)) AS r(task_id uuid, lead_id uuid, business_unit text, kind text, name text,
         owner text, channel text, cadence text, step integer, opportunity_id text, starts_at timestamptz, due_at timestamptz,
-        send text)
+        send text, order_id text)
     ON CONFLICT (task_id) DO UPDATE SET owner = excluded.owner, starts_at = excluded.starts_at, due_at = excluded.due_at,
         fires_at = CASE WHEN t.missed_at IS NULL OR t.due_at <> excluded.due_at THEN excluded.fires_at END,
         send = excluded.send,
@@ -39,7 +39,7 @@ CLOSE = """
 
 TASK = """
     t.task_id, t.lead_id, t.kind, t.name, t.due_at, t.starts_at, t.owner, t.channel, t.cadence, t.step, t.missed_at,
-    t.opportunity_id, t.send"""
+    t.opportunity_id, t.send, t.order_id"""
 
 
 async def keep(transaction: Transaction, entries: Iterable[Entry]) -> None:
@@ -55,7 +55,7 @@ async def keep(transaction: Transaction, entries: Iterable[Entry]) -> None:
         name = str(data.get("task_id", fact.event_id))
         match fact.event:
             case "FollowUpScheduled":
-                fields = ("kind", "owner", "channel", "cadence", "step", "opportunity_id", "due_at", "send")
+                fields = ("kind", "owner", "channel", "cadence", "step", "opportunity_id", "due_at", "send", "order_id")
                 due[name] = {
                     "task_id": name,
                     "lead_id": lead.lead_id,
@@ -129,7 +129,7 @@ def task_of(row: Any) -> Task:
     """A task as its row has it."""
     return Task(
         row.task_id, row.lead_id, row.kind, row.name, row.due_at, row.starts_at, row.owner, row.channel, row.cadence, row.step,
-        row.missed_at is not None, row.opportunity_id, row.send,
+        row.missed_at is not None, row.opportunity_id, row.send, row.order_id,
     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ async def one(source: Database | Transaction, task_id: UUID) -> Any | None:
 def document(row: Any) -> dict[str, Any]:
     """A task as the API shows it, under its lead's canonical id."""
     shown = (
-        "task_id", "business_unit", "kind", "name", "owner", "channel", "cadence", "step", "opportunity_id", "status",
+        "task_id", "business_unit", "kind", "name", "owner", "channel", "cadence", "step", "opportunity_id", "order_id", "status",
         "starts_at", "due_at", "missed_at", "closed_at", "outcome", "send", "updated_at",
     )  # fmt: skip
     return {"lead_id": row.root_id, **{name: getattr(row, name) for name in shown}}

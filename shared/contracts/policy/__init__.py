@@ -41,6 +41,7 @@ from shared.contracts.policy.selling import (
     RETURN_VOCABULARY,
     Customers,
     PipelineRule,
+    Renewing,
     Returning,
     Stage,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "QualificationRule",
     "QuietHours",
     "Ratings",
+    "Renewing",
     "Report",
     "Returning",
     "Routing",

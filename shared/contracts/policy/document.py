@@ -21,7 +21,7 @@ from shared.contracts.policy.reports import Report, ReportName
 from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
-from shared.contracts.policy.selling import Customers, PipelineRule, Returning, Stage
+from shared.contracts.policy.selling import Customers, PipelineRule, Renewing, Returning, Stage
 from shared.contracts.policy.templates import Template
 from shared.contracts.policy.working_time import WorkingHours, ZoneName
 
@@ -67,6 +67,7 @@ class UnitPolicy(Section):
     pipelines: dict[Name, Annotated[tuple[Stage, ...], Field(min_length=1)]] = Field(default_factory=_one_stage)
     pipeline_rules: tuple[PipelineRule, ...] = ()
     returning: Returning = Returning()
+    renewing: Renewing = Renewing()
     customers: Customers = Customers()
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 90
 

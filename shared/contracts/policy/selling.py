@@ -82,6 +82,12 @@ class Returning(Section):
     within: Within = "8h"
 
 
+class Renewing(Section):
+    """For how many days before an order has run out its renewal is somebody's to see to; none where nobody is to."""
+
+    ahead_days: Annotated[int, Field(ge=0, le=3650)] | None = 30
+
+
 class Customers(Section):
     """What is assumed of customers: which share of what they pay is margin, where an order has no cost of its own, and for how many
     months at most somebody stays one, where few or none have left yet."""

@@ -278,7 +278,7 @@ def _lead(state: LeadState, root_id: UUID) -> dict[str, Any]:
 
 
 def _task(row: Any, business_unit: str) -> dict[str, Any]:
-    fields = ("kind", "channel", "cadence", "step", "opportunity_id")
+    fields = ("kind", "channel", "cadence", "step", "opportunity_id", "order_id")
     return {
         "lead_id": row.lead_id,
         "business_unit": business_unit,

@@ -1,0 +1,41 @@
+"""What runs out is renewed before: an order that runs until a day is somebody's to see to, so long before, until another renews it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from services.pipeline.domain.due import RENEWAL, Cause, Task
+from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.state import LeadState
+from shared.contracts.identity import derived_event_id
+from shared.contracts.policy import Renewing
+
+RENEWED = "renewed"
+"""How such a task ends that was done."""
+
+
+def to_renew(state: LeadState, placed: Draft, owner: str | None, rule: Renewing, cause: Cause) -> Task | None:
+    """What is due of an order that was placed just now; None where it does not run out, has run out, or the policy asks for
+    nothing."""
+    name = placed.data.get("order_id")
+    until = placed.data.get("runs_until")
+    if name is None or until is None or rule.ahead_days is None or state.mark is not None:
+        return None
+    due_at = datetime.fromisoformat(until)
+    if due_at <= cause.occurred_at:
+        return None
+    starts_at = max(due_at - timedelta(days=rule.ahead_days), cause.occurred_at)
+    task_id = derived_event_id(cause.event_id, f"task:{RENEWAL}:{name}")
+    return Task(task_id, state.orders[name].lead_id, RENEWAL, "renew", due_at, starts_at, owner, order_id=name)
+
+
+def needless_renewal(state: LeadState, task: Task) -> str | None:
+    """Why an order need not be renewed any more; None where it still is to be."""
+    order = state.orders.get(task.order_id or "")
+    if order is None:
+        return "elsewhere"
+    if any(other.stands and other.values.get("renews") == task.order_id for other in state.orders.values()):
+        return RENEWED
+    if order.status != "placed":
+        return order.status
+    return state.mark or ("archived" if state.is_archived else None) or ("churned" if state.has_left else None)

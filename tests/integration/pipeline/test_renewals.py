@@ -1,0 +1,181 @@
+"""What runs out is somebody's to renew in time, and who came back somebody's to look at: timers on real PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from shared.contracts.lifecycle_events import FollowUpMissed, FollowUpScheduled
+from shared.contracts.policy import Policy
+from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.test_commands import do
+from tests.integration.pipeline.test_history import row, send
+from tests.integration.pipeline.test_routing import ROUTING, with_sections
+from tests.integration.pipeline.test_timers import Work
+from tests.unit.pipeline.builders import a_lead, at, identities
+
+DAY = 24 * 60
+
+
+@pytest.fixture
+def rules() -> Policy:
+    return with_sections(routing=ROUTING, renewing={"ahead_days": 10})
+
+
+@pytest.fixture
+def work(pipeline: Pipeline, rules: Policy, app: FastAPI) -> Work:
+    one = Work(pipeline, rules)
+    app.state.database.clock = one.clock
+    return one
+
+
+async def a_customer(work: Work, http: httpx.AsyncClient, **said: Any) -> str:
+    """Somebody with an order that runs for thirty days."""
+    lead = a_lead("ann@x.example", name="Ann")
+    await work.pipeline.take(lead)
+    path = f"/v1/leads/{lead.lead_id}"
+    await do(http, f"{path}:assign", {"owner": "kim"})
+    order = {"order_id": "o1", "amount": "100", "runs_until": at(30 * DAY).isoformat(), **said}
+    await do(http, f"{path}/orders", order, status=201)
+    return path
+
+
+async def renewals(work: Work) -> list[Any]:
+    return list(
+        await work.pipeline.database.rows("SELECT * FROM pipeline.tasks WHERE kind = 'renewal' ORDER BY due_at")
+    )
+
+
+async def test_an_order_that_runs_out_is_to_be_renewed_by_whoever_has_the_customer(
+    work: Work, http: httpx.AsyncClient
+) -> None:
+    path = await a_customer(work, http)
+    (task,) = await renewals(work)
+    assert (task.order_id, task.owner, task.status, task.name) == ("o1", "kim", "open", "renew")
+    assert (task.starts_at, task.due_at) == (at(20 * DAY), at(30 * DAY))
+    await do(http, f"{path}:assign", {"owner": "lee"})
+    assert [one.owner for one in await renewals(work)] == ["lee"]
+    work.after(31 * DAY)
+    assert await work.timers.once() == 1
+    (missed,) = [one for one in await work.pipeline.published() if isinstance(one, FollowUpMissed)]
+    assert (missed.kind, missed.order_id, missed.occurred_at) == ("renewal", "o1", at(30 * DAY))
+    (shown,) = (await http.get("/v1/queue", params={"owner": "lee"})).json()["items"]
+    assert shown["urgency"] == "late"
+
+
+async def test_the_order_that_renews_it_does_the_task_and_has_one_of_its_own(
+    work: Work, http: httpx.AsyncClient
+) -> None:
+    path = await a_customer(work, http)
+    renewing = {"order_id": "o2", "amount": "100", "renews": "o1", "runs_until": at(60 * DAY).isoformat()}
+    for status in (201, 200):
+        await do(http, f"{path}/orders", renewing, status=status)
+    first, second = await renewals(work)
+    assert (first.status, first.outcome) == ("done", "renewed")
+    assert (second.status, second.order_id, second.starts_at) == ("open", "o2", at(50 * DAY))
+
+
+@pytest.mark.parametrize(
+    ("command", "said", "reason"),
+    [
+        ("/v1/orders/o1:cancel", {"reason": "other", "note": "a mistake"}, "cancelled"),
+        ("/v1/orders/o1:refund", {"reason": "other", "note": "a mistake"}, "refunded"),
+        (":churn", {"reason": "other", "note": "moved away"}, "churned"),
+        (":mark", {"mark": "test"}, "test"),
+    ],
+)
+async def test_what_need_not_be_renewed_is_called_off_with_why(
+    work: Work, http: httpx.AsyncClient, command: str, said: dict[str, Any], reason: str
+) -> None:
+    path = await a_customer(work, http)
+    await do(http, command if command.startswith("/") else f"{path}{command}", said)
+    (task,) = await renewals(work)
+    assert (task.status, task.outcome) == ("cancelled", reason)
+
+
+async def test_an_imported_renewal_is_seen_when_the_task_is_due(work: Work, http: httpx.AsyncClient) -> None:
+    who = identities(email="ann@x.example", external="import\x1fc1")
+    lead = a_lead("ann@x.example", identities=who)
+    await work.pipeline.take(lead)
+    order = {"order_id": "o1", "amount": "100", "runs_until": at(30 * DAY).isoformat()}
+    await do(http, f"/v1/leads/{lead.lead_id}/orders", order, status=201)
+    work.after(29 * DAY)
+    renewed = row("order_placed", at(25 * DAY).isoformat(), order_id="o2", renews="o1", amount="100")
+    assert (await send(http, renewed))["accepted"] == 1
+    work.after(2 * DAY)
+    assert await work.timers.once() == 1
+    assert [(one.status, one.outcome) for one in await renewals(work)] == [("done", "renewed")]
+
+
+async def test_what_does_not_run_out_or_has_run_out_is_nobodys_to_renew(work: Work, http: httpx.AsyncClient) -> None:
+    path = await a_customer(work, http, runs_until=None)
+    past = {"order_id": "o2", "amount": "1", "runs_until": at(-1).isoformat()}
+    await do(http, f"{path}/orders", past, status=201)
+    assert await renewals(work) == []
+
+
+async def test_a_renewal_goes_with_its_order_where_a_merge_ends(work: Work, http: httpx.AsyncClient) -> None:
+    path = await a_customer(work, http)
+    other = a_lead("bob@x.example", occurred_at=at(-5))
+    await work.pipeline.take(other)
+    await do(http, f"{path}:merge", {"other_lead_id": str(other.lead_id)})
+    await do(http, f"/v1/leads/{other.lead_id}:assign", {"owner": "lee"})
+    await do(http, f"{path}:unmerge")
+    work.after(31 * DAY)
+    assert await work.timers.once() == 1
+    (task,) = await renewals(work)
+    assert (task.lead_id, task.status, task.missed_at) == (UUID(path.rpartition("/")[2]), "open", at(30 * DAY))
+
+
+async def who_came_back(work: Work, http: httpx.AsyncClient) -> Any:
+    lead = a_lead("ann@x.example")
+    await work.pipeline.take(lead)
+    path = f"/v1/leads/{lead.lead_id}"
+    await do(http, f"{path}:assign", {"owner": "kim"})
+    await do(http, f"{path}/orders", {"order_id": "o1", "amount": "5"}, status=201)
+    work.after(60)
+    said = await work.pipeline.take(a_lead("ann@x.example", occurred_at=at(60)))
+    (task,) = [one for one in said if isinstance(one, FollowUpScheduled)]
+    assert task.kind == "return"
+    return task
+
+
+async def test_nobody_who_came_back_is_forgotten(work: Work, http: httpx.AsyncClient) -> None:
+    task = await who_came_back(work, http)
+    work.clock.advance(task.due_at - work.clock.now() - timedelta(seconds=1))
+    assert await work.timers.once() == 0
+    work.after(1)
+    assert await work.timers.once() == 1
+    (missed,) = [one for one in await work.pipeline.published() if isinstance(one, FollowUpMissed)]
+    assert (missed.kind, missed.owner, missed.occurred_at) == ("return", "kim", task.due_at)
+    assert await work.timers.once() == 0
+
+
+@pytest.mark.parametrize(("end", "outcome"), [("deal", "open"), ("mark", "spam"), ("archive", "archived")])
+async def test_who_came_back_and_is_seen_to_otherwise_is_not_missed(
+    work: Work, http: httpx.AsyncClient, end: str, outcome: str
+) -> None:
+    task = await who_came_back(work, http)
+    if end == "mark":
+        await do(http, f"/v1/leads/{task.lead_id}:mark", {"mark": "spam"})
+    else:
+        both = a_lead(
+            "ann@x.example", identities=identities(email="ann@x.example", external="import\x1fc1"), occurred_at=at(61)
+        )
+        await work.pipeline.take(both)
+        told = (
+            row("opportunity_opened", at(70).isoformat(), opportunity_id="d1")
+            if end == "deal"
+            else row("archived", at(70).isoformat(), reason="silence")
+        )
+        work.after(30)
+        assert (await send(http, told))["accepted"] == 1
+    work.after(3 * DAY)
+    await work.timers.once()
+    row_of = await work.pipeline.one("SELECT status, outcome FROM pipeline.tasks WHERE kind = 'return'")
+    assert (row_of.status, row_of.outcome) == ("cancelled", outcome)
