@@ -32,6 +32,19 @@ class LifecycleIds(BaseModel):
     ids: list[tuple[UUID, UUID]] = Field(max_length=5000)
 
 
+class PeopleAfter(BaseModel):
+    """A page of people: those after one, or from the beginning."""
+
+    after: UUID | None = None
+    limit: int = Field(500, ge=1, le=2000)
+
+
+class MeasuresAfter(BaseModel):
+    """The measure after one, or the first."""
+
+    after: str | None = None
+
+
 def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     """The routes, over one database and one policy."""
     routes = APIRouter(prefix="/v1", dependencies=[Depends(require_token)])
@@ -68,6 +81,14 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     @routes.post("/audit/rollups", tags=["audit"], summary="Do the numbers follow from the facts? Computes all again")
     async def audit_rollups() -> JSONAnswer:
         return JSONAnswer(await auditing.rollups(database, policy.unit))
+
+    @routes.post("/audit/people", tags=["audit"], summary="The same for a page of people: their entries")
+    async def audit_people(asked: PeopleAfter) -> JSONAnswer:
+        return JSONAnswer(await auditing.people(database, policy.unit, asked.after, asked.limit))
+
+    @routes.post("/audit/numbers", tags=["audit"], summary="The same for the next measure: its sums and sketches")
+    async def audit_numbers(asked: MeasuresAfter) -> JSONAnswer:
+        return JSONAnswer(await auditing.numbers(database, asked.after))
 
     @routes.get("/stats", tags=["audit"], summary="How much there is")
     async def stats() -> JSONAnswer:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.metrics import (
     api,
+    audits_api,
     drilling_api,
     forecasts_api,
     rates_api,
@@ -127,6 +128,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             rebuilds_api.router(rebuilding),
             reporting.router,
             rates_api.router(database, policy),
+            audits_api.router(database),
             spending_api.router(database, policy),
             targets_api.router(database, policy, SystemClock()),
             why_api.router(database, policy, SystemClock()),

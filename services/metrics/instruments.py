@@ -25,6 +25,13 @@ RATIOS = {
     "won": (Measure.OPPORTUNITY_WON, (Measure.OPPORTUNITY_WON, Measure.OPPORTUNITY_LOST)),
 }
 
+DEALS = {
+    Measure.OPPORTUNITY_OPENED: "opened",
+    Measure.OPPORTUNITY_OPEN: "open",
+    Measure.OPPORTUNITY_WON: "won",
+    Measure.OPPORTUNITY_LOST: "lost",
+}
+
 HISTOGRAMS = {
     Measure.LEAD_CUSTOMER: ("leadflow_sales_cycle_seconds", "First touch to first win, by customer."),
     Measure.OPPORTUNITY_WON: ("leadflow_opportunity_cycle_seconds", "Opened to won, by opportunity."),
@@ -63,8 +70,10 @@ class BusinessMetrics(Collector):
         yield self._funnel(self._snapshot)
         yield self._marked(self._snapshot)
         yield from self._ratios(self._snapshot)
+        yield from self._deals(self._snapshot)
         yield from self._histograms(self._snapshot)
         yield from self._freshness(self._snapshot)
+        yield from self._audit(self._snapshot)
 
     def _unit(self, unit: str) -> str:
         return unit if unit == "default" or unit in self._policy.business_units else "other"
@@ -117,6 +126,35 @@ class BusinessMetrics(Collector):
         yield above
         yield below
 
+    def _deals(self, seen: Snapshot) -> Iterator[Metric]:
+        number = GaugeMetricFamily(
+            "leadflow_opportunities",
+            "Opportunities: ever opened, and those open, won and lost now.",
+            labels=["business_unit", "status"],
+        )
+        value = GaugeMetricFamily(
+            "leadflow_opportunity_value",
+            "What opportunities are worth that are open, were won and were lost, by the currencies that the policy names.",
+            labels=["business_unit", "status", "currency"],
+        )
+        counts: dict[tuple[str, str], int] = defaultdict(int)
+        for (unit, measure), count in seen.totals.items():
+            if measure in DEALS:
+                counts[self._unit(unit), DEALS[Measure(measure)]] += count
+        for labels, count in sorted(counts.items()):
+            number.add_metric(labels, count)
+        yield number
+        currencies = {unit.currency for unit in (self._policy.defaults, *self._policy.business_units.values())}
+        amounts: dict[tuple[str, str, str], float] = defaultdict(float)
+        for (unit, measure, currency), amount in seen.money.items():
+            if (
+                currency in currencies
+            ):  # so that there are no more labels than the policy has; others are never added up
+                amounts[self._unit(unit), DEALS[Measure(measure)], currency] += amount
+        for (unit, status, currency), amount in sorted(amounts.items()):
+            value.add_metric([unit, status, currency], amount)
+        yield value
+
     def _histograms(self, seen: Snapshot) -> Iterator[Metric]:
         for measure, (name, text) in HISTOGRAMS.items():
             family = HistogramMetricFamily(name, text, labels=["business_unit"])
@@ -150,3 +188,26 @@ class BusinessMetrics(Collector):
                 "When the newest folded fact was recorded, Unix time.",
                 seen.newest_recorded_at.timestamp(),
             )
+        if seen.newest_occurred_at is not None:
+            yield GaugeMetricFamily(
+                "leadflow_metrics_watermark_timestamp_seconds",
+                "When the newest folded fact happened, Unix time: an answer for a later moment knows no more.",
+                seen.newest_occurred_at.timestamp(),
+            )
+
+    def _audit(self, seen: Snapshot) -> Iterator[Metric]:
+        if seen.audited_at is None:
+            return
+        different = GaugeMetricFamily(
+            "leadflow_audit_different",
+            "What the last finished audit found different, by check; 0 is right.",
+            labels=["check"],
+        )
+        for check, count in sorted(seen.audit.items()):
+            different.add_metric([check], count)
+        yield different
+        yield GaugeMetricFamily(
+            "leadflow_audit_finished_timestamp_seconds",
+            "When the last audit finished, Unix time.",
+            seen.audited_at.timestamp(),
+        )

@@ -121,8 +121,9 @@ def test_what_alerts_watch_of_webhooks_and_messages_is_what_pipeline_tells_from_
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, of Prometheus, is not installed")
-def test_alerts_fire_when_they_should_and_not_before() -> None:
+@pytest.mark.parametrize("rules", ["alerts", "alerts.days", "recording"])
+def test_alerts_fire_when_they_should_and_what_is_recorded_is_right(rules: str) -> None:
     said = subprocess.run(
-        ["promtool", "test", "rules", str(ALERTS.with_name("alerts.test.yml"))], capture_output=True, text=True
+        ["promtool", "test", "rules", str(ALERTS.with_name(f"{rules}.test.yml"))], capture_output=True, text=True
     )
     assert said.returncode == 0, said.stdout + said.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,13 +12,17 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.metrics.domain.entries import BY_COHORT, DIMENSIONS
 from services.metrics.domain.rollups import EntryId, RollupKey, Rules
+from services.metrics.domain.sketches import first_day_of
 from services.metrics.storage import sketches, sums
-from services.metrics.storage.recounting import Dated, counted_anew, facts_of, kept_of
+from services.metrics.storage.recounting import counted_anew, facts_of, kept_of
 from shared.kit.database import Database, as_array
 
 PAGE_ROOTS = 500
 SHOWN = 100
+LED_BACK = 20
+LEADS_NAMED = 5
 NO_TIMEOUT = "SET LOCAL statement_timeout = 0"
 TOUCHES = ("LeadCreated", "LeadTouched")
 """Every captured event that pipeline accepts becomes exactly one of these, and names it as its cause."""
@@ -99,30 +104,104 @@ async def stats(database: Database) -> dict[str, Any]:
 
 
 async def rollups(database: Database, rules: Rules) -> dict[str, Any]:
-    """Counts everybody anew from the facts, one page of people at a time, and has PostgreSQL add up what is kept of them, one
-    measure at a time, all in one snapshot of the database. Lists where what is kept differs (the first of them; `different`
-    counts all)."""
+    """Everybody and every sum at once, as of now. For large tables there are `people` and `numbers`, page by page."""
+    checked, different = 0, 0
+    shown: list[dict[str, Any]] = []
+    after: UUID | None = None
+    pages: list[dict[str, Any]] = []
+    while True:
+        page = await people(database, rules, after, PAGE_ROOTS)
+        pages.append(page)
+        if page["next"] is None:
+            break
+        after = UUID(page["next"])
+    last: str | None = None
+    while True:
+        page = await numbers(database, last)
+        pages.append(page)
+        if page["next"] is None:
+            break
+        last = page["next"]
+    for page in pages:
+        checked, different = checked + page["checked"], different + page["different"]
+        shown += page["differences"][: SHOWN - len(shown)]
+    return {"checked": checked, "different": different, "differences": shown}
+
+
+async def people(database: Database, rules: Rules, after: UUID | None, limit: int) -> dict[str, Any]:
+    """Counts a page of people anew from their facts and holds that against the entries that are kept, of one moment."""
     found = _Differences()
+    async with _of_one_moment(database) as connection:
+        beyond = "lead_id > :after AND" if after is not None else ""
+        roots = list(
+            await connection.scalars(
+                text(
+                    f"SELECT lead_id FROM metrics.leads WHERE {beyond} root_id = lead_id ORDER BY lead_id LIMIT :page"
+                ),
+                {"page": limit, **({"after": after} if after is not None else {})},
+            )
+        )
+        last = len(roots) < limit
+        upper = UUID(int=2**128 - 1) if last else roots[-1]
+        wanted = counted_anew(await facts_of(connection, roots), rules)
+        kept = await kept_of(connection, after, upper)
+    found.checked = len(wanted)
+    wrong = [key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)]
+    found.add(_entry_fault(one, one in wanted, one in kept) for one in sorted(wrong))
+    return found.page(None if last else str(upper))
+
+
+async def numbers(database: Database, after: str | None) -> dict[str, Any]:
+    """Holds the sums and sketches of the next measure against what its entries add up to, by PostgreSQL and of one moment.
+    Nothing is kept here but the first differences, with some of the leads behind each."""
+    found = _Differences()
+    async with _of_one_moment(database) as connection:
+        names = sums.measures(await connection.scalars(text(sums.ALL_MEASURES)))
+        left = [name for name in names if after is None or name > after]
+        if not left:
+            return found.page(None)
+        measure = left[0]
+        found.checked = (
+            await connection.scalar(
+                text("SELECT count(*) FROM metrics.rollups WHERE count <> 0 AND measure = :measure"),
+                {"measure": measure},
+            )
+            or 0
+        )
+        async for one in sums.drifts(connection, measure):
+            found.checked += not one.is_kept
+            found.add([_rollup_fault(one.key, "differs" if one.is_kept else "missing")])
+        async for cell in sketches.streamed(connection, measure):
+            found.add([{"table": "sketches", **cell.place, "fault": "differs" if cell.is_kept else "missing"}])
+        for fault in found.shown[:LED_BACK]:
+            fault["leads"] = await _leads_behind(connection, measure, fault)
+    return found.page(measure if len(left) > 1 else None, measure=measure)
+
+
+@asynccontextmanager
+async def _of_one_moment(database: Database) -> AsyncIterator[AsyncConnection]:
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
             await connection.execute(text(NO_TIMEOUT))
-            async for wanted, kept in _pages(connection, rules):
-                found.checked += len(wanted)
-                wrong = [key for key in wanted.keys() | kept.keys() if wanted.get(key) != kept.get(key)]
-                found.add(_entry_fault(one, one in wanted, one in kept) for one in sorted(wrong))
-            found.checked += await connection.scalar(text("SELECT count(*) FROM metrics.rollups WHERE count <> 0")) or 0
-            for measure in sums.measures(await connection.scalars(text(sums.ALL_MEASURES))):
-                rows = await connection.execute(text(sums.drift_sql(measure)), {"measure": measure})
-                drifts = [sums.drift_of(measure, row) for row in rows]
-                found.checked += sum(not one.is_kept for one in drifts)
-                found.add(_rollup_fault(one.key, "differs" if one.is_kept else "missing") for one in drifts)
-                spread = await sketches.drifts(connection, measure)
-                found.add(
-                    {"table": "sketches", **one.place, "fault": "differs" if one.is_kept else "missing"}
-                    for one in spread
-                )
-    return {"checked": found.checked, "different": found.different, "differences": found.shown}
+            yield connection
+
+
+async def _leads_behind(connection: AsyncConnection, measure: str, fault: dict[str, Any]) -> list[str]:
+    """Some of the people who are counted in a number that differs; of what is told by blocks of days, in the first day."""
+    day = "cohort_day" if measure in BY_COHORT else "day"
+    cut = f"AND {fault['dimension']} = :value" if fault["dimension"] in DIMENSIONS else ""
+    on = fault["day"] if "day" in fault else first_day_of(fault["block"])
+    rows = await connection.scalars(
+        text(
+            f"""
+            SELECT DISTINCT root_id FROM metrics.entries
+            WHERE measure = :measure AND {day} = :day AND business_unit = :unit AND valid_to IS NULL {cut}
+            ORDER BY root_id LIMIT {LEADS_NAMED}"""
+        ),
+        {"measure": measure, "day": on, "unit": fault["business_unit"], **({"value": fault["value"]} if cut else {})},
+    )
+    return [str(one) for one in rows]
 
 
 @dataclass(slots=True)
@@ -132,6 +211,16 @@ class _Differences:
     checked: int = 0
     different: int = 0
     shown: list[dict[str, Any]] = field(default_factory=list)
+
+    def page(self, following: str | None, **more: Any) -> dict[str, Any]:
+        """One page of an audit, and after what to go on."""
+        return {
+            "checked": self.checked,
+            "different": self.different,
+            "differences": self.shown,
+            "next": following,
+            **more,
+        }
 
     def add(self, faults: Iterable[dict[str, Any]]) -> None:
         for one in faults:
@@ -152,27 +241,3 @@ def _fault(wanted: bool, kept: bool) -> str:
 
 def _rollup_fault(key: RollupKey, fault: str) -> dict[str, Any]:
     return {"table": "rollups", **key._asdict(), "fault": fault}
-
-
-async def _pages(
-    connection: AsyncConnection, rules: Rules
-) -> AsyncIterator[tuple[dict[EntryId, Dated], dict[EntryId, Dated]]]:
-    """What people count as and what is kept of them, a page of people at a time, in the order of their ids."""
-    after: UUID | None = None
-    while True:
-        beyond = "lead_id > :after AND" if after is not None else ""
-        roots = list(
-            await connection.scalars(
-                text(
-                    f"SELECT lead_id FROM metrics.leads WHERE {beyond} root_id = lead_id ORDER BY lead_id LIMIT :page"
-                ),
-                {"page": PAGE_ROOTS, **({"after": after} if after is not None else {})},
-            )
-        )
-        last = len(roots) < PAGE_ROOTS
-        upper = UUID(int=2**128 - 1) if last else roots[-1]
-        wanted = counted_anew(await facts_of(connection, roots), rules)
-        yield wanted, await kept_of(connection, after, upper)
-        if last:
-            return
-        after = upper

@@ -3,7 +3,7 @@ together are the truth at any moment; merging only makes it shorter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -128,13 +128,18 @@ class SketchDrift(NamedTuple):
 
 
 async def drifts(connection: AsyncConnection, measure: str) -> list[SketchDrift]:
+    """All of these at once."""
+    return [one async for one in streamed(connection, measure)]
+
+
+async def streamed(connection: AsyncConnection, measure: str) -> AsyncIterator[SketchDrift]:
     """The cells of a measure that differ from what its entries say, each with what it lacks, in one statement."""
     if measure not in SKETCHED:
-        return []
+        return
     place = ", ".join(PLACE)
     lacking = ", ".join(f"coalesce(wanted.{one}, 0) - coalesce(kept.{one}, 0) AS lacks_{one}" for one in PARTS)
     differs = " OR ".join(f"coalesce(wanted.{one}, 0) <> coalesce(kept.{one}, 0)" for one in PARTS)
-    rows = await connection.execute(
+    rows = await connection.stream(
         text(
             f"""
             WITH entries AS ({_entries_sql(measure)}), wanted AS ({spread_sql("entries")}),
@@ -151,14 +156,12 @@ async def drifts(connection: AsyncConnection, measure: str) -> list[SketchDrift]
         ),
         parameters_of(measure),
     )
-    return [
-        SketchDrift(
+    async for row in rows:
+        yield SketchDrift(
             {name: getattr(row, name) for name in PLACE},
             row.is_kept,
             {name: int(getattr(row, f"lacks_{name}")) for name in PARTS},
         )
-        for row in rows
-    ]
 
 
 def parameters_of(measure: str) -> dict[str, Any]:

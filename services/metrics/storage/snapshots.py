@@ -16,19 +16,24 @@ FUNNEL = {
     Measure.LEAD_CUSTOMER: "customer",
     Measure.LEAD_ARCHIVED: "archived",
 }
-OUTCOMES = (Measure.OPPORTUNITY_WON, Measure.OPPORTUNITY_LOST)
+OUTCOMES = (Measure.OPPORTUNITY_OPENED, Measure.OPPORTUNITY_OPEN, Measure.OPPORTUNITY_WON, Measure.OPPORTUNITY_LOST)
+VALUED = (Measure.OPPORTUNITY_OPEN, Measure.OPPORTUNITY_WON, Measure.OPPORTUNITY_LOST)
 TIMED = (Measure.COHORT_CONVERTED, Measure.LEAD_CUSTOMER, Measure.OPPORTUNITY_WON)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Sums over all time: leads by (unit, measure, channel or None), those held out by (unit, mark), counts by (unit,
-    measure), durations by (unit, measure, age in days) with their count and seconds; facts folded and the newest of them."""
+    measure), money by (unit, measure, currency), durations by (unit, measure, age in days) with their count and seconds; facts
+    folded and the newest of them; and how the last audit ended, by check, with how much it found different."""
 
     funnel: dict[tuple[str, str, str | None], int]
     marked: dict[tuple[str, str], int]
     totals: dict[tuple[str, str], int]
+    money: dict[tuple[str, str, str], float]
     ages: dict[tuple[str, str, int], tuple[int, float]]
+    audit: dict[str, int]
+    audited_at: datetime | None
     facts: int
     newest_occurred_at: datetime | None
     newest_recorded_at: datetime | None
@@ -51,6 +56,13 @@ async def snapshot(database: Database) -> Snapshot:
         FROM metrics.rollups WHERE measure = ANY(:timed) AND dimension = '' AND age_days >= 0
         GROUP BY business_unit, measure, age_days
         UNION ALL
+        SELECT 'money', business_unit, measure, currency, '', 0, sum(count), sum(amount), NULL, NULL, NULL
+        FROM metrics.rollups WHERE measure = ANY(:valued) AND dimension = '' AND currency <> ''
+        GROUP BY business_unit, measure, currency
+        UNION ALL
+        SELECT 'audit', '', "check", '', '', 0, different, 0, NULL, finished_at, NULL
+        FROM metrics.audits WHERE audit_id = (SELECT audit_id FROM metrics.audits ORDER BY finished_at DESC LIMIT 1)
+        UNION ALL
         SELECT 'progress', '', '', '', '', 0, coalesce(sum(facts), 0), 0, max(occurred_at), max(recorded_at),
             max(CAST(extract(epoch FROM folded_at - recorded_at) AS double precision))
         FROM metrics.progress""",
@@ -58,15 +70,23 @@ async def snapshot(database: Database) -> Snapshot:
         outcomes=[measure.value for measure in OUTCOMES],
         marked=Measure.LEAD_MARKED.value,
         timed=[measure.value for measure in TIMED],
+        valued=[measure.value for measure in VALUED],
     )
     funnel: dict[tuple[str, str, str | None], int] = {}
     marked: dict[tuple[str, str], int] = {}
     totals: dict[tuple[str, str], int] = {}
     ages: dict[tuple[str, str, int], tuple[int, float]] = {}
+    money: dict[tuple[str, str, str], float] = {}
+    audit: dict[str, int] = {}
+    audited_at: datetime | None = None
     progress: Any = None
     for row in rows:
         if row.what == "progress":
             progress = row
+        elif row.what == "audit":
+            audit[row.measure], audited_at = int(row.n), row.recorded_at
+        elif row.what == "money":
+            money[row.business_unit, row.measure, row.dimension] = float(row.microseconds)
         elif row.what == "age":
             ages[row.business_unit, row.measure, row.age_days] = (int(row.n), float(row.microseconds) / 1_000_000)
         elif row.measure == Measure.LEAD_MARKED:
@@ -81,5 +101,15 @@ async def snapshot(database: Database) -> Snapshot:
             if total != known:
                 funnel[unit, measure, None] = total - known
     return Snapshot(
-        funnel, marked, totals, ages, int(progress.n), progress.occurred_at, progress.recorded_at, progress.delay
+        funnel,
+        marked,
+        totals,
+        money,
+        ages,
+        audit,
+        audited_at,
+        int(progress.n),
+        progress.occurred_at,
+        progress.recorded_at,
+        progress.delay,
     )

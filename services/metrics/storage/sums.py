@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metrics.domain.entries import AGED, BY_COHORT, DIMENSIONS, Measure
 from services.metrics.domain.rollups import DAY_SECONDS, RollupKey
@@ -49,6 +52,13 @@ def drift_sql(measure: str) -> str:
         )
         SELECT {place}, coalesce(kept.count, 0) <> 0 AS is_kept, {lacking}
         FROM wanted FULL JOIN kept USING ({place}) WHERE {differs}"""
+
+
+async def drifts(connection: AsyncConnection, measure: str) -> AsyncIterator[Drift]:
+    """The sums of a measure that differ, one after the other: there may be as many as there are sums."""
+    found = await connection.stream(text(drift_sql(measure)), {"measure": measure})
+    async for row in found:
+        yield drift_of(measure, row)
 
 
 def drift_of(measure: str, row: Any) -> Drift:

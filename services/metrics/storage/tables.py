@@ -223,6 +223,17 @@ class RebuildRow(MetricsTable, table=True):
     sums_changed: int = _given(BigInteger())
 
 
+class AuditRow(MetricsTable, table=True):
+    """How an audit ended: one row for each thing it checked."""
+
+    __tablename__ = "audits"
+    audit_id: UUID = _key(Uuid())
+    check: str = _key(Text())
+    finished_at: datetime = _given(MOMENT)
+    checked: int = _given(BigInteger())
+    different: int = _given(BigInteger())
+
+
 class SpendRow(MetricsTable, table=True):
     """Money spent on one thing in one place over some days. Its id is made of all of that but the amount."""
 

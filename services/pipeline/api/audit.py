@@ -6,12 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from services.pipeline.api.guard import OPERATE, allowed
 from services.pipeline.api.parts import parts_of
-from services.pipeline.storage import queries
+from services.pipeline.storage import auditing, queries
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["audit"])
@@ -28,6 +28,35 @@ class Captured(BaseModel):
 async def captured(request: Request, asked: Captured) -> Response:
     """Each id is in exactly one of the four lists."""
     return JSONAnswer(await queries.audit(parts_of(request).database, set(asked.ids)))
+
+
+class LeadsAfter(BaseModel):
+    """A page of leads: those after one, or from the beginning."""
+
+    after: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=2000)] = 500
+
+
+@router.post("/audit/leads", summary="Is every lead's row what its history says? A page of people at a time")
+@allowed(OPERATE)
+async def leads(request: Request, asked: LeadsAfter) -> Response:
+    """Names the leads that differ, and after whom to go on; `next` is null on the last page."""
+    return JSONAnswer(await auditing.leads(parts_of(request).database, asked.after, asked.limit))
+
+
+class EventsAfter(BaseModel):
+    """A page of events, each as [lead id, event id], that were recorded before a moment."""
+
+    before: AwareDatetime
+    after: tuple[UUID, UUID] | None = None
+    limit: Annotated[int, Field(ge=1, le=5000)] = 5000
+
+
+@router.post("/audit/history", summary="Which events the history has, and so the log has to have: a page at a time")
+@allowed(OPERATE)
+async def history(request: Request, asked: EventsAfter) -> Response:
+    """What still waits in the outbox is not among them."""
+    return JSONAnswer(await auditing.published(parts_of(request).database, asked.after, asked.limit, asked.before))
 
 
 @router.get("/stats", summary="How many leads, events, deals and waiting records there are")

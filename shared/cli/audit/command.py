@@ -1,51 +1,47 @@
-"""`leadflow audit`: the log against the services' books."""
+"""`leadflow audit`: the log against the services' books, and the books against themselves."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
-from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from shared.cli.audit.ledger import Ledger, open_ledgers
 from shared.cli.audit.log import TopicLog, bootstrap
+from shared.cli.audit.pages import OnPage, PagedCheck, check_history, check_pages
+from shared.cli.audit.report import Audited, print_audited
 from shared.cli.audit.steps import (
     CapturedStep,
     Deadline,
     LifecycleStep,
-    RollupCheck,
-    ScoreCheck,
-    Step,
     check_captured,
     check_lifecycle,
-    check_rollups,
     check_scores,
     check_unreadable,
 )
 from shared.cli.http import ServiceClient, explained
+from shared.cli.local.run_directory import run_directory
 from shared.cli.settings import CliSettings, cli_settings
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE
 
 DIFFERENCES_EXIT_CODE = 1
+STOPPED_EXIT_CODE = 130
+A_WHILE = timedelta(seconds=30)
+"""What was recorded just before the log's ends were fixed may have come after them."""
 
-ROWS: tuple[tuple[str, Callable[[Step], int]], ...] = (
-    ("log records", lambda step: step.log.records),
-    ("distinct events", lambda step: step.log.distinct),
-    ("duplicate deliveries", lambda step: step.log.duplicates),
-    ("unreadable records", lambda step: step.log.unreadable),
-    ("facts", lambda step: step.facts),
-    ("waiting", lambda step: step.waiting),
-    ("dead-lettered", lambda step: step.dead_lettered),
-    ("missing", lambda step: step.missing + step.contradictory + step.undead),
-)
+
+def state_folder() -> Path:
+    """Where an audit keeps what it knows until it is over."""
+    return run_directory().path / "audit"
 
 
 @explained
@@ -53,36 +49,89 @@ def audit(
     wait_seconds: Annotated[
         float, typer.Option(min=0, help="How long work in flight is waited for before an event counts as missing.")
     ] = 60.0,
+    *,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew instead of going on with one that was stopped.")
+    ] = False,
+    by_day: Annotated[bool, typer.Option("--by-day", help="Also show every partition and day.")] = False,
 ) -> None:
-    """Check that every accepted event was counted exactly once. Exits 0 when clean, 1 when anything differs."""
-    steps, rollups, scores = asyncio.run(_audit(wait_seconds))
-    _print(steps, rollups, scores)
-    if not all(step.clean for step in steps) or rollups.different or scores.different:
+    """Check that every accepted event was counted exactly once, and that every number follows. Exits 0 when clean, 1 when anything
+    differs. Ctrl-C stops it; the next run goes on."""
+    folder = state_folder()
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        audited = asyncio.run(_audit(folder, wait_seconds, by_day))
+    except KeyboardInterrupt:
+        Console(stderr=True).print("\nStopped. `leadflow audit` goes on from here, `--fresh` begins anew.")
+        raise typer.Exit(STOPPED_EXIT_CODE) from None
+    print_audited(audited)
+    shutil.rmtree(folder, ignore_errors=True)
+    if not audited.clean:
         raise typer.Exit(DIFFERENCES_EXIT_CODE)
 
 
-async def _audit(wait_seconds: float) -> tuple[list[Step], RollupCheck, ScoreCheck]:
+async def _audit(folder: Path, wait_seconds: float, by_day: bool) -> Audited:
     settings, address = cli_settings(), bootstrap()
-    with open_ledgers() as (captured, lifecycle):
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True))
+    with open_ledgers(folder) as (captured, lifecycle):
         async with AsyncExitStack() as stack:
             scoring, pipeline, metrics = [
                 await stack.enter_async_context(_client(settings, name)) for name in ("scoring", "pipeline", "metrics")
             ]
-            await _read_log(address, captured, lifecycle)
+            stack.enter_context(bar)
+            began = _began(lifecycle)
+            await _read_log(address, captured, lifecycle, bar)
             deadline = Deadline(time.monotonic() + wait_seconds, time.monotonic)
             leads, story = captured.count(), lifecycle.count()
             to_scoring = CapturedStep("captured → scoring", scoring, leads)
             to_pipeline = CapturedStep("captured → pipeline", pipeline, leads)
             to_metrics = CapturedStep("captured → pipeline → metrics", metrics, leads)
             to_books = LifecycleStep("lifecycle → metrics", metrics, story)
-            await check_captured(captured, [to_scoring], (to_pipeline, to_metrics), deadline)
-            await check_lifecycle(lifecycle, to_books, deadline)
+            chain = (to_pipeline, to_metrics)
+            await check_captured(
+                captured, [to_scoring], chain, deadline, _shown(bar, "captured events", leads.distinct)
+            )
+            await check_lifecycle(lifecycle, to_books, deadline, _shown(bar, "lifecycle events", story.distinct))
             await check_unreadable(to_scoring.step, scoring, CAPTURE_LEADS.name, deadline)
             await check_unreadable(to_pipeline.step, pipeline, CAPTURE_LEADS.name, deadline)
             await check_unreadable(to_books.step, metrics, PIPELINE_LIFECYCLE.name, deadline)
-            rollups = await check_rollups(metrics, deadline)
+            pages = [
+                await check_history(
+                    lifecycle, PagedCheck("history", "events of pipeline's history looked for in the log"), pipeline,
+                    began - A_WHILE, _shown(bar, "pipeline's history"),
+                )
+            ]  # fmt: skip
+            for check, client, path in (
+                (PagedCheck("pipeline", "leads made again from their history"), pipeline, "/v1/audit/leads"),
+                (PagedCheck("entries", "entries made again from the facts"), metrics, "/v1/audit/people"),
+                (PagedCheck("sums", "sums made again from the entries"), metrics, "/v1/audit/numbers"),
+            ):
+                pages.append(await check_pages(lifecycle, check, client, path, deadline, _shown(bar, check.what)))
             scores = await check_scores(scoring)
-    return [to_scoring.step, to_pipeline.step, to_metrics.step, to_books.step], rollups, scores
+            steps = [one.step for one in (to_scoring, to_pipeline, to_metrics, to_books)]
+            days = [*_days(captured, "captured", [one.step.name for one in (to_scoring, to_pipeline, to_metrics)], by_day),
+                    *_days(lifecycle, "lifecycle", [to_books.step.name], by_day)]  # fmt: skip
+            audited = Audited(steps, pages, scores, days)
+            await metrics.post("/v1/audits", {"id": lifecycle.kept("audit_id"), "checks": audited.checks})
+    return audited
+
+
+def _began(ledger: Ledger) -> datetime:
+    """When this audit began, in whichever run that was."""
+    if ledger.kept("began") is None:
+        ledger.keep("began", datetime.now(UTC).isoformat())
+        ledger.keep("audit_id", str(uuid4()))
+    return datetime.fromisoformat(ledger.kept("began"))
+
+
+def _days(ledger: Ledger, topic: str, steps: list[str], every: bool) -> list[tuple[str, int, str, int, int]]:
+    """The partitions and days of a topic with their events and what is missing of them: all, or those that differ."""
+    return [
+        (topic, partition, day, events, sum(lacks))
+        for partition, day, events, lacks in ledger.by_day(steps)
+        if every or any(lacks)
+    ]
 
 
 def _client(settings: CliSettings, service: str) -> ServiceClient:
@@ -90,46 +139,20 @@ def _client(settings: CliSettings, service: str) -> ServiceClient:
     return ServiceClient(service, url, token, patience_seconds=60.0, timeout_seconds=600.0)
 
 
-async def _read_log(address: str, captured: Ledger, lifecycle: Ledger) -> None:
+def _shown(bar: Progress, what: str, total: int | None = None) -> OnPage:
+    """Shows how far something has come."""
+    task = bar.add_task(what, total=total)
+    return lambda done: bar.update(task, completed=done)
+
+
+async def _read_log(address: str, captured: Ledger, lifecycle: Ledger, bar: Progress) -> None:
     """Fixes the ends of both topics, then reads up to there."""
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True))
     async with AsyncExitStack() as stack:
-        logs = [
+        logs: list[Any] = [
             (await stack.enter_async_context(TopicLog(address, topic.name)), topic.name, ledger)
             for topic, ledger in ((CAPTURE_LEADS, captured), (PIPELINE_LIFECYCLE, lifecycle))
         ]
-        with bar:
-            for log, name, ledger in logs:
-                task = bar.add_task(name, total=log.total)
-                await log.read(ledger, lambda done, task=task: bar.update(task, completed=done))  # type: ignore[misc]
-
-
-def _print(steps: Sequence[Step], rollups: RollupCheck, scores: ScoreCheck) -> None:
-    console = Console()
-    table = Table(
-        "", title="\nFrom the log to the books", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
-    )
-    for step in steps:
-        table.add_column(step.name.replace(" → ", "\n→ "), justify="right")
-    for name, value in ROWS:
-        cells = [value(step) for step in steps]
-        style = "bold red" if name == "missing" and any(cells) else ""
-        table.add_row(name, *(f"{cell:,}" for cell in cells), style=style)
-    console.print(table)
-    wrong = rollups.different
-    console.print(f"Rollups: {rollups.checked:,} numbers made again from the facts, {wrong:,} differ.")
-    unknown = f", {scores.unverifiable:,} by a policy that nobody remembers" if scores.unverifiable else ""
-    console.print(f"Scores: {scores.checked:,} made again from their ledgers, {scores.different:,} differ{unknown}.")
-    for step in steps:
-        for line in step.differing:
-            console.print(f"  [red]{step.name}:[/] {escape(line)}", soft_wrap=True)
-    for difference in rollups.differences:
-        console.print(f"  [red]rollups:[/] {escape(difference)}", soft_wrap=True)
-    for difference in scores.differences:
-        console.print(f"  [red]scores:[/] {escape(difference)}", soft_wrap=True)
-    clean = all(step.clean for step in steps) and not wrong and not scores.different
-    console.print(
-        "[bold green]No difference: every accepted event is exactly one of fact, waiting or dead letter.[/]"
-        if clean
-        else "[bold red]There are differences.[/]"
-    )
+        for log, _, ledger in logs:
+            log.go_on(ledger)
+        for log, name, ledger in logs:
+            await log.read(ledger, _shown(bar, name, log.total))

@@ -1,13 +1,17 @@
-"""The ids that the log holds, on disk, so that an audit of any size needs constant memory."""
+"""What an audit knows so far, on disk: the ids that the log holds, where each lies, and how far every comparison has come. So an
+audit of any size needs constant memory, and one that was stopped goes on."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 Entry = tuple[UUID, UUID]
@@ -15,6 +19,9 @@ Entry = tuple[UUID, UUID]
 
 Place = tuple[int, int]
 """A partition and an offset."""
+
+Cell = tuple[int, int]
+"""A partition and a day, as its ordinal."""
 
 PLACES_SHOWN = 1_000
 
@@ -34,27 +41,59 @@ class LogCount:
         return self.records - self.distinct - self.unreadable
 
 
+SCHEMA = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = OFF",
+    "PRAGMA cache_size = -32768",
+    """CREATE TABLE IF NOT EXISTS entry (
+        first BLOB, second BLOB, lead BLOB, partition INTEGER, day INTEGER, PRIMARY KEY (first, second)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS unsettled (
+        step TEXT, first BLOB, second BLOB, PRIMARY KEY (step, first, second)) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT)",
+)
+
+
 class Ledger:
     """The distinct entries of one topic, and what is not settled yet in each step of the audit."""
 
     def __init__(self, connection: sqlite3.Connection, *, by_lead: bool) -> None:
         self._connection = connection
         self._by_lead = by_lead
-        self._records = 0
-        self._unreadable = 0
-        self._places: list[Place] = []
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("CREATE TABLE entry (first BLOB, second BLOB, PRIMARY KEY (first, second)) WITHOUT ROWID")
-        connection.execute(
-            "CREATE TABLE unsettled (step TEXT, first BLOB, second BLOB, PRIMARY KEY (step, first, second)) WITHOUT ROWID"
-        )
+        for statement in SCHEMA:
+            connection.execute(statement)
+        self._records, self._unreadable = self.kept("counted", [0, 0])
+        self._places: list[Place] = [(place[0], place[1]) for place in self.kept("unreadable", [])]
 
-    def add(self, entries: Sequence[Entry]) -> None:
-        """Counts records. Entries of capture's topic are the same by event id alone, those of a lead's story by both."""
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written here is there as a whole or not at all, whatever ends the process."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def keep(self, name: str, value: Any) -> None:
+        """Remembers something small for the next run."""
+        self._connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (name, json.dumps(value)))
+
+    def kept(self, name: str, otherwise: Any = None) -> Any:
+        """What was remembered."""
+        found = self._connection.execute("SELECT value FROM kept WHERE name = ?", (name,)).fetchone()
+        return otherwise if found is None else json.loads(found[0])
+
+    def add(self, entries: Sequence[Entry], cells: Sequence[Cell] | None = None) -> None:
+        """Counts records, with the partition and day of each where they are known. Entries of capture's topic are the same by
+        event id alone, those of a lead's story by both."""
         self._records += len(entries)
-        self._connection.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?)", map(self._stored, entries))
+        rows = (
+            (*self._stored(entry), entry[0].bytes, *cell)
+            for entry, cell in zip(entries, cells or [(0, 0)] * len(entries), strict=True)
+        )
+        self._connection.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+        self.keep("counted", [self._records, self._unreadable])
 
     def add_unreadable(self, place: Place) -> None:
         """Counts a record without a readable event id."""
@@ -62,15 +101,50 @@ class Ledger:
         self._unreadable += 1
         if len(self._places) < PLACES_SHOWN:
             self._places.append(place)
+        self.keep("counted", [self._records, self._unreadable])
+        self.keep("unreadable", self._places)
 
     def count(self) -> LogCount:
         """What has been added so far."""
         (distinct,) = self._connection.execute("SELECT count(*) FROM entry").fetchone()
         return LogCount(self._records, distinct, self._unreadable, tuple(self._places))
 
-    def chunks(self, size: int) -> Iterator[list[Entry]]:
-        """All distinct entries."""
-        return self._chunks("SELECT first, second FROM entry WHERE (first, second) > (?, ?)", (), size)
+    def chunks(self, size: int, after: Sequence[str] | None = None) -> Iterator[list[Entry]]:
+        """All distinct entries, or those after one that `place_of` told."""
+        query = "SELECT first, second FROM entry WHERE (first, second) > (?, ?)"
+        return self._chunks(query, (), size, tuple(bytes.fromhex(one) for one in after) if after else (b"", b""))
+
+    def place_of(self, entry: Entry) -> list[str]:
+        """Where in the order of all an entry stands."""
+        return [one.hex() for one in self._stored(entry)]
+
+    def lacking(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Which of these the log does not hold."""
+        found = self._connection.execute
+        query = "SELECT 1 FROM entry WHERE first = ? AND second = ?"
+        return [entry for entry in entries if found(query, self._stored(entry)).fetchone() is None]
+
+    def told(self, entry: Entry) -> str:
+        """An entry for people: whose it is, and where it lies."""
+        row = self._connection.execute(
+            "SELECT lead, partition, day FROM entry WHERE first = ? AND second = ?", self._stored(entry)
+        ).fetchone()
+        if row is None:
+            return f"lead {entry[0]}: event {entry[1]}"
+        lead, partition, day = row
+        where = f", of {date.fromordinal(day)} in partition {partition}," if day else ""
+        return f"lead {UUID(bytes=lead)}: event {entry[1]}{where}"
+
+    def by_day(self, steps: Sequence[str]) -> Iterator[tuple[int, str, int, list[int]]]:
+        """Of each partition and day: how many events, and how many of them each step still misses."""
+        missing = ", ".join("sum(u.step = ?)" for _ in steps) or "0"
+        for partition, day, events, *lacks in self._connection.execute(
+            f"""
+            SELECT partition, day, count(DISTINCT first || second), {missing} FROM entry AS e
+            LEFT JOIN unsettled AS u USING (first, second) GROUP BY partition, day ORDER BY partition, day""",
+            steps,
+        ):
+            yield partition, str(date.fromordinal(day)) if day else "", events, [one or 0 for one in lacks]
 
     def unsettled(self, step: str, size: int) -> Iterator[list[Entry]]:
         """The entries that a step has put aside."""
@@ -87,8 +161,9 @@ class Ledger:
         rows = ((step, *self._stored(entry)) for entry in entries)
         self._connection.executemany("DELETE FROM unsettled WHERE step = ? AND first = ? AND second = ?", rows)
 
-    def _chunks(self, query: str, parameters: tuple[str, ...], size: int) -> Iterator[list[Entry]]:
-        after = (b"", b"")
+    def _chunks(
+        self, query: str, parameters: tuple[str, ...], size: int, after: tuple[bytes, ...] = (b"", b"")
+    ) -> Iterator[list[Entry]]:
         while True:
             rows = self._connection.execute(
                 f"{query} ORDER BY first, second LIMIT ?", (*parameters, *after, size)
@@ -108,13 +183,14 @@ class Ledger:
 
 
 @contextmanager
-def open_ledgers() -> Iterator[tuple[Ledger, Ledger]]:
-    """A ledger for capture's topic and one for the lifecycle topic, gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="leadflow-audit-") as folder:
-        captured = sqlite3.connect(Path(folder) / "captured", isolation_level=None)
-        lifecycle = sqlite3.connect(Path(folder) / "lifecycle", isolation_level=None)
-        try:
-            yield Ledger(captured, by_lead=False), Ledger(lifecycle, by_lead=True)
-        finally:
-            captured.close()
-            lifecycle.close()
+def open_ledgers(folder: Path | None = None) -> Iterator[tuple[Ledger, Ledger]]:
+    """A ledger for capture's topic and one for the lifecycle topic: those in a folder, to go on with, or without one new ones
+    that are gone at the end."""
+    with ExitStack() as stack:
+        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leadflow-audit-")))
+        place.mkdir(parents=True, exist_ok=True)
+        captured, lifecycle = (
+            stack.enter_context(closing(sqlite3.connect(place / name, isolation_level=None)))
+            for name in ("captured", "lifecycle")
+        )
+        yield Ledger(captured, by_lead=False), Ledger(lifecycle, by_lead=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.cli.audit.ledger import Entry, Ledger
+from shared.cli.audit.ledger import Cell, Entry, Ledger
 from shared.cli.http import CommandFailed
 from shared.cli.settings import KAFKA_BOOTSTRAP, servers
 from shared.kit.records import content_of
@@ -66,18 +67,36 @@ class TopicLog:
         """How many records there are to read."""
         return sum(max(end - self._begins[place], 0) for place, end in self.ends.items())
 
+    def go_on(self, ledger: Ledger) -> None:
+        """Takes up the ends that an audit that was stopped had fixed, and where it was; fixes them for one that begins."""
+        kept = ledger.kept("ends")
+        if kept is not None:
+            self.ends = {TopicPartition(self._topic, int(number)): end for number, end in kept.items()}
+        else:
+            ledger.keep("ends", {str(place.partition): end for place, end in self.ends.items()})
+            ledger.keep("begins", {str(place.partition): begin for place, begin in self._begins.items()})
+        begins = ledger.kept("begins")
+        self._begins = {place: int(begins.get(str(place.partition), 0)) for place in self.ends}
+
     async def read(self, ledger: Ledger, on_progress: Callable[[int], None]) -> None:
-        """Every record before the ends, into the ledger. `on_progress` is told how many have been read."""
-        positions = dict(self._begins)
+        """Every record before the ends, into the ledger, from where it was stopped. `on_progress` is told how many have been
+        read."""
+        self.go_on(ledger)
+        kept = ledger.kept("positions", {})
+        positions = {place: max(int(kept.get(str(place.partition), 0)), begin) for place, begin in self._begins.items()}
+        for place, position in positions.items():
+            self._consumer.seek(place, position)
         left = {place for place, end in self.ends.items() if positions[place] < end}
         loop = asyncio.get_running_loop()
         heard_at = loop.time()
         while left:
             batch = await self._consumer.getmany(*left, timeout_ms=500, max_records=BATCH)
-            for place, records in batch.items():
-                self._enter(records, self.ends[place], ledger)
-                heard_at = loop.time()
-                positions[place] = min(records[-1].offset + 1, self.ends[place])
+            with ledger.together():
+                for place, records in batch.items():
+                    self._enter(records, self.ends[place], ledger)
+                    heard_at = loop.time()
+                    positions[place] = min(records[-1].offset + 1, self.ends[place])
+                ledger.keep("positions", {str(place.partition): at for place, at in positions.items()})
             left = {place for place in left if positions[place] < self.ends[place]}
             on_progress(sum(positions.values()) - sum(self._begins.values()))
             if loop.time() - heard_at > SILENCE_SECONDS:
@@ -88,6 +107,7 @@ class TopicLog:
 
     def _enter(self, records: Sequence[ConsumerRecord], end: int, ledger: Ledger) -> None:
         entries: list[Entry] = []
+        cells: list[Cell] = []
         for record in records:
             if record.offset >= end:
                 break
@@ -96,7 +116,8 @@ class TopicLog:
                 ledger.add_unreadable((record.partition, record.offset))
             else:
                 entries.append(entry)
-        ledger.add(entries)
+                cells.append((record.partition, datetime.fromtimestamp(record.timestamp / 1000, UTC).toordinal()))
+        ledger.add(entries, cells)
 
 
 def entry_of(value: bytes | None) -> Entry | None:

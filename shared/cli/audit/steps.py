@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from shared.cli.audit.ledger import Entry, Ledger, LogCount, Place
 from shared.cli.dead_letters import Status, letters
@@ -15,6 +14,9 @@ from shared.cli.http import ServiceClient
 CHUNK = 5_000
 SHOWN = 20
 RETRY_EVERY_SECONDS = 0.5
+
+
+COUNTED = ("facts", "waiting", "dead_lettered", "contradictory", "differing")
 
 
 @dataclass(slots=True)
@@ -36,12 +38,21 @@ class Step:
         """Whether each event is exactly one of fact, waiting, dead letter."""
         return not (self.missing or self.contradictory or self.undead)
 
-    def differ(self, what: str, ids: Iterable[UUID]) -> None:
-        """Keeps the first differing ids for the report."""
+    def differ(self, what: str, ids: Iterable[object]) -> None:
+        """Keeps the first differing events for the report."""
         for each in ids:
             if len(self.differing) >= SHOWN:
                 return
             self.differing.append(f"{each} {what}")
+
+    def counted(self) -> dict[str, Any]:
+        """What the next run of the same audit has to know."""
+        return {name: getattr(self, name) for name in COUNTED}
+
+    def go_on(self, counted: dict[str, Any]) -> None:
+        """Takes that up."""
+        for name, value in counted.items():
+            setattr(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +119,57 @@ class LifecycleStep(CapturedStep):
 
 
 async def check_captured(
-    ledger: Ledger, direct: Sequence[CapturedStep], chain: tuple[CapturedStep, CapturedStep], deadline: Deadline
-) -> None:
+    ledger: Ledger, direct: Sequence[CapturedStep], chain: tuple[CapturedStep, CapturedStep], deadline: Deadline,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> None:  # fmt: skip
     """Asks every direct consumer for every captured event. In `chain` the second is asked only for what is a fact in the
     first, since an event that waits or died there cannot have come further."""
     first, second = chain
-    for entries in ledger.chunks(CHUNK):
+
+    async def ask(entries: list[Entry]) -> None:
         for step in direct:
             _, unknown = await step.ask(entries)
             ledger.put_aside(step.step.name, unknown)
         facts, unknown = await first.ask(entries)
         ledger.put_aside(first.step.name, unknown)
         await _ask_next(ledger, second, facts)
+
+    await _walk(ledger, [*direct, first, second], ask, on_progress)
     await _retry(ledger, [*direct, first, second], {first.step.name: second}, deadline)
 
 
-async def check_lifecycle(ledger: Ledger, step: LifecycleStep, deadline: Deadline) -> None:
+async def check_lifecycle(
+    ledger: Ledger, step: LifecycleStep, deadline: Deadline, on_progress: Callable[[int], None] = lambda _: None
+) -> None:
     """Asks for every lifecycle event."""
-    for entries in ledger.chunks(CHUNK):
+
+    async def ask(entries: list[Entry]) -> None:
         _, unknown = await step.ask(entries)
         ledger.put_aside(step.step.name, unknown)
+
+    await _walk(ledger, [step], ask, on_progress)
     await _retry(ledger, [step], {}, deadline)
+
+
+async def _walk(
+    ledger: Ledger,
+    steps: Sequence[CapturedStep],
+    ask: Callable[[list[Entry]], Awaitable[None]],
+    on_progress: Callable[[int], None],
+) -> None:
+    """Asks about all entries, some at a time, from where it was stopped. What was asked is kept together with how far that was."""
+    name = f"asked {' '.join(step.step.name for step in steps)}"
+    kept = ledger.kept(name, {"after": None, "done": 0, "steps": {}})
+    done = kept["done"]
+    for step in steps:
+        step.step.go_on(kept["steps"].get(step.step.name, {}))
+    for entries in ledger.chunks(CHUNK, kept["after"]):
+        with ledger.together():
+            await ask(entries)
+            done += len(entries)
+            counted = {step.step.name: step.step.counted() for step in steps}
+            ledger.keep(name, {"after": ledger.place_of(entries[-1]), "done": done, "steps": counted})
+        on_progress(done)
 
 
 async def _ask_next(ledger: Ledger, step: CapturedStep, entries: Sequence[Entry]) -> None:
@@ -140,7 +181,7 @@ async def _ask_next(ledger: Ledger, step: CapturedStep, entries: Sequence[Entry]
 async def _retry(
     ledger: Ledger, steps: Sequence[CapturedStep], following: dict[str, CapturedStep], deadline: Deadline
 ) -> None:
-    missing: dict[str, list[UUID]] = {}
+    missing: dict[str, list[str]] = {}
     while True:
         for step in steps:
             name = step.step.name
@@ -151,7 +192,7 @@ async def _retry(
                 if name in following:
                     await _ask_next(ledger, following[name], facts)
                 step.step.missing += len(unknown)
-                missing[name] += [event_id for _, event_id in unknown[: SHOWN - len(missing[name])]]
+                missing[name] += [ledger.told(entry) for entry in unknown[: SHOWN - len(missing[name])]]
         if not any(step.step.missing for step in steps) or not await deadline.wait():
             break
     for step in steps:
@@ -176,25 +217,6 @@ async def check_unreadable(step: Step, client: ServiceClient, topic: str, deadli
     step.differing += [
         f"partition {partition}, offset {offset}: unreadable, and no dead letter" for partition, offset in lost
     ][: SHOWN - len(step.differing)]
-
-
-@dataclass(frozen=True, slots=True)
-class RollupCheck:
-    """Metrics' own books: how many numbers were made again from facts, and which differ."""
-
-    checked: int
-    different: int
-    differences: tuple[str, ...]
-
-
-async def check_rollups(client: ServiceClient, deadline: Deadline) -> RollupCheck:
-    """Has metrics recompute its rollups; while it is still folding, a difference is looked at again."""
-    while True:
-        answer = await client.post("/v1/audit/rollups", {})
-        differences = tuple(str(each) for each in answer["differences"][:SHOWN])
-        if not differences or not await deadline.wait():
-            different = int(answer.get("different", len(answer["differences"])))
-            return RollupCheck(int(answer["checked"]), different, differences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
 from uuid import UUID
 
 import httpx
 import orjson
 import pytest
 
+from shared.cli.audit import steps
 from shared.cli.audit.ledger import Ledger, open_ledgers
 from shared.cli.audit.log import entry_of
+from shared.cli.audit.pages import PagedCheck, check_history, check_pages
 from shared.cli.audit.steps import (
     CapturedStep,
     Deadline,
     LifecycleStep,
     check_captured,
     check_lifecycle,
-    check_rollups,
     check_scores,
     check_unreadable,
 )
+from shared.cli.http import CommandFailed
 from tests.unit.cli.fake_service import Answer, FakeService
 
 LEAD = UUID(int=1)
@@ -116,7 +120,7 @@ async def test_an_event_nobody_knows_is_a_difference_with_its_id(ledgers: tuple[
     captured(ledger, 1, 2)
     steps = await check(ledger, Books(facts={1, 2}), Books(facts={1, 2}), Books(facts={1}))
     assert [each.step.missing for each in steps] == [0, 0, 1]
-    assert steps[2].step.differing == [f"{UUID(int=2)} is unknown"]
+    assert steps[2].step.differing == [f"lead {LEAD}: event {UUID(int=2)} is unknown"]
     assert not steps[2].step.clean
 
 
@@ -151,12 +155,89 @@ async def test_an_unreadable_record_has_to_be_a_dead_letter_of_its_place(
     assert (step.undead, step.dead_lettered) == (undead, 1 - undead)
 
 
-async def test_rollups_that_stay_different_are_reported() -> None:
-    wrong = (200, {"checked": 9, "different": 2, "differences": [{"key": "a"}]})
-    async with FakeService(wrong).client("metrics") as client:
-        assert (await check_rollups(client, deadline())).different == 2
-    async with FakeService(wrong, (200, {"checked": 9, "different": 0, "differences": []})).client("metrics") as client:
-        assert (await check_rollups(client, deadline())).different == 0
+async def test_a_page_that_stays_different_is_reported_by_lead(ledgers: tuple[Ledger, Ledger]) -> None:
+    _, ledger = ledgers
+    wrong = {"checked": 9, "different": 1, "differences": [{"root_id": str(LEAD), "fault": "missing"}], "next": None}
+    async with FakeService((200, wrong)).client("metrics") as client:
+        found = await check_pages(ledger, PagedCheck("a", ""), client, "/v1/x", deadline(), lambda _: None)
+    assert (found.checked, found.different, found.differences) == (9, 1, [f"lead {LEAD}: fault missing"])
+    right = {"checked": 9, "different": 0, "differences": [], "next": None}
+    async with FakeService((200, wrong), (200, right)).client("metrics") as client:
+        found = await check_pages(ledger, PagedCheck("b", ""), client, "/v1/x", deadline(), lambda _: None)
+    assert found.different == 0
+
+
+async def test_pages_go_on_where_an_audit_was_stopped(tmp_path: Path) -> None:
+    def page(following: str | None, different: int = 0) -> Answer:
+        return 200, {
+            "checked": 5,
+            "different": different,
+            "differences": [{"lead_id": "a"}] * different,
+            "next": following,
+        }
+
+    with open_ledgers(tmp_path) as (_, ledger):
+        async with FakeService(page("5", 1), page("5", 1), (500, {})).client("pipeline") as client:
+            with pytest.raises(CommandFailed):
+                await check_pages(ledger, PagedCheck("p", ""), client, "/v1/x", deadline(1), lambda _: None)
+    with open_ledgers(tmp_path) as (_, ledger):
+        service = FakeService(page(None))
+        async with service.client("pipeline") as client:
+            found = await check_pages(ledger, PagedCheck("p", ""), client, "/v1/x", deadline(), lambda _: None)
+        assert orjson.loads(service.requests[0].content)["after"] == "5"
+    assert (found.checked, found.different) == (10, 1)
+
+
+async def test_asking_goes_on_where_an_audit_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "CHUNK", 10)
+    with open_ledgers(tmp_path) as (_, ledger):
+        ledger.add([(LEAD, UUID(int=number)) for number in range(1, 26)])
+        service = FakeService(rule=_first_then_broken())
+        async with service.client("metrics") as client:
+            step = LifecycleStep("l", client, ledger.count())
+            with pytest.raises(CommandFailed):
+                await check_lifecycle(ledger, step, deadline())
+    with open_ledgers(tmp_path) as (_, ledger):
+        books = Books(facts=set(range(1, 26)) - {17})
+        async with books.client("metrics") as client:
+            step = LifecycleStep("l", client, ledger.count())
+            await check_lifecycle(ledger, step, deadline(1))
+    assert (step.step.log.records, step.step.facts, step.step.missing) == (25, 24, 1)
+    assert len(orjson.loads(books.requests[0].content)["ids"]) == 10
+    assert step.step.differing == [f"lead {LEAD}: event {UUID(int=17)} is unknown"]
+
+
+def _first_then_broken() -> Callable[[httpx.Request], Answer]:
+    answers = iter([True])
+
+    def answer(request: httpx.Request) -> Answer:
+        if not next(answers, False):
+            return 422, {"detail": "no"}
+        ids = [each[1] for each in orjson.loads(request.content)["ids"]]
+        return 200, {"facts": ids, "waiting": [], "dead_lettered": [], "unknown": []}
+
+    return answer
+
+
+async def test_what_the_log_lacks_of_the_history_is_told_by_lead(ledgers: tuple[Ledger, Ledger]) -> None:
+    _, ledger = ledgers
+    ledger.add([(LEAD, UUID(int=1))])
+    ids = [[str(LEAD), str(UUID(int=1))], [str(LEAD), str(UUID(int=2))]]
+    async with FakeService((200, {"ids": ids, "next": None})).client("pipeline") as client:
+        found = await check_history(ledger, PagedCheck("history", ""), client, datetime.now(UTC), lambda _: None)
+    assert (found.checked, found.different) == (2, 1)
+    assert found.differences == [f"lead {LEAD}: event {UUID(int=2)} is in pipeline's history and not in the log"]
+
+
+def test_what_is_missing_is_told_by_partition_and_day(ledgers: tuple[Ledger, Ledger]) -> None:
+    _, ledger = ledgers
+    days = [date(2026, 3, 1).toordinal(), date(2026, 3, 2).toordinal()]
+    ledger.add([(LEAD, UUID(int=number)) for number in (1, 2, 3)], [(0, days[0]), (0, days[1]), (1, days[1])])
+    ledger.put_aside("s", [(LEAD, UUID(int=2))])
+    assert list(ledger.by_day(["s"])) == [
+        (0, "2026-03-01", 1, [0]), (0, "2026-03-02", 1, [1]), (1, "2026-03-02", 1, [0]),
+    ]  # fmt: skip
+    assert ledger.told((LEAD, UUID(int=2))) == f"lead {LEAD}: event {UUID(int=2)}, of 2026-03-02 in partition 0,"
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"event_id": 7}', b'{"event_id": "x"}', b"\xff"])
