@@ -34,6 +34,7 @@ from services.metrics.domain.forms import (
     Ranking,
     Reach,
     Return,
+    Stay,
     TimeToEvent,
     Velocity,
 )
@@ -73,7 +74,7 @@ class Explaining:
         if isinstance(form, Incidence | TimeToEvent):
             return asked_before, asked_after, [await self._curves(before, after, form)]
         found = changes(after.definition, asked_before, asked_after)
-        if isinstance(form, Duration | Reach):
+        if isinstance(form, Duration | Reach | Stay):
             found.insert(0, await self._medians(before, after, form))
         return asked_before, asked_after, found
 
@@ -89,8 +90,8 @@ class Explaining:
         rollups = question.fits_rollups(progress.latest)
         return await answering.values_of(self.database, question, zone, rollups=rollups)
 
-    async def _medians(self, before: Question, after: Question, form: Duration | Reach) -> Change:
-        measure = form.measure if isinstance(form, Duration) else form.reached
+    async def _medians(self, before: Question, after: Question, form: Duration | Reach | Stay) -> Change:
+        measure = form.measure if isinstance(form, Duration) else form.ended if isinstance(form, Stay) else form.reached
         sides = [await durations(self.database, question, measure) for question in (before, after)]
         old, new = sides
         if old is None or new is None:
@@ -155,7 +156,7 @@ class Explaining:
 
 def from_sums(question: Question, sums: Sums, zone: ZoneInfo) -> Answered:
     """What sums answer to a question without cuts; of durations their mean."""
-    durations = isinstance(question.definition.form, Duration | Reach)
+    durations = isinstance(question.definition.form, Duration | Reach | Stay)
     by_place: dict[tuple[Measure, str], Sum] = {}
     for (measure, currency), one in sums.items():
         by_place.setdefault((measure, "" if durations else currency), Sum()).add(one)
@@ -168,7 +169,10 @@ def from_sums(question: Question, sums: Sums, zone: ZoneInfo) -> Answered:
         for (measure, currency), one in by_place.items()
         if one.n
     ]  # fmt: skip
-    days = answering.elapsed_days(question, cells, zone) if isinstance(question.definition.form, PerDay) else None
+    form = question.definition.form
+    if isinstance(form, Stay):
+        question = replace(question, definition=replace(question.definition, form=Duration(form.ended)))
+    days = answering.elapsed_days(question, cells, zone) if isinstance(form, PerDay) else None
     return from_cells(question, cells, days)
 
 

@@ -22,6 +22,7 @@ from services.metrics.domain.forms import (
     Ratio,
     Reach,
     Share,
+    Stay,
 )
 from services.metrics.domain.knowledge import Kinds, subsets
 
@@ -103,7 +104,7 @@ def _learned_change(
     met: Kinds,
     reported: Fraction | None,
 ) -> Change:
-    of = "mean" if isinstance(definition.form, Duration | Reach) else "value"
+    of = "mean" if isinstance(definition.form, Duration | Reach | Stay) else "value"
     first, last = value(Kinds()), value(met)
     if first is None or last is None:
         return Change(of, currency, first if reported is None else reported, last, note=NO_NUMBER)
@@ -141,7 +142,7 @@ def of_factors(before: Mapping[str, Fraction], after: Mapping[str, Fraction], cu
 
 
 def _change(definition: Definition, currency: str | None, before: Asked, after: Asked) -> Change:
-    of = "mean" if isinstance(definition.form, Duration | Reach) else "value"
+    of = "mean" if isinstance(definition.form, Duration | Reach | Stay) else "value"
     values = [_value(definition, one) for one in (before.answer, before.alike, after.alike, after.answer)]
     first, from_alike, to_alike, last = values
     if first is None or last is None or from_alike is None or to_alike is None:
@@ -172,7 +173,7 @@ def _parts(definition: Definition, before: Answered, after: Answered) -> tuple[l
     if isinstance(form, Count) or before[TOTAL].get("denominator") is None:
         return decomposing.of_counts(_numbers(old), _numbers(new)), COUNTS
     quotients = _quotients(definition, old), _quotients(definition, new)
-    if isinstance(form, Share | MoneyRatio | MoneyMean | Duration | Reach) or (
+    if isinstance(form, Share | MoneyRatio | MoneyMean | Duration | Reach | Stay) or (
         isinstance(form, Ratio) and form.proportion
     ):
         shares = decomposing.of_shares(*quotients)
@@ -193,7 +194,7 @@ def _value(definition: Definition, answer: Answered) -> Fraction | None:
     sides = _quotients(definition, groups).values()
     below = sum((one.below for one in sides), NONE)
     value = sum((one.above for one in sides), NONE) / below if below else None
-    shown = answer[TOTAL].get("mean" if isinstance(form, Duration | Reach) else "value")
+    shown = answer[TOTAL].get("mean" if isinstance(form, Duration | Reach | Stay) else "value")
     if value is None or shown is None or not isclose(value, shown, rel_tol=1e-6, abs_tol=CLOSE):
         return exact(shown)
     return value
@@ -232,7 +233,7 @@ def _totals(groups: Mapping[Group, Values]) -> dict[Group, Quotient]:
 
 
 def _quotients(definition: Definition, groups: Mapping[Group, Values]) -> dict[Group, Quotient]:
-    if isinstance(definition.form, Duration | Reach):
+    if isinstance(definition.form, Duration | Reach | Stay):
         return {
             group: Quotient((exact(one["mean"]) or NONE) * one["n"], Fraction(one["n"]))
             for group, one in groups.items()
