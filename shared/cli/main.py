@@ -30,6 +30,7 @@ from shared.cli.audit import audit
 from shared.cli.demo import demo
 from shared.cli.doctor import doctor
 from shared.cli.export import export
+from shared.cli.findings import findings
 from shared.cli.rebuild import rebuild
 from shared.cli.reconcile import reconcile
 from shared.cli.report import report
@@ -63,6 +64,7 @@ app.command(rich_help_panel=USE)(uploads.upload)
 app.add_typer(uploads.app, name="uploads", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(report)
 app.command(rich_help_panel=USE)(why)
+app.command(rich_help_panel=USE)(findings)
 app.command(rich_help_panel=USE)(export)
 app.add_typer(scoring.app, name="scoring", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(audit)

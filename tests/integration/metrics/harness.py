@@ -12,7 +12,16 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import SecretStr
 
-from services.metrics import api, drilling_api, forecasts_api, rates_api, spending_api, targets_api, why_api
+from services.metrics import (
+    api,
+    drilling_api,
+    findings_api,
+    forecasts_api,
+    rates_api,
+    spending_api,
+    targets_api,
+    why_api,
+)
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
 from services.metrics.handlers import Handlers
@@ -68,6 +77,7 @@ class Metrics:
         app.include_router(spending_api.router(self.database, policy))
         app.include_router(targets_api.router(self.database, policy, self.clock))
         app.include_router(why_api.router(self.database, policy, self.clock))
+        app.include_router(findings_api.router(self.database, policy, self.clock))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://metrics", headers=headers

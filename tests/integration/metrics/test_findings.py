@@ -1,0 +1,87 @@
+"""Findings of histories in which something was changed, and of those in which nothing was."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.integration.metrics.harness import Metrics
+from tests.unit.metrics.stories import Told, day
+
+AS_OF = 200
+
+
+def lived(random: Random, *, slower: float = 1.0, lost: float = 0.2, more: float = 1.0) -> Told:
+    """Two leads a day for 140 days, each with a deal that stays in a stage for some days and then moves on or is lost. Since day 172
+    stays are slower, since day 144 more of them are lost, in the last week there are more."""
+    told = Told()
+    for born in range(60, AS_OF):
+        times = more if born >= AS_OF - 7 else 1.0
+        for number in range(round(2 * times)):
+            name, at = f"{born}-{number}", born + random.random()
+            told.tell(name, "LeadCreated", at, channel="phone")
+            told.tell(name, "OpportunityOpened", at, opportunity_id=name, stage="first", position=0)
+            left = at + random.expovariate(1 / (4 * (slower if at >= AS_OF - 28 else 1)))
+            if left >= AS_OF:
+                continue
+            if random.random() < (lost if at >= AS_OF - 56 else 0.2):
+                told.tell(name, "OpportunityLost", left, opportunity_id=name, reason="price")
+            else:
+                told.tell(name, "StageChanged", left, opportunity_id=name, stage="second", position=1)
+    return told
+
+
+async def look(metrics: Metrics, **parameters: Any) -> dict[str, Any]:
+    response = await metrics.client.get("/v1/findings", params={"as_of": day(AS_OF).isoformat(), **parameters})
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_each_planted_change_is_found_with_the_numbers_behind_it(metrics: Metrics) -> None:
+    await metrics.fold_all(lived(Random(3), slower=4, lost=0.6, more=3).facts)
+    found = await look(metrics)
+    kinds = {(one["kind"], one["kpi"], one["cut"].get("stage"), one["direction"]) for one in found["findings"]}
+    assert ("dwell", "time_in_stage", "first", "up") in kinds
+    assert ("drop_off", "stage_drop_off", "first", "up") in kinds
+    assert ("level", "leads_created", None, "up") in kinds
+    assert await look(metrics) == found
+    dropped = next(one for one in found["findings"] if one["kind"] == "drop_off")
+    assert dropped["after"]["value"] > dropped["before"]["value"] + 0.05
+    assert dropped["q"] <= found["false_share"]
+    assert (dropped["before"]["n"], dropped["after"]["n"]) == (2 * 84, 2 * 28)
+    asked = (await metrics.client.get(dropped["after"]["query"])).json()
+    assert (asked["kpi"], asked["total"]["n"]) == ("stage_drop_off", 2 * 28)
+    risen = next(
+        one
+        for one in found["findings"]
+        if one["kpi"] == "leads_created" and not one["cut"] and one["after"]["value"] == 42
+    )
+    assert (await metrics.client.get(risen["after"]["query"])).json()["total"]["value"] == 42
+    only = await look(metrics, kind="level", business_unit="default")
+    assert only["findings"] == [one for one in found["findings"] if one["kind"] == "level"]
+
+
+async def test_where_nothing_changed_nothing_is_told(metrics: Metrics) -> None:
+    await metrics.fold_all(lived(Random(4)).facts)
+    found = await look(metrics)
+    assert found["tests"] >= 6
+    assert found["findings"] == []
+
+
+async def test_a_target_off_its_pace_is_told_without_a_test(metrics: Metrics) -> None:
+    await metrics.fold_all([fact for fact in lived(Random(5)).facts if fact.occurred_at > day(180)])
+    aim = {"kpi": "leads_created", "from": "2026-07-01", "to": "2026-08-01", "value": "1000"}
+    put = await metrics.client.put("/v1/targets", params={"by": "kim"}, json=aim)
+    assert put.status_code < 300, put.text
+    (one,) = (await look(metrics, kind="pace"))["findings"]
+    assert (one["kpi"], one["direction"], one["p"]) == ("leads_created", "down", None)
+    assert one["effect"] < 0.5
+
+
+async def test_nothing_counted_is_nothing_found(metrics: Metrics) -> None:
+    assert (await look(metrics))["findings"] == []
