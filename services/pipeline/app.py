@@ -21,6 +21,7 @@ from services.pipeline.api import (
     history,
     hygiene,
     leads,
+    leaving,
     matches,
     opportunities,
     owners,
@@ -58,6 +59,7 @@ from services.pipeline.instruments import (
 from services.pipeline.matching.finding import Finding
 from services.pipeline.searching import Searching
 from services.pipeline.sending import Messages
+from services.pipeline.sending.together import leaving_of
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.storage.access_tables import TOKENS
 from services.pipeline.storage.webhooks import RELAYED
@@ -287,6 +289,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         bulk_jobs,
         hooks.endpoints,
         Exporting(database),
+        leaving_of(settings),
     )
     everybody = (
         leads,
@@ -311,4 +314,5 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     for router in (part.router for part in everybody):
         app.include_router(router, dependencies=[Depends(guard)])
     app.include_router(people.router, dependencies=[Depends(private_guard)])
+    app.include_router(leaving.router)
     return app

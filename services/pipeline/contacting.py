@@ -65,7 +65,8 @@ class Contacting:
         """Whether a lead, whose story is loaded, permits what a channel needs."""
         root = ledger.root(lead_id)
         purpose = self._policy.unit(root.business_unit).contact.purpose(channel)
-        return purpose is None or self._granted(ledger, lead_id).get(purpose, False)
+        granted = self._granted(ledger, lead_id)
+        return granted.get(channel) is not False and (purpose is None or granted.get(purpose, False))
 
     @staticmethod
     def personal(ledger: Ledger, lead_id: UUID) -> dict[str, Any]:

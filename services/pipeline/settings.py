@@ -71,6 +71,10 @@ class PipelineSettings(ServiceSettings):
     mail_provider_url: str = Field("", description="Where messages are posted instead, signed, by https.")
     mail_provider_secret: SecretStr = Field(SecretStr(""), description="What signs them: whsec_ and base64.")
     mail_from: str = Field("", description="Whom messages are from: Acme <hello@acme.example>.")
+    mail_unsubscribe_url: str = Field(
+        "",
+        description="Where people reach this service's /unsubscribe, by https: one click there and they get no more.",
+    )
     mail_unsubscribe: str = Field("", description="mailto: or https: for List-Unsubscribe; may hold {message_id}.")
     mail_retry_seconds: str = Field(
         "30,120,600,1800,3600,7200,14400",

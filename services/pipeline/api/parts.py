@@ -20,6 +20,7 @@ from services.pipeline.contact_people import ContactPeople
 from services.pipeline.contacting import Contacting
 from services.pipeline.domain.access import EVERYWHERE, ApiToken, Reach
 from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.domain.leaving import Leaving
 from services.pipeline.domain.versions import etag, version_in
 from services.pipeline.erasing import Erasing
 from services.pipeline.exporting import Exporting
@@ -53,6 +54,7 @@ class Parts:
     bulk: Bulk
     webhooks: Endpoints
     exporting: Exporting
+    leaving: Leaving
 
 
 def parts_of(request: Request) -> Parts:

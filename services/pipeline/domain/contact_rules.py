@@ -92,6 +92,8 @@ def verdict(
     if purpose is not None and not granted.get(purpose, False):
         said = "was refused" if purpose in granted else "was never given"
         return Verdict("consent", f"Consent to {purpose}, which {channel} needs, {said}.", None)
+    if granted.get(channel) is False:
+        return Verdict("consent", f"They said that they want no {channel}.", None)
     blocked = _no(rules, channel, at, attempts, zones)
     if blocked is None:
         return None

@@ -12,6 +12,7 @@ from services.pipeline.domain.contact_rules import WITHDRAWN, Verdict
 from services.pipeline.domain.due import Cause, Task, cancelled, done, later, scheduled
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.follow_up import Following, over
+from services.pipeline.domain.leaving import Ways
 from services.pipeline.domain.state import LeadState
 from shared.contracts.addresses import read_email
 from shared.contracts.identity import derived_event_id
@@ -33,6 +34,7 @@ class Mail(NamedTuple):
     subject: str
     text: str
     language: str
+    ways: Ways = Ways()
 
 
 @dataclass(frozen=True, slots=True)

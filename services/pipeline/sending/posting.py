@@ -15,6 +15,7 @@ from services.pipeline.contacting import Contacting
 from services.pipeline.domain.contact_rules import WITHDRAWN
 from services.pipeline.domain.due import Task
 from services.pipeline.domain.follow_up import over
+from services.pipeline.domain.leaving import Leaving, Written
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.messages import (
     NO_ADDRESS,
@@ -64,6 +65,7 @@ class Posting:
         transport: Transport,
         instruments: MessageInstruments,
         *,
+        leaving: Leaving,
         schedule: Sequence[timedelta],
         interval_seconds: float,
         keep: timedelta,
@@ -75,6 +77,7 @@ class Posting:
         self._contacting = contacting
         self._transport = transport
         self._instruments = instruments
+        self._leaving = leaving
         self._schedule = tuple(schedule)
         self._interval_seconds = interval_seconds
         self._keep = keep
@@ -135,7 +138,8 @@ class Posting:
             return None, NO_CONSENT
         assigned, touch = root.state.assigned, root.state.first_touch
         owner, product = assigned.owner if assigned else None, touch.product if touch else None
-        return written(template, row.message_id, address, personal, owner=owner, product=product), ""
+        mail = written(template, row.message_id, address, personal, owner=owner, product=product)
+        return mail._replace(ways=self._leaving.ways(Written(row.lead_id, row.message_id))), ""
 
     async def _settle(self, tx: Transaction, row: Any, result: Result) -> None:
         attempts = row.attempts

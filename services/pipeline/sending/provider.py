@@ -16,15 +16,12 @@ NEVER = frozenset({400, 404, 413, 415, 422})
 class ProviderTransport:
     """Posts each message, signed; its id is the message's, so that the provider sends it once however often it comes."""
 
-    def __init__(
-        self, poster: Poster, url: str, secret: str, sender: str, clock: Clock, *, unsubscribe: str | None
-    ) -> None:
+    def __init__(self, poster: Poster, url: str, secret: str, sender: str, clock: Clock) -> None:
         self._poster = poster
         self._url = url
         self._secret = secret
         self._sender = sender
         self._clock = clock
-        self._unsubscribe = unsubscribe
 
     async def send(self, mail: Mail) -> Result:
         """Whoever answers 2xx has it."""
@@ -37,8 +34,10 @@ class ProviderTransport:
             "text": mail.text,
             "language": mail.language,
         }
-        if self._unsubscribe:
-            data["list_unsubscribe"] = self._unsubscribe.replace("{message_id}", str(mail.message_id))
+        if mail.ways.addresses:
+            data["list_unsubscribe"] = mail.ways.addresses[0]
+        if mail.ways.one_click:
+            data["list_unsubscribe_post"] = "List-Unsubscribe=One-Click"
         body = orjson.dumps({"type": "message.send", "timestamp": now, "data": data})
         answer = await self._poster.post(self._url, str(mail.message_id), body, [self._secret], at=now, now=now)
         if answer.is_taken:

@@ -17,20 +17,25 @@ from services.pipeline.domain.mail_server import Server
 from services.pipeline.domain.messages import Mail
 from services.pipeline.sending.transport import Result
 
+UNFOLDED = SMTP.clone(max_line_length=998)
+"""An address in a header stays one word, however long it is."""
 
-def as_email(mail: Mail, sender: str, unsubscribe: str | None) -> EmailMessage:
+
+def as_email(mail: Mail, sender: str) -> EmailMessage:
     """A message as it travels. Its id is that of the message, so that one that arrives twice is known."""
     name, address = parseaddr(sender)
     local, _, domain = address.partition("@")
-    email = EmailMessage(policy=SMTP)
+    email = EmailMessage(policy=UNFOLDED)
     email["From"] = Address(name, local, domain)
     email["To"] = mail.to
     email["Subject"] = mail.subject
     email["Date"] = formatdate()
     email["Message-ID"] = f"<{mail.message_id}@{domain}>"
     email["Auto-Submitted"] = "auto-generated"
-    if unsubscribe:
-        email["List-Unsubscribe"] = f"<{unsubscribe.replace('{message_id}', str(mail.message_id))}>"
+    if mail.ways.addresses:
+        email["List-Unsubscribe"] = ", ".join(f"<{one}>" for one in mail.ways.addresses)
+    if mail.ways.one_click:
+        email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     email["Content-Language"] = mail.language
     email.set_content(mail.text)
     return email
@@ -84,13 +89,11 @@ class SmtpTransport:
         server: Server,
         sender: str,
         *,
-        unsubscribe: str | None,
         timeout_seconds: float = 30.0,
         deadline_seconds: float = 120.0,
     ) -> None:
         self._server = server
         self._sender = sender
-        self._unsubscribe = unsubscribe
         self._timeout_seconds = timeout_seconds
         self._deadline_seconds = deadline_seconds
 
@@ -112,9 +115,7 @@ class SmtpTransport:
             client = self._connected(deadline)
             try:
                 deadline.keep()
-                client.send_message(
-                    as_email(mail, self._sender, self._unsubscribe), parseaddr(self._sender)[1], [mail.to]
-                )
+                client.send_message(as_email(mail, self._sender), parseaddr(self._sender)[1], [mail.to])
             finally:
                 _part(client)
         except smtplib.SMTPRecipientsRefused as error:

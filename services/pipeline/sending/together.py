@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from services.pipeline.assigning import Assigning
 from services.pipeline.contacting import Contacting
+from services.pipeline.domain.leaving import Leaving
 from services.pipeline.domain.mail_server import Server
 from services.pipeline.instruments import MessageInstruments
 from services.pipeline.sending.deciding import Deciding
@@ -48,6 +49,7 @@ class Messages:
                 contacting,
                 transport,
                 instruments,
+                leaving=leaving_of(settings),
                 schedule=settings.mail_schedule,
                 interval_seconds=settings.mail_interval_seconds,
                 keep=timedelta(days=settings.webhook_keep_days),
@@ -73,13 +75,16 @@ class Messages:
 
 
 def _transport(settings: PipelineSettings, database: Database) -> Transport | None:
-    unsubscribe = settings.mail_unsubscribe or None
     if url := settings.mail_smtp_url.get_secret_value():
-        return SmtpTransport(Server.of(url), settings.mail_from, unsubscribe=unsubscribe)
+        return SmtpTransport(Server.of(url), settings.mail_from)
     if not settings.mail_provider_url:
         return None
     poster = Poster(settings.webhook_rules, timeout_seconds=settings.webhook_timeout_seconds)
     secret = settings.mail_provider_secret.get_secret_value()
-    return ProviderTransport(
-        poster, settings.mail_provider_url, secret, settings.mail_from, database.clock, unsubscribe=unsubscribe
-    )
+    return ProviderTransport(poster, settings.mail_provider_url, secret, settings.mail_from, database.clock)
+
+
+def leaving_of(settings: PipelineSettings) -> Leaving:
+    """How people say that they want no more."""
+    secret = settings.identity_secret.get_secret_value().encode()
+    return Leaving(secret, settings.mail_unsubscribe_url, settings.mail_unsubscribe)

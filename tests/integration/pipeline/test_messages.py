@@ -110,7 +110,10 @@ async def test_who_qualifies_is_written_to_in_their_language_once_and_the_next_s
     assert mail["Subject"] == "درخواست شما"
     assert mail.get_content().strip() == "سلام Ann"
     assert mail["Message-ID"] == f"<{attempt.message_id}@acme.example>"
-    assert mail["List-Unsubscribe"].strip() == f"<mailto:stop@acme.example?subject={attempt.message_id}>"
+    click, other = mail["List-Unsubscribe"].split(", ")
+    assert click.strip().startswith("<https://crm.acme.example/unsubscribe/")
+    assert other.strip() == f"<mailto:stop@acme.example?subject={attempt.message_id}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert (attempt.kind, attempt.human, attempt.outbound, attempt.template) == ("email", False, True, "hello")
     assert (await pipeline.lead(lead_id)).first_response_at is None
     assert (await office.task()).outcome == "sent"
@@ -272,9 +275,7 @@ async def test_a_server_that_takes_its_time_at_every_step_is_left_before_anybody
     box: Mailbox,
 ) -> None:
     box.lingers_seconds = 3.0
-    transport = SmtpTransport(
-        Server.of(box.url), "hello@acme.example", unsubscribe=None, timeout_seconds=10.0, deadline_seconds=0.5
-    )
+    transport = SmtpTransport(Server.of(box.url), "hello@acme.example", timeout_seconds=10.0, deadline_seconds=0.5)
     mail = Mail(UUID(int=1), "ann@x.example", "Hello", "You will be called.\n", "en")
     begun = asyncio.get_running_loop().time()
     assert await transport.send(mail) == Result("later", "timeout")
