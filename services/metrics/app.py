@@ -28,7 +28,8 @@ from shared.contracts.activity_events import NoteAdded
 from shared.contracts.envelope import Event
 from shared.contracts.lead_shape_events import LeadContactChanged, LeadDescribed
 from shared.contracts.policy import Policy
-from shared.contracts.topics import PIPELINE_LIFECYCLE, Topic
+from shared.contracts.topics import PIPELINE_LIFECYCLE, PIPELINE_VISITS, Topic
+from shared.contracts.visit_events import VisitorForgotten, VisitorSeen
 from shared.kit.app import build_app
 from shared.kit.clock import SystemClock
 from shared.kit.consumer import Consumer
@@ -72,7 +73,8 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         lifecycle.SatisfactionRecorded: Handlers.on_fact,
         lifecycle.ConsentChanged: Handlers.on_fact,
         lifecycle.PersonalDataErased: Handlers.on_fact,
-    }
+    },
+    PIPELINE_VISITS: {VisitorSeen: Handlers.on_visitor_seen, VisitorForgotten: Handlers.on_visitor_forgotten},
 }
 
 PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {}

@@ -13,10 +13,22 @@ from services.metrics.domain.calendars import COMPARISONS, Calendars, calendars_
 from services.metrics.domain.customer_answers import DAYS_A_MONTH
 from services.metrics.domain.definitions import BY_ID, DEFINITIONS
 from services.metrics.domain.entries import DIMENSIONS
-from services.metrics.domain.forms import Attainment, Churn, Cost, Definition, Pace, Return, Weighted, Worth
+from services.metrics.domain.forms import (
+    Attainment,
+    Churn,
+    Cost,
+    Definition,
+    Pace,
+    PerVisitor,
+    Return,
+    Visitors,
+    Weighted,
+    Worth,
+)
 from services.metrics.domain.questions import CUTS, UNIT, Bound, Question
 from services.metrics.domain.spending import CUTS as SPENDING_CUTS
 from services.metrics.domain.touches import HALF_LIFE_DAYS, Attribution
+from services.metrics.domain.visiting import CUTS as VISITOR_CUTS
 from services.metrics.storage import numbers
 from services.metrics.storage.answering import Progress
 from services.metrics.storage.attaining import Attaining
@@ -123,10 +135,13 @@ def ask(
     _in_order(start, end)
     cuts = _cuts(given.get("group_by", []))
     if isinstance(definition.form, Cost | Return | Worth):
-        _known_of_spending(cuts, filters)
+        _known_of(cuts, filters, SPENDING_CUTS, "What was spent is")
         _whole_days("What was spent is known by the day.", start, end)
     if isinstance(definition.form, Churn):
         _whole_days("Who was a customer is counted by the day.", start, end)
+    if isinstance(definition.form, Visitors | PerVisitor):
+        _known_of(cuts, filters, VISITOR_CUTS, "Visitors are")
+        _whole_days("Visitors are known by the day.", start, end)
     own = policy.unit(unit or "")
     horizon, top = given.get("horizon_days", [""])[0], given.get("top", [""])[0]
     question = Question(
@@ -211,13 +226,13 @@ def _whole_days(why: str, *bounds: Bound) -> None:
         raise Rejected(why, code="invalid-parameter", field="from", fix="Give `from` and `to` as dates.")
 
 
-def _known_of_spending(cuts: Sequence[str], filters: Mapping[str, Any]) -> None:
-    """Refuses a cut that would part leads and not what was spent on them."""
+def _known_of(cuts: Sequence[str], filters: Mapping[str, Any], known: Sequence[str], what: str) -> None:
+    """Refuses a cut that would part leads and not what they are held against."""
     for field, names in (("group_by", cuts), *((name, [name]) for name in filters)):
-        if unknown := [name for name in names if name in DIMENSIONS and name not in SPENDING_CUTS]:
+        if unknown := [name for name in names if name in DIMENSIONS and name not in known]:
             raise Rejected(
-                f"What was spent is not known by {unknown[0]}.", code="unknown-cut", field=field,
-                fix=f"Use {', '.join(SPENDING_CUTS)} or a period.",
+                f"{what} not known by {unknown[0]}.", code="unknown-cut", field=field,
+                fix=f"Use {', '.join(known)} or a period.",
             )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from services.metrics.domain.facts import Fact
 from services.metrics.domain.folding import fold
 from services.metrics.domain.rollups import Rules
 from services.metrics.storage import folding as storage
+from services.metrics.storage import visitors
 from shared.contracts.envelope import Event, LifecycleEvent
 from shared.contracts.lifecycle_events import LeadGraded, LeadQualified
 from shared.kit.database import Transaction
@@ -23,12 +24,14 @@ FactId = tuple[UUID, UUID]
 
 @dataclass(slots=True)
 class Batch:
-    """The records of one batch by the fact that each is, further records of the same facts, and the people they are
-    about."""
+    """The records of one batch by the fact that each is, further records of the same facts, the people they are about, and what
+    is told of visitors."""
 
     records: dict[FactId, Record] = field(default_factory=dict)
     duplicates: list[Record] = field(default_factory=list)
     people: set[UUID] = field(default_factory=set)
+    visits: list[Record] = field(default_factory=list)
+    forgotten: list[Record] = field(default_factory=list)
 
 
 OnEvent = Callable[["Handlers", Batch, Record], None]
@@ -46,6 +49,14 @@ class Handlers:
         batch = Batch()
         for record in records:
             self._routes[type(record.event)](self, batch, record)
+        if batch.records:
+            await self._fold(tx, batch)
+        if batch.visits or batch.forgotten:
+            await _visited(tx, batch)
+        for record in batch.duplicates:
+            tx.mark_duplicate(record)
+
+    async def _fold(self, tx: Transaction, batch: Batch) -> None:
         new = await storage.meet(tx, batch.people)
         groups = await storage.lock_groups(tx, batch.people - new)
         known = await storage.known_of(tx, groups, new)
@@ -67,10 +78,30 @@ class Handlers:
             batch.duplicates.append(record)
         batch.people.add(event.lead_id)
 
+    def on_visitor_seen(self, batch: Batch, record: Record) -> None:
+        """Somebody was there, who is no lead or not yet."""
+        batch.visits.append(record)
+
+    def on_visitor_forgotten(self, batch: Batch, record: Record) -> None:
+        """What was told of a visitor is to be nobody's."""
+        batch.forgotten.append(record)
+
     def on_lead_merged(self, batch: Batch, record: Record) -> None:
         """A merge is about two people: both their groups change."""
         self.on_fact(batch, record)
         batch.people.add(record.event.into_lead_id)
+
+
+async def _visited(tx: Transaction, batch: Batch) -> None:
+    """Who was there, then who is to be nobody: of what is told after that, no more than was told before it."""
+    fresh = await visitors.keep(tx, [record.event for record in batch.visits])
+    for record in batch.visits:
+        if record.event.event_id not in fresh:
+            batch.duplicates.append(record)
+        fresh.discard(record.event.event_id)
+    for record in batch.forgotten:
+        if not await visitors.forget(tx, record.event):
+            batch.duplicates.append(record)
 
 
 def fact_of(event: LifecycleEvent) -> Fact:

@@ -107,7 +107,15 @@ from shared.contracts.lifecycle_events import (
 )
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
-from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
+from shared.contracts.topics import (
+    CAPTURE_LEADS,
+    PIPELINE_ERASURES,
+    PIPELINE_LIFECYCLE,
+    PIPELINE_VISITS,
+    SCORING_SCORES,
+    Topic,
+)
+from shared.contracts.visit_events import VisitorForgotten, VisitorSeen
 from shared.kit.app import build_app
 from shared.kit.conditional import Conditional
 from shared.kit.consumer import Consumer
@@ -164,6 +172,7 @@ PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
         PersonalDataErased,
     ),
     PIPELINE_ERASURES: (ErasureOrdered,),
+    PIPELINE_VISITS: (VisitorSeen, VisitorForgotten),
 }
 
 

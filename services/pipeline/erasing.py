@@ -15,7 +15,7 @@ from services.pipeline.domain.due import Cause, cancelled
 from services.pipeline.domain.erasure import Erased, check_reason, forgotten
 from services.pipeline.domain.follow_up import ERASED
 from services.pipeline.domain.refusals import Refused
-from services.pipeline.storage import erasures, hygiene, loading, matches, saving, tasks
+from services.pipeline.storage import erasures, hygiene, loading, matches, saving, tasks, visits
 from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.identity import Tokens, email_identity, event_id_from, external_identity, phone_identity
@@ -207,6 +207,7 @@ async def apply(tx: Transaction, order: ErasureOrdered, person: Found, fingerpri
     await matches.forget(tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh])
     if others := await forget_contacts(tx, names, by, lead_ids):
         counts["contacts"] = others
+    await visits.forget(tx, [name for name in fresh if len(name) != 36], by)
     waiting = await erasures.waiting_of(tx, names, by.until)
     await erasures.strip_waiting(tx, [stripped(row, fingerprint) for row in waiting])
     counts["waiting"] = len(waiting)

@@ -21,10 +21,11 @@ from services.pipeline.domain.follow_up import answer_to
 from services.pipeline.domain.identity_join import join_by_identities
 from services.pipeline.domain.qualification import Qualifiers
 from services.pipeline.domain.returns import is_return
+from services.pipeline.domain.visiting import visits_of
 from services.pipeline.erasing import take_order
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.returning import Returning
-from services.pipeline.storage import erasures, loading, matches, saving, tasks
+from services.pipeline.storage import erasures, loading, matches, saving, tasks, visits
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
@@ -211,6 +212,10 @@ class Handlers:
         if work.again:
             await self._returning.take(transaction, work.ledger, work.again)
         await self._save(transaction, work, arrivals)
+        fresh = (arrival.record.event for arrival in arrivals if not arrival.stored)
+        told = [one for one in fresh if not isinstance(one, LeadScored) and work.erased_by(one) is None]
+        if there := visits_of(told, lambda unit: self._policy.unit(unit).zone):
+            await visits.keep(transaction, there)
 
     async def _load(self, transaction: Transaction, arrivals: Sequence[Arrival]) -> Work:
         """Everything the batch needs, in a handful of statements, identities before leads, leads in order."""

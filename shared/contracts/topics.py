@@ -18,6 +18,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureEvents
 from shared.contracts.lifecycle_events import LifecycleEvents
 from shared.contracts.scoring_events import ScoringEvents
+from shared.contracts.visit_events import VisitEvents
 
 
 def _no_number(word: str) -> object:
@@ -73,5 +74,9 @@ CAPTURE_LEADS = Topic("capture.leads.v1", "capture", TypeAdapter(CaptureEvents),
 SCORING_SCORES = Topic("scoring.scores.v1", "scoring", TypeAdapter(ScoringEvents), timedelta(days=30))
 PIPELINE_LIFECYCLE = Topic("pipeline.lifecycle.v1", "pipeline", TypeAdapter(LifecycleEvents), None)
 PIPELINE_ERASURES = Topic("pipeline.erasures.v1", "pipeline", TypeAdapter(ErasureEvents), None)
+PIPELINE_VISITS = Topic("pipeline.visits.v1", "pipeline", TypeAdapter(VisitEvents), None)
 
-TOPICS = {topic.name: topic for topic in (CAPTURE_LEADS, SCORING_SCORES, PIPELINE_LIFECYCLE, PIPELINE_ERASURES)}
+TOPICS = {
+    topic.name: topic
+    for topic in (CAPTURE_LEADS, SCORING_SCORES, PIPELINE_LIFECYCLE, PIPELINE_ERASURES, PIPELINE_VISITS)
+}

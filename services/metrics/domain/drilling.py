@@ -27,6 +27,7 @@ from services.metrics.domain.forms import (
     Pace,
     PerCustomer,
     PerDay,
+    PerVisitor,
     Projected,
     Ranking,
     Ratio,
@@ -37,6 +38,7 @@ from services.metrics.domain.forms import (
     Stay,
     TimeToEvent,
     Velocity,
+    Visitors,
     Weighted,
     Worth,
 )
@@ -158,6 +160,10 @@ def weigh(question: Question, one: Counted) -> Weight:
             return Weight(ONE, n=ONE if one.duration_seconds is not None else Decimal(0))
         case Velocity(_, won):
             return Weight(n=ONE) if one.measure == won else Weight(denominator=ONE)
+        case PerVisitor():
+            return Weight(ONE)
+        case Visitors():
+            return NOTHING
         case Cost():
             return Weight(denominator=ONE, n=ONE)
         case Incidence(began, reached):

@@ -10,7 +10,7 @@ from services.metrics.domain.spend_kinds import SpendKind
 
 Basis = Literal["period", "cohort", "snapshot"]
 Unit = Literal[
-    "leads", "opportunities", "attempts", "orders", "leads per day", "ratio", "seconds", "months", "currency", "currency per day"
+    "leads", "visitors", "opportunities", "attempts", "orders", "leads per day", "ratio", "seconds", "months", "currency", "currency per day"
 ]  # fmt: skip
 
 
@@ -84,6 +84,18 @@ class Stay:
 
     ended: Measure
     open: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Visitors:
+    """How many different visitors were there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerVisitor:
+    """How many there are for each visitor."""
+
+    measure: Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +240,8 @@ Form = (
     | MoneyMean
     | Duration
     | Stay
+    | Visitors
+    | PerVisitor
     | Reach
     | Velocity
     | Cost
@@ -270,6 +284,10 @@ class Definition:
                 return (measure,)
             case Stay(ended):
                 return (ended,)
+            case Visitors():
+                return ()
+            case PerVisitor(measure):
+                return (measure,)
             case Ratio(numerator, denominator) | MoneyRatio(numerator, denominator):
                 return tuple(dict.fromkeys((numerator, *denominator)))
             case Share(began, reached, decided):

@@ -20,6 +20,7 @@ from services.metrics.domain.forms import (
     MoneyTotal,
     PerCustomer,
     PerDay,
+    PerVisitor,
     Ranking,
     Ratio,
     Reach,
@@ -37,7 +38,8 @@ CUTS: tuple[str, ...] = (UNIT, *DIMENSIONS, *PERIODS)
 """Everything an answer can be grouped by."""
 
 SUMMED = (
-    Count, PerDay, Ratio, Share, MoneyRatio, MoneyTotal, Cost, Return, PerCustomer, Satisfaction, Churn
+    Count, PerDay, Ratio, Share, MoneyRatio, MoneyTotal, Cost, Return, PerCustomer, Satisfaction, Churn,
+    PerVisitor,
 )  # fmt: skip
 SPREAD = (Duration, Reach, MoneyMean, Velocity, Incidence, TimeToEvent, Ranking)
 """Forms that are made of sums, and those that know of sums and sketches."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from services.metrics.domain import visiting
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, Wait, from_cells, from_waits
 from services.metrics.domain.attributing import put_together
 from services.metrics.domain.entries import DIMENSIONS, Measure
@@ -23,12 +24,14 @@ from services.metrics.domain.forms import (
     MoneyMean,
     MoneyTotal,
     PerDay,
+    PerVisitor,
     Ranking,
     Reach,
     Return,
     Share,
     Stay,
     TimeToEvent,
+    Visitors,
 )
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.domain.rankings import from_ranked
@@ -44,6 +47,7 @@ from services.metrics.storage.rates import ENTRIES, ROLLUPS, source
 from services.metrics.storage.sketched import from_sketches, is_sketched
 from services.metrics.storage.spending import spent
 from services.metrics.storage.stays import still_open, totals
+from services.metrics.storage.visitors import visitors_of
 from shared.kit.database import Database
 
 
@@ -81,6 +85,12 @@ async def values_of(
         return from_waits(question, await waits_of(database, question, form), maturity)
     if isinstance(form, Ranking):
         return from_ranked(question, await ranked(database, question, form))
+    if isinstance(form, Visitors):
+        return visiting.counted(await visitors_of(database, question))
+    if isinstance(form, PerVisitor):
+        leads = replace(question, definition=replace(question.definition, form=Count(form.measure)))
+        cells = await (_from_rollups if rollups else _from_entries)(database, leads)
+        return visiting.for_each(await visitors_of(database, question), cells)
     if isinstance(form, Stay):
         ended = replace(question, definition=replace(question.definition, form=Duration(form.ended)))
         found = from_cells(ended, await _from_entries(database, ended))

@@ -58,8 +58,14 @@ def _touched_by(value: bytes | None) -> UUID | None:
         return None
 
 
+VISITS = """
+    SELECT event_id FROM metrics.visitors WHERE event_id = ANY(:ids)
+    UNION ALL SELECT event_id FROM metrics.forgotten_visitors WHERE event_id = ANY(:ids)"""
+"""What is told of visitors is kept by itself."""
+
+
 async def lifecycle(database: Database, ids: Sequence[tuple[UUID, UUID]]) -> dict[str, list[str]]:
-    """Which of these lifecycle events, given as (lead, event), are facts, and which lie in dead letters."""
+    """Which of these events of leads and visitors, given as (lead, event), are facts, and which lie in dead letters."""
     events = [event for _, event in ids]
     rows = await database.rows(
         """
@@ -69,6 +75,8 @@ async def lifecycle(database: Database, ids: Sequence[tuple[UUID, UUID]]) -> dic
         events=as_array(events),
     )
     facts = {(row.lead_id, row.event_id) for row in rows}
+    visits = {row.event_id for row in await database.rows(VISITS, ids=events)} if len(facts) < len(ids) else set()
+    facts |= {(lead, event) for lead, event in ids if event in visits}
     missing = [event for lead, event in ids if (lead, event) not in facts]
     dead: set[UUID] = set()
     if missing:

@@ -234,6 +234,31 @@ class AuditRow(MetricsTable, table=True):
     different: int = _given(BigInteger())
 
 
+class VisitorRow(MetricsTable, table=True):
+    """That a visitor was there on a day of their unit, by one way; no lead's."""
+
+    __tablename__ = "visitors"
+    __table_args__ = (Index("visitors_day", "day"), Index("visitors_visitor", "visitor_id"))
+    event_id: UUID = _key(Uuid())
+    visitor_id: UUID = _given(Uuid())
+    business_unit: str = _given(Text())
+    day: date = _given(Date())
+    at: datetime = _given(MOMENT)
+    recorded_at: datetime = _given(MOMENT)
+    channel: str | None = _optional(Text())
+    source: str | None = _optional(Text())
+    campaign: str | None = _optional(Text())
+
+
+class ForgottenVisitorRow(MetricsTable, table=True):
+    """That what was told of a visitor up to a moment is nobody's, and of how many visits that was. It does not say whose."""
+
+    __tablename__ = "forgotten_visitors"
+    event_id: UUID = _key(Uuid())
+    until: datetime = _given(MOMENT)
+    forgotten: int = _given(Integer())
+
+
 class SpendRow(MetricsTable, table=True):
     """Money spent on one thing in one place over some days. Its id is made of all of that but the amount."""
 

@@ -29,6 +29,7 @@ from services.pipeline.storage.tables import (
     Waiting,
     WaitingIdentity,
 )
+from services.pipeline.storage.visit_tables import VisitRow
 from services.pipeline.storage.webhook_tables import WebhookDelivery, WebhookEndpoint, WebhookFeed
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "PipelineTable",
     "TaskRow",
     "TeamTrack",
+    "VisitRow",
     "Waiting",
     "WaitingIdentity",
     "WebhookDelivery",

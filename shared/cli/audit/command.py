@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from shared.cli.audit.ledger import Ledger, open_ledgers
+from shared.cli.audit.ledger import Ledger, open_ledgers, open_visits
 from shared.cli.audit.log import TopicLog, bootstrap
 from shared.cli.audit.pages import OnPage, PagedCheck, check_history, check_pages
 from shared.cli.audit.report import Audited, print_audited
@@ -31,7 +31,7 @@ from shared.cli.audit.steps import (
 from shared.cli.http import ServiceClient, explained
 from shared.cli.local.run_directory import run_directory
 from shared.cli.settings import CliSettings, cli_settings
-from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, PIPELINE_VISITS
 
 DIFFERENCES_EXIT_CODE = 1
 STOPPED_EXIT_CODE = 130
@@ -74,28 +74,31 @@ def audit(
 async def _audit(folder: Path, wait_seconds: float, by_day: bool) -> Audited:
     settings, address = cli_settings(), bootstrap()
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True))
-    with open_ledgers(folder) as (captured, lifecycle):
+    with open_ledgers(folder) as (captured, lifecycle), open_visits(folder) as visits:
         async with AsyncExitStack() as stack:
             scoring, pipeline, metrics = [
                 await stack.enter_async_context(_client(settings, name)) for name in ("scoring", "pipeline", "metrics")
             ]
             stack.enter_context(bar)
             began = _began(lifecycle)
-            await _read_log(address, captured, lifecycle, bar)
+            await _read_log(address, captured, lifecycle, visits, bar)
             deadline = Deadline(time.monotonic() + wait_seconds, time.monotonic)
             leads, story = captured.count(), lifecycle.count()
             to_scoring = CapturedStep("captured → scoring", scoring, leads)
             to_pipeline = CapturedStep("captured → pipeline", pipeline, leads)
             to_metrics = CapturedStep("captured → pipeline → metrics", metrics, leads)
             to_books = LifecycleStep("lifecycle → metrics", metrics, story)
+            to_visitors = LifecycleStep("visits → metrics", metrics, visits.count())
             chain = (to_pipeline, to_metrics)
             await check_captured(
                 captured, [to_scoring], chain, deadline, _shown(bar, "captured events", leads.distinct)
             )
             await check_lifecycle(lifecycle, to_books, deadline, _shown(bar, "lifecycle events", story.distinct))
+            await check_lifecycle(visits, to_visitors, deadline, _shown(bar, "visits", to_visitors.step.log.distinct))
             await check_unreadable(to_scoring.step, scoring, CAPTURE_LEADS.name, deadline)
             await check_unreadable(to_pipeline.step, pipeline, CAPTURE_LEADS.name, deadline)
             await check_unreadable(to_books.step, metrics, PIPELINE_LIFECYCLE.name, deadline)
+            await check_unreadable(to_visitors.step, metrics, PIPELINE_VISITS.name, deadline)
             pages = [
                 await check_history(
                     lifecycle, PagedCheck("history", "events of pipeline's history looked for in the log"), pipeline,
@@ -109,9 +112,10 @@ async def _audit(folder: Path, wait_seconds: float, by_day: bool) -> Audited:
             ):
                 pages.append(await check_pages(lifecycle, check, client, path, deadline, _shown(bar, check.what)))
             scores = await check_scores(scoring)
-            steps = [one.step for one in (to_scoring, to_pipeline, to_metrics, to_books)]
+            steps = [one.step for one in (to_scoring, to_pipeline, to_metrics, to_books, to_visitors)]
             days = [*_days(captured, "captured", [one.step.name for one in (to_scoring, to_pipeline, to_metrics)], by_day),
-                    *_days(lifecycle, "lifecycle", [to_books.step.name], by_day)]  # fmt: skip
+                    *_days(lifecycle, "lifecycle", [to_books.step.name], by_day),
+                    *_days(visits, "visits", [to_visitors.step.name], by_day)]  # fmt: skip
             audited = Audited(steps, pages, scores, days)
             await metrics.post("/v1/audits", {"id": lifecycle.kept("audit_id"), "checks": audited.checks})
     return audited
@@ -145,12 +149,12 @@ def _shown(bar: Progress, what: str, total: int | None = None) -> OnPage:
     return lambda done: bar.update(task, completed=done)
 
 
-async def _read_log(address: str, captured: Ledger, lifecycle: Ledger, bar: Progress) -> None:
-    """Fixes the ends of both topics, then reads up to there."""
+async def _read_log(address: str, captured: Ledger, lifecycle: Ledger, visits: Ledger, bar: Progress) -> None:
+    """Fixes the ends of the topics, then reads up to there."""
     async with AsyncExitStack() as stack:
         logs: list[Any] = [
             (await stack.enter_async_context(TopicLog(address, topic.name)), topic.name, ledger)
-            for topic, ledger in ((CAPTURE_LEADS, captured), (PIPELINE_LIFECYCLE, lifecycle))
+            for topic, ledger in ((CAPTURE_LEADS, captured), (PIPELINE_LIFECYCLE, lifecycle), (PIPELINE_VISITS, visits))
         ]
         for log, _, ledger in logs:
             log.go_on(ledger)

@@ -194,3 +194,10 @@ def open_ledgers(folder: Path | None = None) -> Iterator[tuple[Ledger, Ledger]]:
             for name in ("captured", "lifecycle")
         )
         yield Ledger(captured, by_lead=False), Ledger(lifecycle, by_lead=True)
+
+
+@contextmanager
+def open_visits(folder: Path) -> Iterator[Ledger]:
+    """A ledger for what is told of visitors, beside the others in a folder."""
+    with closing(sqlite3.connect(folder / "visits", isolation_level=None)) as visits:
+        yield Ledger(visits, by_lead=True)

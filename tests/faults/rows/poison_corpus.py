@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from services.metrics import app as metrics
 from services.pipeline import app as pipeline
 from services.scoring import app as scoring
-from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, PIPELINE_LIFECYCLE, SCORING_SCORES, TOPICS
+from shared.contracts.topics import (
+    CAPTURE_LEADS,
+    PIPELINE_ERASURES,
+    PIPELINE_LIFECYCLE,
+    PIPELINE_VISITS,
+    SCORING_SCORES,
+    TOPICS,
+)
 from tests.faults.rows.raw_records import an_id
 
 READERS: dict[str, tuple[str, ...]] = {
@@ -86,11 +93,17 @@ def ordered(chance: random.Random, **own: Any) -> dict[str, Any]:
     return envelope(chance, "ErasureOrdered", **told)
 
 
+def visited(chance: random.Random, **own: Any) -> dict[str, Any]:
+    """That somebody was there."""
+    return envelope(chance, "VisitorSeen", **{"day": "2026-01-01", "channel": "api", **own})
+
+
 MAKE: dict[str, Callable[..., dict[str, Any]]] = {
     CAPTURE_LEADS.name: captured,
     SCORING_SCORES.name: scored,
     PIPELINE_LIFECYCLE.name: graded,
     PIPELINE_ERASURES.name: ordered,
+    PIPELINE_VISITS.name: visited,
 }
 """An event of each topic that is right in itself."""
 

@@ -19,7 +19,7 @@ from services.pipeline.settings import PipelineSettings
 from shared.contracts.envelope import Event, LifecycleEvent
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.policy import Policy
-from shared.contracts.topics import PIPELINE_ERASURES, PIPELINE_LIFECYCLE, TOPICS
+from shared.contracts.topics import PIPELINE_ERASURES, PIPELINE_LIFECYCLE, PIPELINE_VISITS, TOPICS
 from shared.kit.database import Database, Transaction
 from shared.kit.frames import unpack
 from tests.integration.pipeline.folding import differences
@@ -41,6 +41,7 @@ class Pipeline:
         self.duplicates: list[UUID] = []
         self.waiting: list[UUID] = []
         self.orders: list[ErasureOrdered] = []
+        self.visits: list[Any] = []
         self.rows_are_told = True
         """False for a test that writes rows of its own, of which no history tells."""
 
@@ -52,8 +53,11 @@ class Pipeline:
             return tx
 
         tx = await self.database.run(work, deadline_seconds=20)
-        every = [TOPICS[one.topic].parse(one.value) for one in tx.announced]
-        assert [one.key.decode() for one in tx.announced] == [str(event.lead_id) for event in every]
+        every = [TOPICS[one.topic].parse(one.value) for one in tx.announced if one.topic != PIPELINE_VISITS.name]
+        self.visits += [TOPICS[one.topic].parse(one.value) for one in tx.announced if one.topic == PIPELINE_VISITS.name]
+        assert [one.key.decode() for one in tx.announced if one.topic != PIPELINE_VISITS.name] == [
+            str(event.lead_id) for event in every
+        ]
         said = [event for event in every if isinstance(event, LifecycleEvent)]
         self.orders += [event for event in every if isinstance(event, ErasureOrdered)]
         assert len(every) == len(said) + sum(isinstance(event, ErasureOrdered) for event in every)
@@ -72,6 +76,12 @@ class Pipeline:
         rows = await self.database.rows("SELECT frame FROM pipeline.outbox ORDER BY id")
         messages = [one for row in rows for one in unpack(row.frame)]
         return [PIPELINE_ERASURES.parse(one.value) for one in messages if one.topic == PIPELINE_ERASURES.name]  # type: ignore[misc]
+
+    async def told_of_visits(self) -> list[Any]:
+        """Everything that was told of visitors, in order."""
+        rows = await self.database.rows("SELECT frame FROM pipeline.outbox ORDER BY id")
+        messages = [one for row in rows for one in unpack(row.frame)]
+        return [PIPELINE_VISITS.parse(one.value) for one in messages if one.topic == PIPELINE_VISITS.name]
 
     async def one(self, sql: str, **parameters: Any) -> Any:
         """The only row of a query."""

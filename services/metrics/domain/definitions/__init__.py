@@ -5,10 +5,11 @@ Change a formula and its version rises; an answer names the version it was made 
 
 from __future__ import annotations
 
-from services.metrics.domain.definitions import customers, leads, opportunities, spending, targets
+from services.metrics.domain.definitions import customers, leads, opportunities, spending, targets, visitors
 from services.metrics.domain.forms import Definition
 
 DEFINITIONS: tuple[Definition, ...] = (
+    *visitors.DEFINITIONS,
     *leads.DEFINITIONS,
     *opportunities.DEFINITIONS,
     *spending.DEFINITIONS,

@@ -1,0 +1,31 @@
+"""Visitors are told of, each once a day and place."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0032"
+down_revision = "0031"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """A row for each that was told."""
+    op.execute(
+        """
+        CREATE TABLE pipeline.visits (
+            visitor uuid NOT NULL,
+            day date NOT NULL,
+            channel text NOT NULL,
+            source text NOT NULL,
+            campaign text NOT NULL,
+            first_at timestamptz NOT NULL,
+            PRIMARY KEY (visitor, day, channel, source, campaign)
+        )"""
+    )
+
+
+def downgrade() -> None:
+    """Nobody remembers."""
+    op.execute("DROP TABLE pipeline.visits")

@@ -1,0 +1,25 @@
+"""The table of visitors that were told of."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Date, DateTime, Text
+from sqlmodel import Field
+
+from services.pipeline.storage.tables import PipelineTable
+
+
+class VisitRow(PipelineTable, table=True):
+    """A visitor on one day of their unit, by one way, and the first moment known of that. Empty is a source or campaign that nobody
+    named."""
+
+    __tablename__ = "visits"
+
+    visitor: UUID = Field(primary_key=True)
+    day: date = Field(sa_type=Date, primary_key=True)
+    channel: str = Field(sa_type=Text, primary_key=True)
+    source: str = Field(sa_type=Text, primary_key=True)
+    campaign: str = Field(sa_type=Text, primary_key=True)
+    first_at: datetime = Field(sa_type=DateTime(timezone=True), nullable=False)

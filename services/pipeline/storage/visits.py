@@ -1,0 +1,56 @@
+"""Which visitors were told of, by day and place, so that each is told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from services.pipeline.domain.erasure import Erased
+from services.pipeline.domain.visiting import Place, Visit, seen
+from shared.contracts.identity import derived_event_id
+from shared.contracts.topics import PIPELINE_VISITS
+from shared.contracts.visit_events import VisitorForgotten, visitor_of
+from shared.kit.database import Transaction, as_array
+
+KEEP = """
+    INSERT INTO pipeline.visits AS known (visitor, day, channel, source, campaign, first_at)
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
+        visitor uuid, day date, channel text, source text, campaign text, first_at timestamptz)
+    ON CONFLICT (visitor, day, channel, source, campaign) DO UPDATE SET first_at = excluded.first_at
+        WHERE excluded.first_at < known.first_at
+    RETURNING visitor, day, channel, source, campaign"""
+
+
+async def keep(transaction: Transaction, visits: Mapping[Place, Visit]) -> None:
+    """Tells of those that were not told of yet, or not from so early on; in one order for all writers."""
+    rows = [{**place._asdict(), "first_at": visits[place].at} for place in sorted(visits)]
+    for row in await transaction.set_wise(KEEP, rows):
+        place = Place(row.visitor, row.day, row.channel, row.source, row.campaign)
+        told = seen(place, visits[place], transaction.now)
+        transaction.announce(PIPELINE_VISITS.name, str(told.lead_id), told.to_json())
+
+
+async def let_go(transaction: Transaction, days: int) -> None:
+    """Forgets that visitors of long ago were told of: told again it would be the same event, which metrics knows."""
+    await transaction.execute(
+        "DELETE FROM pipeline.visits WHERE day < CAST(:today AS date) - CAST(:days AS integer)",
+        {"today": transaction.now.date(), "days": days},
+    )
+
+
+async def forget(transaction: Transaction, tokens: Iterable[str], by: Erased) -> None:
+    """Forgets under which ids these visitors were told of, and says that what was told is to be nobody's."""
+    visitors = sorted({visitor_of(token) for token in tokens})
+    await transaction.execute(
+        "DELETE FROM pipeline.visits WHERE visitor = ANY(CAST(:ids AS uuid[]))", {"ids": as_array(visitors)}
+    )
+    for visitor in visitors:
+        told = VisitorForgotten(
+            event_id=derived_event_id(by.erasure_id, f"VisitorForgotten:{visitor}"),
+            lead_id=visitor,
+            business_unit="all",
+            occurred_at=by.until,
+            recorded_at=transaction.now,
+            correlation_id=by.erasure_id,
+            until=by.until,
+        )
+        transaction.announce(PIPELINE_VISITS.name, str(visitor), told.to_json())

@@ -1,0 +1,66 @@
+"""Visitors are told of, each once a day and place, whether anybody knows them or not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import httpx
+
+from shared.contracts.visit_events import VisitorForgotten, VisitorSeen, visitor_of
+from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.erasing import erase
+from tests.unit.pipeline.builders import a_lead, an_interaction, at
+
+
+def seen(pipeline: Pipeline) -> list[tuple[str, str | None]]:
+    return [(one.occurred_at.isoformat(), one.source) for one in pipeline.visits if isinstance(one, VisitorSeen)]
+
+
+async def test_a_visitor_is_told_of_once_a_day_and_place_and_makes_no_lead(pipeline: Pipeline) -> None:
+    views = [an_interaction(visitor="v1", source="search", occurred_at=at(minutes)) for minutes in (0, 5, 9)]
+    await pipeline.take(*views)
+    await pipeline.take(an_interaction(visitor="v1", source="search", occurred_at=at(7)), *views)
+    await pipeline.take(an_interaction(visitor="v1", source="letters", occurred_at=at(20)))
+    await pipeline.take(an_interaction(visitor="v2", source="search", occurred_at=at(24 * 60)))
+    assert seen(pipeline) == [
+        (at(0).isoformat(), "search"), (at(20).isoformat(), "letters"), (at(24 * 60).isoformat(), "search")
+    ]  # fmt: skip
+    assert len({one.lead_id for one in pipeline.visits}) == 2
+    assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.leads")).n == 0
+
+
+async def test_an_earlier_moment_of_the_day_is_told_when_it_is_learned(pipeline: Pipeline) -> None:
+    late, early = (an_interaction(visitor="v", occurred_at=at(minutes)) for minutes in (60, 10))
+    await pipeline.take(late)
+    await pipeline.take(early)
+    await pipeline.take(late, early)
+    assert [one for one, _ in seen(pipeline)] == [at(60).isoformat(), at(10).isoformat()]
+    assert len({one.event_id for one in pipeline.visits}) == 2
+
+
+async def test_who_left_their_name_is_a_visitor_too_and_no_test_or_machine_is(pipeline: Pipeline) -> None:
+    lead = a_lead(email="ada@example.com", visitor="v", occurred_at=at(0))
+    await pipeline.take(lead, an_interaction(visitor="bot", flags=("bot",)))
+    await pipeline.take(a_lead(email="x@example.com", visitor="t", mark="test"), a_lead(email="b@example.com"))
+    (one,) = pipeline.visits
+    (token,) = (identity.token for identity in lead.identities if identity.kind == "visitor")
+    assert one.lead_id == visitor_of(token)
+    assert one.lead_id != lead.lead_id
+
+
+async def test_an_erased_visitor_is_nobody_and_a_visit_told_before_that_is_not_told_again(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    view = an_interaction(visitor="v", occurred_at=at(0))
+    await pipeline.take(view)
+    (told,) = pipeline.visits
+    await erase(http, visitor_id="v")
+    assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.visits")).n == 0
+    forgotten = [one for one in await pipeline.told_of_visits() if isinstance(one, VisitorForgotten)]
+    assert told.lead_id in {one.lead_id for one in forgotten}
+    await pipeline.take(view)
+    await pipeline.take(an_interaction(visitor="v", occurred_at=at(3), recorded_at=view.recorded_at))
+    assert len(seen(pipeline)) == 1, "what was recorded before stays as it was told"
+    now = forgotten[0].until + timedelta(minutes=1)
+    await pipeline.take(an_interaction(visitor="v", occurred_at=now, recorded_at=now))
+    assert len(seen(pipeline)) == 2, "who comes back afterwards is somebody"
