@@ -96,7 +96,8 @@ class _Lead:
         self.opportunities: dict[str, Opportunity] = {}
         self.responses = Responses()
         self.statuses = Statuses()
-        self.customer = Customer(margin_rate)
+        self.margin_rate = margin_rate
+        self.customer: Customer | None = None
         self.changed: set[str] = set()
         self.told: list[Fact] = []
 
@@ -143,7 +144,7 @@ class _Lead:
             self.created = Moment(at, self.held)
             self.created_explicitly = explicit
             self.statuses.begin(at)
-            self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities), *self.customer.scopes))
+            self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities), *self._bought()))
         for fact in instant:
             self._happen(fact)
         moved = self.statuses.settle(at, self.held, archived=self.archived is not None)
@@ -166,7 +167,7 @@ class _Lead:
             return [self._attempt(at, attempt)] * attempt.counts
         if scope.startswith(DEAL):
             return self._opportunity_snapshot(at, self.opportunities[scope.removeprefix(DEAL)])
-        assert self.created is not None
+        assert self.created is not None and self.customer is not None  # noqa: PT018
         born = Born(self.root_id, self.business_unit, self.currency, self.created.at, self.created.held, self._dims)
         return customer_entries(self.customer, scope, born, at)
 
@@ -180,7 +181,7 @@ class _Lead:
                 self.first_touch = touch
                 if self.created is not None:
                     self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities)))
-                    self.changed.update((*self.responses.attempts, *self.customer.scopes))
+                    self.changed.update((*self.responses.attempts, *self._bought()))
             if self.touched_at is None and not data.get("implied"):
                 self.touched_at = fact.occurred_at
             if data.get("product"):
@@ -225,6 +226,7 @@ class _Lead:
         elif fact.event in OPPORTUNITY_EVENTS:
             self._deal(fact)
         elif fact.event in CUSTOMER_EVENTS:
+            self.customer = self.customer or Customer(self.margin_rate)
             self.changed |= self.customer.apply(fact, self.held, self.opportunities)
         elif fact.event in PROMISES and self.responses.apply(fact, self.held):
             self.changed.update({attempt_key(fact)} & self.responses.attempts.keys())
@@ -241,7 +243,14 @@ class _Lead:
             self.opportunities[name] = opportunity
             self.converted = self.converted or opportunity
         self.changed.add(_scope(name))
-        self.changed |= self.customer.deal(opportunity, fact.occurred_at)
+        if self.customer is None and opportunity.status == "won":
+            self.customer = Customer(self.margin_rate)
+        if self.customer is not None:
+            self.changed |= self.customer.deal(opportunity, fact.occurred_at)
+
+    def _bought(self) -> Iterable[str]:
+        """The scopes of the customer, where the lead is one, or was."""
+        return () if self.customer is None else self.customer.scopes
 
     def _dims(self, held: Held) -> Dims:
         channel, source, campaign = self.first_touch or (None, None, None)
@@ -250,7 +259,7 @@ class _Lead:
     def _lead_snapshot(self, now: datetime) -> Iterator[Entry]:
         assert self.created is not None
         created, born = self.created.at, self._dims(self.created.held)
-        bought = self.customer.first
+        bought = self.customer.first if self.customer is not None else None
 
         def entry(
             measure: Measure,

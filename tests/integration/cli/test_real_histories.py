@@ -57,7 +57,10 @@ def groups(leadflow: RunningServices, kpi: str, unit: str, by: str) -> dict[str,
 
 def facts(leadflow: RunningServices) -> int:
     answer = httpx.get(
-        f"{leadflow.url('metrics')}/v1/stats", headers={"Authorization": f"Bearer {API_TOKEN}"}, trust_env=False
+        f"{leadflow.url('metrics')}/v1/stats",
+        headers={"Authorization": f"Bearer {API_TOKEN}"},
+        trust_env=False,
+        timeout=60,
     )
     return int(answer.json()["facts"])
 
