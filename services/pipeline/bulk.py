@@ -167,7 +167,9 @@ class Bulk:
             asked = Asked(
                 command.path, job.said, job.actor, idempotency_key=key, reach=reach, namespace="pipeline-bulk"
             )
-            if command.of_person:
+            if command.by_rules:
+                await self._commands.requalify(one, asked)
+            elif command.of_person:
                 await self._commands.on_person(one, asked, command.decide)
             else:
                 await self._commands.on_lead(one, asked, command.decide, command.guard)

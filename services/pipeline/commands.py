@@ -12,7 +12,7 @@ from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.contact_people import Also
 from services.pipeline.domain.access import not_yours
 from services.pipeline.domain.deal_state import DealState
-from services.pipeline.domain.decisions import Act
+from services.pipeline.domain.decisions import Act, refuse_marked
 from services.pipeline.domain.due import Cause, Task
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.fingerprints import Asking
@@ -21,7 +21,7 @@ from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.qualification import Qualifiers
-from services.pipeline.domain.refusals import Refused
+from services.pipeline.domain.refusals import Refused, illegal
 from services.pipeline.domain.selling import Sellings
 from services.pipeline.domain.state import LeadState
 from services.pipeline.domain.tasks import refuse_closed
@@ -101,6 +101,33 @@ class Commands:
             if was_held_out:
                 await self._look_again(transaction, ledger)
                 await self._qualify(transaction, ledger, lead_id, command_id)
+            await saving.save(transaction, ledger)
+            return lead_id, None
+
+        return await self._run(asked, str(lead_id), work)
+
+    async def requalify(self, lead_id: UUID, asked: Asked) -> Done:
+        """Asks the policy's rules of today about a lead that is not qualified yet, as if something had just become known of it."""
+
+        async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
+            ledger = await loading.lock_groups(transaction, [lead_id])
+            lead = _canonical(ledger, lead_id, asked)
+            await loading.load_stories(transaction, ledger, [lead_id])
+            self._match(asked, lead_id, ledger.group(lead_id))
+            refuse_marked(lead.state, "Asking the rules")
+            if lead.state.status not in ("new", "working"):
+                raise illegal(
+                    "Asking the rules", lead.state.status, "Only who is not qualified yet, and not put aside."
+                )
+            await self._qualify(transaction, ledger, lead_id, command_id)
+            if not ledger.entries:
+                raise Refused(
+                    "No rule of the policy holds of the lead, or what it asks is asked already.",
+                    kind="conflict",
+                    code="no-rule",
+                    fix="Qualify it by your judgement with :qualify, or see with POST /v1/policy:dry-run what rules would.",
+                    state=lead.state.status,
+                )
             await saving.save(transaction, ledger)
             return lead_id, None
 

@@ -32,6 +32,7 @@ class Doing(StrEnum):
     ARCHIVE = "archive"
     REOPEN = "reopen"
     QUALIFY = "qualify"
+    REQUALIFY = "requalify"
     MARK = "mark"
     RELEASE = "release"
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+import orjson
+from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from services.pipeline.api.cursors import after_of, cursor_of
 from services.pipeline.api.guard import MANAGE, Reaching, allowed
-from services.pipeline.api.parts import Label, Unversioned, parts_of
+from services.pipeline.api.parts import Circumstances, Label, Unversioned, parts_of
 from services.pipeline.asking import rejected
 from services.pipeline.bulk import Wanted
 from services.pipeline.domain.access import Reach
 from services.pipeline.domain.bulk import ENDED, MOST_ITEMS, Doing, Outcome, Status
+from services.pipeline.domain.id_lists import ids_of
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import Status as LeadStatus
 from services.pipeline.storage import bulk as storage
@@ -80,6 +83,43 @@ class Begin(BaseModel):
 @allowed(MANAGE)
 async def begin(request: Request, said: Begin, circumstances: Unversioned, reach: Reaching) -> Response:
     """Answers at once with a job, whose progress and items are read by its id. Under an `Idempotency-Key` it is begun once."""
+    return await _begin(request, said, circumstances, reach)
+
+
+@router.post(":upload", summary="Do one thing to the leads of a file", status_code=202)
+@allowed(MANAGE)
+async def upload(
+    request: Request,
+    circumstances: Unversioned,
+    reach: Reaching,
+    doing: Annotated[Doing, Form()],
+    file: Annotated[UploadFile, File(description="CSV with a column lead_id or external_id, or a lead id a line.")],
+    said: Annotated[str, Form(max_length=10_000, description="A JSON object: what it says.")] = "{}",
+    business_unit: Annotated[Label | None, Form()] = None,
+    sender: Annotated[Label, Form(description="The system that external ids are from.")] = "import",
+) -> Response:
+    """As multipart/form-data; otherwise the same. Of the file nothing is kept but whom it means."""
+    column, ids = await asyncio.to_thread(ids_of, await file.read())
+    try:
+        known = {"doing": doing, "said": orjson.loads(said), "business_unit": business_unit, "sender": sender}
+        wanted = Begin.model_validate({**known, column: ids})
+    except orjson.JSONDecodeError:
+        raise Rejected("said is no JSON.", field="said", fix='Write it as {"owner": "kim"}.') from None
+    except ValidationError as error:
+        raise _wrong_file(error) from None
+    return await _begin(request, wanted, circumstances, reach)
+
+
+def _wrong_file(error: ValidationError) -> Rejected:
+    """What is wrong first, by its place in the file where it is an id: no id is repeated, as a file may hold anything."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    field, *more = (str(part) for part in first["loc"])
+    place = f" at place {int(more[0]) + 1}" if more and more[0].isdecimal() else ""
+    fix = "Send the ids that Leadflow gave, or call the column external_id." if field == "lead_ids" else "Send another."
+    return Rejected(f"{field}{place}: {first['msg']}.", field=field, fix=fix)
+
+
+async def _begin(request: Request, said: Begin, circumstances: Circumstances, reach: Reach) -> Response:
     try:
         job, repeated = await parts_of(request).bulk.begin(
             said.wanted(),

@@ -120,7 +120,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     },
     **{
         ("post", f"/v1/leads/{{lead_id}}:{command}"): _LEAD
-        for command in ("assign", "qualify", "archive", "reopen", "record-contact", "record-consent", "mark", "release")
+        for command in ("assign", "qualify", "requalify", "archive", "reopen", "record-contact", "record-consent", "mark", "release")
     },
     ("post", "/v1/leads/{lead_id}/opportunities"): _DEAL,
     ("post", "/v1/leads/{lead_id}/tasks"): {"items": [_TASK]},

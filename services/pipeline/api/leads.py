@@ -201,6 +201,14 @@ async def qualify(request: Request, lead_id: UUID, circumstances: With, said: Sa
     return answer(done)
 
 
+@router.post("/{lead_id}:requalify", summary="Ask the policy's rules of today about the lead again")
+@allowed(WORK)
+async def requalify(request: Request, lead_id: UUID, circumstances: With, said: Said | None = None) -> Response:
+    """After a policy has changed: without it rules are asked when something becomes known. 409 where none holds."""
+    done = await parts_of(request).commands.requalify(lead_id, circumstances.asked(":requalify", said or Said()))
+    return answer(done)
+
+
 @router.post("/{lead_id}:archive", summary="Put the lead aside, with a reason of the policy, for good or until a date")
 @allowed(WORK)
 async def archive(request: Request, lead_id: UUID, said: Archive, circumstances: With) -> Response:

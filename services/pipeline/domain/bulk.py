@@ -17,7 +17,7 @@ from services.pipeline.domain.state import LeadState
 from shared.contracts.marks import Mark
 from shared.contracts.policy import UnitPolicy
 
-Doing = Literal["assign", "archive", "reopen", "qualify", "mark", "release"]
+Doing = Literal["assign", "archive", "reopen", "qualify", "requalify", "mark", "release"]
 Status = Literal["waiting", "running", "done", "cancelled"]
 Outcome = Literal["done", "refused"]
 
@@ -31,12 +31,13 @@ Guard = Callable[[Ledger, UUID, list[Draft]], list[Draft]]
 @dataclass(frozen=True, slots=True)
 class Command:
     """What is done to each. `of_person` is recorded in the story of each id of a person; `guard` sees the whole story, as when one
-    lead is meant."""
+    lead is meant; `by_rules` says that the policy decides and nobody else."""
 
     path: str
-    decide: Decide
+    decide: Decide = lambda *_: []
     of_person: bool = False
     guard: Guard | None = None
+    by_rules: bool = False
 
 
 def command_of(doing: Doing, said: Mapping[str, Any]) -> Command:
@@ -62,6 +63,8 @@ def command_of(doing: Doing, said: Mapping[str, Any]) -> Command:
             return Command(":reopen", lambda state, _, act: decisions.decide_reopen(state, act))
         case "qualify":
             return Command(":qualify", lambda state, _, act: decisions.decide_qualify(state, act), guard=confirming)
+        case "requalify":
+            return Command(":requalify", by_rules=True)
         case "mark":
             mark = said["mark"]
             if mark not in get_args(Mark):
@@ -80,6 +83,7 @@ _SAYS: dict[Doing, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "archive": (("reason",), ()),
     "reopen": ((), ()),
     "qualify": ((), ()),
+    "requalify": ((), ()),
     "mark": (("mark",), ()),
     "release": ((), ()),
 }

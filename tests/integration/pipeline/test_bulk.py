@@ -9,17 +9,20 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from services.pipeline.bulk import Bulk
 from services.pipeline.commands import Commands
+from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.storage import bulk as storage
 from shared.contracts.identity import identity
 from shared.contracts.lifecycle_events import LeadAssigned
 from tests.integration.pipeline.access import by, let_in, somebody
 from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.test_routing import with_sections
 from tests.support.patience import eventually
-from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, at
+from tests.unit.pipeline.builders import POLICY, SECRET, a_lead, a_score, at
 
 
 def a_worker(pipeline: Pipeline) -> Bulk:
@@ -54,6 +57,72 @@ async def refusals(http: httpx.AsyncClient, job: Any) -> dict[int, str]:
     """Why what was refused was, by its place in the list."""
     page = (await http.get(f"/v1/bulk/{job['job_id']}/items", params={"outcome": "refused"})).json()
     return {one["place"]: one["code"] for one in page["items"]}
+
+
+async def test_a_file_says_whom_it_means_as_a_list_does(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    ids = await leads(pipeline, 3)
+    worker = a_worker(pipeline)
+    form = {"doing": "assign", "said": '{"owner": "kim"}'}
+    for content in (
+        "\n".join(ids),
+        "name;x\nlead_id,city\n",
+        "\ufefflead_id,city\r\n" + "".join(f"{one},Delft\r\n" for one in ids),
+    ):
+        files = {"file": ("leads.csv", content.encode(), "text/csv")}
+        answer = await http.post("/v1/bulk:upload", data=form, files=files)
+        if "name" in content:
+            assert answer.status_code == 422
+            continue
+        assert answer.status_code == 202, answer.text
+        while await worker.work():
+            pass
+        done = await look(http, answer.json())
+        assert (done["status"], done["items"]["done"]) == ("done", 3)
+    owners = await pipeline.database.rows("SELECT DISTINCT owner FROM pipeline.leads")
+    assert [one.owner for one in owners] == ["kim"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "field"),
+    [
+        (b"", "{}", "file"),
+        (b"\xff\xfe\x00", "{}", "file"),
+        (b"a,b\n1,2\n", "{}", "file"),
+        (b"lead_id\n\n", "{}", "file"),
+        (b"lead_id\nann@x.example\n", '{"owner": "kim"}', "lead_ids"),
+        (b"external_id\n17\n", "{", "said"),
+        (b"external_id\n17\n", "{}", "owner"),
+    ],
+)
+async def test_a_file_that_means_nobody_is_refused_with_why(
+    http: httpx.AsyncClient, content: bytes, said: str, field: str
+) -> None:
+    files = {"file": ("leads.csv", content, "text/csv")}
+    answer = await http.post("/v1/bulk:upload", data={"doing": "assign", "said": said}, files=files)
+    assert (answer.status_code, answer.json().get("field")) == (422, field), answer.text
+    assert "ann@x.example" not in answer.text
+
+
+async def test_many_are_asked_by_the_rules_of_today(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    pipeline.handlers = Handlers(
+        with_sections(qualification={"automatic": False}),
+        SECRET,
+        PipelineInstruments(CollectorRegistry()),
+        pipeline.routes,
+    )
+    ids = await leads(pipeline, 3)
+    await pipeline.take(
+        *(a_score(UUID(one), score, occurred_at=at(9)) for one, score in zip(ids, (70, 30, 50), strict=True))
+    )
+    assert {(await pipeline.lead(UUID(one))).status for one in ids} == {"new"}
+    job = await begin(http, "requalify", {}, lead_ids=ids)
+    worker = a_worker(pipeline)
+    while await worker.work():
+        pass
+    assert await refusals(http, job) == {2: "no-rule"}
+    assert [(await pipeline.lead(UUID(one))).status for one in ids] == ["qualified", "new", "qualified"]
+    again = await http.post(f"/v1/leads/{ids[0]}:requalify")
+    assert (again.status_code, again.json()["state"]) == (409, "qualified")
 
 
 def problem_of(document: Any) -> str:
