@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psycopg
 import typer
 from rich.console import Console
@@ -88,6 +89,7 @@ def findings(directory: RunDirectory, settings: CliSettings) -> Iterator[Finding
     for service in SERVICES:
         yield _service(service, settings.url(service))
     yield from _lag(known)
+    yield from _reports(settings)
 
 
 def _python() -> Finding:
@@ -211,6 +213,28 @@ def _service(name: str, url: str) -> Finding:
     if answer.ready:
         return Finding(f"service {name}", f"is ready at {url}")
     return Finding(f"service {name}", answer.reason, f"Look at: leadflow logs {name}")
+
+
+def _reports(settings: CliSettings) -> Iterator[Finding]:
+    """Whether reports arrive where they are sent; nothing where metrics does not answer, which is told elsewhere."""
+    try:
+        answer = httpx.get(
+            f"{settings.metrics_url}/v1/reports/deliveries?limit=1",
+            headers={"Authorization": f"Bearer {settings.api_token}"},
+            timeout=5.0,
+            trust_env=False,
+        )
+        standing = answer.json()["standing"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return
+    if standing["failed"]:
+        yield Finding(
+            "reports",
+            f"{standing['failed']} were given up",
+            "GET /v1/reports/deliveries?state=failed says why; POST /v1/reports/deliveries/{id}:retry sends them again.",
+        )
+    elif standing["due"] or standing["sent"]:
+        yield Finding("reports", f"{standing['sent']} were sent, {standing['due']} are under way")
 
 
 def _lag(known: Servers) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from shared.cli.settings import cli_settings
 Document = Mapping[str, Any]
 
 PATIENCE_SECONDS = 10.0
-WRITING_SECONDS = 180.0
+WRITING_SECONDS = 320.0
 """A PDF takes seconds of a processor, which a busy machine may not have."""
 
 
@@ -144,7 +144,11 @@ def print_document(console: Console, document: Document) -> None:
         console.print(_funnel(document["funnel"], told))
     for series in document["charts"]:
         console.print(_series(series))
-    for table in [*document["tables"], *([document["durations"]] if document["durations"] else [])]:
+    for table in [
+        *([document["ahead"]] if document["ahead"] else []),
+        *document["tables"],
+        *([document["durations"]] if document["durations"] else []),
+    ]:
         console.print(_table_of(table))
     for line in document["foot"]:
         console.print(escape(line), style="dim", highlight=False)

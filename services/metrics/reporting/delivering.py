@@ -30,7 +30,7 @@ from shared.kit.logs import log
 from shared.kit.posting import Poster
 from shared.kit.transient import name_of
 
-LEASE = timedelta(minutes=15)
+LEASE = timedelta(minutes=45)
 """Longer than any report takes: who takes one and dies leaves it to others after that."""
 
 KEEP = timedelta(days=400)

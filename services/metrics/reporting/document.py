@@ -114,6 +114,7 @@ class Table:
     total: Line | None = None
     bars: bool = False
     by: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class Document:
     charts: tuple[Series, ...]
     durations: Table | None
     tables: tuple[Table, ...]
+    ahead: Table | None
     meanings: tuple[Meaning, ...]
     foot: tuple[str, ...]
     headings: dict[str, str]

@@ -32,6 +32,7 @@ def page(document: Document, font_css: str = "") -> str:
         _section("headlines", told["headlines"], _numbers(document)) if document.numbers else "",
         _section("funnel", told["funnel"], _funnel(document)) if document.funnel_note else "",
         _section("charts", told["charts"], _charts(document)) if document.charts else "",
+        _section("ahead", told["ahead"], _table(document.ahead, document)) if document.ahead else "",
         _section("cuts", told["cuts"], "".join(_table(one, document) for one in document.tables))
         if document.tables
         else "",
@@ -148,7 +149,7 @@ def _chart(series: Series, place: int, document: Document) -> str:
         f'<td class="n">{escape(point.text)}</td></tr>'
         for point in series.points
     )
-    unit = f" ({escape(series.unit)})" if series.unit else ""
+    unit = f' <span class="unit">{escape(series.unit)}</span>' if series.unit else ""
     return (
         f'<figure><figcaption><a href="{escape(series.href)}">{escape(series.name)}</a>{unit}</figcaption>'
         f"{svg.chart(series, f'c{place}', rtl=rtl)}"
@@ -158,7 +159,8 @@ def _chart(series: Series, place: int, document: Document) -> str:
 
 
 def _table(table: Table, document: Document) -> str:
-    return f'<div class="cut"><h3>{escape(table.title)}</h3>{_grid(table, document)}</div>'
+    title = f'<a href="{escape(table.href)}">{escape(table.title)}</a>' if table.href else escape(table.title)
+    return f'<div class="cut"><h3>{title}</h3>{_grid(table, document)}</div>'
 
 
 def _grid(table: Table, document: Document) -> str:

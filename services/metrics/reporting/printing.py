@@ -12,7 +12,7 @@ from importlib.resources import as_file, files
 from services.metrics.reporting.letters import FAMILY, FONT_FILE, FONT_PACKAGE
 from shared.kit.errors import Rejected, Retryable
 
-SECONDS = 120.0
+SECONDS = 300.0
 MISSING = 3
 """The exit code that says that a library of the system is not there."""
 

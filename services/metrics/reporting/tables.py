@@ -93,6 +93,6 @@ def _cell(words: Wording, kind: Kind, values: Answer | None, highest: float | No
     note = None
     if interval := (values or {}).get("interval"):
         low, high = (shown(words, kind, interval[side]) for side in ("low", "high"))
-        note = words.text("interval", low=low, high=high)
+        note = words.text("interval", level=words.share(interval["level"], 0), low=low, high=high)
     share = value / highest if highest and value is not None else None
     return Cell(values_shown(words, kind, values), share, note)

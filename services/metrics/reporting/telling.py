@@ -9,7 +9,8 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain.definitions import BY_ID
-from services.metrics.reporting import charts_of, tables
+from services.metrics.forecasts import Forecast
+from services.metrics.reporting import ahead, charts_of, tables
 from services.metrics.reporting.document import Compared, Document, Meaning, Number, Step, Wanted
 from services.metrics.reporting.periods import Window, key, label, of_days
 from services.metrics.reporting.plan import FUNNEL, TARGETS, Ask, Scope, cuts_of
@@ -23,7 +24,7 @@ MATURE = 0.8
 HEADINGS = (
     "headlines", "counter", "funnel", "charts", "numbers", "period_column", "value_column", "not_over", "cuts", "durations",
     "definitions", "number_column", "meaning_column", "trap_column", "check_column", "check", "behind", "nothing", "better",
-    "worse", "changed", "foot", "on_target", "off_target",
+    "worse", "changed", "foot", "on_target", "off_target", "ahead",
     "previous", "last_year",
 )  # fmt: skip
 """What is said on the page beside the numbers."""
@@ -48,6 +49,7 @@ class Telling:
     today: date
     policy_version: str
     link: Link
+    outlook: Forecast | None = None
 
     def document(self) -> Document:
         """The report, told."""
@@ -85,6 +87,7 @@ class Telling:
                     )
                 )
             ),
+            ahead=ahead.table(words, self.outlook, self.link),
             meanings=self._meanings(),
             foot=self._foot(),
             headings={key: words.text(key) for key in HEADINGS},
@@ -192,7 +195,7 @@ class Telling:
             )
         if interval := total.get("interval"):
             low, high = (shown(words, kind, interval[side]) for side in ("low", "high"))
-            notes.append(words.text("interval", low=low, high=high))
+            notes.append(words.text("interval", level=words.share(interval["level"], 0), low=low, high=high))
         if kind is Kind.DURATION and total.get("n"):
             notes.append(f"{words.text('median')} · {words.text('cases')}: {words.number(total['n'])}")
         if total.get("median") is not None:

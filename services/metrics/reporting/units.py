@@ -33,6 +33,7 @@ KINDS: Mapping[str, Kind] = {
     "opportunities": Kind.COUNT,
     "attempts": Kind.COUNT,
     "orders": Kind.COUNT,
+    "visitors": Kind.COUNT,
     "leads per day": Kind.RATE,
     "ratio": Kind.SHARE,
     "seconds": Kind.DURATION,
@@ -50,7 +51,7 @@ LESS_IS_BETTER = frozenset({
 })  # fmt: skip
 """Beside times and costs."""
 
-NEITHER = frozenset({"activities", "opportunities_open", "lead_to_opportunity_period"})
+NEITHER = frozenset({"activities", "visitor_to_lead", "opportunities_open", "lead_to_opportunity_period"})
 """More of these is neither better nor worse."""
 
 

@@ -130,7 +130,11 @@ class Wording:
 
     def money(self, value: float, currency: str | None) -> str:
         """An amount in full up to a million, then in words for its size."""
-        said = self.scaled(value, above=1e6) if abs(value) >= 1e6 else self.number(value, 0 if abs(value) >= 100 else 2)
+        said = (
+            self.scaled(value, above=1e6)
+            if abs(value) >= 1e6
+            else self.number(value, 0 if abs(value) >= 100 or float(value).is_integer() else 2)
+        )
         if currency is None:
             return said
         return self.known.money.format(n=said, currency=self.currency(currency))

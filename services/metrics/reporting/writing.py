@@ -14,6 +14,7 @@ from services.metrics import formats
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.questions import CUTS
 from services.metrics.reporting import html
+from services.metrics.reporting.ahead import outlook
 from services.metrics.reporting.document import Document
 from services.metrics.reporting.gathering import gathered
 from services.metrics.reporting.letters import Letters
@@ -88,7 +89,8 @@ class Reports:
         )  # fmt: skip
         answers = await gathered(self._database, self._policy, asks(report, scope), now)
         words = Wording(wish.language or report.language, calendar.system)
-        telling = Telling(name, report, scope, words, answers, own.zone, today, self._policy.version, link)
+        coming = await outlook(self._database, self._policy, scope, report.period) if report.forecast else None
+        telling = Telling(name, report, scope, words, answers, own.zone, today, self._policy.version, link, coming)
         return Told(telling.document(), answers)
 
     async def written(self, told: Told, form: File) -> bytes:

@@ -53,6 +53,7 @@ class Report(Section):
     period: Period = "month"
     headlines: Annotated[tuple[KpiId, ...], Field(max_length=16)] = ()
     funnel: bool = True
+    forecast: bool = True
     charts: Annotated[tuple[KpiId, ...], Field(max_length=8)] = ()
     durations: Annotated[tuple[KpiId, ...], Field(max_length=8)] = ()
     cuts: Annotated[tuple[Cut, ...], Field(max_length=10)] = ()
@@ -63,8 +64,8 @@ class Report(Section):
 
     @model_validator(mode="after")
     def _tells_something_once(self) -> Report:
-        if not (self.headlines or self.funnel or self.charts or self.durations or self.cuts):
-            raise ValueError("a report needs headlines, charts, durations, cuts or the funnel")
+        if not (self.headlines or self.funnel or self.forecast or self.charts or self.durations or self.cuts):
+            raise ValueError("a report needs headlines, charts, durations, cuts, the funnel or the forecast")
         refuse_twice("the delivery", (one.delivery for one in self.deliveries))
         return self
 

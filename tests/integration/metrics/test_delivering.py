@@ -25,7 +25,7 @@ from tests.integration.metrics.telling import half_a_year
 
 SECRET = secret_of(b"a secret for tests, and for nothing else")
 NOW = datetime(2026, 6, 3, 9, 30, tzinfo=UTC)  # a Wednesday
-WEEKLY = {"period": "week", "headlines": ["leads_created"], "funnel": False}
+WEEKLY = {"period": "week", "headlines": ["leads_created"], "funnel": False, "forecast": False}
 MONDAY = {"delivery": "board", "at": "08:00", "formats": ["html", "csv"], "folder": "board"}
 
 
@@ -249,7 +249,7 @@ async def test_people_save_reports_of_their_own_and_see_everybodys(
         ({"deliveries": [{"delivery": "x", "webhook": "https://a.example", "secret": "nobodys"}]}, "METRICS_REPORT_SECRETS lacks"),
         ({"deliveries": [{"delivery": "x"}]}, "either folder or webhook"),
         ({"deliveries": [{"delivery": "x", "folder": "../etc"}]}, "folder"),
-        ({"funnel": False}, "needs headlines"),
+        ({"funnel": False, "forecast": False}, "needs headlines"),
     ],
 )  # fmt: skip
 async def test_a_report_that_could_not_be_told_or_sent_is_refused(
