@@ -95,7 +95,7 @@ class ContactPeople:
         await contacts.name(transaction, lead_id, contact_id, names)
         kept = {name: after[name] for name in rules.SHOWN if after.get(name)}
         rules.put(member, contact_id, {**kept, "names": sorted(names), "claimed": sorted(claimed)})
-        ledger.changed.add(lead_id)
+        ledger[lead_id].changed = True
 
     async def _exchange(
         self, transaction: Transaction, member: Lead, contact_id: UUID | None, after: Mapping[str, Any]

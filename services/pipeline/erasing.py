@@ -193,7 +193,7 @@ async def apply(tx: Transaction, order: ErasureOrdered, person: Found, fingerpri
             continue
         counts["leads"] += bool(lead.personal)
         lead.personal, lead.personal_at = {}, None
-        ledger.changed.add(lead.lead_id)
+        lead.changed = True
         if all(fact.event_id != draft.event_id for fact in lead.facts or ()):
             ledger.record(lead.lead_id, draft)
     gone = Cause(order.erasure_id, order.erasure_id, order.until)

@@ -287,9 +287,11 @@ class Handlers:
         whose qualification depends on it."""
         links: dict[UUID, list[UUID]] = {}
         for event in captured:
-            met = links.setdefault(event.lead_id, [])
-            met.extend(work.owners[one.token] for one in event.identities if one.token in work.owners)
-        meeting = components(work.ledger, links)
+            for one in event.identities:
+                owner = work.owners.get(one.token)
+                if owner is not None and owner is not event.lead_id and owner != event.lead_id:
+                    links.setdefault(event.lead_id, []).append(owner)
+        meeting = components(work.ledger, links) if links else set()
         merged = {lead.root_id for lead in work.ledger if lead.is_merged}
         if meeting:
             await loading.load_apart(
@@ -302,7 +304,7 @@ class Handlers:
     def _asking_stories(self, work: Work, events: Iterable[Event]) -> set[UUID]:
         """Known leads of this batch whose qualification may depend on what they did or permit, or on what was asked before."""
         asked: set[UUID] = set()
-        for event in events:
+        for event in events if self._qualifiers.ask_stories else ():
             qualifier = self._qualifiers.of(event.business_unit)
             if not qualifier.asks_story or event.lead_id not in work.ledger or event.historical:
                 continue

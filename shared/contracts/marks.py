@@ -58,7 +58,7 @@ UNMARKED = Marking(unmarked=True)
 
 def of_group(markings: Iterable[Marking]) -> Mark | None:
     """Why a whole person is held out: each of their ids is. Otherwise those ids are left out that are."""
-    marks = [marking.mark for marking in markings]
+    marks = [None if marking is UNMARKED else marking.mark for marking in markings]
     if not marks or None in marks:
         return None
     return "test" if "test" in marks else "spam"

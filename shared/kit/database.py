@@ -8,12 +8,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import CursorResult, Executable, Row, text
+from sqlalchemy import CursorResult, Executable, Row, TextClause, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -34,8 +35,15 @@ def as_json(rows: object) -> str:
 
 
 def as_array(ids: Iterable[UUID | str]) -> str:
-    """UUIDs, or their texts, as the text of a `uuid[]`, a tenth of what the driver needs for as many parameters."""
-    return "{" + ",".join(map(str, ids)) + "}"
+    """UUIDs, or their texts, as the text of a `uuid[]`: the JSON encoder writes them, at a hundredth of what the driver needs for as
+    many parameters."""
+    return "{" + orjson.dumps(list(ids))[1:-1].decode() + "}"
+
+
+@lru_cache(maxsize=2048)
+def _statement(sql: str) -> TextClause:
+    """A statement, its parameters looked for once."""
+    return text(sql)
 
 
 class RacedWrite(Retryable):
@@ -61,18 +69,18 @@ class Transaction:
         self, statement: Executable | str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Runs a statement; a string is SQL with `:name` parameters."""
-        executable = text(statement) if isinstance(statement, str) else statement
+        executable = _statement(statement) if isinstance(statement, str) else statement
         return await self._run(executable, parameters)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
         """The rows of one query; each column is an attribute."""
-        return list((await self._run(text(sql), parameters)).all())
+        return list((await self._run(_statement(sql), parameters)).all())
 
     async def set_wise(self, sql: str, rows: Sequence[Mapping[str, Any]], **parameters: Any) -> list[Row[Any]]:
         """One statement for many rows, bound as the single JSON parameter `:rows`; nothing runs for no rows."""
         if not rows:
             return []
-        result = await self._run(text(sql), {"rows": as_json(rows), **parameters})
+        result = await self._run(_statement(sql), {"rows": as_json(rows), **parameters})
         return list(result.all()) if result.returns_rows else []
 
     async def _run(
@@ -239,7 +247,7 @@ class Database:
         """One read outside of any transaction of ours. Raises `Retryable` while the database is away."""
         try:
             async with self.engine.connect() as connection:
-                return list((await connection.execute(text(sql), parameters)).all())
+                return list((await connection.execute(_statement(sql), parameters)).all())
         except Exception as error:
             if is_transient(error):
                 raise Retryable("The database does not answer.", retry_after_seconds=2) from error

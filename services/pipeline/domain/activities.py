@@ -16,6 +16,9 @@ from shared.contracts.activity_events import NoteAdded
 NOTE = "note"
 TASK = "task"
 
+ACTIVITY_EVENTS = frozenset(("ContactAttempted", "NoteAdded", "FollowUpDone"))
+"""What activities are made of."""
+
 
 class Activity(NamedTuple):
     """One thing that somebody did. `kind` is that of the contact, `note` or `task`; `owner` is whose doing it is."""

@@ -33,13 +33,12 @@ class Pending(Generic[R]):
 
 @dataclass(slots=True)
 class Batch(Generic[R]):
-    """What the rules of one batch see and change. `fingerprints` tells what each known cause said, by event id; `qualified`
+    """What the rules of one batch see and change. `causes` tells in whose story each known cause is and what it said, by event id; `qualified`
     are the leads that somebody has to get now, `unanswered` what leads asked for, by their id and what is to be done, `again` what was captured of somebody known."""
 
     ledger: Ledger
     owners: dict[str, UUID]
-    causes: dict[UUID, UUID] = field(default_factory=dict)
-    fingerprints: dict[UUID, str | None] = field(default_factory=dict)
+    causes: dict[UUID, tuple[UUID, str | None]] = field(default_factory=dict)
     duplicates: list[R] = field(default_factory=list)
     conflicts: int = 0
     pending: list[Pending[R]] = field(default_factory=list)
@@ -55,20 +54,19 @@ class Batch(Generic[R]):
 
     def remember(self, event_id: UUID, lead_id: UUID, fingerprint: str | None) -> None:
         """Notes that a cause is a fact now."""
-        self.causes[event_id] = lead_id
-        self.fingerprints[event_id] = fingerprint
+        self.causes[event_id] = lead_id, fingerprint
 
     def is_repeated(self, event_id: UUID, fingerprint: str | None) -> bool:
         """Whether a cause is a fact already. One that says something else now is counted on the lead it made."""
-        if event_id not in self.causes:
+        known = self.causes.get(event_id)
+        if known is None:
             return False
-        before = self.fingerprints[event_id]
+        lead_id, before = known
         if before is not None and fingerprint is not None and contradicts(before, fingerprint):
             self.conflicts += 1
-            lead_id = self.causes[event_id]
             if lead_id in self.ledger:
                 self.ledger[lead_id].conflicts += 1
-                self.ledger.changed.add(lead_id)
+                self.ledger[lead_id].changed = True
         return True
 
     def lead_for(self, lead_id: UUID, tokens: Iterable[str]) -> UUID | None:
@@ -118,6 +116,8 @@ class Batch(Generic[R]):
 
     def take_up(self, lead_id: UUID, tokens: Iterable[str]) -> list[Pending[R]]:
         """What waited for this lead, in order of arrival, taken."""
+        if not self.pending:
+            return []
         found = list(self._under_lead.get(lead_id, ()))
         for token in tokens:
             found.extend(self._under_token.get(token, ()))

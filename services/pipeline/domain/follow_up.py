@@ -41,6 +41,9 @@ from shared.contracts.lifecycle_events import (
 )
 from shared.contracts.policy import Cadence, Step, UnitPolicy
 
+TASK_EVENTS = frozenset(("FollowUpScheduled", "FollowUpMissed", "FollowUpDone", "FollowUpCancelled"))
+"""What tasks are made of."""
+
 MOVES = (OpportunityOpened, StageChanged, OpportunityWon, OpportunityLost)
 """After these a deal is somewhere else."""
 

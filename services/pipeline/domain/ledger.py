@@ -24,7 +24,7 @@ class Lead:
     """One lead id and its story. `state` is that of the whole group on a root and of no use on a merged id.
 
     `facts` is the own story, None where it was not loaded; `stored` says that the row exists already, `held` what the
-    worklist has of it, `worded` what of the person its words were made of.
+    worklist has of it, `worded` what of the person its words were made of, `changed` that its row is to be written.
     """
 
     lead_id: UUID
@@ -40,11 +40,12 @@ class Lead:
     facts: list[Fact] | None = None
     held: Held | None = None
     worded: dict[str, Any] | None = None
+    changed: bool = False
 
     @property
     def is_merged(self) -> bool:
         """Another id is the canonical one."""
-        return self.root_id != self.lead_id
+        return self.root_id is not self.lead_id and self.root_id != self.lead_id
 
     def learn(self, personal: dict[str, Any], at: datetime, *, doubtful: bool = False) -> None:
         """Takes over who this is. An older record, or a doubtful one of somebody known, only fills gaps."""
@@ -88,7 +89,6 @@ class Ledger:
 
     def __init__(self, leads: Iterable[Lead] = ()) -> None:
         self.entries: list[Entry] = []
-        self.changed: set[UUID] = set()
         self.apart: set[frozenset[UUID]] = set()
         self.newly_apart: set[frozenset[UUID]] = set()
         self.reconciled: set[frozenset[UUID]] = set()
@@ -106,6 +106,10 @@ class Ledger:
     def __iter__(self) -> Iterator[Lead]:
         return iter(self._leads.values())
 
+    def changed(self) -> list[Lead]:
+        """Those whose rows are to be written, in the order of their ids."""
+        return sorted((lead for lead in self._leads.values() if lead.changed), key=lambda lead: lead.lead_id.int)
+
     def add(self, lead: Lead) -> None:
         """Takes in a lead that storage knows."""
         self._leads[lead.lead_id] = lead
@@ -119,7 +123,8 @@ class Ledger:
 
     def root(self, lead_id: UUID) -> Lead:
         """The canonical lead of the group that `lead_id` belongs to."""
-        return self._leads[self._leads[lead_id].root_id]
+        lead = self._leads[lead_id]
+        return lead if not lead.is_merged else self._leads[lead.root_id]
 
     def group(self, lead_id: UUID) -> list[Lead]:
         """All ids that are one person with `lead_id`, itself among them."""
@@ -154,11 +159,10 @@ class Ledger:
         fact = Fact(lead_id, lead.version, event, draft.event_id, draft.occurred_at, draft.data, draft.fingerprint)
         if lead.facts is not None:
             lead.facts.append(fact)
-        root = self._leads[lead.root_id]
+        root = lead if not lead.is_merged else self._leads[lead.root_id]
         root.state = evolve(root.state, fact)
         self.entries.append(Entry(lead, draft, fact))
-        self.changed.add(lead_id)
-        self.changed.add(lead.root_id)
+        lead.changed = root.changed = True
         return fact
 
     def join(self, loser_id: UUID, winner_id: UUID) -> None:
@@ -166,10 +170,10 @@ class Ledger:
         members = self._members.pop(loser_id)
         for member in members:
             self._leads[member].root_id = winner_id
+            self._leads[member].changed = True
         self._leads[loser_id].merged_into = winner_id
         self._members[winner_id].extend(members)
-        self.changed.update(members)
-        self.changed.add(winner_id)
+        self._leads[winner_id].changed = True
         self.refold(winner_id)
 
     def part(self, lead_id: UUID) -> None:
@@ -180,11 +184,12 @@ class Ledger:
         self._leads[lead_id].merged_into = None
         for member in leaving:
             self._leads[member].root_id = lead_id
+            self._leads[member].changed = True
         self._members[old_root] = staying
         self._members[lead_id] = sorted(leaving)
         self.newly_apart.update(frozenset((lead_id, other)) for other in staying)
         self.apart |= self.newly_apart
-        self.changed.update(leaving, (old_root,))
+        self._leads[old_root].changed = True
         self.refold(old_root)
         self.refold(lead_id)
 

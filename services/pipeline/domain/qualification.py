@@ -162,6 +162,7 @@ class Qualifiers:
     def __init__(self, policy: Policy) -> None:
         self._units = {name: Qualifier(unit, policy.version) for name, unit in policy.business_units.items()}
         self._default = Qualifier(policy.defaults, policy.version)
+        self.ask_stories = any(one.asks_story for one in (self._default, *self._units.values()))
 
     def of(self, business_unit: str) -> Qualifier:
         """That of a unit."""

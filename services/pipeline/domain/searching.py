@@ -24,6 +24,7 @@ SHORTEST_BEGINNING = 2
 """One letter alone is looked for as a whole word: as the beginning of one it would find a tenth of everybody."""
 
 _LEAD_ID = re.compile(r"[0-9a-f]{6,8}|[0-9a-f]{8}-?[0-9a-f-]{0,27}")
+_NO_DIGITS = re.compile(r"[^0-9]+")
 _NUMBER = re.compile(r"[+(]?[\d\s().\-/]{5,}")
 
 
@@ -142,11 +143,15 @@ def _term(before: str, word: str, *, begins: bool) -> str:
 
 
 def _folded(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text.replace(" ", "").lower()
     told = unicodedata.normalize("NFKC", text).casefold()
     return "".join(letter for letter in told if letter.isprintable() and letter != " ")
 
 
 def _digits(text: str) -> str:
+    if text.isascii():
+        return _NO_DIGITS.sub("", text)
     return "".join(str(int(letter)) for letter in text if letter.isdecimal())
 
 

@@ -67,6 +67,7 @@ def lead_of(row: Any) -> Lead:
     def key(at: datetime) -> Key:
         return Key(at, 0, lead_id)
 
+    is_root = row.root_id == lead_id
     archived = row.status == "archived"
     touch = row.first_touch_at
     state = LeadState(
@@ -87,7 +88,7 @@ def lead_of(row: Any) -> Lead:
     return Lead(
         lead_id,
         row.business_unit,
-        row.root_id,
+        lead_id if is_root else row.root_id,
         row.merged_into,
         row.version,
         state,
@@ -97,7 +98,7 @@ def lead_of(row: Any) -> Lead:
         stored=True,
         held=held(
             row.status,
-            counts=row.root_id == lead_id and row.mark is None,
+            counts=is_root and row.mark is None,
             owner=row.owner,
             score=row.score,
             assigned_at=row.assigned_at,
@@ -114,7 +115,7 @@ def _marking(row: Any) -> Marking:
 
 
 def lead_row(lead: Lead) -> tuple[Any, ...]:
-    """A lead as its row, in the order of `LEAD_COLUMNS`."""
+    """A lead as its row, in the order of `LEAD_COLUMNS`; who it is only of one that has no row yet."""
     state = lead.state
     touch, graded, assigned = state.first_touch, state.graded, state.assigned
     archived = state.archived if state.is_archived else None
@@ -136,7 +137,7 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
         state.qualified_at,
         *((archived.key.occurred_at, archived.reason) if archived else (None,) * 2),
         lead.conflicts,
-        orjson.dumps(lead.personal).decode(),
+        None if lead.stored else orjson.dumps(lead.personal).decode(),
         lead.personal_at,
         state.mark,
         state.marks.get(lead.lead_id, UNMARKED).word_version or None,
@@ -152,7 +153,7 @@ def held_in(values: tuple[Any, ...]) -> Held | None:
     """What the worklist has of a lead that has this row."""
     return held(
         values[_STATUS],
-        counts=values[_ROOT] == values[_ID] and values[_MARK] is None,
+        counts=(values[_ROOT] is values[_ID] or values[_ROOT] == values[_ID]) and values[_MARK] is None,
         owner=values[_OWNER],
         score=values[_SCORE],
         assigned_at=values[_ASSIGNED],
@@ -161,10 +162,11 @@ def held_in(values: tuple[Any, ...]) -> Held | None:
 
 
 def changes(lead: Lead, values: tuple[Any, ...]) -> dict[str, Any]:
-    """A lead's row as a document, for an update."""
+    """A lead's row as a document, for an update; who it is, and its words, only where more is known than before."""
     row = dict(zip(LEAD_COLUMNS, values, strict=True))
-    row["personal"] = lead.personal
-    row["words"] = words_of(lead)
+    if lead.personal != lead.worded:
+        row["personal"] = lead.personal
+        row["words"] = words_of(lead)
     return row
 
 

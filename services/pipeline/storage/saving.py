@@ -9,7 +9,11 @@ from uuid import UUID
 
 import orjson
 
+from services.pipeline.domain.activities import ACTIVITY_EVENTS
+from services.pipeline.domain.deal_state import DEAL_EVENTS
+from services.pipeline.domain.follow_up import TASK_EVENTS
 from services.pipeline.domain.ledger import Lead, Ledger
+from services.pipeline.domain.order_state import ORDER_EVENTS
 from services.pipeline.storage import activities, orders, tasks, worklist
 from services.pipeline.storage.rows import (
     LEAD_COLUMNS,
@@ -26,11 +30,13 @@ from shared.kit.database import RacedWrite, Transaction
 from shared.kit.records import Record
 
 _TYPES = ", ".join(f"{name} {kind}" for name, kind in LEAD_COLUMNS.items())
-_CHANGES = ", ".join(f"{name} = r.{name}" for name in LEAD_COLUMNS if name not in ("lead_id", "business_unit"))
+_CHANGES = ", ".join(
+    f"{name} = r.{name}" for name in LEAD_COLUMNS if name not in ("lead_id", "business_unit", "personal")
+)
 
 UPDATE_LEADS = f"""
     UPDATE pipeline.leads AS l SET {_CHANGES}, updated_at = :now,
-        words = coalesce(CAST(r.words AS tsvector), l.words)
+        personal = coalesce(r.personal, l.personal), words = coalesce(CAST(r.words AS tsvector), l.words)
     FROM json_to_recordset(CAST(:rows AS json)) AS r({_TYPES}, words text) WHERE l.lead_id = r.lead_id"""
 
 HISTORY_COLUMNS = (
@@ -89,11 +95,12 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     Raises `RacedWrite` where another process wrote the same lead, fact or deal first.
     """
     now = transaction.now
-    changed = [ledger[lead_id] for lead_id in sorted(ledger.changed)]
+    changed = ledger.changed()
     leads = [(lead, lead_row(lead)) for lead in changed]
     new = [(*row, now, words_of(lead) or "") for lead, row in leads if not lead.stored]
     await transaction.copy("pipeline.leads", (*LEAD_COLUMNS, "updated_at", "words"), new)
     entries = [(entry, orjson.dumps(entry.fact.data)) for entry in ledger.entries]
+    happened = {entry.fact.event for entry in ledger.entries}
     await transaction.copy(
         "pipeline.history", HISTORY_COLUMNS, [history_row(entry, now, data) for entry, data in entries]
     )
@@ -104,18 +111,22 @@ async def save(transaction: Transaction, ledger: Ledger) -> None:
     known = [changes(lead, row) for lead, row in leads if lead.stored]
     await transaction.set_wise(UPDATE_LEADS, known, now=now)
     await worklist.keep(transaction, [(lead, held_in(row)) for lead, row in leads])
-    await tasks.keep(transaction, ledger.entries)
-    await activities.keep(transaction, ledger.entries)
-    deals = _deals(ledger, changed)
+    if not happened.isdisjoint(TASK_EVENTS):
+        await tasks.keep(transaction, ledger.entries)
+    if not happened.isdisjoint(ACTIVITY_EVENTS):
+        await activities.keep(transaction, ledger.entries)
+    deals = _deals(ledger, changed) if not happened.isdisjoint(DEAL_EVENTS) else []
     held = [lead.lead_id for lead in ledger] if deals else []
     if len(await transaction.set_wise(UPSERT_DEALS, deals, now=now, held=held)) != len(deals):
         raise RacedWrite
     await transaction.set_wise(INSERT_APART, _both_ways(ledger.newly_apart), now=now)
     await transaction.set_wise(DELETE_APART, _both_ways(ledger.reconciled))
-    await orders.keep(transaction, ledger, changed)
+    if not happened.isdisjoint(ORDER_EVENTS):
+        await orders.keep(transaction, ledger, changed)
     topic = PIPELINE_LIFECYCLE.name
+    names = {lead.lead_id.int: str(lead.lead_id) for lead in changed}
     for entry, data in entries:
-        transaction.announce(topic, str(entry.lead.lead_id), published(entry, now, data))
+        transaction.announce(topic, names[entry.lead.lead_id.int], published(entry, now, data))
 
 
 async def keep_waiting(
@@ -155,9 +166,7 @@ async def stop_waiting(transaction: Transaction, taken: Iterable[tuple[UUID, UUI
 
 
 def _deals(ledger: Ledger, changed: Iterable[Lead]) -> list[dict[str, Any]]:
-    touched = {entry.fact.data.get("opportunity_id") for entry in ledger.entries} - {None}
-    if not touched:
-        return []
+    touched = {entry.fact.data["opportunity_id"] for entry in ledger.entries if entry.fact.event in DEAL_EVENTS}
     rows = {}
     for lead in changed:
         for name, deal in lead.state.deals.items():

@@ -41,6 +41,8 @@ _WORD = re.compile(r"[\w\"]+")
 @lru_cache(maxsize=65536)
 def words(value: str) -> tuple[str, ...]:
     """What a text consists of, in one case and one form of each letter, without accents, vowel signs and punctuation."""
+    if value.isascii():
+        return tuple(word for word in _WORD.findall(value.replace("'", "").lower()) if word.strip('_"'))
     joined = value.replace("\u200c", " ").replace("'", "").replace("’", "").replace("״", '"')
     apart = unicodedata.normalize("NFKD", joined.translate(_LETTERS)).casefold()
     bare = "".join(letter for letter in apart if not unicodedata.combining(letter)).translate(_LETTERS)
