@@ -40,7 +40,7 @@ def repeated(work: Work, arrival: Arrival) -> None:
 def wait(work: Work, arrival: Arrival, lead_id: UUID, event_id: UUID, tokens: tuple[str, ...]) -> None:
     if not arrival.stored:
         # Stored, it would be refused when its lead comes, and the lead would be blamed for it.
-        if _NUL.search(arrival.record.value):
+        if b"\\u0000" in arrival.record.value and _NUL.search(arrival.record.value):
             raise Rejected(
                 "A text has a NUL character.", code="unstorable-text", fix="Remove the character and redrive."
             )

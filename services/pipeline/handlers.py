@@ -132,17 +132,19 @@ class Handlers:
         self, work: Work, event: InteractionRecorded, arrival: Arrival, under: UUID | None = None
     ) -> None:
         """A known lead was touched; an interaction of somebody unknown waits."""
-        fingerprint = arrival.fingerprint or self.fingerprint(event)
-        tokens = tuple(one.token for one in event.identities)
-        if work.is_repeated(event.event_id, fingerprint):
+        if event.event_id in work.causes:
+            work.is_repeated(event.event_id, arrival.fingerprint or self.fingerprint(event))
             repeated(work, arrival)
             return
+        tokens = tuple([one.token for one in event.identities])
         lead_id = work.lead_for(event.lead_id, tokens) or under
         if lead_id is None:
             if work.erased_by(event) is not None and not arrival.stored:
-                arrival = Arrival(nameless(arrival.record), fingerprint=fingerprint)
+                said = arrival.fingerprint or self.fingerprint(event)
+                arrival = Arrival(nameless(arrival.record), fingerprint=said)
             wait(work, arrival, event.lead_id, event.event_id, tokens)
             return
+        fingerprint = arrival.fingerprint or self.fingerprint(event)
         touch = capture_intake.touched(event, lead_id, fingerprint)
         if touch.aside is not None and work.erased_by(event) is not None:
             touch = touch._replace(aside=None)
@@ -277,8 +279,7 @@ class Handlers:
             work.remember(event_id, known.lead_id, known.fingerprint)
         for place, one in found.items():
             record = as_record(transaction, one)
-            known_by = tuple(tokens.get(place, ()))
-            work.wait(Pending(*place, known_by, record, stored=True, fingerprint=one.fingerprint))
+            work.wait(Pending(*place, tuple(tokens.get(place, ())), record, stored=True, fingerprint=one.fingerprint))
 
     async def _load_stories(
         self, transaction: Transaction, work: Work, captured: Sequence[LeadCaptured], events: Iterable[Event]

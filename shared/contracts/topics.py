@@ -47,7 +47,7 @@ class Topic:
 
     def parse(self, value: bytes) -> Event:
         """One record's event. Raises `pydantic.ValidationError` when the bytes are not an event of this topic."""
-        if b"NaN" in value or b"Infinity" in value:
+        if (b"N" in value and b"NaN" in value) or (b"I" in value and b"Infinity" in value):
             # The parser would take these words for numbers. What is no JSON otherwise it tells better itself.
             with suppress(json.JSONDecodeError, UnicodeDecodeError, RecursionError):
                 json.loads(value, parse_constant=_no_number)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.load import mix
 from tests.load.findings import Finding, Findings, table, written_into
-from tests.load.parts import chain, kpis, million, models, posting, starting, streams
+from tests.load.parts import chain, kpis, million, models, pipeline, posting, starting, streams
 from tests.load.profile import profile
 from tests.load.run import Broker, NotInstalled, Run
 from tests.load.stage import BROKERS, machine
@@ -33,6 +33,7 @@ PARTS: Mapping[str, Part] = {
     "one-lead": posting.one_lead,
     "batch": posting.batches,
     "streams": streams.streams,
+    "pipeline": pipeline.pipeline,
     "models": models.models,
     "chain": chain.chain,
     "kpis": kpis.kpis,

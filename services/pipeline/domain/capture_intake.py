@@ -41,7 +41,7 @@ def touched(
     somebody, so it stays beside the story."""
     data = given(
         kind=RETURNED if returned else _kind(event),
-        recorded_under=str(event.lead_id) if event.lead_id != lead_id else None,
+        recorded_under=str(event.lead_id) if lead_id is not event.lead_id and lead_id != event.lead_id else None,
         sender=event.sender,
         channel=event.channel,
         source=event.source,

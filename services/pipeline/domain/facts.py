@@ -60,4 +60,8 @@ def in_order(facts: Iterable[Fact]) -> list[Fact]:
 
 def given(**values: Any) -> dict[str, Any]:
     """The values that are there: an event does not carry nulls, empty tuples or a false `historical`."""
-    return {name: value for name, value in values.items() if value is not None and value is not False and value != ()}
+    return {
+        name: value
+        for name, value in values.items()
+        if value or (value is not None and value is not False and value != ())
+    }

@@ -173,15 +173,16 @@ def earliest(one: datetime | None, other: datetime) -> datetime:
     return other if one is None or other < one else one
 
 
-def _created(state: LeadState, fact: Fact) -> Changes:
-    changes = _first_touch(state, fact) | _captured(state, fact)
+def _created(state: LeadState, fact: Fact, key: Key) -> Changes:
+    changes = _first_touch(state, fact, key)
+    changes.update(_captured(state, fact))
     if not fact.data.get("implied"):
         changes["explicit_at"] = earliest(state.explicit_at, fact.occurred_at)
     return changes
 
 
-def _touched(state: LeadState, fact: Fact) -> Changes:
-    changes = _first_touch(state, fact)
+def _touched(state: LeadState, fact: Fact, key: Key) -> Changes:
+    changes = _first_touch(state, fact, key)
     if fact.data.get("moves"):
         changes["worked"] = True
     if fact.data["kind"] == CAPTURED:
@@ -197,46 +198,46 @@ def _captured(state: LeadState, fact: Fact) -> Changes:
     return {} if marking is known else {"marks": {**state.marks, fact.lead_id: marking}}
 
 
-def _marked(state: LeadState, fact: Fact) -> Changes:
+def _marked(state: LeadState, fact: Fact, key: Key) -> Changes:
     marking = state.marks.get(fact.lead_id, Marking()).said(fact.data.get("mark"), fact.version)
     return {"marks": {**state.marks, fact.lead_id: marking}}
 
 
-def _first_touch(state: LeadState, fact: Fact) -> Changes:
+def _first_touch(state: LeadState, fact: Fact, key: Key) -> Changes:
     data = fact.data
     channel, source = data.get("channel"), data.get("source")
     if channel is None and source is None:
         return {}
     known = state.first_touch
-    if known is not None and (known.key.occurred_at < fact.occurred_at or known.key <= fact.key):
+    if known is not None and (known.key <= key):
         return {}
-    touch = FirstTouch(fact.key, channel, source, data.get("medium"), data.get("campaign"), data.get("product"))
+    touch = FirstTouch(key, channel, source, data.get("medium"), data.get("campaign"), data.get("product"))
     return {"first_touch": touch}
 
 
-def _graded(state: LeadState, fact: Fact) -> Changes:
+def _graded(state: LeadState, fact: Fact, key: Key) -> Changes:
     known = state.grades.get(fact.lead_id)
-    if known is not None and known.key >= fact.key:
+    if known is not None and known.key >= key:
         return {}
-    graded = Graded(fact.key, fact.data["score"], fact.data["grade"], fact.data.get("probability"))
+    graded = Graded(key, fact.data["score"], fact.data["grade"], fact.data.get("probability"))
     return {"grades": {**state.grades, fact.lead_id: graded}}
 
 
-def _linked(state: LeadState, fact: Fact) -> Changes:
+def _linked(state: LeadState, fact: Fact, key: Key) -> Changes:
     known = state.links.get(fact.lead_id)
     if known is not None and known.version >= fact.version:
         return {}
     return {"links": {**state.links, fact.lead_id: Link(fact.version, fact.event == "LeadMerged")}}
 
 
-def _assigned(state: LeadState, fact: Fact) -> Changes:
+def _assigned(state: LeadState, fact: Fact, key: Key) -> Changes:
     changes: Changes = {"worked": True, "first_assigned_at": earliest(state.first_assigned_at, fact.occurred_at)}
-    if state.assigned is None or state.assigned.key < fact.key:
-        changes["assigned"] = Assigned(fact.key, fact.data["owner"], fact.data.get("team"))
+    if state.assigned is None or state.assigned.key < key:
+        changes["assigned"] = Assigned(key, fact.data["owner"], fact.data.get("team"))
     return changes
 
 
-def _contacted(state: LeadState, fact: Fact) -> Changes:
+def _contacted(state: LeadState, fact: Fact, key: Key) -> Changes:
     """Whoever is answered by a machine, or calls by themselves, has not been responded to."""
     if not fact.data.get("human", True):
         return {}
@@ -245,42 +246,42 @@ def _contacted(state: LeadState, fact: Fact) -> Changes:
     return {"worked": True, "first_response_at": earliest(state.first_response_at, fact.occurred_at)}
 
 
-def _qualified(state: LeadState, fact: Fact) -> Changes:
+def _qualified(state: LeadState, fact: Fact, key: Key) -> Changes:
     return {
         "qualified_at": earliest(state.qualified_at, fact.occurred_at),
-        "revived": later(state.revived, fact.key),
+        "revived": later(state.revived, key),
     }
 
 
-def _archived(state: LeadState, fact: Fact) -> Changes:
-    if state.archived is not None and state.archived.key >= fact.key:
+def _archived(state: LeadState, fact: Fact, key: Key) -> Changes:
+    if state.archived is not None and state.archived.key >= key:
         return {}
-    return {"archived": Archived(fact.key, fact.data["reason"])}
+    return {"archived": Archived(key, fact.data["reason"])}
 
 
-def _reopened(state: LeadState, fact: Fact) -> Changes:
-    return {"worked": True, "revived": later(state.revived, fact.key)}
+def _reopened(state: LeadState, fact: Fact, key: Key) -> Changes:
+    return {"worked": True, "revived": later(state.revived, key)}
 
 
-def _dealt(state: LeadState, fact: Fact) -> Changes:
+def _dealt(state: LeadState, fact: Fact, key: Key) -> Changes:
     name = fact.data["opportunity_id"]
     deals = {**state.deals, name: evolve_deal(state.deals.get(name), fact)}
-    return {"deals": deals, "revived": later(state.revived, fact.key)}
+    return {"deals": deals, "revived": later(state.revived, key)}
 
 
-def _ordered(state: LeadState, fact: Fact) -> Changes:
+def _ordered(state: LeadState, fact: Fact, key: Key) -> Changes:
     name = order_id_of(fact)
     changes: Changes = {"orders": {**state.orders, name: evolve_order(state.orders.get(name), fact)}}
-    return changes | {"revived": later(state.revived, fact.key)} if fact.event == "OrderPlaced" else changes
+    return changes | {"revived": later(state.revived, key)} if fact.event == "OrderPlaced" else changes
 
 
-def _left(state: LeadState, fact: Fact) -> Changes:
-    if state.churned is not None and state.churned.key >= fact.key:
+def _left(state: LeadState, fact: Fact, key: Key) -> Changes:
+    if state.churned is not None and state.churned.key >= key:
         return {}
-    return {"churned": Churned(fact.key, fact.data.get("reason"))}
+    return {"churned": Churned(key, fact.data.get("reason"))}
 
 
-_RULES: dict[str, Callable[[LeadState, Fact], Changes]] = {
+_RULES: dict[str, Callable[[LeadState, Fact, Key], Changes]] = {
     "LeadCreated": _created,
     "LeadTouched": _touched,
     "LeadMarked": _marked,
@@ -301,8 +302,8 @@ _RULES: dict[str, Callable[[LeadState, Fact], Changes]] = {
 def evolve(state: LeadState, fact: Fact) -> LeadState:
     """The state after one more fact, whenever that fact happened. A fact without a rule only counts as one."""
     rule = _RULES.get(fact.event)
-    changes = rule(state, fact) if rule is not None else {}
     key = fact.key
+    changes = rule(state, fact, key) if rule is not None else {}
     if state.first_fact_at is None or key.occurred_at < state.first_fact_at:
         changes["first_fact_at"] = key.occurred_at
     if state.last is None or key > state.last:

@@ -115,7 +115,7 @@ def _marking(row: Any) -> Marking:
 
 
 def lead_row(lead: Lead) -> tuple[Any, ...]:
-    """A lead as its row, in the order of `LEAD_COLUMNS`; who it is only of one that has no row yet."""
+    """A lead as its row, in the order of `LEAD_COLUMNS`; who it is only where its row does not say so already."""
     state = lead.state
     touch, graded, assigned = state.first_touch, state.graded, state.assigned
     archived = state.archived if state.is_archived else None
@@ -137,7 +137,7 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
         state.qualified_at,
         *((archived.key.occurred_at, archived.reason) if archived else (None,) * 2),
         lead.conflicts,
-        None if lead.stored else orjson.dumps(lead.personal).decode(),
+        None if lead.personal is lead.worded else orjson.dumps(lead.personal).decode(),
         lead.personal_at,
         state.mark,
         state.marks.get(lead.lead_id, UNMARKED).word_version or None,

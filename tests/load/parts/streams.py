@@ -141,8 +141,8 @@ def length(stage: Stage, topic: str) -> int:
     return total
 
 
-def drained(stage: Stage, services: RunningServices, name: str, run: Run) -> Drained:
-    """Starts a service on its backlog and waits until all is done and told on."""
+def drained(stage: Stage, services: RunningServices, name: str, run: Run, *, url: str | None = None) -> Drained:
+    """Starts a service on its backlog and waits until all is done and told on; `url` is its database where it is not the stage's."""
     events = sum(length(stage, topic.name) for topic in TOPICS[name])
     progress = (
         f"SELECT coalesce(sum(next_offset), 0), (SELECT count(*) FROM {name}.outbox) FROM {name}.consumer_offsets"
@@ -150,7 +150,7 @@ def drained(stage: Stage, services: RunningServices, name: str, run: Run) -> Dra
     begun: tuple[float, dict[str, float], float] | None = None
     give_up_at = time.monotonic() + 300
     services.start(name)
-    with psycopg.connect(stage.database_url, autocommit=True) as connection:
+    with psycopg.connect(url or stage.database_url, autocommit=True) as connection:
         while True:
             found = connection.execute(progress.encode()).fetchone()
             assert found is not None
