@@ -105,7 +105,7 @@ async def listing(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
-    """One page; `next_cursor` leads to the next, and the last has none. A page looks at no more than 5,000 leads: where few of them
+    """One page; `next_cursor` leads to the next, and the last has none. A page looks at no more than 2,000 leads: where few of them
     are meant it has fewer than `limit`, or none."""
     parts = parts_of(request)
     sparse({}, fields, queries.LEAD_FIELDS)

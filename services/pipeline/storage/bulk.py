@@ -91,7 +91,7 @@ async def add_listed(transaction: Transaction, job_id: UUID, leads: Sequence[UUI
 async def add_filtered(transaction: Transaction, job_id: UUID, units: Units, filters: Mapping[str, Any]) -> None:
     """Everybody who is meant now, one more than there may be at most."""
     kept, parameters = of_units("l.business_unit", units)
-    conditions = ["l.lead_id = l.root_id", *kept, *(FILTERS[name] for name in filters)]
+    conditions = ["l.merged_into IS NULL", *kept, *(FILTERS[name] for name in filters)]
     await transaction.execute(
         f"""
         INSERT INTO pipeline.bulk_items (job_id, place, lead_id)

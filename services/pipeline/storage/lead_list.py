@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,17 +18,26 @@ from services.pipeline.storage.queries import EVERY_UNIT, shown, units_with_lead
 from shared.contracts.marks import Mark
 from shared.kit.database import Database
 
-LOOKED_AT = 5_000
+LOOKED_AT = 2_000
 """At how many leads a page looks where no index knows what is asked for: then it may be short, and the next goes on behind them."""
 
 MOST_STRETCHES = 40
 """So many stretches of an index are merged at most; of more units than that the order of all leads is walked along."""
 
+IN_ORDER = "(l.created_at AT TIME ZONE 'UTC')"
+"""The order of everybody, said as its index has it: no other list is to be walked along that one."""
+
+WHOLE: tuple[str, dict[str, str]] = ("true", {})
+"""Everybody, in order."""
+
+_MOMENT = re.compile(r":(after_at|only_created_\w+)")
+
 STATUSES: Sequence[str] = [*RANK, "archived"]
 MARKS: Sequence[str] = get_args(Mark)
 
-INDEXED = ("owner", "campaign")
-"""What of a filter has an index of its own."""
+ROOTS = "l.merged_into IS NULL"
+"""A lead that stands for itself and for all that were merged into it, in words of which the planner knows how many they fit: it takes
+`lead_id = root_id` for rare, and then sorts a million where an index has the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ async def listed(
     with another content."""
     kept, of = of_units("l.business_unit", units)
     narrow = narrowed(only, LEADS)
-    wanted = Wanted(["l.lead_id = l.root_id", *kept, *narrow.conditions], {"limit": limit, **of, **narrow.parameters})
+    wanted = Wanted([ROOTS, *kept, *narrow.conditions], {"limit": limit, **of, **narrow.parameters})
     if status is not None:
         wanted.also("l.status = :status", status=status)
     if mark in ("any", "none"):
@@ -141,11 +151,18 @@ async def _stretches(
     is_some = units is not None or column == "mark" or len(values) == 1
     names = sorted(await units_with_leads(database) if units is None else units) if is_some else []
     if not is_some or len(names) * len(values) > MOST_STRETCHES:
-        return [("true", {})]
+        return [WHOLE]
     return [
         (f"l.business_unit = :name{at} AND l.{column} = :value{at}", {f"name{at}": name, f"value{at}": value})
         for at, (name, value) in enumerate((name, value) for name in names for value in values)
     ]
+
+
+def _bound(condition: str, order: str) -> str:
+    """A bound of the list as the index of this order knows it."""
+    if order == "l.created_at" or condition == ROOTS:
+        return condition
+    return _MOMENT.sub(r"(CAST(\g<0> AS timestamptz) AT TIME ZONE 'UTC')", condition).replace("l.created_at", order)
 
 
 async def _looked(
@@ -156,19 +173,25 @@ async def _looked(
         return [], None
     parameters = dict(wanted.parameters)
     parts = []
-    bounds = [one for one in wanted.conditions if one.startswith(("l.lead_id = ", "(l.created_at", "l.created_at"))]
+    order = IN_ORDER if WHOLE in stretches else "l.created_at"
+    bounds = [
+        _bound(one, order) for one in wanted.conditions if one.startswith((ROOTS, "(l.created_at", "l.created_at"))
+    ]
     for condition, named in stretches:
         parameters |= named
         where = " AND ".join([condition, *bounds])
-        parts.append(f"(SELECT l.* FROM pipeline.leads l WHERE {where} ORDER BY l.created_at, l.lead_id)")
-    along = f"SELECT * FROM ({' UNION ALL '.join(parts)}) l ORDER BY l.created_at, l.lead_id"
+        of = f"SELECT {order} AS at, l.lead_id, l.created_at FROM pipeline.leads l WHERE {where} ORDER BY {order}, l.lead_id"
+        parts.append(of)
+    keys = parts[0] if len(parts) == 1 else f"SELECT * FROM (({') UNION ALL ('.join(parts)})) k ORDER BY at, lead_id"
     rows = await database.rows(
-        f"SELECT l.* FROM ({along} LIMIT :looked) l WHERE {' AND '.join(wanted.conditions)} LIMIT :limit",
+        f"""
+        SELECT l.* FROM ({keys} LIMIT :looked) k CROSS JOIN LATERAL (
+            SELECT l.* FROM pipeline.leads l WHERE l.lead_id = k.lead_id AND {" AND ".join(wanted.conditions)} OFFSET 0) l
+        ORDER BY k.at, k.lead_id LIMIT :limit""",
         looked=LOOKED_AT,
         **parameters,
     )
     if len(rows) == limit:
         return [shown(row) for row in rows], _place(rows[-1])
-    named_only = along.replace("SELECT l.* ", "SELECT l.created_at, l.lead_id ")
-    last = await database.rows(f"{named_only} OFFSET :skipped LIMIT 1", skipped=LOOKED_AT - 1, **parameters)
+    last = await database.rows(f"{keys} OFFSET :skipped LIMIT 1", skipped=LOOKED_AT - 1, **parameters)
     return [shown(row) for row in rows], _place(last[0]) if last else None

@@ -200,9 +200,9 @@ async def deals_named(
 
 
 EVERY_UNIT = """
-    (SELECT business_unit AS name FROM pipeline.leads WHERE lead_id = root_id ORDER BY business_unit LIMIT 1)
+    (SELECT business_unit AS name FROM pipeline.leads WHERE merged_into IS NULL ORDER BY business_unit LIMIT 1)
     UNION ALL
-    SELECT (SELECT business_unit FROM pipeline.leads WHERE lead_id = root_id AND business_unit > every_unit.name
+    SELECT (SELECT business_unit FROM pipeline.leads WHERE merged_into IS NULL AND business_unit > every_unit.name
         ORDER BY business_unit LIMIT 1) FROM every_unit WHERE every_unit.name IS NOT NULL"""
 """The business units that have a lead, and a last row that is null, found along the index."""
 
@@ -249,8 +249,8 @@ async def counts(database: Database) -> dict[str, Any]:
         await database.rows(
             """
             SELECT (SELECT count(*) FROM pipeline.leads) AS lead_ids,
-                (SELECT count(*) FROM pipeline.leads WHERE lead_id = root_id) AS leads,
-                (SELECT count(*) FROM pipeline.leads WHERE lead_id = root_id AND mark IS NOT NULL) AS marked_leads,
+                (SELECT count(*) FROM pipeline.leads WHERE merged_into IS NULL) AS leads,
+                (SELECT count(*) FROM pipeline.leads WHERE merged_into IS NULL AND mark IS NOT NULL) AS marked_leads,
                 (SELECT count(*) FROM pipeline.history) AS history_events,
                 (SELECT count(*) FROM pipeline.opportunities) AS opportunities,
                 (SELECT count(*) FROM pipeline.waiting) AS waiting,
@@ -260,7 +260,7 @@ async def counts(database: Database) -> dict[str, Any]:
         )
     )[0]
     statuses = await database.rows(
-        "SELECT status, count(*) AS n FROM pipeline.leads WHERE lead_id = root_id GROUP BY status ORDER BY status"
+        "SELECT status, count(*) AS n FROM pipeline.leads WHERE merged_into IS NULL GROUP BY status ORDER BY status"
     )
     return {
         **{name: int(value) for name, value in row._mapping.items()},
