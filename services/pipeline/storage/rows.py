@@ -115,7 +115,7 @@ def _marking(row: Any) -> Marking:
 
 
 def lead_row(lead: Lead) -> tuple[Any, ...]:
-    """A lead as its row, in the order of `LEAD_COLUMNS`; who it is only where its row does not say so already."""
+    """A lead as its row, in the order of `LEAD_COLUMNS`."""
     state = lead.state
     touch, graded, assigned = state.first_touch, state.graded, state.assigned
     archived = state.archived if state.is_archived else None
@@ -137,7 +137,7 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
         state.qualified_at,
         *((archived.key.occurred_at, archived.reason) if archived else (None,) * 2),
         lead.conflicts,
-        None if lead.personal is lead.worded else orjson.dumps(lead.personal).decode(),
+        orjson.dumps(lead.personal).decode(),
         lead.personal_at,
         state.mark,
         state.marks.get(lead.lead_id, UNMARKED).word_version or None,
@@ -164,9 +164,8 @@ def held_in(values: tuple[Any, ...]) -> Held | None:
 def changes(lead: Lead, values: tuple[Any, ...]) -> dict[str, Any]:
     """A lead's row as a document, for an update; who it is, and its words, only where more is known than before."""
     row = dict(zip(LEAD_COLUMNS, values, strict=True))
-    if lead.personal != lead.worded:
-        row["personal"] = lead.personal
-        row["words"] = words_of(lead)
+    is_known = lead.personal is lead.worded or lead.personal == lead.worded
+    row["personal"], row["words"] = (None, None) if is_known else (lead.personal, words_of(lead))
     return row
 
 
