@@ -10,7 +10,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain import mixing
-from services.metrics.domain.answers import TOTAL, Cell, Values, from_cells
+from services.metrics.domain.answers import TOTAL, Cell, Values, from_cells, in_one
 from services.metrics.domain.decomposing import NONE
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.entries import Measure
@@ -26,30 +26,34 @@ from services.metrics.domain.explaining import (
     of_mixture,
 )
 from services.metrics.domain.forms import (
-    Cost,
-    Due,
+    Count,
     Duration,
     Incidence,
+    MoneyMean,
+    MoneyRatio,
+    MoneyTotal,
     PerDay,
-    Ranking,
+    Ratio,
     Reach,
-    Return,
+    Share,
     Stay,
     TimeToEvent,
     Velocity,
 )
 from services.metrics.domain.knowledge import Kind, Kinds, Learned, Sum, Sums
 from services.metrics.domain.questions import Question
-from services.metrics.domain.rollups import DAY_SECONDS, Rules
-from services.metrics.storage import answering
-from services.metrics.storage.customers import CUSTOMER_FORMS
+from services.metrics.domain.rollups import DAY_SECONDS
+from services.metrics.storage import answering, numbers
 from services.metrics.storage.explaining import MOST_DURATIONS, Looking, cohorts, durations
+from shared.contracts.policy import Policy
 from shared.kit.database import Database
 
 FACTORS = ("opportunities_opened", "win_rate_count", "average_deal_value", "sales_cycle_from_opportunity")
 """What a velocity is the product of, the last one dividing."""
-NOT_BY_KNOWLEDGE = (Incidence, TimeToEvent, Ranking, Cost, Return, Due, *CUSTOMER_FORMS)
-"""Numbers that are more than sums of what the facts count for."""
+BY_KNOWLEDGE = (
+    Count, PerDay, Ratio, Share, MoneyRatio, MoneyTotal, MoneyMean, Duration, Stay, Reach, Velocity,
+)  # fmt: skip
+"""Numbers that are made of nothing but sums of what the facts count for."""
 
 
 NO_SUM = "This number is more than a sum of what the facts count for: ask for the share or the count behind it."
@@ -60,17 +64,15 @@ class Explaining:
     """Asks both sides and parts what is between them."""
 
     database: Database
-    rules: Rules
+    policy: Policy
 
-    async def between_windows(
-        self, before: Question, after: Question, zone: ZoneInfo
-    ) -> tuple[Asked, Asked, list[Change]]:
+    async def between_windows(self, before: Question, after: Question) -> tuple[Asked, Asked, list[Change]]:
         """What moved a number from one window to another. A younger cohort is compared with what an older one was at its age."""
-        asked_before = await self._asked(before, like=after, zone=zone)
-        asked_after = await self._asked(after, like=before, zone=zone)
+        asked_before = await self._asked(before, like=after)
+        asked_after = await self._asked(after, like=before)
         form = after.definition.form
         if isinstance(form, Velocity):
-            return asked_before, asked_after, await self._factors(before, after, zone)
+            return asked_before, asked_after, await self._factors(before, after)
         if isinstance(form, Incidence | TimeToEvent):
             return asked_before, asked_after, [await self._curves(before, after, form)]
         found = changes(after.definition, asked_before, asked_after)
@@ -78,17 +80,17 @@ class Explaining:
             found.insert(0, await self._medians(before, after, form))
         return asked_before, asked_after, found
 
-    async def _asked(self, question: Question, *, like: Question, zone: ZoneInfo) -> Asked:
-        answer = await self._answer(question, zone)
+    async def _asked(self, question: Question, *, like: Question) -> Asked:
+        answer = await self._answer(question)
         younger = _younger(question, like)
         if younger is None:
             return Asked.plain(answer)
-        return Asked(answer, await self._answer(replace(question, as_of=question.as_of - younger), zone))
+        return Asked(answer, await self._answer(replace(question, as_of=question.as_of - younger)))
 
-    async def _answer(self, question: Question, zone: ZoneInfo) -> Answered:
+    async def _answer(self, question: Question) -> Answered:
         progress = await answering.progress(self.database)
-        rollups = question.fits_rollups(progress.latest)
-        return await answering.values_of(self.database, question, zone, rollups=rollups)
+        found = await numbers.values_of(self.database, self.policy, progress, question)
+        return {group: in_one(values, question.currency) for group, values in found.items()}
 
     async def _medians(self, before: Question, after: Question, form: Duration | Reach | Stay) -> Change:
         measure = form.measure if isinstance(form, Duration) else form.ended if isinstance(form, Stay) else form.reached
@@ -113,13 +115,13 @@ class Explaining:
 
         return await asyncio.to_thread(of_mixture, value, of="value" if isinstance(form, Incidence) else "median")
 
-    async def _factors(self, before: Question, after: Question, zone: ZoneInfo) -> list[Change]:
+    async def _factors(self, before: Question, after: Question) -> list[Change]:
         sides: list[Mapping[str, Values]] = []
         for question in (before, after):
             alone = replace(question, group_by=())
             sides.append(
                 {
-                    name: (await self._answer(replace(alone, definition=BY_ID[name]), zone))[TOTAL]
+                    name: (await self._answer(replace(alone, definition=BY_ID[name])))[TOTAL]
                     for name in FACTORS
                 }
             )  # fmt: skip
@@ -140,11 +142,12 @@ class Explaining:
         form = question.definition.form
         if (
             question.currency is not None
-            or isinstance(form, NOT_BY_KNOWLEDGE)
+            or question.shares_out
+            or not isinstance(form, BY_KNOWLEDGE)
             or (isinstance(form, PerDay) and question.start is None)
         ):
             return None, [Change("value", None, None, None, note=NO_SUM)]
-        learned, others = await Looking(self.database, self.rules).learned(question, first, last)
+        learned, others = await Looking(self.database, self.policy.unit).learned(question, first, last)
         met = Kinds(kind for kinds in learned.sums for kind in kinds)
 
         def answer(taken: Kinds) -> Answered:

@@ -47,7 +47,7 @@ Given = Sequence[tuple[str, str]]
 def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     """The route."""
     routes = APIRouter(prefix="/v1", dependencies=[Depends(require_token)])
-    explaining = Explaining(database, policy.unit)
+    explaining = Explaining(database, policy)
 
     @routes.get("/kpis/{kpi}/why", tags=["kpis"], summary="What moved a KPI, in parts that add up to the change")
     async def why(kpi: str, request: Request) -> JSONAnswer:
@@ -95,7 +95,7 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
             }
         else:
             before, after = _windows(kpi, given, own, question, compared, policy, now)
-            old, new, changes = await explaining.between_windows(before, after, zone)
+            old, new, changes = await explaining.between_windows(before, after)
             beside = {"reading": "windows", "before": _side(before, old), "after": _side(after, new)}
         return JSONAnswer(
             {
