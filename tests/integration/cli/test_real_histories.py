@@ -98,12 +98,11 @@ def bpic(leadflow: RunningServices, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def parch(leadflow: RunningServices, tmp_path_factory: pytest.TempPathFactory) -> RunningServices:
-    """parch_posey, orders before the visits that led to them, and shuffled."""
-    folder = tmp_path_factory.mktemp("parch")
+def parch(leadflow: RunningServices) -> RunningServices:
+    """parch_posey, orders before the visits that led to them."""
     before = facts(leadflow)
-    imported(leadflow, shuffled(DATA / "parch_posey" / "orders.csv", folder), "parch_posey_orders.yaml")
-    imported(leadflow, shuffled(DATA / "parch_posey" / "web_events.csv", folder), "parch_posey_visits.yaml")
+    imported(leadflow, DATA / "parch_posey" / "orders.csv", "parch_posey_orders.yaml")
+    imported(leadflow, DATA / "parch_posey" / "web_events.csv", "parch_posey_visits.yaml")
     wait_for(leadflow, before + 351 + 6_912 + 9_073)
     return leadflow
 
