@@ -3,7 +3,6 @@ folding and answering go on."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +12,7 @@ from sqlalchemy import Row
 
 from services.metrics.domain.rollups import Rules
 from services.metrics.storage import rebuilding as storage
-from shared.kit.background import again_and_again, running
+from shared.kit.background import again_and_again, running, until_none
 from shared.kit.database import Database
 
 
@@ -40,10 +39,7 @@ class Rebuilding:
 
     async def until_done(self) -> None:
         """Step after step."""
-        while True:
-            if not await self.once():
-                return
-            await asyncio.sleep(0)
+        await until_none(self.once)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -14,7 +13,7 @@ from services.pipeline.storage import hygiene, visits
 from shared.contracts.policy import Policy
 from shared.kit.background import again_and_again, running
 from shared.kit.database import Database, Transaction
-from shared.kit.errors import Retryable
+from shared.kit.looking import Looking
 
 AT_ONCE = 200
 BREATH_SECONDS = 0.1
@@ -40,15 +39,12 @@ class Tidying:
         *,
         interval_seconds: float,
         max_age_seconds: float = 30.0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._policy = policy
         self._instruments = instruments
         self._interval = timedelta(seconds=interval_seconds)
-        self._max_age_seconds = max_age_seconds
-        self._clock = clock
-        self._told_at: float | None = None
+        self._looking = Looking(max_age_seconds=max_age_seconds)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -95,14 +91,7 @@ class Tidying:
 
     async def refresh(self) -> None:
         """Tells monitoring what the last whole look found. A database that is away leaves what was told last."""
-        now = self._clock()
-        if self._told_at is not None and now - self._told_at < self._max_age_seconds:
-            return
-        self._told_at = now
-        try:
-            look = await hygiene.look(self._database)
-        except Retryable:
-            return
+        look = await self._looking.at(lambda: hygiene.look(self._database))
         if look is None or look.counted_at is None:
             return
         units = ["default", *self._policy.business_units, OTHER]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,10 +11,8 @@ from services.pipeline.instruments import WorkInstruments
 from services.pipeline.sending.deciding import Deciding
 from services.pipeline.storage import loading, saving, tasks
 from shared.contracts.lifecycle_events import LeadReopened
-from shared.kit.background import running
+from shared.kit.background import as_it_comes, running
 from shared.kit.database import Database, Transaction
-from shared.kit.logs import log
-from shared.kit.transient import is_transient
 
 AT_ONCE = 500
 
@@ -42,7 +39,7 @@ class Timers:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Looks until the context ends."""
-        async with running(self._run(), "pipeline-timers"):
+        async with running(as_it_comes(self._all, self._interval_seconds, "timers_failed"), "pipeline-timers"):
             yield
 
     async def once(self) -> int:
@@ -78,13 +75,5 @@ class Timers:
         await saving.save(transaction, ledger)
         return fired, told
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                if await self.once() == AT_ONCE:
-                    continue
-            except Exception as error:
-                if not is_transient(error):
-                    log().error("timers_failed", error_type=type(error).__name__)
-                await asyncio.sleep(1.0)
-            await asyncio.sleep(self._interval_seconds)
+    async def _all(self) -> bool:
+        return await self.once() == AT_ONCE

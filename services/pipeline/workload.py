@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from datetime import datetime
 
 from services.pipeline.instruments import WorkInstruments
 from services.pipeline.storage import tasks, worklist
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
-from shared.kit.errors import Retryable
+from shared.kit.looking import Looking
 
 
 class Workload:
@@ -20,28 +19,18 @@ class Workload:
         database: Database,
         policy: Policy,
         instruments: WorkInstruments,
-        *,
-        max_age_seconds: float = 5.0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._policy = policy
         self._instruments = instruments
-        self._max_age_seconds = max_age_seconds
-        self._clock = clock
-        self._taken_at: float | None = None
+        self._looking = Looking()
 
     async def refresh(self) -> None:
         """Looks again if the last look is too old. A database that is away leaves what was seen last."""
-        now = self._clock()
-        if self._taken_at is not None and now - self._taken_at < self._max_age_seconds:
+        found = await self._looking.at(self._look)
+        if found is None:
             return
-        self._taken_at = now
-        try:
-            waiting = await worklist.waiting(self._database)
-            due, late = await tasks.lateness(self._database, self._database.clock.now())
-        except Retryable:
-            return
+        waiting, (due, late) = found
         self._instruments.timers_due.set(due)
         self._instruments.timers_late.set(late)
         counts = dict.fromkeys(["default", *self._policy.business_units, "other"], 0)
@@ -53,3 +42,7 @@ class Workload:
         for name, number in counts.items():
             self._instruments.unassigned.labels(name).set(number)
             self._instruments.unassigned_since.labels(name).set(oldest[name])
+
+    async def _look(self) -> tuple[list[tuple[str, int, datetime]], tuple[int, float]]:
+        waiting = await worklist.waiting(self._database)
+        return waiting, await tasks.lateness(self._database, self._database.clock.now())

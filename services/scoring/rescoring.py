@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from services.scoring import storage
 from services.scoring.handlers import Handlers
-from shared.kit.background import running
+from shared.kit.background import running, until_none
 from shared.kit.database import Database, Transaction
 from shared.kit.logs import log
 from shared.kit.transient import is_transient
@@ -60,10 +60,7 @@ class Rescoring:
 
     async def until_done(self) -> None:
         """Batch after batch."""
-        while True:
-            if not await self.once():
-                return
-            await asyncio.sleep(0)
+        await until_none(self.once)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

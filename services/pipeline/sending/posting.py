@@ -34,10 +34,8 @@ from services.pipeline.sending.transport import Result, Transport
 from services.pipeline.storage import loading, messages, saving, tasks
 from shared.contracts.policy import Policy
 from shared.kit import failpoints
-from shared.kit.background import again_and_again, running
+from shared.kit.background import again_and_again, as_it_comes, running
 from shared.kit.database import Database, Transaction
-from shared.kit.logs import log
-from shared.kit.transient import is_transient, name_of
 
 AT_ONCE = 10
 LEASE = timedelta(minutes=3)
@@ -182,15 +180,6 @@ class Posting:
 
     async def _run(self) -> None:
         try:
-            while True:
-                try:
-                    if await self.once():
-                        continue
-                except Exception as error:
-                    (log().warning if is_transient(error) else log().error)(
-                        "messages_not_sent", error_type=name_of(error)
-                    )
-                    await asyncio.sleep(1.0)
-                await asyncio.sleep(self._interval_seconds)
+            await as_it_comes(self.once, self._interval_seconds, "messages_not_sent")
         finally:
             await self._transport.close()

@@ -21,7 +21,7 @@ from services.pipeline.storage import messages
 from services.pipeline.webhooks.posting import Poster
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
-from shared.kit.errors import Retryable
+from shared.kit.looking import Looking
 
 
 class Messages:
@@ -38,6 +38,7 @@ class Messages:
     ) -> None:
         self._database = database
         self._instruments = instruments
+        self._looking = Looking()
         transport = _transport(settings, database)
         self.deciding = Deciding(assigning, contacting, sends=transport is not None)
         self.posting: Posting | None = None
@@ -66,10 +67,10 @@ class Messages:
 
     async def refresh(self) -> None:
         """Looks how much waits. A database that is away leaves what was seen last."""
-        try:
-            number, since = await messages.waiting(self._database)
-        except Retryable:
+        found = await self._looking.at(lambda: messages.waiting(self._database))
+        if found is None:
             return
+        number, since = found
         self._instruments.waiting.set(number)
         self._instruments.waiting_since.set(since.timestamp() if since is not None else 0.0)
 

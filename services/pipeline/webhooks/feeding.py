@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -14,11 +13,9 @@ import orjson
 from services.pipeline.domain.webhook_rules import wants
 from services.pipeline.storage import webhook_queue, webhooks
 from shared.contracts.topics import PIPELINE_LIFECYCLE
-from shared.kit.background import again_and_again, running
+from shared.kit.background import again_and_again, as_it_comes, running
 from shared.kit.database import Database, Transaction
 from shared.kit.frames import unpack
-from shared.kit.logs import log
-from shared.kit.transient import is_transient, name_of
 
 FRAMES_AT_ONCE = 20
 SWEPT_AT_ONCE = 5_000
@@ -49,8 +46,8 @@ class Feeding:
         """Goes on until the context ends."""
         sweep = again_and_again(self.sweep, SWEEP_SECONDS, "webhooks_not_swept")
         async with (
-            running(self._run(self.feed), "pipeline-webhook-feed"),
-            running(self._run(self.replay), "pipeline-webhook-replay"),
+            running(self._often(self.feed), "pipeline-webhook-feed"),
+            running(self._often(self.replay), "pipeline-webhook-replay"),
             running(sweep, "pipeline-webhook-sweep"),
         ):
             yield
@@ -130,14 +127,5 @@ class Feeding:
             self._window = max(self._window / 2, SHORTEST)
         return True
 
-    async def _run(self, work: Callable[[], Awaitable[bool]]) -> None:
-        while True:
-            try:
-                if await work():
-                    continue
-            except Exception as error:
-                (log().warning if is_transient(error) else log().error)(
-                    "webhooks_not_given_out", error_type=name_of(error)
-                )
-                await asyncio.sleep(1.0)
-            await asyncio.sleep(self._interval_seconds)
+    async def _often(self, work: Callable[[], Awaitable[bool]]) -> None:
+        await as_it_comes(work, self._interval_seconds, "webhooks_not_given_out")

@@ -28,7 +28,7 @@ from services.pipeline.storage import webhook_queue, webhooks
 from services.pipeline.webhooks.endpoints import Secrets
 from services.pipeline.webhooks.posting import Poster
 from shared.kit import failpoints
-from shared.kit.background import running
+from shared.kit.background import as_it_comes, running
 from shared.kit.database import Database, Transaction
 from shared.kit.logs import log
 from shared.kit.transient import is_transient, name_of
@@ -113,16 +113,7 @@ class Sending:
 
     async def _run(self) -> None:
         try:
-            while True:
-                try:
-                    if await self.once():
-                        continue
-                except Exception as error:
-                    (log().warning if is_transient(error) else log().error)(
-                        "webhooks_not_sent", error_type=name_of(error)
-                    )
-                    await asyncio.sleep(1.0)
-                await asyncio.sleep(self._pace.interval_seconds)
+            await as_it_comes(self.once, self._pace.interval_seconds, "webhooks_not_sent")
         finally:
             for task in self._under_way:
                 task.cancel()

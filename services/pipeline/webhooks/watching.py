@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from services.pipeline.instruments import STATES, WebhookInstruments
 from services.pipeline.storage import webhook_queue
 from shared.kit.database import Database
-from shared.kit.errors import Retryable
+from shared.kit.looking import Looking
 
 
 class Watching:
@@ -18,26 +15,17 @@ class Watching:
         self,
         database: Database,
         instruments: WebhookInstruments,
-        *,
-        max_age_seconds: float = 5.0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._instruments = instruments
-        self._max_age_seconds = max_age_seconds
-        self._clock = clock
-        self._taken_at: float | None = None
+        self._looking = Looking()
 
     async def refresh(self) -> None:
         """Looks again if the last look is too old. A database that is away leaves what was seen last."""
-        now = self._clock()
-        if self._taken_at is not None and now - self._taken_at < self._max_age_seconds:
+        found = await self._looking.at(lambda: webhook_queue.standing(self._database))
+        if found is None:
             return
-        self._taken_at = now
-        try:
-            waiting, since, dead, states = await webhook_queue.standing(self._database)
-        except Retryable:
-            return
+        waiting, since, dead, states = found
         self._instruments.waiting.set(waiting)
         self._instruments.waiting_since.set(since.timestamp() if since is not None else 0.0)
         self._instruments.dead.set(dead)
