@@ -86,7 +86,7 @@ faults: $(VENV)/.installed-test ## break things under load and compare with a le
 faults-long: $(VENV)/.installed-test ## break everything again and again; MINUTES=60, SEED=n, REPORT=folder
 	@$(BIN)/python -m tests.faults --profile long --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
 
-bench: $(VENV)/.installed-test $(BENCH)/.installed ## measure everything, about 11 minutes; RESUME=1 goes on, WRITE=1 into the page; or a look: ONLY=part,part QUICK=1
+bench: $(VENV)/.installed-test $(BENCH)/.installed ## measure everything, about 17 minutes; RESUME=1 goes on, WRITE=1 into the page; or a look: ONLY=part,part QUICK=1
 	@$(BIN)/python -m tests.load $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(RESUME),--resume) $(if $(WRITE),--write docs/performance.md)
 
 profile: $(VENV)/.installed-test $(BENCH)/.installed ## where a lead's microseconds go, by sampling; RATE=1000 leads/s, WRITE=1 into the page

@@ -162,8 +162,9 @@ def held_in(values: tuple[Any, ...]) -> Held | None:
 
 
 def changes(lead: Lead, values: tuple[Any, ...]) -> dict[str, Any]:
-    """A lead's row as a document, for an update; who it is, and its words, only where more is known than before."""
-    row = dict(zip(LEAD_COLUMNS, values, strict=True))
+    """A lead's row as a document, for an update; who it is, and its words, only where more is known than before.
+    What is left out is null."""
+    row = {name: value for name, value in zip(LEAD_COLUMNS, values, strict=True) if value is not None}
     is_known = lead.personal is lead.worded or lead.personal == lead.worded
     row["personal"], row["words"] = (None, None) if is_known else (lead.personal, words_of(lead))
     return row
