@@ -10,12 +10,14 @@ from services.metrics import (
     drilling_api,
     findings_api,
     forecasts_api,
+    frozen_api,
     rates_api,
     rebuilds_api,
     spending_api,
     targets_api,
     why_api,
 )
+from services.metrics.freezing import Freezing
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.merging import Merging
@@ -109,6 +111,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         at_least=settings.merge_at_least,
         within_seconds=settings.merge_within_seconds,
     )
+    freezing = Freezing(database, policy, SystemClock(), interval_seconds=settings.freezing_interval_seconds)
     business = BusinessMetrics(database, policy, registry, max_age_seconds=settings.snapshot_seconds)
     reporting = Reporting(database, policy, settings, registry, SystemClock())
 
@@ -128,6 +131,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             api.router(database, policy, SystemClock()),
             drilling_api.router(database, policy, SystemClock()),
             forecasts_api.router(database, policy, SystemClock()),
+            frozen_api.router(database, freezing),
             rebuilds_api.router(rebuilding),
             reporting.router,
             rates_api.router(database, policy),
@@ -137,6 +141,6 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             why_api.router(database, policy, SystemClock()),
             findings_api.router(database, policy, SystemClock()),
         ],
-        parts=[rebuilding.running, merging.running, noting(database, policy), reporting.running],
+        parts=[rebuilding.running, merging.running, noting(database, policy), freezing.running, reporting.running],
         before_scrape=refresh,
     )

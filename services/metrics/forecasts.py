@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from services.metrics.domain.expecting import LEVEL
 from services.metrics.domain.forecasting import OpenDeals, Part, Span, coming, forecasts
@@ -15,6 +15,7 @@ from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import Calendar, Period
 from shared.kit.database import Database
 
+Ahead = Literal["month", "quarter", "half_year", "year"]
 METHODS = ("weighted", "historical", "combined")
 
 
@@ -148,4 +149,40 @@ def shown_part(part: Part) -> dict[str, Any]:
         "sd": part.sd,
         "interval": {"low": interval.low, "high": interval.high, "level": interval.level, "method": interval.method},
         "made_of": part.made_of,
+    }
+
+
+def shown(found: Forecast) -> dict[str, Any]:
+    """Forecasts with what they rest on."""
+    asked, known = found.asked, found.ground.experience
+    return {
+        "business_unit": asked.unit,
+        "by": asked.by,
+        "as_of": asked.as_of,
+        "currency": asked.currency,
+        "other_currencies": found.ground.other_currencies,
+        "policy_version": found.ground.policy_version,
+        "experience": {
+            "deals_decided": known.deals.decided,
+            "share_won": float(known.deals.reached[-1]),
+            "leads_decided": known.leads.decided,
+            "share_converted": float(known.leads.reached[-1]),
+            "leads_a_day": known.leads_a_day,
+            "later_deals_a_day": known.later_deals_a_day,
+            "wins": known.worth.n,
+            "worth_of_one": known.worth.mean,
+        },
+        "periods": [
+            {
+                "period": window.name,
+                "from": window.first,
+                "to": window.after,
+                "total": {method: shown_part(total[method]) for method in METHODS},
+                "groups": [
+                    {"key": {asked.by: owner}, **{method: shown_part(parts[method]) for method in METHODS}}
+                    for owner, parts in groups.items()
+                ],
+            }
+            for window, total, groups in found.windows
+        ],
     }

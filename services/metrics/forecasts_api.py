@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 
 from services.metrics.domain.expecting import LEVEL
-from services.metrics.forecasts import METHODS, Asked, Forecast, accuracy, backtest, forecast, shown_part
+from services.metrics.forecasts import METHODS, Ahead, Asked, accuracy, backtest, forecast, shown, shown_part
 from services.metrics.storage import answering
 from shared.contracts.envelope import Currency
 from shared.contracts.policy import Policy
@@ -19,7 +19,6 @@ from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
 By = Literal["owner", "team", "business_unit"]
-Ahead = Literal["month", "quarter", "half_year", "year"]
 Level = Annotated[float, Query(ge=0.5, le=0.99, description="The share of outcomes that an interval is to hold.")]
 Unit = Annotated[str | None, Query(description="One unit; all of them when left out.")]
 AsOf = Annotated[str | None, Query(description="A timestamp or a date, midnight UTC; now when left out.")]
@@ -105,42 +104,6 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
         )
 
     return routes
-
-
-def shown(found: Forecast) -> dict[str, Any]:
-    """Forecasts with what they rest on."""
-    asked, known = found.asked, found.ground.experience
-    return {
-        "business_unit": asked.unit,
-        "by": asked.by,
-        "as_of": asked.as_of,
-        "currency": asked.currency,
-        "other_currencies": found.ground.other_currencies,
-        "policy_version": found.ground.policy_version,
-        "experience": {
-            "deals_decided": known.deals.decided,
-            "share_won": float(known.deals.reached[-1]),
-            "leads_decided": known.leads.decided,
-            "share_converted": float(known.leads.reached[-1]),
-            "leads_a_day": known.leads_a_day,
-            "later_deals_a_day": known.later_deals_a_day,
-            "wins": known.worth.n,
-            "worth_of_one": known.worth.mean,
-        },
-        "periods": [
-            {
-                "period": window.name,
-                "from": window.first,
-                "to": window.after,
-                "total": {method: shown_part(total[method]) for method in METHODS},
-                "groups": [
-                    {"key": {asked.by: owner}, **{method: shown_part(parts[method]) for method in METHODS}}
-                    for owner, parts in groups.items()
-                ],
-            }
-            for window, total, groups in found.windows
-        ],
-    }
 
 
 def moment_of(text: str | None) -> datetime | None:

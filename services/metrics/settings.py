@@ -19,6 +19,9 @@ class MetricsSettings(ServiceSettings):
 
     port: int = Field(8004, ge=0, le=65535)
     batch_max_records: int = Field(500, ge=1, le=10_000)
+    freezing_interval_seconds: float = Field(
+        60.0, gt=0, description="How often it is looked whether to freeze something."
+    )
     rebuild_interval_seconds: float = Field(5.0, gt=0, description="How often a rebuild is looked for.")
     snapshot_seconds: float = Field(1.0, gt=0, description="How old the numbers on /metrics may be.")
     merge_interval_seconds: float = Field(

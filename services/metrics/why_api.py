@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from services.metrics.asking import ask, only_unit
 from services.metrics.domain.answers import TOTAL
 from services.metrics.domain.explaining import Asked, Change, largest_first
-from services.metrics.domain.forms import Weighted
+from services.metrics.domain.forms import Accuracy, Weighted
 from services.metrics.domain.knowledge import Learned
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.explaining import Explaining
@@ -67,7 +67,7 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
                 "How a target stands moves with the number that it is of.", code="unknown-kpi", field="kpi",
                 fix=f"Ask why {question.of.id} moved.",
             )  # fmt: skip
-        if isinstance(question.definition.form, Weighted):
+        if isinstance(question.definition.form, Weighted | Accuracy):
             raise Rejected(
                 "What is expected of deals is no count of what happened.", code="unknown-kpi", field="kpi",
                 fix="Ask why opportunities_open or sales_volume moved.",

@@ -12,6 +12,7 @@ from uuid import UUID
 from services.metrics.domain.answers import Group
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.forms import (
+    Accuracy,
     Attainment,
     Best,
     Churn,
@@ -197,7 +198,7 @@ def weigh(question: Question, one: Counted) -> Weight:
             return Weight(ONE if one.measure == Measure.SATISFIED else Decimal(0), below, below)
         case Weighted():
             return Weight(amount, n=ONE)
-        case Attainment() | Pace() | Coverage():
+        case Attainment() | Pace() | Coverage() | Accuracy():
             raise TypeError("behind a target is what is held against it")
 
 

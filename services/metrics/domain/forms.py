@@ -166,6 +166,11 @@ class Weighted:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How far off forecasts were that were frozen before a period began."""
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What open deals are worth in full, for each part that a target still lacks."""
 
@@ -250,6 +255,7 @@ Form = (
     | TimeToEvent
     | Ranking
     | Weighted
+    | Accuracy
     | Coverage
     | Attainment
     | Pace
@@ -302,7 +308,7 @@ class Definition:
                 return (opened, won, lost)
             case Weighted(still_open, won):
                 return (still_open, won)
-            case Attainment() | Pace() | Coverage():
+            case Attainment() | Pace() | Coverage() | Accuracy():
                 return ()
             case Due(due, kept):
                 return (due, kept)

@@ -311,3 +311,22 @@ class TargetRow(MetricsTable, table=True):
     set_by: str = _given(Text())
     set_at: datetime = _given(MOMENT)
     withdrawn: bool = _given(Boolean())
+
+
+class FrozenRow(MetricsTable, table=True):
+    """What was known of some numbers at a moment, or that it was missed; nothing of it is ever changed."""
+
+    __tablename__ = "frozen"
+    __table_args__ = (Index("frozen_once", "business_unit", "name", "due_at", unique=True),)
+    frozen_id: UUID = _key(Uuid())
+    business_unit: str = _given(Text())
+    name: str = _given(Text())
+    due_at: datetime = _given(MOMENT)
+    status: str = _given(Text())
+    scheduled: bool = _given(Boolean())
+    taken_at: datetime = _given(MOMENT)
+    taken_by: str = _given(Text())
+    folded_to: datetime | None = _optional(MOMENT)
+    policy_version: str = _given(Text())
+    keep_until: datetime = _given(MOMENT)
+    content: dict[str, Any] | None = _optional(JSONB())

@@ -22,6 +22,7 @@ from shared.contracts.policy.routing import Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
 from shared.contracts.policy.selling import Customers, PipelineRule, Renewing, Returning, Stage
+from shared.contracts.policy.snapshots import Snapshots
 from shared.contracts.policy.templates import Template
 from shared.contracts.policy.working_time import WorkingHours, ZoneName
 
@@ -70,6 +71,7 @@ class UnitPolicy(Section):
     renewing: Renewing = Renewing()
     customers: Customers = Customers()
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    snapshots: Snapshots = Snapshots()
 
     @model_validator(mode="after")
     def _names_mean_something(self) -> UnitPolicy:

@@ -17,6 +17,7 @@ from services.metrics import (
     drilling_api,
     findings_api,
     forecasts_api,
+    frozen_api,
     rates_api,
     spending_api,
     targets_api,
@@ -24,6 +25,7 @@ from services.metrics import (
 )
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
+from services.metrics.freezing import Freezing
 from services.metrics.handlers import Handlers
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.reporting_together import Reporting
@@ -74,6 +76,8 @@ class Metrics:
         app.include_router(self.reporting.router)
         app.include_router(rates_api.router(self.database, policy))
         app.include_router(forecasts_api.router(self.database, policy, self.clock))
+        self.freezing = Freezing(self.database, policy, self.clock, interval_seconds=60)
+        app.include_router(frozen_api.router(self.database, self.freezing))
         app.include_router(spending_api.router(self.database, policy))
         app.include_router(targets_api.router(self.database, policy, self.clock))
         app.include_router(why_api.router(self.database, policy, self.clock))

@@ -124,7 +124,8 @@ def is_known_of_spending(cut: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("seed", [11, 12])
 async def test_rollups_and_entries_answer_alike(metrics: Metrics, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     await folded(metrics, seed)
-    kpis = [one["id"] for one in (await metrics.client.get("/v1/kpis")).json()["kpis"]]
+    listed = (await metrics.client.get("/v1/kpis")).json()["kpis"]
+    kpis = [one["id"] for one in listed if one["id"] != "forecast_accuracy"]  # which is of what was frozen
     cuts: list[dict[str, Any]] = [
         {},
         {"group_by": "channel"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.metrics.domain.entries import Measure
-from services.metrics.domain.forms import Attainment, Coverage, Definition, Pace, Weighted
+from services.metrics.domain.forms import Accuracy, Attainment, Coverage, Definition, Pace, Weighted
 
 DEFINITIONS: tuple[Definition, ...] = (
     Definition(
@@ -11,7 +11,13 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Σ value of opportunities won in the window + Σ amount × probability of the stage of open ones expected to close in it; "
         "sd = √Σ amount² × probability × (1 − probability)",
         "deals are taken to be won or lost independently of each other; a date that nobody moves makes a deal overdue",
-        "pipeline_coverage",
+        "forecast_accuracy",
+    ),
+    Definition(
+        "forecast_accuracy", "ratio", "period", Accuracy(),
+        "WAPE: Σ |forecast − won| ÷ Σ won over whole periods in the window, of forecasts frozen 90, 60, 30 and 0 days before each began; "
+        "bias beside it: Σ (forecast − won) ÷ Σ won. The value is that of the combined forecast at 0 days",
+        "what was not frozen then is not known: periods without a frozen forecast are not counted", "weighted_forecast",
     ),
     Definition(
         "pipeline_coverage", "ratio", "period", Coverage(),

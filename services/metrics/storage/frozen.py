@@ -1,0 +1,119 @@
+"""What is frozen: written once, read, and forgotten when its time is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+from sqlalchemy import Row
+
+from shared.kit.database import Database, Transaction, as_json
+
+FROZEN = UUID("0f9b7c42-4f0e-5c53-8d63-0f6a3c1fb0f7")
+COLUMNS = "frozen_id, business_unit, name, due_at, status, scheduled, taken_at, taken_by, folded_to, policy_version, keep_until"
+EVERYBODY = ""
+"""Stands for all units."""
+
+
+class Frozen(NamedTuple):
+    """One name of one unit at one moment, with what was known, or that it was missed where there is no content."""
+
+    business_unit: str
+    name: str
+    due_at: datetime
+    scheduled: bool
+    taken_by: str
+    folded_to: datetime | None
+    policy_version: str
+    keep_until: datetime
+    content: Any
+
+    @property
+    def frozen_id(self) -> UUID:
+        """The same moment has the same id."""
+        return uuid5(FROZEN, "\x1f".join((self.business_unit, self.name, self.due_at.isoformat())))
+
+
+async def keep(tx: Transaction, those: Sequence[Frozen]) -> list[UUID]:
+    """Keeps what nobody has kept yet of the same moments; which of them that was."""
+    rows = await tx.set_wise(
+        f"""
+        INSERT INTO metrics.frozen ({COLUMNS}, content)
+        SELECT frozen_id, business_unit, name, due_at, CASE WHEN content IS NULL THEN 'missed' ELSE 'taken' END, scheduled,
+            :now, taken_by, folded_to, policy_version, keep_until, CAST(content AS jsonb)
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(frozen_id uuid, business_unit text, name text, due_at timestamptz,
+            scheduled boolean, taken_by text, folded_to timestamptz, policy_version text, keep_until timestamptz, content text)
+        ORDER BY frozen_id ON CONFLICT DO NOTHING RETURNING frozen_id""",
+        [
+            {
+                **one._asdict(),
+                "frozen_id": one.frozen_id,
+                "content": None if one.content is None else as_json(one.content),
+            }
+            for one in those
+        ],
+        now=tx.now,
+    )
+    return [row.frozen_id for row in rows]
+
+
+async def last_noted(database: Database) -> dict[tuple[str, str], datetime]:
+    """The last scheduled moment of each unit and name, taken or missed."""
+    rows = await database.rows(
+        "SELECT business_unit, name, max(due_at) AS due_at FROM metrics.frozen WHERE scheduled GROUP BY 1, 2"
+    )
+    return {(row.business_unit, row.name): row.due_at for row in rows}
+
+
+async def forget(tx: Transaction) -> int:
+    """Forgets what need not be kept any longer; how much that was."""
+    return len(await tx.rows("DELETE FROM metrics.frozen WHERE keep_until <= now() RETURNING 1"))
+
+
+async def listing(
+    database: Database,
+    *,
+    unit: str | None,
+    name: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    before: datetime | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """A page of what is frozen, the newest first, without its content."""
+    wanted = [
+        ("unit", "business_unit = :unit", unit),
+        ("name", "name = :name", name),
+        ("start", "due_at >= :start", start),
+        ("end", "due_at < :end", end),
+        ("before", "due_at < :before", before),
+    ]
+    given = [(key, sql, value) for key, sql, value in wanted if value is not None]
+    where = f"WHERE {' AND '.join(sql for _, sql, _ in given)}" if given else ""
+    return await database.rows(
+        f"SELECT {COLUMNS} FROM metrics.frozen {where} ORDER BY due_at DESC, business_unit, name LIMIT :limit",
+        limit=limit,
+        **{key: value for key, _, value in given},
+    )
+
+
+async def one(database: Database, frozen_id: UUID) -> Row[Any] | None:
+    """One with its content."""
+    rows = await database.rows("SELECT * FROM metrics.frozen WHERE frozen_id = :id", id=frozen_id)
+    return rows[0] if rows else None
+
+
+async def taken(database: Database, unit: str, name: str, start: datetime, end: datetime) -> Sequence[Row[Any]]:
+    """Everything that was taken of a unit under a name, from one moment to another, by time."""
+    return await database.rows(
+        """
+        SELECT due_at, content FROM metrics.frozen
+        WHERE business_unit = :unit AND name = :name AND status = 'taken' AND due_at >= :start AND due_at <= :end
+        ORDER BY due_at""",
+        unit=unit,
+        name=name,
+        start=start,
+        end=end,
+    )
