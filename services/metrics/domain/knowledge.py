@@ -104,10 +104,14 @@ class Learned:
             self.people[kind] += 1
         known = [fact for fact in facts if is_known(fact, moments.last)]
         into = self.sums.setdefault(met, {})
+        entries: list[Entry] = []
         for taken in subsets(met):
             story = [fact for fact in known if kinds.get((fact.lead_id, fact.event_id)) in (None, *taken)]
-            add_up(into.setdefault(taken, {}), _held(story, rules, None), counts)
-        add_up(self.today, _held(facts, rules, moments.last), counts)
+            entries = list(_held(story, rules, None))
+            add_up(into.setdefault(taken, {}), entries, counts)
+        if len(known) < len(facts):
+            entries = list(_held(facts, rules, moments.last))
+        add_up(self.today, entries, counts)  # the last choice is everything
 
     def at(self, taken: Kinds, others: Sums) -> Sums:
         """What everything adds up to with some kinds of what was learned; `others` are those who have nothing new."""

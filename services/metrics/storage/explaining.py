@@ -28,7 +28,7 @@ from services.metrics.storage.recounting import facts_of
 from shared.kit.database import Database
 
 MOST_DURATIONS = 200_000
-MOST_PEOPLE = 50_000
+MOST_PEOPLE = 20_000
 PAGE_PEOPLE = 500
 SKEW = timedelta(days=1)
 """No fact happens further from when it is learned, into the future."""

@@ -64,7 +64,7 @@ TURNS = tuple(
     )
 )  # fmt: skip
 HORIZON_DAYS = 30
-EXAMPLES = int(os.environ.get("LEADFLOW_PROOF_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("LEADFLOW_PROOF_EXAMPLES", "2"))
 """How many histories; more of them take longer and find more."""
 EVER = (date(2023, 6, 1), date(2030, 1, 1))
 DIMENSIONS = ("business_unit", "channel", "source", "campaign", "product", "owner", "team", "grade", "stage", "reason")
