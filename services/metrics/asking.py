@@ -154,6 +154,7 @@ def ask(
         filters=filters,
         calendars=_calendars(policy, filters.get(UNIT, ()), given.get("calendar", [""])[0]),
         attribution=_attribution(definition, given.get("attribution", [""])[0]),
+        stale_days=own.hygiene.stale_days,
         half_life_days=_half_life(given.get("half_life_days", [""])[0]),
         of=aimed_at(definition, given.get("of", [""])[0], start, end, cuts),
         lifetime_months=int(horizon) / DAYS_A_MONTH if horizon else own.customers.lifetime_months,

@@ -13,7 +13,7 @@ from services.metrics.domain.rollups import Rules
 from services.metrics.storage import folding as storage
 from services.metrics.storage import visitors
 from shared.contracts.envelope import Event, LifecycleEvent
-from shared.contracts.lifecycle_events import LeadGraded, LeadQualified
+from shared.contracts.lifecycle_events import LeadCreated, LeadGraded, LeadQualified, LeadTouched
 from shared.kit.database import Transaction
 from shared.kit.records import Record
 
@@ -108,7 +108,7 @@ def fact_of(event: LifecycleEvent) -> Fact:
     """An event as a fact: its envelope as columns, the rest as data without what is null. Of a score it is kept whether it
     came with history, since nobody was told such when it counted; of a qualification, by which policy."""
     data = event.__pydantic_serializer__.to_python(event, mode="json", exclude=ENVELOPE, exclude_none=True)
-    if event.historical and isinstance(event, LeadGraded):
+    if event.historical and isinstance(event, LeadGraded | LeadCreated | LeadTouched):
         data["historical"] = True
     if event.policy_version and isinstance(event, LeadQualified):
         data["policy_version"] = event.policy_version

@@ -27,7 +27,7 @@ Scale = Literal["csat", "nps"]
 
 class LeadCreated(LifecycleEvent):
     """A lead became known. `implied` when no one said so and its first recorded fact created it: then the lead's
-    creation time is that of its earliest fact, until an explicit creation is learned. Under a `mark` it is kept and not
+    creation time is that of its earliest fact, until an explicit creation is learned. `contacts` is of what it has a valid one. Under a `mark` it is kept and not
     counted, as long as nothing else says that the lead is real."""
 
     event: Literal["LeadCreated"] = "LeadCreated"
@@ -38,6 +38,7 @@ class LeadCreated(LifecycleEvent):
     medium: str | None = None
     campaign: str | None = None
     product: str | None = None
+    contacts: tuple[Literal["email", "phone"], ...] | None = None
     flags: tuple[str, ...] = ()
     mark: Mark | None = None
     mark_reasons: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class LeadCreated(LifecycleEvent):
 class LeadTouched(LifecycleEvent):
     """A known lead was captured again (`kind` is `captured`) or interacted (`kind` names how). `recorded_under` is the
     id that the interaction was recorded under where it is not this lead's: that of a visitor, not known at the time. What an
-    interaction was about does not travel: it is the sender's text. Older events may have it, as `value`. One that `moves` the
+    interaction was about does not travel: it is the sender's text. Older events may have it, as `value`. Of a capture `contacts` is of what it has a valid one. One that `moves` the
     lead asked for something: the lead is worked from then on."""
 
     event: Literal["LeadTouched"] = "LeadTouched"
@@ -59,6 +60,7 @@ class LeadTouched(LifecycleEvent):
     medium: str | None = None
     campaign: str | None = None
     product: str | None = None
+    contacts: tuple[Literal["email", "phone"], ...] | None = None
     flags: tuple[str, ...] = ()
     mark: Mark | None = None
     mark_reasons: tuple[str, ...] = ()

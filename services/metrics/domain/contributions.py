@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
+from services.metrics.domain import quality
 from services.metrics.domain.customer_entries import Born, customer_entries
 from services.metrics.domain.customers import CUSTOMER_EVENTS, Customer
 from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed, told_first
@@ -86,6 +87,8 @@ class _Lead:
         self.first_touch: FirstTouch | None = None
         self.touched_at: datetime | None = None
         self.touches: list[tuple[datetime, FirstTouch]] = []
+        self.captures: list[Fact] = []
+        self.contacts: frozenset[str] | None = None
         self.created: Moment | None = None
         self.created_explicitly = False
         self.graded_as_a_whole = False
@@ -105,6 +108,8 @@ class _Lead:
         """Everything that held at some moment. That a lead was told a score is known of it from the beginning, as who it
         is: it is asked for only when the lead is old."""
         entries = (*self.ledger.entries(), *self._touches())
+        if self.captures and not self.mark:
+            entries += tuple(quality.of_captures(self.captures, self.root_id))
         first = self._first_told() if self.told else None
         if first is None:
             return entries
@@ -174,6 +179,13 @@ class _Lead:
     def _observe(self, fact: Fact) -> None:
         data = fact.data
         if fact.event in CAPTURES:
+            if _creates(fact):
+                self.captures.append(fact)
+            if (contacts := data.get("contacts")) is not None and (
+                self.contacts is None or not self.contacts.issuperset(contacts)
+            ):
+                self.contacts = (self.contacts or frozenset()) | frozenset(contacts)
+                self.changed.add(LEAD_SCOPE)
             touch = FirstTouch(data.get("channel") or None, data.get("source") or None, data.get("campaign") or None)
             if touch.channel or touch.source:
                 self.touches.append((fact.occurred_at, touch))
@@ -280,6 +292,8 @@ class _Lead:
             yield entry(Measure.LEAD_MARKED, created, born, reason=self.mark)
             return
         yield entry(Measure.LEAD_CREATED, created, born)
+        if lacking := quality.lacking(self.contacts):
+            yield entry(Measure.LEAD_LACKING, created, born, reason=lacking)
         if self.qualified:
             yield entry(Measure.LEAD_QUALIFIED, self.qualified.at, self._dims(self.qualified.held))
             yield entry(Measure.COHORT_QUALIFIED, self.qualified.at, born, since=created)

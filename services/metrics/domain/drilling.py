@@ -19,6 +19,7 @@ from services.metrics.domain.forms import (
     Cost,
     Count,
     Coverage,
+    DataQuality,
     Due,
     Duration,
     Incidence,
@@ -165,6 +166,8 @@ def weigh(question: Question, one: Counted) -> Weight:
             return Weight(ONE)
         case Visitors():
             return NOTHING
+        case DataQuality():
+            return Weight(denominator=ONE, n=ONE) if one.measure is Measure.LEAD_CREATED else Weight(ONE)
         case Cost():
             return Weight(denominator=ONE, n=ONE)
         case Incidence(began, reached):

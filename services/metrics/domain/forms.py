@@ -87,6 +87,11 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class DataQuality:
+    """How good the records are, in parts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Visitors:
     """How many different visitors were there."""
 
@@ -246,6 +251,7 @@ Form = (
     | Duration
     | Stay
     | Visitors
+    | DataQuality
     | PerVisitor
     | Reach
     | Velocity
@@ -292,6 +298,8 @@ class Definition:
                 return (ended,)
             case Visitors():
                 return ()
+            case DataQuality():
+                return (Measure.LEAD_CREATED, Measure.LEAD_LACKING, Measure.LEAD_REPEATED, Measure.LEAD_LATE)
             case PerVisitor(measure):
                 return (measure,)
             case Ratio(numerator, denominator) | MoneyRatio(numerator, denominator):

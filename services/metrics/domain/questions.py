@@ -67,6 +67,7 @@ class Question:
     top: int = 10
     attribution: Attribution = Attribution.FIRST
     half_life_days: float = HALF_LIFE_DAYS
+    stale_days: int = 60
     currency: str | None = None
     restated: bool = False
 

@@ -18,6 +18,7 @@ from services.metrics.domain.entries import DIMENSIONS, Measure
 from services.metrics.domain.forms import (
     Cost,
     Count,
+    DataQuality,
     Due,
     Duration,
     Incidence,
@@ -33,6 +34,7 @@ from services.metrics.domain.forms import (
     TimeToEvent,
     Visitors,
 )
+from services.metrics.domain.quality_answers import with_parts
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.domain.rankings import from_ranked
 from services.metrics.domain.rollups import DAY_SECONDS
@@ -42,6 +44,7 @@ from services.metrics.domain.stays import with_stays
 from services.metrics.storage.attributing import moved
 from services.metrics.storage.customers import CUSTOMER_FORMS, customer_values
 from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
+from services.metrics.storage.quality import accounts_of, records_of, standing_of
 from services.metrics.storage.ranking import ranked
 from services.metrics.storage.rates import ENTRIES, ROLLUPS, source
 from services.metrics.storage.sketched import from_sketches, is_sketched
@@ -87,6 +90,9 @@ async def values_of(
         return from_ranked(question, await ranked(database, question, form))
     if isinstance(form, Visitors):
         return visiting.counted(await visitors_of(database, question))
+    if isinstance(form, DataQuality):
+        standing = await standing_of(database, question, question.as_of - timedelta(days=question.stale_days))
+        return with_parts(await records_of(database, question), standing, await accounts_of(database, question.as_of))
     if isinstance(form, PerVisitor):
         leads = replace(question, definition=replace(question.definition, form=Count(form.measure)))
         cells = await (_from_rollups if rollups else _from_entries)(database, leads)

@@ -28,7 +28,7 @@ def created(event: LeadCaptured, fingerprint: str, *, returned: bool = False) ->
         mark=event.mark,
         mark_reasons=event.mark_reasons,
         historical=event.historical,
-    )
+    ) | _contacts(event)
     cause = event.event_id
     event_id = derived_event_id(cause, "LeadCreated")
     return Draft(LeadCreated, event_id, event.occurred_at, event.correlation_id, cause, data, fingerprint)
@@ -52,11 +52,19 @@ def touched(
         mark=event.mark,
         mark_reasons=event.mark_reasons,
         historical=event.historical,
-    )
+    ) | (_contacts(event) if isinstance(event, LeadCaptured) else {})
     cause = event.event_id
     event_id = derived_event_id(cause, "LeadTouched")
     about = {"value": event.value} if isinstance(event, InteractionRecorded) and event.value is not None else None
     return Draft(LeadTouched, event_id, event.occurred_at, event.correlation_id, cause, data, fingerprint, about)
+
+
+def _contacts(event: LeadCaptured) -> dict[str, Any]:
+    """Of what there is a valid one: capture keeps no other. Of whom nothing is told any more nobody knows."""
+    who = event.personal
+    if who is None:
+        return {}
+    return {"contacts": [kind for kind, value in (("email", who.email), ("phone", who.phone)) if value]}
 
 
 def _kind(event: LeadCaptured | InteractionRecorded) -> str:

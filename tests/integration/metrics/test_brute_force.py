@@ -10,7 +10,7 @@ import pytest
 
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.facts import Fact
-from services.metrics.domain.forms import Cost, Return, Worth
+from services.metrics.domain.forms import Cost, PerVisitor, Return, Visitors, Worth
 from services.metrics.domain.questions import Question
 from services.metrics.domain.targets import TargetForm
 from tests.integration.metrics.brute_force import Naive, people, quantile
@@ -142,7 +142,7 @@ async def test_rollups_and_entries_answer_alike(metrics: Metrics, seed: int, mon
         (kpi, {**cut, **target_of(kpi, cut), "as_of": NOW.isoformat(), "horizon_days": 70})
         for kpi in kpis
         for cut in cuts
-        if not isinstance(BY_ID[kpi].form, Cost | Return | Worth) or is_known_of_spending(cut)
+        if not isinstance(BY_ID[kpi].form, Cost | Return | Worth | Visitors | PerVisitor) or is_known_of_spending(cut)
     ]
     from_rollups = [await metrics.ask(kpi, **cut) for kpi, cut in questions]
     monkeypatch.setattr(Question, "fits_rollups", lambda *_: False)

@@ -21,6 +21,7 @@ from tests.unit.metrics.stories import Told, day
 
 JANUARY = {"before_from": "2026-01-01", "before_to": "2026-01-08", "from": "2026-01-08", "to": "2026-02-20"}
 OF_SPENDING = ("cost_per_lead", "cost_per_customer", "cac", "source_romi", "source_roi", "ltv_to_cac", "payback")
+OF_VISITORS = ("visitors", "visitor_to_lead")
 
 
 async def why(metrics: Metrics, kpi: str, **parameters: Any) -> dict[str, Any]:
@@ -63,7 +64,7 @@ async def test_every_kpi_is_parted_between_two_windows_and_turns_round(metrics: 
         for one in DEFINITIONS
         if one.basis != "snapshot" and not isinstance(one.form, TargetForm | Weighted | Accuracy)
     ]:
-        for cut in ("", "channel", *(() if kpi in OF_SPENDING else ("grade,stage",))):
+        for cut in ("", "channel", *(() if kpi in (*OF_SPENDING, *OF_VISITORS) else ("grade,stage",))):
             asked = {"group_by": cut, "as_of": NOW.isoformat(), "horizon_days": 30}
             there, back = [await why(metrics, kpi, **window, **asked) for window in (JANUARY, turned)]
             for one, other in zip(there["changes"], back["changes"], strict=True):

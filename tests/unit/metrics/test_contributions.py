@@ -17,7 +17,7 @@ def told() -> Told:
 
 
 def test_a_new_lead_counts_once_with_its_first_touch() -> None:
-    created, stands = told().entries()
+    created, stands = told().entries(Measure.LEAD_CREATED, Measure.LEAD_OPEN)
     assert (stands.measure, stands.stage, stands.at) == (Measure.LEAD_OPEN, "new", day(1))
     assert (created.measure, created.at) == (Measure.LEAD_CREATED, day(1))
     assert (created.dims.channel, created.dims.source, created.dims.campaign) == ("web_form", "search", "spring")

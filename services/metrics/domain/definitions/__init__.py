@@ -5,11 +5,12 @@ Change a formula and its version rises; an answer names the version it was made 
 
 from __future__ import annotations
 
-from services.metrics.domain.definitions import customers, leads, opportunities, spending, targets, visitors
+from services.metrics.domain.definitions import customers, leads, opportunities, quality, spending, targets, visitors
 from services.metrics.domain.forms import Definition
 
 DEFINITIONS: tuple[Definition, ...] = (
     *visitors.DEFINITIONS,
+    *quality.DEFINITIONS,
     *leads.DEFINITIONS,
     *opportunities.DEFINITIONS,
     *spending.DEFINITIONS,

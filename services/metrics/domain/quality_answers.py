@@ -1,0 +1,90 @@
+"""How good the records are, in parts: what they have, what they lack, what came twice or late, and whether all of it is accounted for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from services.metrics.domain.answers import TOTAL, Group, Values, plain
+from services.metrics.domain.quality import SOON_SECONDS
+
+P95 = 0.95
+
+
+class Records(NamedTuple):
+    """Leads created in a window: those with a source, those of whom it was not told by what they can be reached, those without a
+    valid e-mail address or number, those with a source of whom there is neither; captures of somebody known; and the delays
+    of those told late, in order."""
+
+    created: int = 0
+    sourced: int = 0
+    untold: int = 0
+    without_email: int = 0
+    without_phone: int = 0
+    sourced_only: int = 0
+    repeated: int = 0
+    late: tuple[float, ...] = ()
+
+
+class Standing(NamedTuple):
+    """Leads that are open, and those of them that have long stood where they stand."""
+
+    open: int = 0
+    stale: int = 0
+
+
+class Accounts(NamedTuple):
+    """How the last audit ended: of so many records of the log, how many were neither fact nor waiting nor dead letter."""
+
+    finished_at: datetime
+    checked: int
+    different: int
+
+
+def with_parts(
+    records: Mapping[Group | None, Records],
+    standing: Mapping[Group | None, Standing] | None,
+    accounts: Accounts | None,
+) -> dict[Group | None, Values]:
+    """The values of every group: leads of a known source that can be reached, of all; and each part."""
+    found: dict[Group | None, Values] = {}
+    for group in dict.fromkeys((TOTAL, *records, *(standing or ()))):
+        one = records.get(group, Records())
+        good, told = one.sourced - one.sourced_only, one.created - one.untold
+        stands = (standing or {}).get(group, Standing())
+        found[group] = {
+            **share(good, one.created),
+            "valid_phone": share(told - one.without_phone, told),
+            "valid_email": share(told - one.without_email, told),
+            "known_source": share(one.sourced, one.created),
+            "duplicate_rate": share(one.repeated, one.created + one.repeated),
+            "ingest_delay": delay(one.created, one.late),
+            **({"stale": share(stands.stale, stands.open)} if standing is not None else {}),
+        }
+    found[TOTAL]["unaccounted"] = (
+        {"value": None, "n": 0, "audited_at": None}
+        if accounts is None
+        else {"value": accounts.different, "n": accounts.checked, "audited_at": accounts.finished_at}
+    )
+    return found
+
+
+def share(part: int, whole: int) -> Values:
+    """A part with its numbers."""
+    return plain(part / whole if whole else None, part, whole, whole)
+
+
+def delay(n: int, late: Sequence[float]) -> Values:
+    """The 95th percentile of how long after it happened a lead was told of. Where it lies among those told of at once it is not
+    known to the second, only that it is no more than `at_most`."""
+    if not n:
+        return {"value": None, "n": 0, "late": 0}
+    place = (n - 1) * P95 - (n - len(late))
+    if place < 0:
+        return {"value": None, "at_most": SOON_SECONDS, "n": n, "late": len(late)}
+    below = min(math.floor(place), len(late) - 1)
+    above = min(below + 1, len(late) - 1)
+    value = late[below] + (late[above] - late[below]) * (place - below)
+    return {"value": value, "n": n, "late": len(late)}
