@@ -236,7 +236,7 @@ def test_every_number_told_of_leads_and_deals_is_proven() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(450 * EXAMPLES)
 def test_whatever_is_told_in_whatever_way_gives_the_naive_numbers(migrated_database: Callable[..., str]) -> None:
     loop = asyncio.new_event_loop()
     url = migrated_database("metrics")
