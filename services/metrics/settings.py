@@ -23,7 +23,7 @@ class MetricsSettings(ServiceSettings):
         60.0, gt=0, description="How often it is looked whether to freeze something."
     )
     rebuild_interval_seconds: float = Field(5.0, gt=0, description="How often a rebuild is looked for.")
-    snapshot_seconds: float = Field(1.0, gt=0, description="How old the numbers on /metrics may be.")
+    snapshot_seconds: float = Field(0.5, gt=0, description="How old the numbers on /metrics may be.")
     merge_interval_seconds: float = Field(
         1.0, gt=0, description="How often it is looked whether sketches are to be merged."
     )

@@ -1,19 +1,25 @@
-"""`leadflow rebuild metrics`: everybody counted again from the facts, while everything goes on."""
+"""`leadflow rebuild metrics`: everybody counted again, in place from the facts, or from a source beside what is used."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from shared.cli.http import explained
+from shared.cli.audit.log import bootstrap
+from shared.cli.http import Refused, ServiceClient, explained
+from shared.cli.local.run_directory import run_directory
 from shared.cli.operating import operator_client
+from shared.cli.sources import from_log, from_pipeline
 
 LOOK_SECONDS = 0.5
+SWAPS_TRIED = 20
 
 
 class What(StrEnum):
@@ -22,15 +28,40 @@ class What(StrEnum):
     METRICS = "metrics"
 
 
+class Source(StrEnum):
+    """From what."""
+
+    FACTS = "facts"
+    LOG = "log"
+    PIPELINE = "pipeline"
+
+
 @explained
 def rebuild(
     what: Annotated[What, typer.Argument(help="Whose numbers.")] = What.METRICS,
     *,
-    wait: Annotated[bool, typer.Option(help="Show how far it has come until it is done.")] = True,
+    source: Annotated[
+        Source,
+        typer.Option(
+            "--from", help="facts: in place, what is wrong is put right. log, pipeline: all again, beside what is used."
+        ),
+    ] = Source.FACTS,
+    wait: Annotated[bool, typer.Option(help="Show how far it has come until it is done (--from facts).")] = True,
+    swap: Annotated[bool, typer.Option(help="Put it in the place of what is used, once it is compared.")] = True,
+    drop: Annotated[bool, typer.Option("--drop", help="Only give up a rebuild and what a swap kept.")] = False,
 ) -> None:
-    """Count everybody again from the facts and put right what is wrong. Goes on by itself; asking again joins it."""
-    done = asyncio.run(_rebuild(what, wait))
+    """Count everybody again. Asked again, it goes on where it was stopped."""
     console = Console(highlight=False)
+    if drop:
+        dropped = asyncio.run(_drop(what))
+        console.print(f"Dropped: {', '.join(dropped)}." if dropped else "There was nothing to drop.")
+    elif source is Source.FACTS:
+        _say(console, asyncio.run(_rebuild(what, wait)))
+    else:
+        asyncio.run(_beside(console, what, source, swap))
+
+
+def _say(console: Console, done: dict[str, Any]) -> None:
     if done["status"] == "running":
         console.print(f"Rebuild {done['id']} goes on: {done['people']:,} of {done['leads']:,} leads.")
         return
@@ -42,16 +73,102 @@ def rebuild(
     )
 
 
+def _bar() -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True))
+
+
 async def _rebuild(what: What, wait: bool) -> dict[str, Any]:
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True))
     async with operator_client(what.value) as client:
         found: dict[str, Any] = await client.post("/v1/rebuilds", {})
         if not wait:
             return found
-        with bar:
+        with _bar() as bar:
             task = bar.add_task("leads", total=found["leads"])
             while found["status"] == "running":
                 await asyncio.sleep(LOOK_SECONDS)
                 found = await client.get(f"/v1/rebuilds/{found['id']}")
                 bar.update(task, completed=found["people"])
     return found
+
+
+async def _drop(what: What) -> list[str]:
+    async with operator_client(what.value) as client:
+        found: dict[str, list[str]] = await client.delete("/v1/shadow")
+    _state().unlink(missing_ok=True)
+    return found["dropped"]
+
+
+def _state() -> Path:
+    """How far a source has been read, for the rebuild that began at a moment."""
+    return run_directory().path / "rebuild.json"
+
+
+async def _beside(console: Console, what: What, source: Source, swap: bool) -> None:
+    async with operator_client(what.value) as client:
+        begun = await client.post("/v1/shadow", {"source": source.value})
+        await _fill(client, source, begun["began_at"])
+        while (await client.post("/v1/shadow/catch-up", {}))["new"]:
+            pass
+        _compared(console, await client.get("/v1/shadow/comparison"))
+        if not swap:
+            console.print("It is not put in place: run this again, or `leadflow rebuild metrics --drop`.")
+            return
+        done = await _swapped(client)
+    _state().unlink(missing_ok=True)
+    console.print(
+        f"In place: {done['facts']:,} facts, {done['facts_before']:,} before. What was used is kept until "
+        "`leadflow rebuild metrics --drop`."
+    )
+
+
+async def _fill(client: ServiceClient, source: Source, began_at: str) -> None:
+    """Reads the source from where it was stopped. What is told again is the same, so that it may have come further."""
+    state = _state()
+    kept = json.loads(state.read_text()) if state.exists() else {}
+    after = kept.get("after") if (kept.get("began_at"), kept.get("source")) == (began_at, source.value) else None
+    with _bar() as bar:
+        task = bar.add_task(f"events from {source.value}", total=None)
+        told = 0
+        async with operator_client("pipeline") as pipeline:
+            pages = from_log(bootstrap(), after) if source is Source.LOG else from_pipeline(pipeline, after)
+            async for events, following in pages:
+                if events:
+                    await client.post("/v1/shadow/events", {"events": events})
+                told += len(events)
+                bar.update(task, completed=told)
+                if following is not None:
+                    state.parent.mkdir(parents=True, exist_ok=True)
+                    state.write_text(json.dumps({"began_at": began_at, "source": source.value, "after": following}))
+
+
+async def _swapped(client: ServiceClient) -> dict[str, Any]:
+    """Puts it in place; where much came meanwhile, that is taken over first."""
+    for tried in range(SWAPS_TRIED):
+        try:
+            found: dict[str, Any] = await client.post("/v1/shadow/swap", {})
+            return found
+        except Refused:
+            if tried + 1 == SWAPS_TRIED:
+                raise
+        while (await client.post("/v1/shadow/catch-up", {}))["new"]:
+            pass
+    raise AssertionError("the last try returns or raises")
+
+
+def _compared(console: Console, found: dict[str, Any]) -> None:
+    """What differs, and why."""
+    facts, entries = found["facts"], found["entries"]
+    if not (facts["only_rebuilt"] or facts["only_used"] or entries):
+        console.print("Compared: everything is the same.")
+        return
+    console.print(
+        f"Facts: {facts['only_rebuilt']:,} that what is used lacks, {facts['only_used']:,} that the source does not have. "
+        + (f"Leads: {', '.join(facts['leads'])}." if facts["leads"] else ""),
+        soft_wrap=True,
+    )
+    for one in entries:
+        console.print(
+            f"{one['measure']}: {one['different']:,} entries differ, {one['because_of_facts']:,} because of these facts, "
+            f"{one['counted_otherwise']:,} counted otherwise from the same. Leads: {', '.join(one['leads'])}.",
+            soft_wrap=True,
+        )

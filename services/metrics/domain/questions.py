@@ -27,6 +27,7 @@ from services.metrics.domain.forms import (
     Return,
     Satisfaction,
     Share,
+    Stay,
     TimeToEvent,
     Velocity,
 )
@@ -41,7 +42,7 @@ SUMMED = (
     Count, PerDay, Ratio, Share, MoneyRatio, MoneyTotal, Cost, Return, PerCustomer, Satisfaction, Churn,
     PerVisitor,
 )  # fmt: skip
-SPREAD = (Duration, Reach, MoneyMean, Velocity, Incidence, TimeToEvent, Ranking)
+SPREAD = (Duration, Stay, Reach, MoneyMean, Velocity, Incidence, TimeToEvent, Ranking)
 """Forms that are made of sums, and those that know of sums and sketches."""
 
 Bound = date | datetime | None

@@ -99,7 +99,9 @@ async def values_of(
         return visiting.for_each(await visitors_of(database, question), cells)
     if isinstance(form, Stay):
         ended = replace(question, definition=replace(question.definition, form=Duration(form.ended)))
-        found = from_cells(ended, await _from_entries(database, ended))
+        found = await values_of(database, ended, zone, rollups=rollups)
+        if rollups and await _are_many(database, ended, form):
+            return with_stays(found, None, {})
         return with_stays(found, await still_open(database, question, form), await totals(database, question))
     if isinstance(form, CUSTOMER_FORMS):
         return await customer_values(database, question, partial(_from_rollups if rollups else _from_entries, database))
@@ -180,6 +182,20 @@ async def _from_entries(database: Database, question: Question, *, days: tuple[d
         )
         for row in rows
     ]  # fmt: skip
+
+
+MANY = 100_000
+"""So many stays are not looked at one by one while somebody waits."""
+
+
+async def _are_many(database: Database, ended: Question, form: Stay) -> bool:
+    """Whether stays that ended in the window, or that go on, are more than can be looked at one by one."""
+    definition = ended.definition
+    there = [
+        replace(ended, group_by=(), definition=replace(definition, form=Count(form.ended))),
+        replace(ended, group_by=(), definition=replace(definition, form=Count(form.open), basis="snapshot")),
+    ]
+    return any([sum(cell.n for cell in await _from_rollups(database, one)) > MANY for one in there])
 
 
 def _mean(row: Any) -> float | None:

@@ -15,6 +15,10 @@ from services.pipeline.domain.state import LeadState, fold
 from services.pipeline.storage.rows import fact_of
 from shared.kit.database import Database
 
+ENVELOPE = (
+    "event", "event_id", "lead_id", "business_unit", "occurred_at", "recorded_at", "correlation_id", "causation_id", "version",
+)  # fmt: skip
+
 Differences = list[dict[str, str]]
 
 
@@ -146,6 +150,28 @@ async def published(
     )
     ids = [[str(row.lead_id), str(row.event_id)] for row in rows]
     return {"ids": ids, "next": ids[-1] if len(ids) == limit else None}
+
+
+async def told(database: Database, after: tuple[UUID, UUID] | None, limit: int) -> dict[str, Any]:
+    """A page of the history as the events that were published."""
+    rows = await database.rows(
+        f"""
+        SELECT h.*, l.business_unit FROM pipeline.history AS h JOIN pipeline.leads AS l USING (lead_id)
+        {"WHERE (h.lead_id, h.event_id) > (:lead, :event)" if after else ""}
+        ORDER BY h.lead_id, h.event_id LIMIT :limit""",
+        limit=limit,
+        **({"lead": after[0], "event": after[1]} if after else {}),
+    )
+    events = [
+        {
+            **row.data,
+            **{name: getattr(row, name) for name in ENVELOPE if getattr(row, name) is not None},
+            "schema_version": 1,
+        }
+        for row in rows
+    ]
+    following = [str(rows[-1].lead_id), str(rows[-1].event_id)] if len(rows) == limit else None
+    return {"events": events, "next": following}
 
 
 async def _rows(connection: AsyncConnection, sql: str, **parameters: Any) -> Sequence[Any]:

@@ -138,3 +138,44 @@ def one(connection: psycopg.Connection, sql: str) -> Any:
 def different(services: RunningServices) -> float:
     exposition = httpx.get(f"{services.url('metrics')}/metrics", trust_env=False).text
     return sample_sum(exposition, "leadflow_audit_different")
+
+
+@pytest.mark.parametrize("source", ["log", "pipeline"])
+def test_lost_numbers_are_made_again_from_a_source_while_leads_come(
+    worked: tuple[RunningServices, psycopg.Connection], source: str
+) -> None:
+    services, connection = worked
+    connection.execute("DELETE FROM metrics.facts WHERE event = 'LeadQualified'")
+    connection.execute("UPDATE metrics.entries SET channel = 'fax' WHERE measure = 'lead_created'")
+    killed = subprocess.Popen(
+        services.command("rebuild", "metrics", "--from", source, "--no-swap"),
+        env=dict(services.environment),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    begun = "SELECT to_regclass('metrics_shadow.state') IS NOT NULL"
+    assert eventually_blocking(lambda: one(connection, begun), within_seconds=60)
+    killed.kill()
+    killed.wait()
+    asyncio.run(_come(services))
+    done = services.cli("rebuild", "metrics", "--from", source)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "because of these facts" in done.stdout
+    assert "In place" in done.stdout
+    assert eventually_blocking(lambda: created(services) == LEADS + MORE, within_seconds=60)
+    found = audit(services)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "metrics_old" in services.cli("rebuild", "metrics", "--drop").stdout
+
+
+MORE = 20
+
+
+async def _come(services: RunningServices) -> None:
+    async with Traffic(services).open() as traffic:
+        await traffic.batch(range(LEADS, LEADS + MORE))
+
+
+def created(services: RunningServices) -> float:
+    found: Any = services.kpi("leads_created")["total"]
+    return float(found["value"])

@@ -1,0 +1,106 @@
+"""Making the numbers again from a source, beside those that are used: HTTP in, HTTP out. Whoever drives it reads the source."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import orjson
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field, ValidationError
+
+from services.metrics.domain.rollups import Rules
+from services.metrics.handlers import fact_of
+from services.metrics.storage import shadowing as storage
+from shared.contracts.envelope import LifecycleEvent
+from shared.contracts.topics import PIPELINE_LIFECYCLE
+from shared.kit.auth import require_token
+from shared.kit.database import Database
+from shared.kit.errors import Rejected
+
+DEADLINE_SECONDS = 60.0
+
+
+class Source(BaseModel):
+    """Where facts come from."""
+
+    source: Literal["log", "pipeline"]
+
+
+class Shadow(Source):
+    """A second set of tables that is being filled."""
+
+    began_at: datetime
+    facts: int = Field(description="Facts it holds by now.")
+
+
+class Events(BaseModel):
+    """Lifecycle events as they were published."""
+
+    events: list[dict[str, Any]] = Field(max_length=2_000)
+
+
+class Taken(BaseModel):
+    """How many of them were new, and which nobody can read: these are as dead letters are, in no numbers."""
+
+    new: int
+    unreadable: int
+
+
+def router(database: Database, rules: Rules) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/v1/shadow", tags=["audit"], dependencies=[Depends(require_token)])
+
+    @routes.get("", summary="The rebuild that is being filled")
+    async def shown() -> Shadow:
+        found = await database.run(storage.state)
+        if found is None:
+            raise Rejected("There is none.", status=404, code="no-rebuild", fix="Begin one: POST /v1/shadow.")
+        return Shadow(**found)
+
+    @routes.post("", status_code=201, summary="Begin to make all numbers again beside those that are used")
+    async def begin(asked: Source) -> Shadow:
+        """Asked again, it is the same one."""
+        return Shadow(
+            **await database.run(lambda tx: storage.begin(tx, asked.source), deadline_seconds=DEADLINE_SECONDS)
+        )
+
+    @routes.post("/events", summary="Events of the source, in any order, again as often as you like")
+    async def events(given: Events) -> Taken:
+        facts, unreadable = [], 0
+        for one in given.events:
+            try:
+                event = PIPELINE_LIFECYCLE.parse(orjson.dumps(one))
+                assert isinstance(event, LifecycleEvent)
+                facts.append(fact_of(event))
+            except (ValidationError, ValueError):
+                unreadable += 1
+        new = (
+            await database.run(lambda tx: storage.add(tx, facts, rules), deadline_seconds=DEADLINE_SECONDS)
+            if facts
+            else 0
+        )
+        return Taken(new=new, unreadable=unreadable)
+
+    @routes.post("/catch-up", summary="Take over what was folded beside it since it began")
+    async def catch_up() -> Taken:
+        """Some at a time: again until nothing is new."""
+        new = await database.run(lambda tx: storage.catch_up(tx, rules), deadline_seconds=DEADLINE_SECONDS)
+        return Taken(new=new, unreadable=0)
+
+    @routes.get("/comparison", summary="What differs from the numbers that are used, and why")
+    async def comparison() -> dict[str, Any]:
+        while await database.run(storage.merge, deadline_seconds=DEADLINE_SECONDS):
+            pass
+        return await database.run(storage.comparison, deadline_seconds=DEADLINE_SECONDS)
+
+    @routes.post("/swap", summary="Put it in the place of the numbers that are used, in one transaction")
+    async def swap() -> dict[str, Any]:
+        """What was used is kept until it is dropped or the next swap."""
+        return await database.run(lambda tx: storage.swap(tx, rules), deadline_seconds=DEADLINE_SECONDS)
+
+    @routes.delete("", summary="Give up a rebuild, and what a swap kept of the numbers before")
+    async def drop() -> dict[str, list[str]]:
+        return {"dropped": await database.run(storage.drop, deadline_seconds=DEADLINE_SECONDS)}
+
+    return routes
