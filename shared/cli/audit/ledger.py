@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ Cell = tuple[int, int]
 """A partition and a day, as its ordinal."""
 
 PLACES_SHOWN = 1_000
+TOGETHER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, *, by_lead: bool) -> None:
         self._connection = connection
         self._by_lead = by_lead
+        self._begun_at = 0.0
         for statement in SCHEMA:
             connection.execute(statement)
         self._records, self._unreadable = self.kept("counted", [0, 0])
@@ -66,14 +69,23 @@ class Ledger:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is written here is there as a whole or not at all, whatever ends the process."""
-        self._connection.execute("BEGIN")
+        """What is written here is there as a whole or not at all, whatever ends the process. Some seconds of it go together,
+        since ids come in no order and every page of them is written again each time."""
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN")
+            self._begun_at = time.monotonic()
         try:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+        if time.monotonic() - self._begun_at > TOGETHER_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Writes what has not been written yet."""
+        if self._connection.in_transaction:
+            self._connection.execute("COMMIT")
 
     def keep(self, name: str, value: Any) -> None:
         """Remembers something small for the next run."""
@@ -193,11 +205,20 @@ def open_ledgers(folder: Path | None = None) -> Iterator[tuple[Ledger, Ledger]]:
             stack.enter_context(closing(sqlite3.connect(place / name, isolation_level=None)))
             for name in ("captured", "lifecycle")
         )
-        yield Ledger(captured, by_lead=False), Ledger(lifecycle, by_lead=True)
+        ledgers = Ledger(captured, by_lead=False), Ledger(lifecycle, by_lead=True)
+        try:
+            yield ledgers
+        finally:
+            for ledger in ledgers:
+                ledger.write()
 
 
 @contextmanager
 def open_visits(folder: Path) -> Iterator[Ledger]:
     """A ledger for what is told of visitors, beside the others in a folder."""
     with closing(sqlite3.connect(folder / "visits", isolation_level=None)) as visits:
-        yield Ledger(visits, by_lead=True)
+        ledger = Ledger(visits, by_lead=True)
+        try:
+            yield ledger
+        finally:
+            ledger.write()

@@ -104,6 +104,7 @@ class TopicLog:
                     f"The broker at {self._address} sent no record for {SILENCE_SECONDS:.0f} s before the log's end.",
                     "Look at the broker, then run the audit again.",
                 )
+        ledger.write()
 
     def _enter(self, records: Sequence[ConsumerRecord], end: int, ledger: Ledger) -> None:
         entries: list[Entry] = []

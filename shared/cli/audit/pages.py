@@ -51,6 +51,7 @@ async def check_pages(
         with ledger.together():
             ledger.keep(check.name, {"after": after, "over": over, "check": counted})
         on_page(check.checked)
+    ledger.write()
     return check
 
 
@@ -76,6 +77,7 @@ async def check_history(
         with ledger.together():
             ledger.keep(check.name, {"after": after, "over": over, "check": counted})
         on_page(check.checked)
+    ledger.write()
     return check
 
 

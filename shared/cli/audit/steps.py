@@ -170,6 +170,7 @@ async def _walk(
             counted = {step.step.name: step.step.counted() for step in steps}
             ledger.keep(name, {"after": ledger.place_of(entries[-1]), "done": done, "steps": counted})
         on_progress(done)
+    ledger.write()
 
 
 async def _ask_next(ledger: Ledger, step: CapturedStep, entries: Sequence[Entry]) -> None:
