@@ -71,8 +71,10 @@ def router(database: Database, rules: Rules) -> APIRouter:
         for one in given.events:
             try:
                 event = PIPELINE_LIFECYCLE.parse(orjson.dumps(one))
-                assert isinstance(event, LifecycleEvent)
-                facts.append(fact_of(event))
+                if isinstance(
+                    event, LifecycleEvent
+                ):  # what is told of visitors is no fact of a lead, and stays as it is
+                    facts.append(fact_of(event))
             except (ValidationError, ValueError):
                 unreadable += 1
         new = (
