@@ -145,7 +145,10 @@ class Anything(RuleBasedStateMachine):
     def assign(self, person: Any, owner: str) -> None:
         self.world.do(f"{self.lead(person)}:assign", owner=owner)
 
-    @rule(person=people, what=st.sampled_from(["qualify", "reopen", "release", "unmerge", "ask-satisfaction"]))
+    @rule(
+        person=people,
+        what=st.sampled_from(["qualify", "requalify", "reopen", "release", "unmerge", "ask-satisfaction"]),
+    )
     def say(self, person: Any, what: str) -> None:
         self.world.do(f"{self.lead(person)}:{what}")
 
@@ -202,11 +205,24 @@ class Anything(RuleBasedStateMachine):
         self.world.do(f"{self.lead(person)}/opportunities", opportunity_id=name, amount="10")
         return name
 
-    @rule(deal=deals, how=st.sampled_from(["win", "lose", "reopen", "move", "change-amount"]))
+    @rule(deal=deals, how=st.sampled_from(["win", "lose", "reopen", "move", "change-amount", "assign"]))
     def sell(self, deal: str, how: str) -> None:
-        said = {"lose": {"reason": "price"}, "move": {"stage": "proposal"}, "change-amount": {"amount": "12.5"}}
+        said = {
+            "lose": {"reason": "price"},
+            "move": {"stage": "proposal"},
+            "change-amount": {"amount": "12.5"},
+            "assign": {"owner": "zoe"},
+        }
         answer = self.world.run(self.world.http.post(f"/v1/opportunities/{deal}:{how}", json=said.get(how, {})))
         assert answer.status_code in ANSWERS | {404}, answer.text
+
+    @rule(person=people, days=st.integers(1, 60), again=st.booleans())
+    def order_that_runs_out(self, person: Any, days: int, again: bool) -> None:
+        name, until = f"o{self.world.next()}", self.world.work.clock.now() + timedelta(days=days)
+        path = f"{self.lead(person)}/orders"
+        self.world.do(path, order_id=name, amount="9", runs_until=until.isoformat())
+        if again:
+            self.world.do(path, order_id=f"{name}b", amount="9", renews=name)
 
     @rule(person=people, whole=st.booleans())
     def order(self, person: Any, whole: bool) -> None:
@@ -228,7 +244,7 @@ class Anything(RuleBasedStateMachine):
         lead=st.integers(1, 3),
         events=st.lists(
             st.sampled_from(
-                ["lead_created", "assigned", "archived", "reopened", "opportunity_opened", "stage_changed", "won", "lost", "order_placed"]
+                ["lead_created", "assigned", "archived", "reopened", "opportunity_opened", "stage_changed", "opportunity_assigned", "won", "lost", "order_placed"]
             ),
             min_size=1,
             max_size=6,
@@ -240,6 +256,7 @@ class Anything(RuleBasedStateMachine):
             "assigned": {"owner": "kim"},
             "archived": {"reason": "silence"},
             "lost": {"reason": "whim"},
+            "opportunity_assigned": {"owner": "lee", "team": "north"},
             "stage_changed": {"stage": "proposal"},
             "opportunity_opened": {"stage": "discovery", "amount": "7"},
             "won": {"amount": "9"},
