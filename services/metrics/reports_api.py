@@ -15,7 +15,7 @@ from services.metrics.reporting.periods import EXAMPLES
 from services.metrics.reporting.standard import STANDARD
 from services.metrics.reporting.writing import MEDIA_TYPES, Reports, Wish
 from services.metrics.storage import reports as storage
-from shared.contracts.envelope import Name
+from shared.contracts.envelope import EARLIEST, LATEST, Name
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import System
 from shared.contracts.policy.reports import File, Language, Report, ReportName
@@ -25,6 +25,7 @@ from shared.kit.database import Database
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
+FIRST, LAST = EARLIEST.date(), LATEST.date()
 PARAMETERS = ("period", "from", "to", "business_unit", "by", "lang", "calendar", "as_of", "format")
 
 
@@ -94,6 +95,7 @@ def router(
     async def save(name: ReportName, report: Report, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
         """One's own, or everybody's where nobody is named. Saving the same again changes nothing."""
         faults = [
+            *(["`deliveries` is no name for a report"] if name == "deliveries" else []),
             *delivering.faults(report),
             *(f"there is no unit {one!r}" for one in report.business_units if not _has(policy, one)),
         ]
@@ -125,14 +127,18 @@ def router(
         name: str,
         request: Request,
         period: Annotated[str | None, Query(max_length=30, description=f"Such as {EXAMPLES}.")] = None,
-        start: Annotated[date | None, Query(alias="from", description="The first day.")] = None,
-        end: Annotated[date | None, Query(alias="to", description="The day after the last one.")] = None,
+        start: Annotated[date | None, Query(ge=FIRST, lt=LAST, alias="from", description="The first day.")] = None,
+        end: Annotated[
+            date | None, Query(ge=FIRST, lt=LAST, alias="to", description="The day after the last one.")
+        ] = None,
         business_unit: Annotated[list[Name] | None, Query(description="Only these units.")] = None,
         by: Annotated[str | None, Query(max_length=30, description="Cut by this instead.")] = None,
         lang: Annotated[Language | None, Query(description="The report's own, when left out.")] = None,
         calendar: Annotated[System | None, Query(description="The units' own, when left out.")] = None,
         owner: Owner = storage.EVERYBODY,
-        as_of: Annotated[AwareDatetime | None, Query(description="What had happened by then.")] = None,
+        as_of: Annotated[
+            AwareDatetime | None, Query(ge=EARLIEST, lt=LATEST, description="What had happened by then.")
+        ] = None,
         format: Annotated[File | None, Query(description="Else what `Accept` says.")] = None,  # noqa: A002
     ) -> Response:
         """Without `period`, `from` and `to`: the last whole period of the report; of the overview, all time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -48,6 +49,11 @@ class MetricsSettings(ServiceSettings):
         for one in text.replace(",", " ").split():
             ip_network(one)
         return text
+
+    @field_validator("reports_dir", mode="before")
+    @classmethod
+    def _nothing_is_no_folder(cls, folder: Any) -> Any:
+        return folder or None
 
     @field_validator("report_secrets")
     @classmethod

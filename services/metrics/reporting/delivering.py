@@ -10,17 +10,15 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import Row
 
 from services.metrics.domain.report_schedule import MOST_ATTEMPTS, Due, Key, dues, pause
 from services.metrics.reporting.standard import faults
-from services.metrics.reporting.writing import MEDIA_TYPES, Reports, Told, Wish
+from services.metrics.reporting.writing import MEDIA_TYPES, Reports, Told, Wish, where
 from services.metrics.storage import reports as storage
 from shared.contracts.policy import Policy
-from shared.contracts.policy.calendar import Calendar
 from shared.contracts.policy.reports import Delivery, Report
 from shared.contracts.standard_webhooks import signed_headers
 from shared.kit.background import again_and_again, running
@@ -97,7 +95,7 @@ class Delivering:
             known = await storage.since(tx, list(found))
             due: list[Due] = []
             for key, (report, delivery) in found.items():
-                calendar, zone = self._where(report)
+                calendar, zone = where(self._policy, report.business_units, report.calendar)
                 due += dues(key, delivery, report.period, calendar, zone, known[key], tx.now)
             await storage.put_down(tx, due, list(found))
             await storage.sweep(tx, tx.now - KEEP)
@@ -151,11 +149,6 @@ class Delivering:
             for owner, name, report in known
             for delivery in report.deliveries
         }
-
-    def _where(self, report: Report) -> tuple[Calendar, ZoneInfo]:
-        units = report.business_units
-        own = self._policy.unit(units[0]) if len(units) == 1 else self._policy.defaults
-        return own.calendar.in_system(report.calendar) if report.calendar else own.calendar, own.zone
 
     async def _send(self, row: Row[Any]) -> None:
         found = await self._database.run(self._all)

@@ -179,11 +179,14 @@ class Telling:
                 self.words, kind, now.get("value") if same else None, then.get("value") if same else None
             )
         new, old = (each.get("by_currency") or {each.get("currency"): each} for each in (now, then))
+        values: Mapping[str, Any] = {}
         moves = {
-            one: change_shown(self.words, kind, new[one].get("value"), old[one].get("value"))
-            for one in sorted({*new} & {*old} - {None})
+            one: change_shown(self.words, kind, new.get(one, values).get("value"), old.get(one, values).get("value"))
+            for one in sorted({*new, *old} - {None})
         }
-        said = self.words.listed(f"{self.words.currency(one)} {change}" for one, (change, _) in moves.items())
+        said = self.words.listed(
+            f"{self.words.currency(one)} {change}" for one, (change, _) in moves.items() if change != ABSENT
+        )
         ways = {(moved > 0) - (moved < 0) for _, moved in moves.values()}
         return said or ABSENT, float(ways.pop()) if len(ways) == 1 else 0.0
 

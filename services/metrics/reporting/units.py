@@ -47,7 +47,7 @@ MULTIPLES = frozenset({"ltv_to_cac", "pipeline_coverage"})
 """Ratios of unlike things, which nobody reads in percent."""
 
 LESS_IS_BETTER = frozenset({
-    "leads_marked", "leads_archived", "opportunities_lost", "stage_drop_off", "churn_rate", "order_refunds", "payback",
+    "leads_marked", "leads_archived", "opportunities_lost", "stage_drop_off", "churn_rate", "order_refunds", "payback", "forecast_accuracy",
 })  # fmt: skip
 """Beside times and costs."""
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from services.metrics import formats
-from services.metrics.domain.definitions import BY_ID
+from services.metrics.domain.calendars import calendars_of
 from services.metrics.domain.questions import CUTS
 from services.metrics.reporting import html
 from services.metrics.reporting.ahead import outlook
@@ -72,11 +72,18 @@ class Reports:
     async def tell(self, name: str, report: Report, wish: Wish, now: datetime, link: Callable[[str], str]) -> Told:
         """Asks everything and puts it into words. Raises `Rejected` where something is wished for that there is not."""
         units = wish.units or report.business_units
-        own = self._policy.unit(units[0]) if len(units) == 1 else self._policy.defaults
-        system = wish.calendar or report.calendar
-        calendar = own.calendar.in_system(system) if system else own.calendar
-        today = (wish.as_of or now).astimezone(own.zone).date()
-        window = _window(name, report, wish, today, calendar)
+        calendar, zone = where(self._policy, units, wish.calendar or report.calendar)
+        try:
+            today = (wish.as_of or now).astimezone(zone).date()
+            window = _window(name, report, wish, today, calendar)
+            shown = trend(window, today, calendar)
+        except (ValueError, OverflowError):
+            raise Rejected(
+                "No calendar has so many days.",
+                code="invalid-parameter",
+                field="from",
+                fix="Ask for days of this century.",
+            ) from None
         if wish.by is not None and wish.by not in CUTS:
             raise Rejected(
                 "It names a cut that does not exist.",
@@ -85,12 +92,12 @@ class Reports:
                 fix=f"Use one of {', '.join(CUTS)}.",
             )
         scope = Scope(
-            window, units, calendar, wish.as_of or now, trend(window, today, calendar), calendar.system, wish.by,
+            window, units, calendar, wish.as_of or now, shown, calendar.system, wish.by,
         )  # fmt: skip
         answers = await gathered(self._database, self._policy, asks(report, scope), now)
         words = Wording(wish.language or report.language, calendar.system)
         coming = await outlook(self._database, self._policy, scope, report.period) if report.forecast else None
-        telling = Telling(name, report, scope, words, answers, own.zone, today, self._policy.version, link, coming)
+        telling = Telling(name, report, scope, words, answers, zone, today, self._policy.version, link, coming)
         return Told(telling.document(), answers)
 
     async def written(self, told: Told, form: File) -> bytes:
@@ -104,6 +111,13 @@ class Reports:
                 return html.page(told.document, await self._letters.style()).encode()
             case "pdf":
                 return await as_pdf(html.page(told.document))
+
+
+def where(policy: Policy, units: Sequence[str], system: System | None) -> tuple[Calendar, ZoneInfo]:
+    """By whose calendar and where the days of a report are counted: its unit's; of several, as the KPI API has them together."""
+    own = policy.unit(units[0]) if len(units) == 1 else policy.defaults
+    calendar = calendars_of(policy, units).default
+    return calendar.in_system(system) if system else calendar, own.zone
 
 
 def _window(name: str, report: Report, wish: Wish, today: date, calendar: Calendar) -> Window:
@@ -133,13 +147,3 @@ def as_csv(answers: Mapping[Ask, Answer | None]) -> bytes:
             group = None if row["is_total"] else next((row[cut] for cut in cuts), None)
             told.append([", ".join(cuts) or None, group, *(row.get(name) for name in names), asked.path])
     return lines([columns, *([cell(value) for value in row] for row in told)])
-
-
-def zone_of(policy: Policy, report: Report) -> ZoneInfo:
-    """Where the days of a report are counted."""
-    return (policy.unit(report.business_units[0]) if len(report.business_units) == 1 else policy.defaults).zone
-
-
-def known_kpis() -> tuple[str, ...]:
-    """Every KPI that a report can name."""
-    return tuple(BY_ID)

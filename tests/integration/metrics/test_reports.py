@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from services.metrics.reporting.standard import STANDARD
+from shared.contracts.policy import Policy, UnitPolicy
+from shared.contracts.policy.calendar import Calendar
 from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.telling import EVIL, half_a_year
 from tests.unit.metrics.stories import Told
@@ -179,7 +181,7 @@ async def test_a_page_is_one_file_that_runs_and_fetches_nothing(metrics: Metrics
     assert "script" not in page.tags
     assert "link" not in page.tags
     assert page.loaded == []
-    assert all(link.startswith("http://metrics/v1/kpis/") for link in page.links)
+    assert all(link.startswith(("http://metrics/v1/kpis/", "http://metrics/v1/forecast?")) for link in page.links)
     assert "url(http" not in answer.text
     assert "@import" not in answer.text
     assert EVIL not in answer.text
@@ -196,6 +198,9 @@ async def test_a_page_is_one_file_that_runs_and_fetches_nothing(metrics: Metrics
         ("/v1/reports/monthly/told?period=2026-05&from=2026-01-01", 422, "period"),
         ("/v1/reports/monthly/told?from=2026-02-01&to=2026-01-01", 422, "to"),
         ("/v1/reports/monthly/told?by=colour", 422, "by"),
+        ("/v1/reports/monthly/told?from=9998-12-30&to=9999-12-31", 422, "from"),
+        ("/v1/reports/monthly/told?period=9999y", 422, "period"),
+        ("/v1/reports/monthly/told?as_of=9999-12-31T23:59:59Z", 422, "as_of"),
         ("/v1/reports/monthly/told?colour=red", 422, "colour"),
         ("/v1/reports/monthly/told?lang=xx", 422, "lang"),
         ("/v1/reports/monthly/told?format=docx", 422, "format"),
@@ -214,3 +219,20 @@ async def test_an_empty_business_is_told_without_a_fault(metrics: Metrics) -> No
         assert document["foot"][1] == "Nothing has been counted yet"
         page = await metrics.client.get(f"/v1/reports/{name}/told", params={"format": "html"})
         assert page.status_code == 200
+
+
+async def test_several_units_are_told_together_by_one_calendar(migrated_database: Callable[..., str]) -> None:
+    iranian = UnitPolicy(calendar=Calendar(system="jalali", week_starts="saturday"), time_zone="Asia/Tehran")
+    policy = Policy(version="test", business_units={"isfahan": iranian, "tehran": iranian})
+    metrics = Metrics(migrated_database("metrics"), now=NOW, policy=policy)
+    for unit in ("isfahan", "tehran"):
+        story = Told(unit)
+        for at in range(6):
+            story.tell(f"{unit}{at}", "LeadCreated", 150 + at, channel="web_form")
+        await metrics.fold_all(story.facts)
+    document = await told(metrics, "weekly", business_unit=["isfahan", "tehran"])
+    assert "from=2026-05-30&to=2026-06-06" in number(document, "leads_created")["href"], "from Saturday to Friday"
+    assert number(document, "leads_created")["value"] == sum(
+        point["value"] for point in document["charts"][0]["points"][-1:]
+    )
+    await metrics.close()
