@@ -286,6 +286,7 @@ def world(migrated_database: Callable[..., str], tmp_path: Path) -> Iterator[Wor
     one.close()
 
 
+@pytest.mark.timeout(600)
 def test_every_row_is_what_its_history_comes_to_whatever_is_done(world: World) -> None:
     class Here(Anything):
         pass
@@ -294,7 +295,7 @@ def test_every_row_is_what_its_history_comes_to_whatever_is_done(world: World) -
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=8,
+            max_examples=6,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
