@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -15,6 +14,7 @@ from services.metrics.domain.rollups import DAY_SECONDS
 from services.metrics.storage.snapshots import FUNNEL, Snapshot, snapshot
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
+from shared.kit.looking import Looking
 
 BUCKET_DAYS = (1, 2, 3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 365)
 
@@ -48,16 +48,14 @@ class BusinessMetrics(Collector):
     ) -> None:
         self._database = database
         self._policy = policy
-        self._max_age_seconds = max_age_seconds
-        self._taken_at = float("-inf")
+        self._looking = Looking(max_age_seconds=max_age_seconds)
         self._snapshot: Snapshot | None = None
         registry.register(self)
 
     async def refresh(self) -> None:
         """Takes a new snapshot if the last one is too old. A database that is away leaves the last one."""
-        if time.monotonic() - self._taken_at >= self._max_age_seconds:
-            self._snapshot = await snapshot(self._database)
-            self._taken_at = time.monotonic()
+        if (seen := await self._looking.at(lambda: snapshot(self._database))) is not None:
+            self._snapshot = seen
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is known before the first snapshot; naming no metric keeps registration from asking for one."""
@@ -179,7 +177,7 @@ class BusinessMetrics(Collector):
         if seen.delay_seconds is not None:
             yield GaugeMetricFamily(
                 "leadflow_freshness_seconds",
-                "How old the newest fact was, since it was recorded, when it was folded into the numbers.",
+                "How old the newest fact was, since it was recorded, when it was folded lately into the numbers; 0 where none was.",
                 max(seen.delay_seconds, 0.0),
             )
         if seen.newest_recorded_at is not None:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from services.metrics.storage.reports import standing
 from shared.kit.database import Database
+from shared.kit.looking import Looking
 
 STATES = ("due", "sent", "failed")
 
@@ -21,12 +22,14 @@ class ReportMetrics(Collector):
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
+        self._looking = Looking(max_age_seconds=0)
         self._seen: Mapping[str, Any] | None = None
         registry.register(self)
 
     async def refresh(self) -> None:
-        """Looks again."""
-        self._seen = await standing(self._database)
+        """Looks again. A database that is away leaves what was seen last."""
+        if (seen := await self._looking.at(lambda: standing(self._database))) is not None:
+            self._seen = seen
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is known before the first look; naming no metric keeps registration from asking for one."""

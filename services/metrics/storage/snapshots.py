@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.metrics.domain.entries import Measure
@@ -18,6 +18,8 @@ FUNNEL = {
 }
 OUTCOMES = (Measure.OPPORTUNITY_OPENED, Measure.OPPORTUNITY_OPEN, Measure.OPPORTUNITY_WON, Measure.OPPORTUNITY_LOST)
 VALUED = (Measure.OPPORTUNITY_OPEN, Measure.OPPORTUNITY_WON, Measure.OPPORTUNITY_LOST)
+LATELY = timedelta(minutes=2)
+"""How late facts come is told of what was folded since then: a partition that is quiet says nothing of now."""
 TIMED = (Measure.COHORT_CONVERTED, Measure.LEAD_CUSTOMER, Measure.OPPORTUNITY_WON)
 
 
@@ -64,8 +66,10 @@ async def snapshot(database: Database) -> Snapshot:
         FROM metrics.audits WHERE audit_id = (SELECT audit_id FROM metrics.audits ORDER BY finished_at DESC LIMIT 1)
         UNION ALL
         SELECT 'progress', '', '', '', '', 0, coalesce(sum(facts), 0), 0, max(occurred_at), max(recorded_at),
-            max(CAST(extract(epoch FROM folded_at - recorded_at) AS double precision))
+            CASE WHEN count(*) > 0 THEN coalesce(max(CAST(extract(epoch FROM folded_at - recorded_at) AS double precision))
+                FILTER (WHERE folded_at > :lately), 0) END
         FROM metrics.progress""",
+        lately=database.clock.now() - LATELY,
         funnel=[measure.value for measure in FUNNEL],
         outcomes=[measure.value for measure in OUTCOMES],
         marked=Measure.LEAD_MARKED.value,

@@ -1,0 +1,52 @@
+"""What monitoring is told while something is wrong: the last that was seen, and how late facts come now."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from services.metrics.instruments import BusinessMetrics
+from services.metrics.report_instruments import ReportMetrics
+from services.metrics.storage.snapshots import LATELY
+from shared.kit.database import Database
+from tests.integration.metrics.harness import POLICY, Metrics
+from tests.unit.metrics.stories import Told
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+DELAY = "leadflow_freshness_seconds"
+
+
+async def test_a_database_that_is_away_leaves_what_was_seen_last(metrics: Metrics) -> None:
+    await metrics.fold(Told().tell("a", "LeadCreated", 0, channel="web_form").facts)
+    await metrics.reporting.metrics.refresh()
+    before = await metrics.scrape()
+    away = Database(NOWHERE, schema="metrics", outbox=False)
+    metrics.business._database = metrics.reporting.metrics._database = away
+    await metrics.reporting.metrics.refresh()
+    assert await metrics.scrape() == before
+    assert "leadflow_metrics_folded_facts 1.0" in before
+    assert "leadflow_report_deliveries" in before
+    await away.close()
+
+
+async def test_a_database_that_was_never_there_leaves_the_rest_to_be_scraped() -> None:
+    registry = CollectorRegistry()
+    away = Database(NOWHERE, schema="metrics", outbox=False)
+    for instruments in (
+        BusinessMetrics(away, POLICY, registry, max_age_seconds=0),
+        ReportMetrics(away, registry),
+    ):
+        await instruments.refresh()
+    assert generate_latest(registry) == b""
+    await away.close()
+
+
+async def test_a_partition_that_is_quiet_says_nothing_of_how_late_facts_come_now(metrics: Metrics) -> None:
+    story = Told().tell("a", "LeadCreated", 0)
+    (fact,) = story.facts
+    metrics.clock.advance(fact.recorded_at + timedelta(minutes=10) - metrics.clock.now())
+    await metrics.fold(story.facts)
+    assert f"{DELAY} 600.0" in await metrics.scrape()
+    metrics.clock.advance(LATELY)
+    assert f"{DELAY} 0.0" in await metrics.scrape()
