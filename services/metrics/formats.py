@@ -44,7 +44,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 _ABOUT = ("kpi", "version", "unit", "basis", "from", "to", "as_of", "folded_to")
-_INTEGERS = ("n", "horizon_days", "negative", "never_contacted", "without_amount")
+_INTEGERS = ("horizon_days",)
+_COUNTS = ("n", "horizon_days", "negative", "never_contacted", "without_amount")
+"""Whole numbers, except where a rule of attribution gives parts of a lead to several."""
 _NUMBERS = (
     "value", "numerator", "denominator", "mean", "median", "p50", "p75", "p90", "p95", "interval_low", "interval_high", "maturity",
 )  # fmt: skip
@@ -110,7 +112,7 @@ async def answer_as(format: Format, answer: Mapping[str, Any]) -> Response:  # n
 
 def columns(answer: Mapping[str, Any]) -> list[str]:
     """What each row has: by which KPI and window it is, the cuts, and everything a value of any KPI can have."""
-    return [*_ABOUT, "window", "is_total", *answer["group_by"], "currency", *_NUMBERS, *_INTEGERS, "more"]
+    return [*_ABOUT, "window", "is_total", *answer["group_by"], "currency", *_NUMBERS, *_COUNTS, "more"]
 
 
 def rows(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -137,7 +139,7 @@ def _each_currency(about: Mapping[str, Any], values: Mapping[str, Any]) -> Itera
                 row.update(
                     {_INNER[name] + inner: each for inner, each in value.items() if _INNER[name] + inner in _NUMBERS}
                 )
-            elif name in _NUMBERS or name in _INTEGERS:
+            elif name in _NUMBERS or name in _COUNTS:
                 row[name] = value
             elif name not in ("currency", "by_currency"):
                 more[name] = value
@@ -173,14 +175,16 @@ def _type(name: str) -> Any:
         return pa.timestamp("us", tz="UTC")
     if name == "is_total":
         return pa.bool_()
-    if name in _NUMBERS:
-        return pa.float64()
-    return pa.int64() if name in (*_INTEGERS, "version") else pa.string()
+    if name in (*_INTEGERS, "version"):
+        return pa.int64()
+    return pa.float64() if name in (*_NUMBERS, *_COUNTS) else pa.string()
 
 
 def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
     """Bounds of a window are days or moments, so they are text; a moment of an answer is in UTC."""
     found = {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
     moments = {name: row[name].astimezone(UTC) for name in _MOMENTS if isinstance(row.get(name), datetime)}
-    numbers = {name: float(row[name]) for name in _NUMBERS if row.get(name) is not None}
+    numbers = {
+        name: float(row[name]) for name in (*_NUMBERS, *_COUNTS) if row.get(name) is not None and name not in _INTEGERS
+    }
     return {**found, **moments, **numbers}

@@ -65,6 +65,20 @@ async def test_every_kpi_says_the_same_in_every_form(metrics: Metrics, media_typ
     assert len(names) == 1, "the columns are the same for every KPI"
 
 
+@pytest.mark.parametrize("media_type", ["application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"])
+async def test_parts_of_a_lead_stay_parts_in_every_form(metrics: Metrics, media_type: str) -> None:
+    story = Told().tell("a", "LeadCreated", 0, channel="web_form", source="ads")
+    story.tell("a", "LeadTouched", 7, kind="call", channel="phone")
+    story.tell("a", "OpportunityOpened", 8, opportunity_id="o").tell("a", "OpportunityWon", 9, opportunity_id="o")
+    await metrics.fold_all(story.facts)
+    parameters = {"group_by": "channel", "attribution": "linear"}
+    said = await metrics.ask("opportunities_won", **parameters)
+    rows = await as_rows(metrics, "opportunities_won", media_type, **parameters)
+    found = {one["channel"]: (one["value"], one["n"]) for one in rows if not one["is_total"]}
+    assert found == {one["key"]["channel"]: (one["value"], one["n"]) for one in said["groups"]}
+    assert found == {"web_form": (0.5, 0.5), "phone": (0.5, 0.5)}
+
+
 async def test_a_comparison_stands_below_what_was_asked(metrics: Metrics) -> None:
     await told(metrics)
     rows = await as_rows(
