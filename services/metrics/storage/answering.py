@@ -43,7 +43,7 @@ from services.metrics.domain.statistics import QUANTILES, Ages
 from services.metrics.domain.stays import with_stays
 from services.metrics.storage.attributing import moved
 from services.metrics.storage.customers import CUSTOMER_FORMS, customer_values
-from services.metrics.storage.cutting import HELD, cut_sql, days_of, group_of, grouping, window
+from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, of_sums, window
 from services.metrics.storage.quality import accounts_of, records_of, standing_of
 from services.metrics.storage.ranking import ranked
 from services.metrics.storage.rates import ENTRIES, ROLLUPS, source
@@ -205,18 +205,14 @@ def _mean(row: Any) -> float | None:
 async def _from_rollups(database: Database, question: Question) -> list[Cell]:
     """The same from sums by local day. Values not known are what the known ones leave of the whole; maturity, which
     turns on a moment, looks at the entries of the days around that moment only."""
-    conditions, values = window(question, "day", "at")
-    dimension = question.dimension or ""
-    grouped = dimension in question.group_by
-    if not grouped and dimension:
-        conditions = [condition.replace(f"({dimension} =", "(value =") for condition in conditions]
-    cuts = ["value" if name == dimension else cut_sql(question, name, "day") for name in question.group_by]
+    asked = of_sums(question)
+    dimension, grouped, cuts, conditions, values = asked
     edge = question.cutoff.date()
     first_day, last_day = edge - timedelta(days=1), edge + timedelta(days=1)
     where = ["measure = ANY(:measures)", "dimension = ANY(:dimensions)", *conditions]
     values.update(
         measures=[measure.value for measure in question.definition.measures],
-        dimensions=["", dimension] if grouped else [dimension],
+        dimensions=asked.kept_as,
     )
     own = await source(database, question, ROLLUPS, where, values)
     rows = await database.rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.metrics.domain.answers import TOTAL, Group
 from services.metrics.domain.calendars import periods
@@ -129,6 +129,33 @@ def grouping(question: Question, day: str, always: Sequence[str]) -> tuple[str, 
 
 def group_of(question: Question, row: Any) -> Group | None:
     return TOTAL if row.is_total else tuple(getattr(row, f"g{i}") for i in range(len(question.group_by)))
+
+
+class Sums(NamedTuple):
+    """A question of sums that are kept for one dimension at a time: by which it is cut or filtered (empty: none), whether
+    it is cut by it, its other cuts beside the value, and its window and filters on `day`."""
+
+    dimension: str
+    grouped: bool
+    cuts: list[str]
+    conditions: list[str]
+    values: dict[str, Any]
+
+    @property
+    def kept_as(self) -> list[str]:
+        """The dimensions whose sums are needed: what is not known of one is what the known leaves of the whole."""
+        return ["", self.dimension] if self.grouped else [self.dimension]
+
+
+def of_sums(question: Question) -> Sums:
+    """The question as sums take it."""
+    conditions, values = window(question, "day", "at")
+    dimension = question.dimension or ""
+    grouped = dimension in question.group_by
+    if not grouped and dimension:
+        conditions = [condition.replace(f"({dimension} =", "(value =") for condition in conditions]
+    cuts = ["value" if name == dimension else cut_sql(question, name, "day") for name in question.group_by]
+    return Sums(dimension, grouped, cuts, conditions, values)
 
 
 HELD = "valid_from <= :as_of AND (valid_to IS NULL OR valid_to > :as_of)"

@@ -13,7 +13,7 @@ from services.metrics.domain.calendars import periods
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.questions import Question
 from services.metrics.domain.sketches import AMOUNT, DURATION, PROBABILITY, SCORE, blocks_of
-from services.metrics.storage.cutting import cut_sql, window
+from services.metrics.storage.cutting import of_sums
 from services.metrics.storage.sketches import day_sql
 from shared.contracts.policy.calendar import PERIODS, Calendar
 from shared.kit.database import Database
@@ -77,12 +77,8 @@ async def _grouped(
 ) -> Groups:  # fmt: skip
     """Numbers by group and by what they are told apart by. What is not known of the dimension that is cut by is what the known
     leaves of the whole."""
-    conditions, values = window(question, "day", "at")
-    dimension = question.dimension or ""
-    grouped = dimension in question.group_by
-    if not grouped and dimension:
-        conditions = [condition.replace(f"({dimension} =", "(value =") for condition in conditions]
-    cuts = ["value" if name == dimension else cut_sql(question, name, "day") for name in question.group_by]
+    sums = of_sums(question)
+    dimension, grouped, cuts, conditions, values = sums
     names = [*(f"g{i}" for i in range(len(cuts))), "whole", *(f"k{i}" for i in range(len(apart)))]
     columns = [*cuts, "dimension = ''", *apart]
     rows = await database.rows(
@@ -93,7 +89,7 @@ async def _grouped(
         WHERE {" AND ".join(["measure = ANY(:measures)", "dimension = ANY(:dimensions)", *conditions])}
         GROUP BY {", ".join(map(str, range(1, len(names) + 1)))}""",
         measures=[measure.value for measure in measures or question.definition.measures],
-        dimensions=["", dimension] if grouped else [dimension],
+        dimensions=sums.kept_as,
         **given,
         **values,
     )

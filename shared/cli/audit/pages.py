@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,42 +37,47 @@ async def check_pages(
 ) -> PagedCheck:
     """Asks for page after page from where it was stopped. A page with differences is looked at again while there is time:
     what is being done at that moment is no difference."""
-    kept = ledger.kept(check.name, {"after": None, "over": False, "check": {}})
-    for name, value in kept["check"].items():
-        setattr(check, name, value)
-    after, over = kept["after"], kept["over"]
-    while not over:
+
+    async def take(after: Any) -> Any:
         page = await client.post(path, {"after": after})
         while page["different"] and await deadline.wait():
             page = await client.post(path, {"after": after})
         check.add(page)
-        after, over = page["next"], page["next"] is None
-        counted = {name: getattr(check, name) for name in ("checked", "different", "differences")}
-        with ledger.together():
-            ledger.keep(check.name, {"after": after, "over": over, "check": counted})
-        on_page(check.checked)
-    ledger.write()
-    return check
+        return page["next"]
+
+    return await _page_by_page(ledger, check, take, on_page)
 
 
 async def check_history(
     ledger: Ledger, check: PagedCheck, client: ServiceClient, before: datetime, on_page: OnPage
 ) -> PagedCheck:
     """Whether the log holds every event that pipeline's history has, of those recorded before the log's ends were fixed."""
+
+    async def take(after: Any) -> Any:
+        page = await client.post("/v1/audit/history", {"after": after, "before": before.isoformat()})
+        lacking = ledger.lacking([(UUID(lead), UUID(event)) for lead, event in page["ids"]])
+        check.checked += len(page["ids"])
+        check.different += len(lacking)
+        check.differences += [
+            f"lead {lead}: event {event} is in pipeline's history and not in the log"
+            for lead, event in lacking[: SHOWN - len(check.differences)]
+        ]
+        return page["next"]
+
+    return await _page_by_page(ledger, check, take, on_page)
+
+
+async def _page_by_page(
+    ledger: Ledger, check: PagedCheck, take: Callable[[Any], Awaitable[Any]], on_page: OnPage
+) -> PagedCheck:
+    """Takes each page after the one that `take` was stopped at, and keeps what was found with the place it was found up to."""
     kept = ledger.kept(check.name, {"after": None, "over": False, "check": {}})
     for name, value in kept["check"].items():
         setattr(check, name, value)
     after, over = kept["after"], kept["over"]
     while not over:
-        page = await client.post("/v1/audit/history", {"after": after, "before": before.isoformat()})
-        lacking = ledger.lacking([(UUID(lead), UUID(event)) for lead, event in page["ids"]])
-        check.checked += len(page["ids"])
-        check.different += len(lacking)
-        shown = lacking[: SHOWN - len(check.differences)]
-        check.differences += [
-            f"lead {lead}: event {event} is in pipeline's history and not in the log" for lead, event in shown
-        ]
-        after, over = page["next"], page["next"] is None
+        after = await take(after)
+        over = after is None
         counted = {name: getattr(check, name) for name in ("checked", "different", "differences")}
         with ledger.together():
             ledger.keep(check.name, {"after": after, "over": over, "check": counted})
