@@ -68,8 +68,6 @@ class Handlers:
         await storage.add_facts(tx, fresh)
         await storage.save(tx, fold(known, fresh, self._rules), self._rules)
         await storage.advance_progress(tx, progress_of(batch.records.values()))
-        for record in batch.duplicates:
-            tx.mark_duplicate(record)
 
     def on_fact(self, batch: Batch, record: Record) -> None:
         """Every event is a fact about its lead; what it counts as is for `contributions` to say."""
