@@ -86,9 +86,10 @@ class Opportunity:
         is_handed_over = fact.event == "OpportunityAssigned"  # the team of whoever had it is not theirs
         self.team = data.get("team") or (None if is_handed_over else self.team)
         self.product = data.get("product") or self.product
-        if data.get("amount") is not None:
-            self.amount = Decimal(data["amount"])
-        self.currency = data.get("currency") or self.currency
+        if fact.event != "OpportunityLost" or self.amount is None:  # a loss does not say anew what there was to win
+            if data.get("amount") is not None:
+                self.amount = Decimal(data["amount"])
+            self.currency = data.get("currency") or self.currency
         self.pipeline = data.get("pipeline") or self.pipeline
         if data.get("expected_close"):
             self.expected_close = datetime.fromisoformat(data["expected_close"])

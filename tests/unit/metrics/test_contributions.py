@@ -117,6 +117,15 @@ def test_a_loss_keeps_the_stage_its_reason_and_the_last_amount() -> None:
     assert story.entries(Measure.OPPORTUNITY_OPEN) == []
 
 
+def test_a_loss_that_says_an_amount_is_worth_what_there_was_to_win() -> None:
+    story = deal().tell("a", "OpportunityLost", 6, opportunity_id="o", amount="0", currency="USD")
+    lost = the_only(story.entries(Measure.OPPORTUNITY_LOST))
+    assert (lost.amount, lost.currency) == (Decimal(80), "EUR")
+    story.tell("a", "OpportunityLost", 6, opportunity_id="untold", amount="70", currency="USD")
+    untold = next(one for one in story.entries(Measure.OPPORTUNITY_LOST) if one.key.endswith("untold"))
+    assert (untold.amount, untold.currency) == (Decimal(70), "USD")
+
+
 def test_a_stage_change_after_a_loss_reopens_the_deal() -> None:
     story = deal().tell("a", "OpportunityLost", 6, opportunity_id="o", reason="price")
     moved(story, 8, "discovery", 0)
