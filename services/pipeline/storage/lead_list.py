@@ -168,7 +168,8 @@ def _bound(condition: str, order: str) -> str:
 async def _looked(
     database: Database, wanted: Wanted, stretches: Sequence[tuple[str, dict[str, str]]], limit: int
 ) -> tuple[list[dict[str, Any]], Page | None]:
-    """A page of those among the next leads of these stretches who are meant."""
+    """A page of those among the next leads of these stretches who are meant. It and where it ends are of one moment: told by two
+    statements, whoever is changed between them would be passed over."""
     if not stretches:
         return [], None
     parameters = dict(wanted.parameters)
@@ -185,13 +186,23 @@ async def _looked(
     keys = parts[0] if len(parts) == 1 else f"SELECT * FROM (({') UNION ALL ('.join(parts)})) k ORDER BY at, lead_id"
     rows = await database.rows(
         f"""
-        SELECT l.* FROM ({keys} LIMIT :looked) k CROSS JOIN LATERAL (
-            SELECT l.* FROM pipeline.leads l WHERE l.lead_id = k.lead_id AND {" AND ".join(wanted.conditions)} OFFSET 0) l
-        ORDER BY k.at, k.lead_id LIMIT :limit""",
+        WITH page AS MATERIALIZED (
+            SELECT k.at AS place, l.* FROM ({keys} LIMIT :looked) k CROSS JOIN LATERAL (
+                SELECT l.* FROM pipeline.leads l WHERE l.lead_id = k.lead_id AND {" AND ".join(wanted.conditions)}
+                OFFSET 0) l
+            ORDER BY k.at, k.lead_id LIMIT :limit
+        ), looked AS (
+            SELECT k.created_at, k.lead_id FROM ({keys} OFFSET :skipped LIMIT 1) k
+            WHERE (SELECT count(*) FROM page) < :limit
+        )
+        SELECT e.created_at AS end_at, e.lead_id AS end_id, p.*
+        FROM (VALUES (1)) one LEFT JOIN page p ON true LEFT JOIN looked e ON true ORDER BY p.place, p.lead_id""",
         looked=LOOKED_AT,
+        skipped=LOOKED_AT - 1,
         **parameters,
     )
-    if len(rows) == limit:
-        return [shown(row) for row in rows], _place(rows[-1])
-    last = await database.rows(f"{keys} OFFSET :skipped LIMIT 1", skipped=LOOKED_AT - 1, **parameters)
-    return [shown(row) for row in rows], _place(last[0]) if last else None
+    found = [row for row in rows if row.lead_id is not None]
+    if len(found) == limit:
+        return [shown(row) for row in found], _place(found[-1])
+    end = rows[0]
+    return [shown(row) for row in found], Page(end.end_at, end.end_id) if end.end_id is not None else None

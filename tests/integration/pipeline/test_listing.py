@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from services.pipeline.storage import lead_list
+from shared.kit.database import Database
 from tests.integration.pipeline.conftest import Pipeline
 from tests.unit.pipeline.builders import a_lead, a_score, at
 
@@ -89,3 +91,51 @@ async def test_pages_together_are_all_leads_that_are_meant_oldest_first(
     ]
     expected = [str(row["lead_id"]) for row in sorted(meant, key=lambda row: (row["created_at"], row["lead_id"]))]
     assert [one["lead_id"] for one in await listed(http, **filters)] == expected
+
+
+class Meanwhile:
+    """A database in which something is written after each question."""
+
+    def __init__(self, database: Database, write: Callable[[], Awaitable[Any]]) -> None:
+        self._database = database
+        self._write = write
+
+    async def rows(self, sql: str, **parameters: Any) -> Any:
+        found = await self._database.rows(sql, **parameters)
+        await self._write()
+        return found
+
+
+async def test_nobody_is_passed_over_while_others_leave_the_list(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_list, "LOOKED_AT", 3)
+    pipeline.rows_are_told = False
+    leads = [
+        a_lead(f"{n}@x.example", occurred_at=at(n), channel="event" if n % 5 == 4 else "web_form") for n in range(20)
+    ]
+    await pipeline.take(*leads)
+    leaving = [one.lead_id for one in leads if one.channel == "web_form"]
+
+    async def two_leave() -> None:
+        async with pipeline.database.transaction() as tx:
+            await tx.execute(
+                "UPDATE pipeline.leads SET status = 'working' WHERE lead_id = ANY(CAST(:ids AS uuid[]))",
+                {"ids": [leaving.pop(0) for _ in range(min(2, len(leaving)))]},
+            )
+
+    found: list[dict[str, Any]] = []
+    after: lead_list.Page | None = None
+    for _ in range(20):
+        items, after = await lead_list.listed(
+            Meanwhile(pipeline.database, two_leave),  # type: ignore[arg-type]
+            units=None,
+            status="new",
+            only={"channel": "event"},
+            after=after,
+            limit=2,
+        )
+        found += items
+        if after is None:
+            break
+    assert [one["lead_id"] for one in found] == [one.lead_id for one in leads if one.channel == "event"]
