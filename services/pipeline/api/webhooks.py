@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from services.pipeline.api.cursors import after_of, cursor_of
+from services.pipeline.api.cursors import place_after, words_of
 from services.pipeline.api.guard import FOLLOW, Reaching, access_of, allowed
 from services.pipeline.api.parts import Doer, Label, Note, Unversioned, parts_of
 from services.pipeline.domain.versions import etag
@@ -18,6 +18,7 @@ from services.pipeline.storage import webhooks as storage
 from services.pipeline.storage.webhooks import By
 from services.pipeline.webhooks.endpoints import Asked, Endpoints, version_of
 from shared.contracts.envelope import Moment
+from shared.kit.errors import Rejected
 from shared.kit.logs import log
 from shared.kit.problems import JSONAnswer
 
@@ -132,10 +133,13 @@ async def deliveries(
         units=reach.within(None),
         endpoint_id=endpoint_id,
         status=status,
-        after=after_of(cursor),
+        after=_after(cursor),
         limit=limit,
     )
-    following = cursor_of(found[-1].queued_at, found[-1].event_id) if len(found) == limit else None
+    following = None
+    if len(found) == limit:
+        last = storage.DeliveryPlace(*(getattr(found[-1], name) for name in storage.DeliveryPlace._fields))
+        following = place_after(last.queued_at.isoformat(), *map(str, last[1:]))
     return JSONAnswer({"items": [dict(row._mapping) for row in found], "next_cursor": following})
 
 
@@ -216,6 +220,20 @@ async def remove(request: Request, endpoint_id: UUID, asked: Changing) -> Respon
     await _endpoints(request).remove(endpoint_id, asked)
     _tell(request, "webhook_removed", endpoint_id)
     return JSONAnswer({"endpoint_id": endpoint_id})
+
+
+def _after(cursor: str | None) -> storage.DeliveryPlace | None:
+    if cursor is None:
+        return None
+    try:
+        at, event_id, endpoint_id, lead_id, version = words_of(cursor)
+        return storage.DeliveryPlace(
+            datetime.fromisoformat(at), UUID(event_id), UUID(endpoint_id), UUID(lead_id), int(version)
+        )
+    except ValueError:
+        raise Rejected(
+            "cursor is none of ours.", field="cursor", fix="Send the next_cursor of the page before."
+        ) from None
 
 
 def _endpoints(request: Request) -> Endpoints:

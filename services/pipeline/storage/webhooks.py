@@ -164,13 +164,27 @@ async def counts(source: Source, endpoint_ids: Sequence[UUID]) -> dict[UUID, dic
     }
 
 
+class DeliveryPlace(NamedTuple):
+    """Where a listing goes on: after this delivery. Many have one moment, and several one event: of two endpoints, or of each id of
+    a person."""
+
+    queued_at: datetime
+    event_id: UUID
+    endpoint_id: UUID
+    lead_id: UUID
+    version: int
+
+
+PLACE = ", ".join(f"d.{column}" for column in DeliveryPlace._fields)
+
+
 async def deliveries(
     source: Source,
     *,
     units: Units,
     endpoint_id: UUID | None,
     status: str,
-    after: tuple[datetime, UUID] | None,
+    after: DeliveryPlace | None,
     limit: int,
 ) -> list[Any]:
     """A page of deliveries, those that came last first: the latest of each endpoint, a stretch of an index each."""
@@ -181,14 +195,21 @@ async def deliveries(
         parameters["endpoint_id"] = endpoint_id
     before = ""
     if after is not None:
-        before = "AND (d.queued_at, d.event_id) < (:at, :event_id)"
-        parameters |= {"at": after[0], "event_id": after[1]}
+        before = f"AND ({PLACE}) < (:after_at, :after_event, :after_endpoint, :after_lead, :after_version)"
+        parameters |= {
+            "after_at": after.queued_at,
+            "after_event": after.event_id,
+            "after_endpoint": after.endpoint_id,
+            "after_lead": after.lead_id,
+            "after_version": after.version,
+        }
+    latest_first = ", ".join(f"{column} DESC" for column in PLACE.split(", "))
     return await source.rows(
         f"""
         SELECT d.* FROM pipeline.webhook_endpoints e CROSS JOIN LATERAL (
             SELECT * FROM pipeline.webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id AND d.status = :status {before}
-            ORDER BY d.queued_at DESC, d.event_id DESC LIMIT :limit) d
-        WHERE {" AND ".join(["true", *conditions])} ORDER BY d.queued_at DESC, d.event_id DESC LIMIT :limit""",
+            ORDER BY {latest_first} LIMIT :limit) d
+        WHERE {" AND ".join(["true", *conditions])} ORDER BY {latest_first} LIMIT :limit""",
         **parameters,
     )
 

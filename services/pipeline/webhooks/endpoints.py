@@ -30,6 +30,9 @@ JUST_AFTER = timedelta(microseconds=1)
 
 MOST_CHANGES = 50
 
+WHAT_LEAVES = ("url", "events", "personal", "historical")
+"""What decides where to and what of is told to others."""
+
 
 class Asked(NamedTuple):
     """By whom a change is asked for, and on which version it was decided."""
@@ -105,20 +108,25 @@ class Endpoints:
         return {**_shown(row), **(await webhooks.counts(self._database, [endpoint_id]))[endpoint_id]}
 
     async def change(self, endpoint_id: UUID, said: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
-        """Other words for an endpoint; what waits goes to where it is then."""
+        """Other words for an endpoint; what waits goes to where it is then. Whoever says where to, or what of, has it go on for
+        themselves."""
         self._check(said)
-        return await self._changed(
-            endpoint_id, "changed " + ", ".join(sorted(said)), asked, lambda row, now: dict(said)
-        )
+
+        def changed(row: Any, now: datetime) -> dict[str, Any]:
+            leads = any(name in said and getattr(row, name) != said[name] for name in WHAT_LEAVES)
+            return {**said, **(_vouching(asked, now) if leads else {})}
+
+        return await self._changed(endpoint_id, "changed " + ", ".join(sorted(said)), asked, changed)
 
     async def rotate(self, endpoint_id: UUID, overlap: timedelta, asked: Asked) -> dict[str, Any]:
-        """A new secret. The one before it signs as well until the overlap is over, and none but these two."""
+        """A new secret, which goes on for whoever is shown it. The one before it signs as well until the overlap is over, and none
+        but these two."""
         salt = randomness.token_hex(16)
 
         def rotated(row: Any, now: datetime) -> dict[str, Any]:
             before = live_salts(row.secrets, now)[:1]
             kept = [{"salt": one, "expires_at": (now + overlap).isoformat()} for one in before if overlap]
-            return {"secrets": [{"salt": salt}, *kept]}
+            return {"secrets": [{"salt": salt}, *kept], **_vouching(asked, now)}
 
         shown = await self._changed(endpoint_id, "rotated", asked, rotated)
         return {**shown, "secret": self._secrets.of(endpoint_id, salt)}
@@ -134,7 +142,7 @@ class Endpoints:
         def enabled(row: Any, now: datetime) -> dict[str, Any]:
             values: dict[str, Any] = {
                 "state": "live", "disabled_reason": None, "failures": 0, "failing_since": None, "not_before": None,
-                "missed_since": None, "missed_until": None, "vouched_by": asked.by.credentials, "vouched_at": now,
+                "missed_since": None, "missed_until": None, **_vouching(asked, now),
             }  # fmt: skip
             if catch_up and row.missed_since is not None:
                 until = now if row.missed_until is None else row.missed_until + JUST_AFTER
@@ -240,6 +248,11 @@ async def _held(transaction: Transaction, endpoint_id: UUID) -> Any:
     if row is None:
         raise no_such_endpoint()
     return row
+
+
+def _vouching(asked: Asked, now: datetime) -> dict[str, Any]:
+    """It goes on for whoever asks."""
+    return {"vouched_by": asked.by.credentials, "vouched_at": now}
 
 
 def _earlier(one: datetime | None, other: datetime) -> datetime:

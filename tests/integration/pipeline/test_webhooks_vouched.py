@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from services.pipeline.storage.vouching import ENDED, LOST, UNSEEN
 from services.pipeline.storage.webhooks import By
+from services.pipeline.webhooks.endpoints import Asked
 from services.pipeline.webhooks.vouching import note_seen
 from shared.kit.ids import new_id
 from tests.integration.pipeline.conftest import Pipeline
@@ -53,7 +54,7 @@ async def test_who_made_and_who_changed_it_is_shown_and_logged(running: FastAPI,
         await http.post(f"{path}:change", json={"events": ["LeadCreated"]}, headers={"Leadflow-Actor": "lee"})
         await http.post(f"{path}:disable", headers=with_token(token, **{"Leadflow-Actor": "sam"}))
     shown = (await http.get(path)).json()
-    assert (shown["created_by"], shown["changed_by"], shown["vouched_by"]) == ("crm", "sam via crm", token["prefix"])
+    assert (shown["created_by"], shown["changed_by"], shown["vouched_by"]) == ("crm", "sam via crm", "deployment")
     assert [(one["what"], one["actor"], one["credentials"]) for one in shown["changes"]] == [
         ("disabled", "sam via crm", token["prefix"]),
         ("changed events", "lee", "deployment"),
@@ -66,6 +67,58 @@ async def test_who_made_and_who_changed_it_is_shown_and_logged(running: FastAPI,
         ("webhook_disabled", token["prefix"]),
     ]
     assert URL not in str(said)
+
+
+@pytest.mark.parametrize(
+    ("change", "whose"),
+    [
+        ({"url": f"{URL}/of-theirs"}, "theirs"),
+        ({"personal": True}, "theirs"),
+        ({"historical": True}, "theirs"),
+        ({"events": ["LeadCreated"]}, "theirs"),
+        ({"description": "ours", "url": URL, "personal": False}, "ours"),
+        (None, "theirs"),
+    ],
+    ids=str,
+)
+async def test_whoever_says_where_or_what_it_tells_has_it_go_on_for_themselves(
+    hooked: Hooked, change: dict[str, Any] | None, whose: str
+) -> None:
+    made = await hooked.follow(URL, By("boss", "ours"))
+    theirs = Asked(By("lee", "theirs"))
+    if change is None:
+        await hooked.hooks.endpoints.rotate(made["endpoint_id"], timedelta(), theirs)
+    else:
+        await hooked.hooks.endpoints.change(made["endpoint_id"], change, theirs)
+    assert (await hooked.endpoint(made))["vouched_by"] == whose
+
+
+async def test_every_delivery_is_on_one_page_however_many_are_of_one_event(
+    pipeline: Pipeline, hooked: Hooked, http: httpx.AsyncClient
+) -> None:
+    for _ in range(3):
+        await hooked.follow(URL)
+    await pipeline.take(*(a_lead(f"{place}@x.example") for place in range(3)))
+    await hooked.give_out()
+    async with hooked.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE pipeline.webhook_deliveries SET status = 'dead', event_id = :one WHERE event = 'LeadCreated'",
+            {"one": new_id()},
+        )
+    dead = await hooked.database.rows(
+        "SELECT endpoint_id, lead_id, version FROM pipeline.webhook_deliveries WHERE status = 'dead'"
+    )
+    shown: list[tuple[str, str, int]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = (await http.get("/v1/webhooks/deliveries", params={"limit": 2, **cursor})).json()
+        shown += [(one["endpoint_id"], one["lead_id"], one["version"]) for one in answer["items"]]
+        if answer["next_cursor"] is None:
+            break
+        cursor = {"cursor": answer["next_cursor"]}
+    assert len(shown) == len(dead) == 9
+    assert set(shown) == {(str(row.endpoint_id), str(row.lead_id), row.version) for row in dead}
+    assert (await http.get("/v1/webhooks/deliveries", params={"cursor": "WyJhIl0="})).status_code == 422
 
 
 async def test_of_two_who_decide_on_what_they_saw_the_second_is_told_what_is_now(http: httpx.AsyncClient) -> None:
