@@ -71,7 +71,8 @@ def router(
 
     @routes.get("/deliveries", summary="What was sent, is to be sent, and did not arrive")
     async def deliveries(
-        state: Literal["due", "sent", "failed"] | None = None, limit: Annotated[int, Query(ge=1, le=1_000)] = 100
+        state: Literal["due", "sent", "failed", "dropped"] | None = None,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> JSONAnswer:
         rows = await storage.listing(database, state, limit)
         return JSONAnswer({"items": [row._asdict() for row in rows], "standing": await storage.standing(database)})
@@ -80,10 +81,15 @@ def router(
     async def retry(delivery_id: UUID) -> JSONAnswer:
         row = await database.run(lambda tx: storage.retry(tx, delivery_id))
         if row is None:
-            raise Rejected(
-                "There is no delivery of this id.", status=404, code="unknown-delivery", field="delivery_id",
-                fix="GET /v1/reports/deliveries lists them.",
-            )  # fmt: skip
+            raise _no_such_delivery()
+        return JSONAnswer(row._asdict())
+
+    @routes.delete("/deliveries/{delivery_id}", summary="Have one not sent any more")
+    async def drop(delivery_id: UUID, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
+        """Of one that is due or was given up; it stays listed as `dropped`, with who. What was sent stays sent."""
+        row = await database.run(lambda tx: storage.drop(tx, delivery_id, owner))
+        if row is None:
+            raise _no_such_delivery()
         return JSONAnswer(row._asdict())
 
     @routes.get("/{name}", summary="What a report tells")
@@ -167,6 +173,13 @@ def answer_of(content: bytes, form: File, name: str, period: str) -> Response:
     if form in ("pdf", "csv"):
         headers["Content-Disposition"] = f'inline; filename="{name}-{period}.{form}"'
     return Response(content, media_type=MEDIA_TYPES[form], headers=headers)
+
+
+def _no_such_delivery() -> Rejected:
+    return Rejected(
+        "There is no delivery of this id.", status=404, code="unknown-delivery", field="delivery_id",
+        fix="GET /v1/reports/deliveries lists them.",
+    )  # fmt: skip
 
 
 def _has(policy: Policy, unit: str) -> bool:

@@ -231,7 +231,7 @@ def _reports(settings: CliSettings) -> Iterator[Finding]:
         yield Finding(
             "reports",
             f"{standing['failed']} were given up",
-            "GET /v1/reports/deliveries?state=failed says why; POST /v1/reports/deliveries/{id}:retry sends them again.",
+            "GET /v1/reports/deliveries?state=failed says why; POST /v1/reports/deliveries/{id}:retry sends them again, DELETE lets them go.",
         )
     elif standing["due"] or standing["sent"]:
         yield Finding("reports", f"{standing['sent']} were sent, {standing['due']} are under way")

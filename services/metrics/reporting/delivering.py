@@ -6,7 +6,7 @@ import asyncio
 import os
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from shared.contracts.policy.reports import Delivery, Report
 from shared.contracts.standard_webhooks import signed_headers
 from shared.kit.background import again_and_again, running
 from shared.kit.database import Database
-from shared.kit.errors import Rejected
+from shared.kit.errors import Rejected, Retryable
 from shared.kit.logs import log
+from shared.kit.outside import target_of
 from shared.kit.posting import Poster
 from shared.kit.transient import name_of
 
@@ -32,6 +33,11 @@ LEASE = timedelta(minutes=45)
 """Longer than any report takes: who takes one and dies leaves it to others after that."""
 
 KEEP = timedelta(days=400)
+
+GONE = timedelta(days=7)
+"""So long a delivery may be missing, of a policy or by a version that cannot read it, and is still known when it is back."""
+
+GIVE_BACK_SECONDS = 5.0
 
 
 class Undelivered(Exception):
@@ -79,6 +85,11 @@ class Delivering:
         """What is wrong with a report: numbers that there are not, and places that nothing can be sent to."""
         found = list(faults(report))
         for delivery in report.deliveries:
+            if delivery.webhook is not None:
+                try:
+                    target_of(delivery.webhook, self._poster.rules)
+                except Rejected as rejected:
+                    found.append(f"delivery {delivery.delivery!r} may not be posted there: {rejected}")
             if delivery.folder is not None and self._folder is None:
                 found.append(f"delivery {delivery.delivery!r} goes to a folder; set METRICS_REPORTS_DIR")
             if delivery.secret is not None and delivery.secret not in self._secrets:
@@ -98,7 +109,7 @@ class Delivering:
                 calendar, zone = where(self._policy, report.business_units, report.calendar)
                 due += dues(key, delivery, report.period, calendar, zone, known[key], tx.now)
             await storage.put_down(tx, due, list(found))
-            await storage.sweep(tx, tx.now - KEEP)
+            await storage.sweep(tx, tx.now - KEEP, tx.now - GONE)
 
         await self._database.run(work)
 
@@ -116,6 +127,11 @@ class Delivering:
             return False
         try:
             await self._send(row)
+        except asyncio.CancelledError:
+            with suppress(Retryable, TimeoutError):
+                async with asyncio.timeout(GIVE_BACK_SECONDS):
+                    await self._database.run(lambda tx: storage.settle(tx, row, state="due", next_try_at=tx.now))
+            raise
         except (Undelivered, Rejected, OSError, RuntimeError) as error:
             await self._failed(row, error)
         else:
@@ -202,8 +218,13 @@ class Delivering:
         headers = signed_headers(secrets, str(row.delivery_id), int(now.timestamp()), body)
         answer = await self._poster.send(delivery.webhook or "", body, headers, now)
         if answer.status is None or not 200 <= answer.status < 300:
+            said = (
+                f"It was not taken: {answer.error}."
+                if answer.status is None
+                else f"The receiver answered {answer.status}."
+            )
             raise Undelivered(
-                f"The receiver answered {answer.status or answer.error}.",
+                said,
                 answer.retry_after,
                 for_good=answer.status == 410,
             )

@@ -37,7 +37,11 @@ async def save(tx: Transaction, owner: str, name: str, report: Mapping[str, Any]
 
 
 async def forget(tx: Transaction, owner: str, name: str) -> bool:
-    """Forgets a report and when it is sent; whether there was one."""
+    """Forgets a report, when it is sent and what of it did not arrive; whether there was one."""
+    await tx.execute(
+        "DELETE FROM metrics.report_deliveries WHERE owner = :owner AND report = :name AND state IN ('due', 'failed')",
+        {"owner": owner, "name": name},
+    )
     await tx.execute(
         "DELETE FROM metrics.report_schedules WHERE owner = :owner AND report = :name", {"owner": owner, "name": name}
     )
@@ -49,7 +53,12 @@ async def forget(tx: Transaction, owner: str, name: str) -> bool:
 
 
 async def since(tx: Transaction, keys: Sequence[Key]) -> dict[Key, datetime]:
-    """Since when each schedule is known: from now on, for those that are new."""
+    """Since when each schedule is known: from now on, for those that are new, and for those that a clock which went ahead
+    looked after into what is still to come by ours and the database's."""
+    await tx.execute(
+        "UPDATE metrics.report_schedules SET since = greatest(:now, now()) WHERE since > greatest(:now, now())",
+        {"now": tx.now},
+    )
     for key in keys:
         await tx.execute(
             """
@@ -135,6 +144,18 @@ async def retry(tx: Transaction, delivery_id: UUID) -> Row[Any] | None:
     return rows[0] if rows else None
 
 
+async def drop(tx: Transaction, delivery_id: UUID, who: str) -> Row[Any] | None:
+    """Has one not sent any more that was not sent; None where there is none of this id."""
+    await tx.execute(
+        """
+        UPDATE metrics.report_deliveries SET state = 'dropped', error = :error, done_at = :now
+        WHERE delivery_id = :id AND state IN ('due', 'failed')""",
+        {"id": delivery_id, "error": f"Dropped by {who or 'somebody who did not say who'}.", "now": tx.now},
+    )
+    rows = await tx.rows("SELECT * FROM metrics.report_deliveries WHERE delivery_id = :id", id=delivery_id)
+    return rows[0] if rows else None
+
+
 async def listing(database: Database, state: str | None, limit: int) -> Sequence[Row[Any]]:
     """Deliveries, the latest first."""
     which = "WHERE state = :state" if state is not None else ""
@@ -156,8 +177,9 @@ async def standing(source: Database | Transaction) -> Mapping[str, Any]:
     return {"due": row.due, "failed": row.failed, "sent": row.sent, "oldest": row.oldest}
 
 
-async def sweep(tx: Transaction, before: datetime) -> None:
-    """Forgets what ended long ago."""
+async def sweep(tx: Transaction, before: datetime, unseen_before: datetime) -> None:
+    """Forgets what ended long ago, and schedules that nobody has looked after for a time: they are not there any more."""
+    await tx.execute("DELETE FROM metrics.report_schedules WHERE since < :before", {"before": unseen_before})
     await tx.execute(
         "DELETE FROM metrics.report_deliveries WHERE state <> 'due' AND done_at < :before", {"before": before}
     )
