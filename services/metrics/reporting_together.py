@@ -32,7 +32,7 @@ class Reporting:
     ) -> None:
         reports = Reports(database, policy)
         self._poster = Poster(settings.webhook_rules, timeout_seconds=settings.webhook_timeout_seconds)
-        base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
+        base = settings.public_url.rstrip("/") or _own_address(settings.host, settings.port)
         self.delivering = Delivering(
             database,
             policy,
@@ -62,3 +62,9 @@ class Reporting:
             stack.push_async_callback(self._poster.close)
             await stack.enter_async_context(self.delivering.running())
             yield
+
+
+def _own_address(host: str, port: int) -> str:
+    """Where this machine itself reaches the API: a host that listens everywhere is no place to go to."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
