@@ -154,6 +154,12 @@ def router(
                     "There is no parameter of this name.", code="unknown-parameter", field=given[:100],
                     fix=f"Use {', '.join(PARAMETERS)}.",
                 )  # fmt: skip
+        for unit in business_unit or ():
+            if not _has(policy, unit):
+                raise Rejected(
+                    "There is no unit of this name.", code="unknown-business-unit", field="business_unit",
+                    fix=f"Use {', '.join(sorted({'default', *policy.business_units}))}.",
+                )  # fmt: skip
         form: File = format if format is not None else accepted(request.headers.get("accept"), MEDIA_TYPES)
         wish = Wish(period, start, end, tuple(business_unit or ()), by, lang, calendar, as_of)
         base = (public_url or str(request.base_url)).rstrip("/")

@@ -19,7 +19,8 @@ ABSENT = "–"
 APART, AGAIN = "\u2066", "\u2069"
 """Around a number with a sign, so that the sign stands at its left in right-to-left text too."""
 
-_DAY_HOUR_MINUTE = (("day", 86_400.0), ("hour", 3_600.0), ("minute", 60.0), ("second", 1.0))
+_DURATIONS = (("day", 86_400.0, 180.0), ("hour", 3_600.0, 30.0), ("minute", 60.0, 0.5), ("second", 1.0, 0.0))
+"""Each unit, how many seconds it has, and how many less are rounded to one of it."""
 _SCALES = (("trillion", 1e12), ("billion", 1e9), ("million", 1e6), ("thousand", 1e3))
 
 
@@ -115,8 +116,8 @@ class Wording:
         return self.digits(said)
 
     def signed(self, value: float, places: int = 0) -> str:
-        """A number that shows its sign also where it is above nothing."""
-        return self._apart("+", self.number(value, places)) if value > 0 else self.number(value, places)
+        """A number that shows its sign also where it is above nothing, and none where it is rounded to nothing."""
+        return self._apart("+", self.number(value, places)) if round(value, places) > 0 else self.number(value, places)
 
     def share(self, value: float, places: int = 1) -> str:
         """A ratio in percent; nothing and all of it without anything behind the point."""
@@ -124,8 +125,10 @@ class Wording:
         return self.known.percent.format(n=self.number(100 * value, places))
 
     def change(self, value: float, places: int = 1) -> str:
-        """A change in percent, with its sign."""
+        """A change in percent, with its sign, unless it is rounded to none."""
         said = self.known.percent.format(n=self.number(100 * abs(value), places))
+        if round(100 * value, places) == 0:
+            return said
         return self._apart("+" if value > 0 else self.known.minus, said)
 
     def money(self, value: float, currency: str | None) -> str:
@@ -147,17 +150,18 @@ class Wording:
         """A large number shortened."""
         if abs(value) >= above:
             for name, size in _SCALES:
-                if abs(value) >= size:
-                    return self.known.scales[name].format(n=self._short(value / size))
+                if abs(value) >= size * 0.9995:  # less of it is rounded to a thousand of the smaller one
+                    return self.known.scales[name].format(n=self._short(_at_least_one(value / size)))
         return self._short(value)
 
     def duration(self, seconds: float) -> str:
         """A time in the unit that people would use for it."""
-        for name, size in _DAY_HOUR_MINUTE:
-            if abs(seconds) >= size or name == "second":
-                return self.known.durations[name].format(
-                    n=self.number(seconds / size, 1 if name in ("day", "hour") else 0)
-                )
+        for name, size, rounded in _DURATIONS:
+            if name == "second":
+                return self.known.durations[name].format(n=self.number(seconds))
+            if abs(seconds) >= size - rounded:
+                places = 1 if name in ("day", "hour") else 0
+                return self.known.durations[name].format(n=self.number(_at_least_one(seconds / size), places))
         raise AssertionError("a second is the smallest")
 
     def _apart(self, sign: str, said: str) -> str:
@@ -218,3 +222,8 @@ class Wording:
 
 def _in_words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _at_least_one(value: float) -> float:
+    """What is rounded up to one of its unit, as one."""
+    return value if abs(value) >= 1 else 1.0 if value > 0 else -1.0

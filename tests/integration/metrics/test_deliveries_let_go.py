@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from services.metrics.reporting.delivering import GONE
+from shared.contracts.policy import Policy
 from shared.kit.posting import Answer
 from tests.integration.metrics.harness import Metrics
+from tests.integration.metrics.telling import half_a_year
 from tests.integration.metrics.test_delivering import MONDAY, WEEKLY, a_service, deliveries, files_in, until_sent
 
 CRM = {"delivery": "crm", "webhook": "http://127.0.0.1:1/x", "secret": "board", "formats": ["csv"]}
@@ -138,3 +140,28 @@ async def test_a_report_is_not_saved_that_may_not_be_posted_there(
         assert refused.status_code == 422
         assert "delivery 'crm' may not be posted there" in refused.json()["detail"]
         assert why in refused.json()["detail"]
+
+
+async def test_links_lead_somewhere_also_where_the_service_listens_everywhere(
+    migrated_database: Callable[..., str], tmp_path: Path
+) -> None:
+    policy = Policy.model_validate({"version": "1", "reports": {"team": {**WEEKLY, "deliveries": [MONDAY]}}})
+    for host, expected in (("0.0.0.0", "http://127.0.0.1:8004/"), ("::", "http://[::1]:8004/")):  # noqa: S104
+        settings = {"reports_dir": tmp_path / expected[7:10], "host": host, "port": 8004}
+        metrics = Metrics(migrated_database("metrics"), datetime(2026, 6, 3, 9, 30, tzinfo=UTC), policy, settings)
+        await metrics.fold_all(half_a_year(4))
+        await until_sent(metrics)
+        metrics.clock.advance(timedelta(days=7))
+        await until_sent(metrics)
+        (page,) = (tmp_path / expected[7:10] / "board").glob("*.html")
+        assert f"{expected}v1/kpis/leads_created" in page.read_text(encoding="utf-8")
+        await metrics.close()
+
+
+async def test_a_report_of_a_unit_that_there_is_not_is_no_report_of_nothing(
+    migrated_database: Callable[..., str], tmp_path: Path
+) -> None:
+    async with a_service(migrated_database("metrics"), tmp_path, {}) as metrics:
+        refused = await metrics.client.get("/v1/reports/weekly/told", params={"business_unit": "defualt"})
+        assert (refused.status_code, refused.json()["field"]) == (422, "business_unit")
+        assert "default" in refused.json()["fix"]

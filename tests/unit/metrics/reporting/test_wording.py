@@ -110,3 +110,23 @@ def test_lines_of_a_chart_are_few_even_and_hold_every_value(values: list[float])
     assert found[0] - slack <= min([0.0, *values])
     assert found[-1] + slack >= max([0.0, *values])
     assert any(abs(one) <= slack for one in found)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (EN.scaled(999_950), EN.scaled(1_000_000)),
+        (FA.scaled(999_950), FA.scaled(1_000_000)),
+        (EN.scaled(999_499), "999k"),
+        (EN.scaled(-999_950), EN.scaled(-1_000_000)),
+        (EN.duration(3_599.9), EN.duration(3_600)),
+        (EN.duration(86_399), EN.duration(86_400)),
+        (EN.duration(59.7), EN.duration(60)),
+        (EN.change(-0.00001), "0.0%"),
+        (EN.signed(0.04, 1), "0.0"),
+    ],
+)
+def test_what_is_rounded_up_to_one_of_the_next_unit_is_one_of_it_and_what_is_rounded_to_nothing_has_no_sign(
+    said: str, expected: str
+) -> None:
+    assert said == expected
