@@ -47,6 +47,18 @@ class Taken(BaseModel):
     unreadable: int
 
 
+class CaughtUp(Taken):
+    """The same, and whether that was not yet all."""
+
+    more: bool = Field(description="Whether there is more than a swap need be asked to take over by itself.")
+
+
+class Swap(BaseModel):
+    """Which one, so that asking twice is the same as once."""
+
+    began_at: datetime | None = Field(None, description="When it began. Where it is in place already: how that ended.")
+
+
 def router(database: Database, rules: Rules) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/v1/shadow", tags=["audit"], dependencies=[Depends(require_token)])
@@ -85,10 +97,10 @@ def router(database: Database, rules: Rules) -> APIRouter:
         return Taken(new=new, unreadable=unreadable)
 
     @routes.post("/catch-up", summary="Take over what was folded beside it since it began")
-    async def catch_up() -> Taken:
-        """Some at a time: again until nothing is new."""
+    async def catch_up() -> CaughtUp:
+        """Some at a time: again while there is more. While facts are folded something is always new; the swap takes it over."""
         new = await database.run(lambda tx: storage.catch_up(tx, rules), deadline_seconds=DEADLINE_SECONDS)
-        return Taken(new=new, unreadable=0)
+        return CaughtUp(new=new, unreadable=0, more=new >= storage.AT_ONCE)
 
     @routes.get("/comparison", summary="What differs from the numbers that are used, and why")
     async def comparison() -> dict[str, Any]:
@@ -97,9 +109,10 @@ def router(database: Database, rules: Rules) -> APIRouter:
         return await database.run(storage.comparison, deadline_seconds=DEADLINE_SECONDS)
 
     @routes.post("/swap", summary="Put it in the place of the numbers that are used, in one transaction")
-    async def swap() -> dict[str, Any]:
+    async def swap(asked: Swap | None = None) -> dict[str, Any]:
         """What was used is kept until it is dropped or the next swap."""
-        return await database.run(lambda tx: storage.swap(tx, rules), deadline_seconds=DEADLINE_SECONDS)
+        began_at = asked.began_at if asked is not None else None
+        return await database.run(lambda tx: storage.swap(tx, rules, began_at), deadline_seconds=DEADLINE_SECONDS)
 
     @routes.delete("", summary="Give up a rebuild, and what a swap kept of the numbers before")
     async def drop() -> dict[str, list[str]]:

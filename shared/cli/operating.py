@@ -30,10 +30,13 @@ def whoever() -> str:
 By = Annotated[str, typer.Option("--by", help="Who does this; put on record.", default_factory=whoever)]
 
 
-def operator_client(service: str) -> ServiceClient:
+def operator_client(service: str, *, timeout_seconds: float = 30.0) -> ServiceClient:
     """A client of a service that comes as the operator, with the deployment's token."""
     settings = cli_settings()
-    return ServiceClient(service, settings.url(service), settings.api_token, patience_seconds=5.0, credential=API_TOKEN)
+    return ServiceClient(
+        service, settings.url(service), settings.api_token,
+        patience_seconds=5.0, timeout_seconds=timeout_seconds, credential=API_TOKEN,
+    )  # fmt: skip
 
 
 async def of_each(ids: Iterable[One], act: Callable[[One], Awaitable[str]], *, done: str, left: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +22,8 @@ from shared.cli.sources import from_log, from_pipeline
 
 LOOK_SECONDS = 0.5
 SWAPS_TRIED = 20
+LONG_SECONDS = 3_600.0
+"""Comparing and swapping take minutes where there are millions of facts."""
 
 
 class What(StrEnum):
@@ -103,17 +107,40 @@ def _state() -> Path:
     return run_directory().path / "rebuild.json"
 
 
+def _kept() -> dict[str, Any]:
+    """What the last run left; nothing where nobody can read it, as then all is read again."""
+    try:
+        found = json.loads(_state().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _keep(began_at: str, source: Source, after: Any) -> None:
+    """Keeps how far it has come: the whole of it or what was there before, whatever ends the process."""
+    state = _state()
+    state.parent.mkdir(parents=True, exist_ok=True)
+    beside = state.with_name(f"{state.name}.{os.getpid()}")
+    beside.write_text(json.dumps({"began_at": began_at, "source": source.value, "after": after}))
+    beside.replace(state)
+
+
 async def _beside(console: Console, what: What, source: Source, swap: bool) -> None:
-    async with operator_client(what.value) as client:
+    async with operator_client(what.value, timeout_seconds=LONG_SECONDS) as client:
+        if swap and (done := await _put_in_place_before(client, source)) is not None:
+            _in_place(console, done)
+            return
         begun = await client.post("/v1/shadow", {"source": source.value})
         await _fill(client, source, begun["began_at"])
-        while (await client.post("/v1/shadow/catch-up", {}))["new"]:
-            pass
+        await catch_up(client)
         _compared(console, await client.get("/v1/shadow/comparison"))
         if not swap:
             console.print("It is not put in place: run this again, or `leadflow rebuild metrics --drop`.")
             return
-        done = await _swapped(client)
+        _in_place(console, await swapped(client, begun["began_at"]))
+
+
+def _in_place(console: Console, done: dict[str, Any]) -> None:
     _state().unlink(missing_ok=True)
     console.print(
         f"In place: {done['facts']:,} facts, {done['facts_before']:,} before. What was used is kept until "
@@ -121,11 +148,26 @@ async def _beside(console: Console, what: What, source: Source, swap: bool) -> N
     )
 
 
+async def _put_in_place_before(client: ServiceClient, source: Source) -> dict[str, Any] | None:
+    """How it ended, where the last run put one in place and did not hear of it."""
+    kept = _kept()
+    began_at = kept.get("began_at")
+    if began_at is None or kept.get("source") != source.value:
+        return None
+    try:
+        await client.get("/v1/shadow")
+    except Refused:
+        with suppress(Refused):
+            found: dict[str, Any] = await client.post("/v1/shadow/swap", {"began_at": began_at})
+            return found
+    return None
+
+
 async def _fill(client: ServiceClient, source: Source, began_at: str) -> None:
     """Reads the source from where it was stopped. What is told again is the same, so that it may have come further."""
-    state = _state()
-    kept = json.loads(state.read_text()) if state.exists() else {}
+    kept = _kept()
     after = kept.get("after") if (kept.get("began_at"), kept.get("source")) == (began_at, source.value) else None
+    _keep(began_at, source, after)
     with _bar() as bar:
         task = bar.add_task(f"events from {source.value}", total=None)
         told = 0
@@ -137,33 +179,41 @@ async def _fill(client: ServiceClient, source: Source, began_at: str) -> None:
                 told += len(events)
                 bar.update(task, completed=told)
                 if following is not None:
-                    state.parent.mkdir(parents=True, exist_ok=True)
-                    state.write_text(json.dumps({"began_at": began_at, "source": source.value, "after": following}))
+                    _keep(began_at, source, following)
 
 
-async def _swapped(client: ServiceClient) -> dict[str, Any]:
+async def catch_up(client: ServiceClient) -> None:
+    """Takes over what came meanwhile, up to what is little. While leads come something is always new: the swap takes that."""
+    with _bar() as bar:
+        task = bar.add_task("events that came meanwhile", total=None)
+        found = {"more": True}
+        while found["more"]:
+            found = await client.post("/v1/shadow/catch-up", {})
+            bar.update(task, advance=found["new"])
+
+
+async def swapped(client: ServiceClient, began_at: str) -> dict[str, Any]:
     """Puts it in place; where much came meanwhile, that is taken over first."""
     for tried in range(SWAPS_TRIED):
         try:
-            found: dict[str, Any] = await client.post("/v1/shadow/swap", {})
+            found: dict[str, Any] = await client.post("/v1/shadow/swap", {"began_at": began_at})
             return found
         except Refused:
             if tried + 1 == SWAPS_TRIED:
                 raise
-        while (await client.post("/v1/shadow/catch-up", {}))["new"]:
-            pass
+        await catch_up(client)
     raise AssertionError("the last try returns or raises")
 
 
 def _compared(console: Console, found: dict[str, Any]) -> None:
     """What differs, and why."""
     facts, entries = found["facts"], found["entries"]
-    if not (facts["only_rebuilt"] or facts["only_used"] or entries):
+    if not (facts["only_rebuilt"] or facts["only_used"] or facts["to_come"] or entries):
         console.print("Compared: everything is the same.")
         return
     console.print(
-        f"Facts: {facts['only_rebuilt']:,} that what is used lacks, {facts['only_used']:,} that the source does not have. "
-        + (f"Leads: {', '.join(facts['leads'])}." if facts["leads"] else ""),
+        f"Facts: {facts['only_rebuilt']:,} that what is used lacks, {facts['only_used']:,} that the source does not have, {facts['to_come']:,} "
+        "that came meanwhile and are taken over. " + (f"Leads: {', '.join(facts['leads'])}." if facts["leads"] else ""),
         soft_wrap=True,
     )
     for one in entries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CursorResult, Executable, TextClause, text
@@ -125,7 +126,7 @@ async def add(tx: Transaction, facts: Sequence[Fact], rules: Rules) -> int:
 
 
 async def catch_up(tx: Transaction, rules: Rules, most: int = AT_ONCE) -> int:
-    """Takes over what has been folded beside it since it began; how much that was."""
+    """Takes over what has been folded beside it since it began; how much that was: less than `most`, where all of it was."""
     rows = await tx.rows(f"SELECT {FACT_TEXT.replace('lead_id', 'f.lead_id', 1)} {MISSING} LIMIT {most}")
     if rows:
         await add(tx, [read_fact(row) for row in rows], rules)
@@ -142,10 +143,15 @@ async def comparison(tx: Transaction) -> dict[str, Any]:
     await tx.execute("SET LOCAL statement_timeout = 0")
     (facts,) = await tx.rows(
         f"""
-        SELECT count(*) FILTER (WHERE f.lead_id IS NULL) AS only_rebuilt, count(*) FILTER (WHERE s.lead_id IS NULL) AS only_used,
-            (array_agg(DISTINCT coalesce(f.lead_id, s.lead_id)) FILTER (WHERE f.lead_id IS NULL OR s.lead_id IS NULL))[1:{SHOWN}] AS leads
-        FROM metrics.facts AS f FULL JOIN {SHADOW}.facts AS s USING (lead_id, event_id)
-        WHERE f.event IS DISTINCT FROM s.event"""
+        SELECT count(*) FILTER (WHERE only_rebuilt) AS only_rebuilt, count(*) FILTER (WHERE only_used) AS only_used,
+            count(*) FILTER (WHERE to_come) AS to_come,
+            (array_agg(DISTINCT lead_id) FILTER (WHERE only_rebuilt OR only_used))[1:{SHOWN}] AS leads
+        FROM (
+            SELECT lead_id, f.event IS NULL AS only_rebuilt,
+                s.event IS NULL AND f.recorded_at < began_at - {OVERLAP} AS only_used,
+                s.event IS NULL AND f.recorded_at >= began_at - {OVERLAP} AS to_come
+            FROM (metrics.facts AS f FULL JOIN {SHADOW}.facts AS s USING (lead_id, event_id)) CROSS JOIN {SHADOW}.state
+            WHERE f.event IS DISTINCT FROM s.event) AS differing"""
     )
     place = ("root_id", "key", "valid_from")
     others = [name for name in ENTRY_COLUMNS if name not in place]
@@ -168,7 +174,12 @@ async def comparison(tx: Transaction) -> dict[str, Any]:
         FROM different AS d LEFT JOIN because AS b USING (root_id) GROUP BY measure ORDER BY measure"""
     )
     return {
-        "facts": {"only_rebuilt": facts.only_rebuilt, "only_used": facts.only_used, "leads": facts.leads or []},
+        "facts": {
+            "only_rebuilt": facts.only_rebuilt,
+            "only_used": facts.only_used,
+            "to_come": facts.to_come,
+            "leads": facts.leads or [],
+        },
         "entries": [
             {
                 "measure": row.measure,
@@ -184,11 +195,15 @@ async def comparison(tx: Transaction) -> dict[str, Any]:
     }
 
 
-async def swap(tx: Transaction, rules: Rules) -> dict[str, Any]:
+async def swap(tx: Transaction, rules: Rules, began_at: datetime | None = None) -> dict[str, Any]:
     """Puts the shadow in the place of what is used, which is kept as it is in another schema. Batches wait meanwhile and go on
-    with the new tables, whoever asks sees the one or the other. Raises `Rejected` where too much is left to take over."""
+    with the new tables, whoever asks sees the one or the other. Asked again for the one that began at a moment, whose answer
+    was lost, it is told how that ended. Raises `Rejected` where too much is left to take over."""
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext('leadflow-metrics-shadow'))")
-    if await state(tx) is None:
+    there = await state(tx)
+    if there is None or began_at not in (None, there["began_at"]):
+        if began_at is not None and (done := await _swapped(tx, began_at)) is not None:
+            return done
         raise Rejected(
             "There is nothing to put in place.", status=409, code="no-rebuild", fix="Begin one: POST /v1/shadow."
         )
@@ -211,12 +226,28 @@ async def swap(tx: Transaction, rules: Rules) -> dict[str, Any]:
     (after,) = await tx.rows(f"SELECT count(*) AS n FROM {SHADOW}.facts")
     await tx.execute(f"DROP SCHEMA IF EXISTS {OLD} CASCADE")
     await tx.execute(f"CREATE SCHEMA {OLD}")
+    await tx.execute(
+        f"CREATE TABLE {OLD}.swap (began_at timestamptz NOT NULL, facts bigint NOT NULL, facts_before bigint NOT NULL)"
+    )
+    await tx.execute(
+        f"INSERT INTO {OLD}.swap VALUES (:began_at, :facts, :before)",
+        {"began_at": there["began_at"], "facts": after.n, "before": before.n},
+    )
     for table in TABLES:
         await tx.execute(f"ALTER TABLE metrics.{table} SET SCHEMA {OLD}")
         await tx.execute(f"ALTER TABLE {SHADOW}.{table} SET SCHEMA metrics")
     await tx.execute(f"DROP SCHEMA {SHADOW} CASCADE")
     await _tell_progress(tx, after.n - before.n)
     return {"facts": after.n, "facts_before": before.n}
+
+
+async def _swapped(tx: Transaction, began_at: datetime) -> dict[str, Any] | None:
+    """How the last swap ended, where it was of the shadow that began at this moment and what it kept is still there."""
+    (there,) = await tx.rows(f"SELECT to_regclass('{OLD}.swap') IS NOT NULL AS is_there")
+    if not there.is_there:
+        return None
+    rows = await tx.rows(f"SELECT facts, facts_before FROM {OLD}.swap WHERE began_at = :began_at", began_at=began_at)
+    return {"facts": rows[0].facts, "facts_before": rows[0].facts_before} if rows else None
 
 
 async def _tell_progress(tx: Transaction, more: int) -> None:

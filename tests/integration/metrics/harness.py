@@ -19,6 +19,7 @@ from services.metrics import (
     forecasts_api,
     frozen_api,
     rates_api,
+    shadow_api,
     spending_api,
     targets_api,
     why_api,
@@ -82,6 +83,7 @@ class Metrics:
         app.include_router(targets_api.router(self.database, policy, self.clock))
         app.include_router(why_api.router(self.database, policy, self.clock))
         app.include_router(findings_api.router(self.database, policy, self.clock))
+        app.include_router(shadow_api.router(self.database, policy.unit))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://metrics", headers=headers

@@ -108,6 +108,35 @@ async def test_stopped_in_the_middle_it_goes_on_and_twice_is_once(
         await swapped(metrics)
 
 
+async def test_whoever_lost_the_answer_to_a_swap_is_told_how_it_ended(metrics: Metrics) -> None:
+    facts = mixed(56)
+    await metrics.fold_all(facts[:100])
+    await filled(metrics, facts)
+    begun = await metrics.database.run(shadowing.state)
+    assert begun is not None
+    body = {"began_at": begun["began_at"].isoformat()}
+    done = (await metrics.client.post("/v1/shadow/swap", json=body)).json()
+    assert done["facts"] > done["facts_before"]
+    assert (await metrics.client.post("/v1/shadow/swap", json=body)).json() == done
+    other = await metrics.client.post("/v1/shadow/swap", json={"began_at": "2026-03-01T09:00:00Z"})
+    assert (other.status_code, other.json()["code"]) == (409, "no-rebuild")
+
+
+async def test_what_comes_meanwhile_is_no_difference_and_keeps_nobody_catching_up(metrics: Metrics) -> None:
+    facts = mixed(57)
+    half = len(facts) // 2
+    await metrics.fold_all(facts[:half])
+    await filled(metrics, facts[:half])
+    now = metrics.clock.now()
+    late = [fact._replace(recorded_at=now) for fact in facts[half:]]
+    await metrics.fold_all(late)
+    told = (await metrics.database.run(shadowing.comparison))["facts"]
+    assert (told["only_rebuilt"], told["only_used"], told["leads"]) == (0, 0, [])
+    assert told["to_come"] > 0
+    found = (await metrics.client.post("/v1/shadow/catch-up")).json()
+    assert (found["new"], found["more"]) == (told["to_come"], False)
+
+
 async def test_facts_that_come_meanwhile_are_counted_once_and_questions_are_answered(
     metrics: Metrics, migrated_database: Callable[..., str]
 ) -> None:
