@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from shared.cli.http import CommandFailed, ServiceClient
+from shared.cli.http import ServiceClient
+from shared.cli.topic import open_topic
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from shared.kit.records import content_of
 
 PAGE = 1_000
-SILENCE_SECONDS = 30.0
 
 Page = tuple[list[dict[str, Any]], Any]
 """Events, and after what to go on."""
@@ -32,33 +31,16 @@ async def from_pipeline(client: ServiceClient, after: Any) -> AsyncIterator[Page
 async def from_log(address: str, after: Any) -> AsyncIterator[Page]:
     """The lifecycle topic from its first record, or from where somebody was, to where it ended when this began. What nobody can
     read is passed over, as it is no fact."""
-    consumer = AIOKafkaConsumer(
-        PIPELINE_LIFECYCLE.name, bootstrap_servers=address, group_id=None, enable_auto_commit=False,
-        auto_offset_reset="earliest", request_timeout_ms=15_000,
-    )  # fmt: skip
-    await consumer.start()
-    try:
-        places = sorted(consumer.assignment())
-        ends = await consumer.end_offsets(places)
-        begins = await consumer.beginning_offsets(places)
-        at = {place: max(int((after or {}).get(str(place.partition), 0)), begins[place]) for place in places}
-        for place, position in at.items():
-            consumer.seek(place, position)
-        loop = asyncio.get_running_loop()
-        heard_at = loop.time()
-        while left := [place for place in places if at[place] < ends[place]]:
+    async with open_topic(address, PIPELINE_LIFECYCLE.name) as topic:
+        at = {
+            place: max(int((after or {}).get(str(place.partition), 0)), begin) for place, begin in topic.begins.items()
+        }
+        async for batch in topic.batches(at, topic.ends, PAGE):
             events: list[dict[str, Any]] = []
-            for place, records in (await consumer.getmany(*left, timeout_ms=500, max_records=PAGE)).items():
+            for place, records in batch.items():
                 events += [event for record in records if (event := _event(record.value)) is not None]
                 at[place] = records[-1].offset + 1
-                heard_at = loop.time()
-            if loop.time() - heard_at > SILENCE_SECONDS:
-                raise CommandFailed(
-                    "The log sends no record before its end.", "Look at the broker, then run this again."
-                )
             yield events, _positions(at)
-    finally:
-        await consumer.stop()
 
 
 def _positions(at: dict[TopicPartition, int]) -> dict[str, int]:

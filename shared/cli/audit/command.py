@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from shared.cli.audit.begun import Begun, alone, begun
 from shared.cli.audit.ledger import Ledger, open_ledgers, open_visits
 from shared.cli.audit.log import TopicLog, bootstrap
 from shared.cli.audit.pages import OnPage, PagedCheck, check_history, check_pages
@@ -28,13 +29,15 @@ from shared.cli.audit.steps import (
     check_scores,
     check_unreadable,
 )
-from shared.cli.http import ServiceClient, explained
+from shared.cli.http import CommandFailed, ServiceClient, explained
 from shared.cli.local.run_directory import run_directory
 from shared.cli.settings import CliSettings, cli_settings
+from shared.cli.topic import open_topic
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, PIPELINE_VISITS
 
 DIFFERENCES_EXIT_CODE = 1
 STOPPED_EXIT_CODE = 130
+AUDITED = ("scoring", "pipeline", "metrics")
 A_WHILE = timedelta(seconds=30)
 """What was recorded just before the log's ends were fixed may have come after them."""
 
@@ -57,30 +60,50 @@ def audit(
 ) -> None:
     """Check that every accepted event was counted exactly once, and that every number follows. Exits 0 when clean, 1 when anything
     differs. Ctrl-C stops it; the next run goes on."""
-    folder = state_folder()
-    if fresh:
+    folder, settings, address = state_folder(), cli_settings(), bootstrap()
+    system = {"log": address, **{name: settings.url(name) for name in AUDITED}}
+    with alone(folder):
+        if fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        this, said = begun(folder, system, datetime.now(UTC))
+        if said:
+            Console(stderr=True, highlight=False).print(said)
+        try:
+            audited = asyncio.run(_audit(folder, this, wait_seconds, by_day))
+        except KeyboardInterrupt:
+            Console(stderr=True).print("\nStopped. `leadflow audit` goes on from here, `--fresh` begins anew.")
+            raise typer.Exit(STOPPED_EXIT_CODE) from None
+        except sqlite3.Error as error:
+            raise CommandFailed(
+                f"What the audit keeps in {folder} cannot be read or written ({error}).",
+                "See that the disk has room; `leadflow audit --fresh` begins anew.",
+            ) from None
+        print_audited(audited)
+        Console(highlight=False).print(f"The log as of {this.began:%Y-%m-%d %H:%M} UTC.")
+        asyncio.run(_tell(this, audited))
         shutil.rmtree(folder, ignore_errors=True)
-    try:
-        audited = asyncio.run(_audit(folder, wait_seconds, by_day))
-    except KeyboardInterrupt:
-        Console(stderr=True).print("\nStopped. `leadflow audit` goes on from here, `--fresh` begins anew.")
-        raise typer.Exit(STOPPED_EXIT_CODE) from None
-    print_audited(audited)
-    shutil.rmtree(folder, ignore_errors=True)
     if not audited.clean:
         raise typer.Exit(DIFFERENCES_EXIT_CODE)
 
 
-async def _audit(folder: Path, wait_seconds: float, by_day: bool) -> Audited:
+async def _tell(this: Begun, audited: Audited) -> None:
+    """Tells metrics how it ended. What differs is more than that nobody heard of it."""
+    try:
+        async with _client(cli_settings(), "metrics") as metrics:
+            await metrics.post("/v1/audits", {"id": this.audit_id, "checks": audited.checks})
+    except CommandFailed as failure:
+        if not audited.clean:
+            failure.exit_code = DIFFERENCES_EXIT_CODE
+        raise
+
+
+async def _audit(folder: Path, this: Begun, wait_seconds: float, by_day: bool) -> Audited:
     settings, address = cli_settings(), bootstrap()
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True))
     with open_ledgers(folder) as (captured, lifecycle), open_visits(folder) as visits:
         async with AsyncExitStack() as stack:
-            scoring, pipeline, metrics = [
-                await stack.enter_async_context(_client(settings, name)) for name in ("scoring", "pipeline", "metrics")
-            ]
+            scoring, pipeline, metrics = [await stack.enter_async_context(_client(settings, name)) for name in AUDITED]
             stack.enter_context(bar)
-            began = _began(lifecycle)
             await _read_log(address, captured, lifecycle, visits, bar)
             deadline = Deadline(time.monotonic() + wait_seconds, time.monotonic)
             leads, story = captured.count(), lifecycle.count()
@@ -102,7 +125,7 @@ async def _audit(folder: Path, wait_seconds: float, by_day: bool) -> Audited:
             pages = [
                 await check_history(
                     lifecycle, PagedCheck("history", "events of pipeline's history looked for in the log"), pipeline,
-                    began - A_WHILE, _shown(bar, "pipeline's history"),
+                    this.began - A_WHILE, _shown(bar, "pipeline's history"),
                 )
             ]  # fmt: skip
             for check, client, path in (
@@ -111,22 +134,12 @@ async def _audit(folder: Path, wait_seconds: float, by_day: bool) -> Audited:
                 (PagedCheck("sums", "sums made again from the entries"), metrics, "/v1/audit/numbers"),
             ):
                 pages.append(await check_pages(lifecycle, check, client, path, deadline, _shown(bar, check.what)))
-            scores = await check_scores(scoring)
+            scores = await check_scores(lifecycle, scoring)
             steps = [one.step for one in (to_scoring, to_pipeline, to_metrics, to_books, to_visitors)]
             days = [*_days(captured, "captured", [one.step.name for one in (to_scoring, to_pipeline, to_metrics)], by_day),
                     *_days(lifecycle, "lifecycle", [to_books.step.name], by_day),
                     *_days(visits, "visits", [to_visitors.step.name], by_day)]  # fmt: skip
-            audited = Audited(steps, pages, scores, days)
-            await metrics.post("/v1/audits", {"id": lifecycle.kept("audit_id"), "checks": audited.checks})
-    return audited
-
-
-def _began(ledger: Ledger) -> datetime:
-    """When this audit began, in whichever run that was."""
-    if ledger.kept("began") is None:
-        ledger.keep("began", datetime.now(UTC).isoformat())
-        ledger.keep("audit_id", str(uuid4()))
-    return datetime.fromisoformat(ledger.kept("began"))
+    return Audited(steps, pages, scores, days)
 
 
 def _days(ledger: Ledger, topic: str, steps: list[str], every: bool) -> list[tuple[str, int, str, int, int]]:
@@ -153,7 +166,7 @@ async def _read_log(address: str, captured: Ledger, lifecycle: Ledger, visits: L
     """Fixes the ends of the topics, then reads up to there."""
     async with AsyncExitStack() as stack:
         logs: list[Any] = [
-            (await stack.enter_async_context(TopicLog(address, topic.name)), topic.name, ledger)
+            (TopicLog(await stack.enter_async_context(open_topic(address, topic.name)), topic.name), topic.name, ledger)
             for topic, ledger in ((CAPTURE_LEADS, captured), (PIPELINE_LIFECYCLE, lifecycle), (PIPELINE_VISITS, visits))
         ]
         for log, _, ledger in logs:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import ConsumerRecord, TopicPartition
 
 from shared.cli.audit.ledger import Cell, Entry, Ledger
 from shared.cli.http import CommandFailed
 from shared.cli.settings import KAFKA_BOOTSTRAP, servers
+from shared.cli.topic import OpenTopic
 from shared.kit.records import content_of
 
-SILENCE_SECONDS = 30.0
 BATCH = 2_000
 
 
@@ -30,37 +28,11 @@ def bootstrap() -> str:
 class TopicLog:
     """One topic, whole. `ends` is where its partitions ended when it was opened; nothing after that is looked at."""
 
-    def __init__(self, address: str, topic: str) -> None:
-        self._address = address
+    def __init__(self, topic: OpenTopic, name: str) -> None:
         self._topic = topic
-        self.ends: dict[TopicPartition, int] = {}
-        self._begins: dict[TopicPartition, int] = {}
-        self._consumer = AIOKafkaConsumer(
-            topic,
-            bootstrap_servers=address,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            request_timeout_ms=15_000,
-        )
-
-    async def __aenter__(self) -> TopicLog:
-        try:
-            async with asyncio.timeout(15):
-                await self._consumer.start()
-                partitions = sorted(self._consumer.assignment())
-                self.ends = await self._consumer.end_offsets(partitions)
-                self._begins = await self._consumer.beginning_offsets(partitions)
-        except (KafkaError, OSError, TimeoutError) as error:
-            await self._consumer.stop()
-            raise CommandFailed(
-                f"The topic {self._topic} cannot be read from {self._address} ({type(error).__name__}).",
-                "Start Leadflow with `make up`, or set LEADFLOW_KAFKA_BOOTSTRAP.",
-            ) from None
-        return self
-
-    async def __aexit__(self, *exit_details: object) -> None:
-        await self._consumer.stop()
+        self._name = name
+        self.ends = topic.ends
+        self._begins = topic.begins
 
     @property
     def total(self) -> int:
@@ -68,10 +40,16 @@ class TopicLog:
         return sum(max(end - self._begins[place], 0) for place, end in self.ends.items())
 
     def go_on(self, ledger: Ledger) -> None:
-        """Takes up the ends that an audit that was stopped had fixed, and where it was; fixes them for one that begins."""
+        """Takes up the ends that an audit that was stopped had fixed, and where it was; fixes them for one that begins. Raises
+        `CommandFailed` where the log does not reach so far."""
         kept = ledger.kept("ends")
         if kept is not None:
-            self.ends = {TopicPartition(self._topic, int(number)): end for number, end in kept.items()}
+            self.ends = {TopicPartition(self._name, int(number)): end for number, end in kept.items()}
+            if any(end > self._topic.ends.get(place, 0) for place, end in self.ends.items()):
+                raise CommandFailed(
+                    f"The topic {self._name} is shorter than it was when this audit began: it is another log.",
+                    "`leadflow audit --fresh` begins anew.",
+                )
         else:
             ledger.keep("ends", {str(place.partition): end for place, end in self.ends.items()})
             ledger.keep("begins", {str(place.partition): begin for place, begin in self._begins.items()})
@@ -81,29 +59,15 @@ class TopicLog:
     async def read(self, ledger: Ledger, on_progress: Callable[[int], None]) -> None:
         """Every record before the ends, into the ledger, from where it was stopped. `on_progress` is told how many have been
         read."""
-        self.go_on(ledger)
         kept = ledger.kept("positions", {})
         positions = {place: max(int(kept.get(str(place.partition), 0)), begin) for place, begin in self._begins.items()}
-        for place, position in positions.items():
-            self._consumer.seek(place, position)
-        left = {place for place, end in self.ends.items() if positions[place] < end}
-        loop = asyncio.get_running_loop()
-        heard_at = loop.time()
-        while left:
-            batch = await self._consumer.getmany(*left, timeout_ms=500, max_records=BATCH)
+        async for batch in self._topic.batches(positions, self.ends, BATCH):
             with ledger.together():
                 for place, records in batch.items():
                     self._enter(records, self.ends[place], ledger)
-                    heard_at = loop.time()
                     positions[place] = min(records[-1].offset + 1, self.ends[place])
                 ledger.keep("positions", {str(place.partition): at for place, at in positions.items()})
-            left = {place for place in left if positions[place] < self.ends[place]}
             on_progress(sum(positions.values()) - sum(self._begins.values()))
-            if loop.time() - heard_at > SILENCE_SECONDS:
-                raise CommandFailed(
-                    f"The broker at {self._address} sent no record for {SILENCE_SECONDS:.0f} s before the log's end.",
-                    "Look at the broker, then run the audit again.",
-                )
         ledger.write()
 
     def _enter(self, records: Sequence[ConsumerRecord], end: int, ledger: Ledger) -> None:

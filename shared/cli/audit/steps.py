@@ -204,12 +204,14 @@ async def check_unreadable(step: Step, client: ServiceClient, topic: str, deadli
     """Records that nobody can read have no id: each has to be a dead letter of its place in the log."""
     if not step.log.places:
         return
+    wanted = frozenset(step.log.places)
     while True:
         known: set[Place] = set()
         for status in Status:
             async for letter in letters(client, status):
-                if letter["topic"] == topic:
-                    known.add((letter["partition"], letter["offset"]))
+                place = letter["partition"], letter["offset"]
+                if letter["topic"] == topic and place in wanted:
+                    known.add(place)
         lost = [place for place in step.log.places if place not in known]
         if not lost or not await deadline.wait():
             break
@@ -232,16 +234,20 @@ class ScoreCheck:
     differences: tuple[str, ...]
 
 
-async def check_scores(client: ServiceClient) -> ScoreCheck:
-    """Has scoring make every score again, page by page. Each page is of one moment, so that work in flight is no difference."""
-    checked = stale = unverifiable = 0
-    differences: list[str] = []
-    after: str | None = None
-    while True:
-        page = await client.post("/v1/audit/scores", {"after": after, "limit": 500})
-        checked, stale = checked + page["checked"], stale + page["stale"]
-        unverifiable += page["unverifiable"]
-        differences += [f"{one['lead_id']}: {one['fault']}" for one in page["differences"]]
+async def check_scores(ledger: Ledger, client: ServiceClient) -> ScoreCheck:
+    """Has scoring make every score again, page by page, from where it was stopped. Each page is of one moment, so that work in
+    flight is no difference."""
+    kept = ledger.kept("scores", {"after": None, "over": False, "counted": [0, 0, 0, 0], "differences": []})
+    counted, differences = kept["counted"], kept["differences"]
+    while not kept["over"]:
+        page = await client.post("/v1/audit/scores", {"after": kept["after"], "limit": 500})
+        found = (page["checked"], page["stale"], page["unverifiable"], len(page["differences"]))
+        counted = [before + more for before, more in zip(counted, found, strict=True)]
+        differences += [f"{one['lead_id']}: {one['fault']}" for one in page["differences"][: SHOWN - len(differences)]]
         after = page["next"]
-        if after is None:
-            return ScoreCheck(checked, stale, unverifiable, len(differences), tuple(differences[:SHOWN]))
+        kept = {"after": after, "over": after is None, "counted": counted, "differences": differences}
+        with ledger.together():
+            ledger.keep("scores", kept)
+    ledger.write()
+    checked, stale, unverifiable, different = counted
+    return ScoreCheck(checked, stale, unverifiable, different, tuple(differences))

@@ -245,15 +245,18 @@ def test_a_record_without_an_event_id_is_unreadable(value: bytes | None) -> None
     assert entry_of(value) is None
 
 
-async def test_scores_are_made_again_page_by_page() -> None:
+async def test_scores_are_made_again_page_by_page_from_where_it_was_stopped(ledgers: tuple[Ledger, Ledger]) -> None:
     difference = {"lead_id": str(LEAD), "fault": "score differ"}
     pages = [
         {"checked": 500, "stale": 2, "unverifiable": 0, "differences": [], "next": str(LEAD)},
         {"checked": 7, "stale": 0, "unverifiable": 1, "differences": [difference], "next": None},
     ]
-    service = FakeService(*((200, page) for page in pages))
+    service = FakeService((200, pages[0]), ConnectionError("stopped"), (200, pages[1]))
     async with service.client("scoring") as client:
-        found = await check_scores(client)
+        with pytest.raises(ConnectionError):
+            await check_scores(ledgers[1], client)
+        found = await check_scores(ledgers[1], client)
+        assert await check_scores(ledgers[1], client) == found
     assert (found.checked, found.stale, found.unverifiable, found.different) == (507, 2, 1, 1)
     assert found.differences == (f"{LEAD}: score differ",)
-    assert [orjson.loads(request.content)["after"] for request in service.requests] == [None, str(LEAD)]
+    assert [orjson.loads(request.content)["after"] for request in service.requests] == [None, str(LEAD), str(LEAD)]
