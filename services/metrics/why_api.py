@@ -17,10 +17,12 @@ from services.metrics.domain.forms import Accuracy, Weighted
 from services.metrics.domain.knowledge import Learned
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.explaining import Explaining
+from services.metrics.reporting.periods import window_named
+from services.metrics.reporting.writing import where
 from services.metrics.storage import answering
 from services.metrics.storage.explaining import MOST_PEOPLE, TooMuch
 from shared.contracts.policy import Policy
-from shared.contracts.policy.calendar import PERIODS
+from shared.contracts.policy.calendar import PERIODS, SYSTEMS
 from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
@@ -29,6 +31,9 @@ from shared.kit.problems import JSONAnswer
 
 OWN = ("before_from", "before_to", "known", "reported")
 """What is told of the other side, beside what every KPI is asked with."""
+NAMED = {"before_period": ("before_from", "before_to"), "period": ("from", "to")}
+"""Windows by name, and what their days are called."""
+
 SHOWN_OF_TOTAL = (
     "value",
     "numerator",
@@ -51,10 +56,10 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
 
     @routes.get("/kpis/{kpi}/why", tags=["kpis"], summary="What moved a KPI, in parts that add up to the change")
     async def why(kpi: str, request: Request) -> JSONAnswer:
-        """Between the window `from` and `to` and the one before it (`compare`, or `before_from` and `before_to`), by the groups of
-        `group_by`; or, with `known`, between what was known of one window at that moment and at a later one."""
-        given = request.query_params.multi_items()
+        """Between the window `from` and `to` and the one before it (`compare`, or `before_from` and `before_to`), or two that are
+        named as `period` and `before_period` (2026-03, 1404-12, last-week), by the groups of `group_by`; or, with `known`, between what was known of one window at that moment and at a later one."""
         now = clock.now()
+        given = days_named(request.query_params.multi_items(), policy, now)
         own = {name: [value for one, value in given if one == name] for name in OWN}
         question, compared = ask(kpi, [one for one in given if one[0] not in OWN], policy, now)
         if cuts := [cut for cut in question.group_by if cut in PERIODS]:
@@ -113,6 +118,30 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
         )
 
     return routes
+
+
+def days_named(given: Given, policy: Policy, now: datetime) -> Given:
+    """What is asked, with `period` and `before_period` as the days that they are by the calendar and the clock of its units."""
+    units = [value for name, value in given if name == UNIT]
+    asked_system = [value for name, value in given if name == "calendar"]
+    calendar, zone = where(policy, units, next((one for one in SYSTEMS if one in asked_system), None))
+    found = [one for one in given if one[0] not in NAMED]
+    for name, value in given:
+        if name not in NAMED:
+            continue
+        first, last = NAMED[name]
+        if any(one in (first, last) for one, _ in found):
+            raise Rejected(
+                f"It is given twice, or {first} or {last} beside it.", code="invalid-parameter", field=name,
+                fix="Give one of them.",
+            )  # fmt: skip
+        window = window_named(value, now.astimezone(zone).date(), calendar)
+        if window.start is None and not any(one == "known" for one, _ in given):
+            raise Rejected(
+                "All time is compared with nothing.", code="invalid-parameter", field=name, fix="Name two periods."
+            )
+        found += [(bound, str(day)) for bound, day in ((first, window.start), (last, window.end)) if day is not None]
+    return found
 
 
 def _windows(

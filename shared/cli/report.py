@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import CommandFailed, ServiceClient, explained
-from shared.cli.periods import EXAMPLES
+from shared.cli.periods import EXAMPLES, System
 from shared.cli.settings import cli_settings
 
 Document = Mapping[str, Any]
@@ -44,13 +45,6 @@ class Language(StrEnum):
     HE = "he"
 
 
-class System(StrEnum):
-    """By whose months it is told."""
-
-    GREGORIAN = "gregorian"
-    JALALI = "jalali"
-
-
 Form = Annotated[Format, typer.Option(help="For a terminal, spreadsheets, programs, a browser, paper.")]
 
 
@@ -59,7 +53,7 @@ def report(
     name: Annotated[str, typer.Argument(help="overview, weekly, monthly, quarterly, or one of your own.")] = "overview",
     period: Annotated[
         str | None,
-        typer.Option(help=f"Such as {EXAMPLES}. When not given: the last whole one; of the overview, all time."),
+        typer.Option(help=f"Such as {EXAMPLES}, all. When not given: the last whole one; of the overview, all time."),
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="The first day, as 2026-03-01.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="The day after the last one.")] = None,
@@ -82,8 +76,11 @@ def report(
     asked = {key: value for key, value in asked.items() if value is not None}
     if format is Format.TABLE:
         document = asyncio.run(_document(name, asked))
-        with _opened(output) as console:
-            print_document(console, document)
+        if output is None or output == Path("-"):
+            print_document(Console(), document)
+            return
+        with _written_to(output), output.open("w", encoding="utf-8") as file:
+            print_document(Console(file=file), document)
         return
     content, file_name = asyncio.run(_written(name, {**asked, "format": format.value}))
     to_terminal = output == Path("-") or (output is None and format in (Format.CSV, Format.JSON))
@@ -92,15 +89,18 @@ def report(
         sys.stdout.flush()
         return
     path = output or Path(file_name or f"{name}.{format}")
-    try:
+    with _written_to(path):
         path.write_bytes(content)
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}.", "Name another with --output.") from None
     Console(stderr=True, highlight=False).print(f"Written to {escape(str(path))}")
 
 
-def _opened(output: Path | None) -> Console:
-    return Console() if output is None or output == Path("-") else Console(file=output.open("w", encoding="utf-8"))
+@contextmanager
+def _written_to(path: Path) -> Iterator[None]:
+    """Says in a sentence that a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}.", "Name another with --output.") from None
 
 
 async def _document(name: str, asked: Mapping[str, Any]) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import CommandFailed, ServiceClient, explained
-from shared.cli.periods import EXAMPLES, Window, window_named
+from shared.cli.periods import EXAMPLES, System
 from shared.cli.settings import cli_settings
 
 UNKNOWN = "unknown"
@@ -56,7 +56,7 @@ def why(
     kpi: Annotated[str, typer.Argument(help="The number, such as lead_to_opportunity_cohort.")],
     between: Annotated[
         tuple[str, str],
-        typer.Option(help="Two periods, as 2026-02 2026-03; with --period two moments, as 2026-03-01 2026-03-20."),
+        typer.Option(help=f"Two of {EXAMPLES}; with --period two moments, as 2026-03-01 2026-03-20."),
     ],
     period: Annotated[
         str | None, typer.Option(help="One period, of which more was known at the second moment than at the first.")
@@ -64,15 +64,17 @@ def why(
     by: Annotated[str | None, typer.Option(help="Part it by channel, source, owner, stage … too.")] = None,
     business_unit: Annotated[list[str] | None, typer.Option(help="Only this unit; may be repeated.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="Only what has it, as channel=phone.")] = None,
+    calendar: Annotated[
+        System | None, typer.Option(help="By whose months periods are named: the unit's own, when not given.")
+    ] = None,
     horizon_days: Annotated[int | None, typer.Option(min=1, max=3650, help="How long a lead is given.")] = None,
     reported: Annotated[float | None, typer.Option(help="What was said at the first moment.")] = None,
     format: Annotated[Format, typer.Option(help="For people or for programs.")] = Format.TABLE,  # noqa: A002
 ) -> None:
     """Tell what moved a number between two periods, or since it was first reported."""
-    now = datetime.now(UTC)
     asked: dict[str, Any] = {"group_by": by, "business_unit": business_unit or None, "horizon_days": horizon_days}
-    asked |= _filters(where or [])
-    asked |= asked_about(between, period, now.date())
+    asked |= _filters(where or []) | {"calendar": calendar}
+    asked |= asked_about(between, period)
     if reported is not None:
         if period is None:
             raise CommandFailed(
@@ -86,15 +88,12 @@ def why(
         print_why(Console(highlight=False), found)
 
 
-def asked_about(between: tuple[str, str], period: str | None, today: date) -> dict[str, Any]:
+def asked_about(between: tuple[str, str], period: str | None) -> dict[str, Any]:
     """What two periods, or two moments of knowledge of one, are called over HTTP. Of a state it is the beginnings of the
-    two."""
+    two. Metrics knows which days they are where the leads are."""
     if period is not None:
-        window = window_named(period, today)
-        first, last = (_moment(one) for one in between)
-        return {"from": window.start, "to": window.end, "known": [first, last]}
-    before, after = (_window(one, today) for one in between)
-    return {"before_from": before.start, "before_to": before.end, "from": after.start, "to": after.end}
+        return {"period": period, "known": [_moment(one) for one in between]}
+    return {"before_period": between[0], "period": between[1]}
 
 
 def print_why(console: Console, found: Mapping[str, Any]) -> None:
@@ -164,8 +163,16 @@ def _sides(found: Mapping[str, Any]) -> str:
     if found["basis"] == "snapshot":
         return f"at {found['before']['as_of']} and at {found['after']['as_of']}"
     return " against ".join(
-        str(Window(_day(found[side]["from"]), _day(found[side]["to"]))) for side in ("after", "before")
+        window_text(_day(found[side]["from"]), _day(found[side]["to"])) for side in ("after", "before")
     )
+
+
+def window_text(start: date | None, end: date | None) -> str:
+    """A window with its last day; an open side has no bound."""
+    if start is None and end is None:
+        return "all time"
+    first = f"from {start}" if start else "from the beginning"
+    return first + (f" to {end - timedelta(days=1)}" if end else " on")
 
 
 def _day(text: str | None) -> date | None:
@@ -184,16 +191,6 @@ def _moment(text: str) -> str:
     if not _is_moment(text):
         raise CommandFailed(f"{text!r} is no moment.", f"With --period, give --between two of: {TIMES}.")
     return text
-
-
-def _window(text: str, today: date) -> Window:
-    if _is_moment(text):
-        first = date.fromisoformat(text[:10])
-        return Window(first, first + timedelta(days=1))
-    window = window_named(text, today)
-    if window.start is None:
-        raise CommandFailed("All time is compared with nothing.", f"Name two periods such as {EXAMPLES}.")
-    return window
 
 
 def _filters(given: list[str]) -> dict[str, list[str]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
 
 from services.metrics.reporting.document import (
@@ -23,8 +25,9 @@ from services.metrics.reporting.document import (
 )
 from services.metrics.reporting.telling import HEADINGS
 from services.metrics.reporting.wording import Wording
+from shared.cli import report
 from shared.cli.http import CommandFailed
-from shared.cli.report import print_document, told
+from shared.cli.report import Format, print_document, told
 from tests.unit.cli.fake_service import FakeService
 
 
@@ -68,6 +71,19 @@ def test_other_languages_are_printed_as_they_are() -> None:
     said = printed(document(Wording("fa", "jalali")))
     assert "۱٬۲۰۰ یورو" in said
     assert "نرخ برد" in said
+
+
+@pytest.mark.parametrize("form", [Format.TABLE, Format.JSON])
+def test_a_file_that_cannot_be_written_is_said_with_what_to_do(
+    form: Format, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    async def asked(*_: Any) -> Any:
+        return document(Wording("en", "gregorian")) if form is Format.TABLE else (b"{}", None)
+
+    monkeypatch.setattr(report, "_document" if form is Format.TABLE else "_written", asked)
+    with pytest.raises(typer.Exit):
+        report.report("monthly", format=form, output=tmp_path / "no" / "such.txt")
+    assert "cannot be written" in capsys.readouterr().err
 
 
 async def test_something_that_tells_no_report_is_named() -> None:

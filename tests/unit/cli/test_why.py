@@ -10,27 +10,26 @@ import pytest
 from rich.console import Console
 
 from shared.cli.http import CommandFailed
-from shared.cli.why import asked_about, number_text, print_why
-
-TODAY = date(2026, 3, 20)
+from shared.cli.why import asked_about, number_text, print_why, window_text
 
 
-def test_two_periods_are_two_windows() -> None:
-    assert asked_about(("2026-01", "2026-02"), None, TODAY) == {
-        "before_from": date(2026, 1, 1), "before_to": date(2026, 2, 1), "from": date(2026, 2, 1), "to": date(2026, 3, 1),
-    }  # fmt: skip
-    assert asked_about(("2026-01-05", "2026-01-06"), None, TODAY)["before_to"] == date(2026, 1, 6)
+def test_two_periods_are_named_and_left_to_whoever_knows_the_calendar() -> None:
+    assert asked_about(("1404-11", "1404-12"), None) == {"before_period": "1404-11", "period": "1404-12"}
 
 
 def test_with_a_period_they_are_moments_of_knowledge() -> None:
-    asked = asked_about(("2026-03-01", "2026-03-20"), "last-month", TODAY)
-    assert asked == {"from": date(2026, 2, 1), "to": date(2026, 3, 1), "known": ["2026-03-01", "2026-03-20"]}
+    asked = asked_about(("2026-03-01", "2026-03-20"), "last-month")
+    assert asked == {"period": "last-month", "known": ["2026-03-01", "2026-03-20"]}
 
 
-@pytest.mark.parametrize(("between", "period"), [(("all", "2026"), None), (("2026-01", "2026-02"), "2026")])
-def test_what_cannot_be_compared_is_refused(between: tuple[str, str], period: str | None) -> None:
+def test_moments_that_are_none_are_refused() -> None:
     with pytest.raises(CommandFailed):
-        asked_about(between, period, TODAY)
+        asked_about(("2026-01", "2026-02"), "2026")
+
+
+def test_a_window_says_its_last_day() -> None:
+    assert window_text(date(2025, 1, 1), date(2026, 1, 1)) == "from 2025-01-01 to 2025-12-31"
+    assert window_text(None, None) == "all time"
 
 
 @pytest.mark.parametrize(
