@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from services.metrics.domain.spend_kinds import SpendKind
 from services.metrics.domain.spending import Spend
-from services.metrics.row_files import Taken, rows_of
+from services.metrics.row_files import Rows, Taken, rows_of
 from services.metrics.storage import spending as storage
 from shared.contracts.envelope import EARLIEST, LATEST, Currency, Name
 from shared.contracts.policy import Policy
@@ -97,20 +98,7 @@ def router(database: Database, policy: Policy) -> APIRouter:
     @routes.post("/import", summary="What was spent, from a CSV file")
     async def take(content: Annotated[bytes, Body(media_type="text/csv")]) -> Taken:
         """Rows that make sense are taken, the others are named with their line. The same file again changes nothing."""
-        found = rows_of(content, Spending, synonyms=SYNONYMS, fixes=FIXES)
-        lines: dict[UUID, int] = {}
-        spends: list[Spend] = []
-        for line, said in found.taken:
-            spend = _spend(said, policy)
-            above = lines.setdefault(storage.spend_id(spend), line)
-            if above == line:
-                spends.append(spend)
-            else:
-                found.refuse(
-                    line, "row", f"It is of the same thing, place and days as line {above}, which counts.",
-                    "Add the two up in one row, or tell them apart by their campaign.",
-                )  # fmt: skip
-        found.taken = [(line, said) for line, said in found.taken if line in lines.values()]
+        found, spends = await asyncio.to_thread(_read, content, policy)
         return found.answer(await database.run(lambda tx: storage.keep(tx, spends)))
 
     @routes.get("", summary="What was spent, page by page")
@@ -138,6 +126,27 @@ def router(database: Database, policy: Policy) -> APIRouter:
         return Response(status_code=204)
 
     return routes
+
+
+def _read(content: bytes, policy: Policy) -> tuple[Rows[Spending], list[Spend]]:
+    """A file's rows, of which those of the same thing, place and days as one above are refused, and what they say."""
+    found = rows_of(content, Spending, synonyms=SYNONYMS, fixes=FIXES)
+    lines: dict[UUID, int] = {}
+    taken: list[tuple[int, Spending]] = []
+    spends: list[Spend] = []
+    for line, said in found.taken:
+        spend = _spend(said, policy)
+        above = lines.setdefault(storage.spend_id(spend), line)
+        if above == line:
+            taken.append((line, said))
+            spends.append(spend)
+        else:
+            found.refuse(
+                line, "row", f"It is of the same thing, place and days as line {above}, which counts.",
+                "Add the two up in one row, or tell them apart by their campaign.",
+            )  # fmt: skip
+    found.taken = taken
+    return found, spends
 
 
 def _spend(one: Spending, policy: Policy) -> Spend:

@@ -41,7 +41,7 @@ class Spent(NamedTuple):
 
 def from_spent(form: Cost | Return, cells: Iterable[Cell], spent: Iterable[Spent]) -> dict[Group | None, Values]:
     """What each of those counted cost, or what came back, in the total and in every group, by currency. Where nobody said
-    what was spent, nothing is known of the cost."""
+    what was spent, nothing is known of the cost. What came back in a currency in which nothing was spent is told beside."""
     counted: dict[Group | None, list[Cell]] = defaultdict(list)
     paid: dict[Group | None, dict[str, Decimal]] = defaultdict(dict)
     for cell in cells:
@@ -52,11 +52,17 @@ def from_spent(form: Cost | Return, cells: Iterable[Cell], spent: Iterable[Spent
     for group in dict.fromkeys((TOTAL, *counted, *paid)):
         own, n = counted[group], sum(cell.n for cell in counted[group])
         each: dict[str, Values] = {}
-        for currency, amount in paid[group].items():
+        returned: dict[str, Decimal] = defaultdict(Decimal)
+        if paid[group] and isinstance(form, Return):
+            for cell in own:
+                if cell.currency and cell.amount:
+                    returned[cell.currency] += cell.amount
+        for currency in dict.fromkeys((*paid[group], *returned)):
+            amount = paid[group].get(currency, Decimal(0))
             if isinstance(form, Cost):
                 each[currency] = plain(float(amount) / n if n else None, float(amount), n, n)
             else:
-                earned = sum((cell.amount for cell in own if cell.currency == currency), Decimal(0)) - amount
+                earned = returned[currency] - amount
                 each[currency] = plain(float(earned / amount) if amount else None, float(earned), float(amount), n)
         found[group] = one_or_each(each, n, 0, plain(None, 0, n if isinstance(form, Cost) else 0, n))
     return found

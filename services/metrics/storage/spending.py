@@ -84,12 +84,17 @@ async def spent(database: Database, question: Question, kinds: Sequence[SpendKin
     conditions, values = window(question, "day", "at")
     select, group_by = grouping(question, "day", ("currency",))
     others = ", ".join(f"CAST(NULL AS text) AS {name}" for name in DIMENSIONS if name not in CUTS)
+    first, last, inside = "s.first_day", "least(s.after_day - 1, CAST(:until AS date))", "s.first_day <= :until"
+    if question.start is not None:
+        first, inside = f"greatest({first}, CAST(:start AS date))", f"{inside} AND s.after_day > :start"
+    if question.end is not None:
+        last, inside = f"least({last}, CAST(:end AS date) - 1)", f"{inside} AND s.first_day < :end"
     daily = f"""(
             SELECT s.business_unit, s.channel, s.source, s.campaign, {others}, s.currency, CAST(each AS date) AS day,
                 s.amount / (s.after_day - s.first_day) AS amount
             FROM metrics.spending s,
-                generate_series(s.first_day, least(s.after_day - 1, CAST(:until AS date)), interval '1 day') AS each
-            WHERE s.kind = ANY(:kinds)
+                generate_series({first}, {last}, interval '1 day') AS each
+            WHERE s.kind = ANY(:kinds) AND {inside}
         ) AS own"""
     where = ["day <= :until", *conditions]
     values.update(kinds=[kind.value for kind in kinds], until=question.as_of.date())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import time
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -113,3 +115,25 @@ async def test_a_real_book_of_advertising_is_taken_as_it_is(metrics: Metrics) ->
     for one in rows.json()["items"]:
         sums[one["campaign"]] = sums.get(one["campaign"], 0.0) + float(one["amount"])
     assert sums == {name: pytest.approx(amount) for name, amount in totals.items()}
+
+
+async def test_a_long_file_leaves_room_for_others_while_it_is_read(metrics: Metrics) -> None:
+    lines = [f"2026-02-01,c{number},1" for number in range(8_000)]
+    longest, last = 0.0, time.monotonic()
+
+    async def watch() -> None:
+        nonlocal longest, last
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    found = await take(metrics, "date,campaign,amount\n" + "\n".join(lines))
+    whole = time.monotonic() - began
+    await asyncio.sleep(0.05)
+    watching.cancel()
+    assert found["changed"] == len(lines)
+    assert longest < whole / 2

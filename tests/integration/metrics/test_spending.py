@@ -70,6 +70,40 @@ async def test_leads_and_customers_cost_what_was_spent_on_their_days(metrics: Me
     assert (soon["value"], soon["numerator"]) == (None, pytest.approx(100 + 100)), "half of it is spent, nobody won"
 
 
+async def test_what_came_back_in_a_currency_without_spending_is_told(metrics: Metrics) -> None:
+    told = Told()
+    for lead, amount, currency in (("a", "50", "EUR"), ("b", "9000", "USD")):
+        told.tell(lead, "LeadCreated", 3).tell(
+            lead, "OpportunityWon", 5, opportunity_id=lead, amount=amount, currency=currency
+        )
+    await metrics.fold_all(told.facts)
+    await tell(metrics, {"first_day": "2026-01-01", "last_day": "2026-01-31", "amount": "100"})
+    found = await metrics.total("source_romi", **JANUARY)
+    assert (found["value"], found["currency"]) == (None, None)
+    assert {name: (one["value"], one["numerator"]) for name, one in found["by_currency"].items()} == {
+        "EUR": (-0.5, -50), "USD": (None, 9000),
+    }  # fmt: skip
+    assert (await metrics.total("source_romi", **JANUARY, currency="EUR"))["without_rate"] == ["USD"]
+
+
+async def test_only_the_days_that_are_asked_about_are_made(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    await tell(metrics, {"first_day": "1900-01-01", "last_day": "8999-12-31", "amount": "1000000"})
+    read: list[str] = []
+    rows = metrics.database.rows
+
+    async def seen(sql: str, **values: Any) -> Any:
+        if "metrics.spending s" in sql:
+            (plan,) = await rows(f"EXPLAIN (ANALYZE, FORMAT json) {sql}", **values)
+            read.append(str(plan[0]))
+        return await rows(sql, **values)
+
+    monkeypatch.setattr(metrics.database, "rows", seen)
+    await metrics.total("cac", **JANUARY)
+    (plan,) = read
+    made = [int(float(one.split(",")[0])) for one in plan.split("'Actual Rows': ")[1:]]
+    assert max(made) == 31
+
+
 async def test_days_are_spread_over_periods_of_each_calendar_and_currencies_stay_apart(metrics: Metrics) -> None:
     told, there = Told(), Told("tehran")
     for number in range(10):
