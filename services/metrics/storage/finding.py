@@ -52,32 +52,40 @@ async def stays(database: Database, unit: str, windows: Windows, as_of: datetime
     (recent, today), (usual, middle) = windows.dwell
     found: list[StaysOf] = []
     for kpi, (ended, lasting) in STAYS.items():
+        of = f"""(
+            SELECT stage, cohort_day AS began, duration_seconds AS seconds, true AS is_over FROM metrics.entries
+            WHERE measure = :ended AND {HELD} AND cohort_day >= :usual AND cohort_day < :today AND business_unit = :unit
+                AND duration_seconds IS NOT NULL
+            UNION ALL
+            SELECT stage, day, CAST(extract(epoch FROM CAST(:as_of AS timestamptz) - at) AS double precision), false
+            FROM metrics.entries
+            WHERE measure = :lasting AND {HELD} AND day >= :usual AND day < :today AND business_unit = :unit
+        ) AS stay"""
+        values = {
+            "ended": ended.value, "lasting": lasting.value, "unit": unit, "as_of": as_of, "usual": usual, "today": today,
+        }  # fmt: skip
+        counted = await database.rows(
+            f"SELECT stage, count(*) AS n FROM {of} WHERE stage IS NOT NULL GROUP BY stage ORDER BY stage", **values
+        )
+        few = [row.stage for row in counted if row.n <= MOST_STAYS]
         rows = await database.rows(
             f"""
-            SELECT stage, count(*) AS n,
+            SELECT stage,
                 array_agg(seconds) FILTER (WHERE is_over AND began < :middle) AS before_ended,
                 array_agg(seconds) FILTER (WHERE NOT is_over AND began < :middle) AS before_lasting,
                 array_agg(seconds) FILTER (WHERE is_over AND began >= :recent) AS after_ended,
                 array_agg(seconds) FILTER (WHERE NOT is_over AND began >= :recent) AS after_lasting
-            FROM (
-                SELECT stage, cohort_day AS began, duration_seconds AS seconds, true AS is_over FROM metrics.entries
-                WHERE measure = :ended AND {HELD} AND cohort_day >= :usual AND cohort_day < :today AND business_unit = :unit
-                    AND duration_seconds IS NOT NULL
-                UNION ALL
-                SELECT stage, day, CAST(extract(epoch FROM CAST(:as_of AS timestamptz) - at) AS double precision), false
-                FROM metrics.entries
-                WHERE measure = :lasting AND {HELD} AND day >= :usual AND day < :today AND business_unit = :unit
-            ) AS stay
-            WHERE stage IS NOT NULL GROUP BY stage ORDER BY stage""",
-            ended=ended.value, lasting=lasting.value, unit=unit, as_of=as_of, usual=usual, middle=middle, recent=recent,
-            today=today,
+            FROM {of} WHERE stage = ANY(:few) GROUP BY stage""",
+            middle=middle, recent=recent, few=few, **values,
         )  # fmt: skip
-        for row in rows:
-            sides = None
-            if row.n <= MOST_STAYS:
-                before = Stays(row.before_ended or (), row.before_lasting or ())
-                sides = before, Stays(row.after_ended or (), row.after_lasting or ())
-            found.append(StaysOf(kpi, row.stage, sides))
+        sides = {
+            row.stage: (
+                Stays(row.before_ended or (), row.before_lasting or ()),
+                Stays(row.after_ended or (), row.after_lasting or ()),
+            )
+            for row in rows
+        }
+        found += [StaysOf(kpi, row.stage, sides.get(row.stage)) for row in counted]
     return found
 
 

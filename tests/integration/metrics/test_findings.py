@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.metrics.storage import finding
 from tests.integration.metrics.harness import Metrics
 from tests.unit.metrics.stories import Told, day
 
@@ -85,3 +86,24 @@ async def test_a_target_off_its_pace_is_told_without_a_test(metrics: Metrics) ->
 
 async def test_nothing_counted_is_nothing_found(metrics: Metrics) -> None:
     assert (await look(metrics))["findings"] == []
+
+
+async def test_stays_of_a_stage_that_are_too_many_are_counted_and_not_loaded(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await metrics.fold_all([fact for fact in lived(Random(6)).facts if fact.occurred_at > day(180)])
+    monkeypatch.setattr(finding, "MOST_STAYS", 12)
+    loaded: list[Any] = []
+    rows = metrics.database.rows
+
+    async def seen(sql: str, **values: Any) -> Any:
+        found = await rows(sql, **values)
+        if "array_agg(seconds)" in sql:
+            loaded.extend(len(one or ()) for row in found for one in row[1:])
+        return found
+
+    monkeypatch.setattr(metrics.database, "rows", seen)
+    found = await look(metrics)
+    assert any("time_in_stage of first, default: more than 12 stays" in one for one in found["not_tested"])
+    assert sum(loaded) <= 12 * 4
+    assert max(loaded, default=0) <= 12
