@@ -32,6 +32,7 @@ from services.metrics.domain.visiting import CUTS as VISITOR_CUTS
 from services.metrics.storage import numbers
 from services.metrics.storage.answering import Progress
 from services.metrics.storage.attaining import Attaining
+from services.metrics.storage.cutting import named_days
 from services.metrics.target_questions import aimed_at
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import PERIODS, SYSTEMS
@@ -43,6 +44,8 @@ ONCE = (
 )  # fmt: skip
 PARAMETERS = (*ONCE, "group_by", UNIT, *DIMENSIONS)
 TOP, MOST_TOP = 10, 100
+MOST_DAYS = 100_000
+"""So many days of a calendar that PostgreSQL does not know can be told apart: more than two centuries of them."""
 
 
 async def answered(
@@ -162,6 +165,11 @@ def ask(
         currency=_currency_named(given.get("currency", [""])[0], definition),
         restated=_restated(given.get("rates", [""])[0], given.get("currency", [""])[0]),
     )
+    if named_days(question) > MOST_DAYS:
+        raise Rejected(
+            "It is about too many days to tell each of them apart.", code="invalid-parameter", field="group_by",
+            fix=f"Group by month, or ask about no more than {MOST_DAYS:,} days with `from` and `to`.",
+        )  # fmt: skip
     how = given.get("compare", [""])[0]
     return question, _question_before(question, how) if how else None
 

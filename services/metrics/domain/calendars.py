@@ -57,13 +57,30 @@ class Periods(NamedTuple):
     names: tuple[str, ...]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def periods(calendar: Calendar, period: Period, start: date, end: date) -> Periods:
     """All periods from the one that `start` is in to the one that `end` is in."""
+    if period == "day":
+        return _days(calendar, start, end)
     firsts = [calendar.first_of(period, start)]
     while (following := calendar.moved(period, firsts[-1], 1)) <= end:
         firsts.append(following)
     return Periods(tuple(firsts), tuple(calendar.name_of(period, first) for first in firsts))
+
+
+def _days(calendar: Calendar, start: date, end: date) -> Periods:
+    """Days are named by their place in their month: a calendar is asked once a month, which has many days."""
+    firsts: list[date] = []
+    names: list[str] = []
+    months = periods(calendar, "month", start, end)
+    following = (*months.firsts[1:], calendar.moved("month", months.firsts[-1], 1))
+    for first, name, after in zip(months.firsts, months.names, following, strict=True):
+        for place in range((after - first).days):
+            day = first + timedelta(days=place)
+            if start <= day <= end:
+                firsts.append(day)
+                names.append(f"{name}-{place + 1:02}")
+    return Periods(tuple(firsts), tuple(names))
 
 
 def compared(calendar: Calendar, start: date, end: date, how: Comparison) -> tuple[date, date]:

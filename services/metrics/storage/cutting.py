@@ -105,6 +105,16 @@ def _days_asked_about(question: Question) -> tuple[date, date]:
     return begins, max(begins, ends)
 
 
+def named_days(question: Question) -> int:
+    """How many days or weeks have to be named, since PostgreSQL does not know their calendar; months are never many."""
+    used = (question.calendars.default, *question.calendars.others)
+    cuts = [one for one in ("day", "week") if one in question.group_by]
+    if not any(not _is_known_to_postgres(calendar, cut) for calendar in used for cut in cuts):
+        return 0
+    begins, ends = _days_asked_about(question)
+    return (ends - begins).days
+
+
 def _day(bound: date | datetime) -> date:
     return bound.date() if isinstance(bound, datetime) else bound
 

@@ -105,6 +105,18 @@ def test_periods_from_a_day_to_another_hold_every_day_between(
     assert found.firsts[-1] <= end < calendar.moved(period, found.firsts[-1], 1)
     for one, other in pairwise(found.firsts):
         assert calendar.moved(period, one, 1) == other
+    assert list(found.names) == [calendar.name_of(period, first) for first in found.firsts]
+
+
+def test_days_are_named_by_their_months_and_not_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[date] = []
+    name_of = Calendar.name_of
+    monkeypatch.setattr(
+        Calendar, "name_of", lambda self, period, day: (asked.append(day), name_of(self, period, day))[1]
+    )
+    found = periods(JALALI, "day", date(1900, 1, 2), date(2026, 11, 26))
+    assert len(found.firsts) == (date(2026, 11, 26) - date(1900, 1, 2)).days + 1
+    assert len(asked) < 2_000
 
 
 @pytest.mark.parametrize(
