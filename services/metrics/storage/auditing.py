@@ -20,6 +20,7 @@ from services.metrics.storage.recounting import counted_anew, facts_of, kept_of
 from shared.kit.database import Database, as_array
 
 PAGE_ROOTS = 500
+PAGE_LETTERS = 500
 SHOWN = 100
 LED_BACK = 20
 LEADS_NAMED = 5
@@ -39,14 +40,30 @@ async def captured(database: Database, ids: Sequence[UUID]) -> dict[str, list[st
     missing = [one for one in ids if one not in facts]
     dead: set[UUID] = set()
     if missing:
-        letters = await database.rows("SELECT value FROM metrics.dead_letters WHERE status <> 'redriven'")
-        dead = {cause for row in letters if (cause := _touched_by(row.value)) is not None}
+        dead = await _dead_touches(database, set(missing))
     return {
         "facts": [str(one) for one in ids if one in facts],
         "waiting": [],
         "dead_lettered": [str(one) for one in missing if one in dead],
         "unknown": [str(one) for one in missing if one not in dead],
     }
+
+
+async def _dead_touches(database: Database, missing: set[UUID]) -> set[UUID]:
+    """Those of captured events whose touch lies in dead letters. These are read page by page, and none is kept."""
+    found: set[UUID] = set()
+    after = 0
+    while True:
+        letters = await database.rows(
+            """
+            SELECT id, value FROM metrics.dead_letters WHERE status <> 'redriven' AND id > :after
+            ORDER BY id LIMIT :page""",
+            after=after, page=PAGE_LETTERS,
+        )  # fmt: skip
+        found |= {cause for row in letters if (cause := _touched_by(row.value)) in missing and cause is not None}
+        if len(letters) < PAGE_LETTERS:
+            return found
+        after = letters[-1].id
 
 
 def _touched_by(value: bytes | None) -> UUID | None:

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from services.metrics.domain.definitions import DEFINITIONS
+from services.metrics.storage import auditing
 from shared.kit.dead_letters import event_id_of
 from tests.integration.metrics.harness import Metrics
 from tests.unit.metrics.stories import DAY_0, Told, day, lead_id, vector_leads
@@ -215,7 +216,10 @@ async def test_audits_tell_facts_from_the_unknown(metrics: Metrics) -> None:
 @pytest.mark.parametrize(
     ("status", "ended"), [("open", "dead_lettered"), ("dropped", "dead_lettered"), ("redriven", "unknown")]
 )
-async def test_audits_tell_dead_letters_from_the_unknown(metrics: Metrics, status: str, ended: str) -> None:
+async def test_audits_tell_dead_letters_from_the_unknown(
+    metrics: Metrics, status: str, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "PAGE_LETTERS", 2)
     touch = {"event": "LeadTouched", "event_id": str(lead_id("touch")), "causation_id": str(lead_id("captured"))}
     consent = {"event": "ConsentChanged", "event_id": str(lead_id("mail")), "causation_id": str(lead_id("elsewhere"))}
     values = [orjson.dumps(touch), orjson.dumps(consent), b"no event", b'"text"', b'{"event":"LeadTouched"}', None]
