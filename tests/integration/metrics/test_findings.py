@@ -99,7 +99,8 @@ async def test_stays_of_a_stage_that_are_too_many_are_counted_and_not_loaded(
     async def seen(sql: str, **values: Any) -> Any:
         found = await rows(sql, **values)
         if "array_agg(seconds)" in sql:
-            loaded.extend(len(one or ()) for row in found for one in row[1:])
+            stays: list[Any] = [one for row in found for one in tuple(row)[1:]]
+            loaded.extend(len(one or ()) for one in stays)
         return found
 
     monkeypatch.setattr(metrics.database, "rows", seen)

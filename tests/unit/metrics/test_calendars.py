@@ -111,9 +111,12 @@ def test_periods_from_a_day_to_another_hold_every_day_between(
 def test_days_are_named_by_their_months_and_not_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[date] = []
     name_of = Calendar.name_of
-    monkeypatch.setattr(
-        Calendar, "name_of", lambda self, period, day: (asked.append(day), name_of(self, period, day))[1]
-    )
+
+    def seen(calendar: Calendar, period: Period, day: date) -> str:
+        asked.append(day)
+        return name_of(calendar, period, day)
+
+    monkeypatch.setattr(Calendar, "name_of", seen)
     found = periods(JALALI, "day", date(1900, 1, 2), date(2026, 11, 26))
     assert len(found.firsts) == (date(2026, 11, 26) - date(1900, 1, 2)).days + 1
     assert len(asked) < 2_000
