@@ -286,7 +286,7 @@ class Commands:
         """When it happened: as said, else now, and not before what the lead's story says already."""
         if asked.occurred_at is None:
             latest = state.last.occurred_at if state.last is not None else transaction.now
-            return Act(command_id, max(transaction.now, latest), asked.actor)
+            return Act(command_id, max(transaction.now, latest), asked.actor, transaction.now)
         at = asked.occurred_at.astimezone(UTC)
         if at > transaction.now + FUTURE_TOLERANCE:
             raise Refused(
@@ -296,7 +296,7 @@ class Commands:
                 field="occurred_at",
                 fix="Send a time that has passed, or none for now.",
             )
-        return Act(command_id, at, asked.actor)
+        return Act(command_id, at, asked.actor, transaction.now)
 
     def _match(self, asked: Asked, root_id: UUID, group: list[Lead], deal: DealState | None = None) -> None:
         """Whether whoever asks may, and has seen what the lead is now."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TypeAlias
+from uuid import UUID
 
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain.follow_up import asks_story
@@ -12,9 +16,20 @@ from services.pipeline.sending.deciding import Deciding
 from services.pipeline.storage import loading, saving, tasks
 from shared.contracts.lifecycle_events import LeadReopened
 from shared.kit.background import as_it_comes, running
-from shared.kit.database import Database, Transaction
+from shared.kit.database import Database, RacedWrite, Transaction
+from shared.kit.logs import log
+from shared.kit.transient import is_transient, name_of
 
 AT_ONCE = 500
+
+ALONE_SECONDS = 1.0
+"""For how long one that fires alone is tried."""
+
+RESTS = timedelta(minutes=5)
+"""After which a timer that could not fire is tried again."""
+
+Fired: TypeAlias = tuple[int, list[tuple[str, str, float]]]
+"""How many fired; and of what kind they were, what was told of them, and how late."""
 
 
 class Timers:
@@ -43,15 +58,36 @@ class Timers:
             yield
 
     async def once(self) -> int:
-        """Fires what is due now, at most a batch, in one transaction with what it announces. How many there were."""
-        fired, lateness = await self._database.run(self._fire)
+        """Fires what is due now, at most a batch, in one transaction with what it announces. How many there were. Where that fails
+        and the database is there, each fires alone, so that one that cannot keeps nobody else's from firing."""
+        try:
+            return await self._fired(self._fire)
+        except Exception as error:
+            if _is_away(error):
+                raise
+        return await self._each_alone()
+
+    async def _each_alone(self) -> int:
+        fired = 0
+        for task_id in await tasks.due_ids(self._database, self._database.clock.now(), AT_ONCE):
+            try:
+                fired += await self._fired(partial(self._fire, only=task_id), deadline_seconds=ALONE_SECONDS)
+            except Exception as error:
+                if _is_away(error):
+                    raise
+                log().error("timer_failed", task_id=str(task_id), error_type=name_of(error.__cause__ or error))
+                await self._database.run(partial(_let_rest, task_id=task_id))
+        return fired
+
+    async def _fired(self, fire: Callable[[Transaction], Awaitable[Fired]], *, deadline_seconds: float = 5.0) -> int:
+        fired, lateness = await self._database.run(fire, deadline_seconds=deadline_seconds)
         for kind, event, late in lateness:
             self._instruments.fired.labels(kind, event).inc()
             self._instruments.lateness.observe(late)
         return fired
 
-    async def _fire(self, transaction: Transaction) -> tuple[int, list[tuple[str, str, float]]]:
-        due, ledger = await tasks.due(transaction, AT_ONCE)
+    async def _fire(self, transaction: Transaction, only: UUID | None = None) -> Fired:
+        due, ledger = await tasks.due(transaction, AT_ONCE, only)
         fired = len(due)
         await loading.load_stories(transaction, ledger, {one.lead_id for one in due if asks_story(one)})
         told: list[tuple[str, str, float]] = []
@@ -77,3 +113,12 @@ class Timers:
 
     async def _all(self) -> bool:
         return await self.once() == AT_ONCE
+
+
+async def _let_rest(transaction: Transaction, task_id: UUID) -> None:
+    await tasks.let_rest(transaction, task_id, transaction.now + RESTS)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database does not answer. That what is written stands there already is said of every try as well."""
+    return is_transient(error) and not isinstance(error.__cause__ or error, RacedWrite)

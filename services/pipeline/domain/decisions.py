@@ -31,11 +31,12 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who does something, when, and under which id it is recorded."""
+    """Who does something, when, and under which id it is recorded. `told_at` is when they tell of it, where that may be later."""
 
     act_id: UUID
     occurred_at: datetime
     actor: str
+    told_at: datetime | None = None
 
     def draft(self, kind: type[LifecycleEvent], /, **data: Any) -> Draft:
         """What this act records."""

@@ -90,9 +90,10 @@ def decide_complete(
 
 
 def decide_snooze(task: Task, act: Act, *, until: datetime) -> list[Draft]:
-    """The task begins later and is due as much later. A promise to answer is not put off."""
+    """The task begins later and is due as much later. A promise to answer is not put off. Nothing is put off to when it may have
+    been missed before, also by who tells of it late: one task is missed at one moment once."""
     _refuse_promise(task, "Putting off")
-    if until <= act.occurred_at:
+    if until <= max(act.occurred_at, act.told_at or act.occurred_at):
         raise _not_later("until")
     least = timedelta() if task.kind == RECYCLE else timedelta(minutes=1)
     window = max(task.due_at - task.starts_at, least)

@@ -87,18 +87,36 @@ async def open_tasks(source: Database | Transaction, lead_ids: Collection[UUID])
     return [task_of(row) for row in rows]
 
 
-async def due(transaction: Transaction, limit: int) -> tuple[list[Task], Ledger]:
-    """What is due now, soonest first, with its leads locked.
+async def due_ids(source: Database | Transaction, now: datetime, limit: int) -> list[UUID]:
+    """Which timers are due, soonest first."""
+    rows = await source.rows(
+        "SELECT task_id FROM pipeline.tasks WHERE fires_at <= :now ORDER BY fires_at LIMIT :limit", now=now, limit=limit
+    )
+    return [row.task_id for row in rows]
+
+
+async def let_rest(transaction: Transaction, task_id: UUID, until: datetime) -> None:
+    """A timer that cannot fire is tried again then; when the task is due stays as it is."""
+    await transaction.execute(
+        "UPDATE pipeline.tasks SET fires_at = :until WHERE task_id = :id AND fires_at <= :now",
+        {"id": task_id, "until": until, "now": transaction.now},
+    )
+
+
+async def due(transaction: Transaction, limit: int, only: UUID | None = None) -> tuple[list[Task], Ledger]:
+    """What is due now, or one of it alone, soonest first, with its leads locked.
 
     Nothing is waited for: what is due for a lead that somebody else has at this moment is left for the next look. Tasks are
     locked by nobody who has not locked their lead, so they are left to whoever has it, and read again once it is had.
     """
     rows = await transaction.rows(
-        """
+        f"""
         SELECT t.task_id, t.lead_id FROM pipeline.tasks t JOIN pipeline.leads l USING (lead_id) WHERE t.fires_at <= :now
+            {"AND t.task_id = :only" if only is not None else ""}
         ORDER BY t.fires_at LIMIT :limit FOR UPDATE OF l SKIP LOCKED""",
         now=transaction.now,
         limit=limit,
+        **({"only": only} if only is not None else {}),
     )
     if not rows:
         return [], Ledger()

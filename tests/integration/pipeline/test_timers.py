@@ -16,15 +16,17 @@ from services.pipeline.asking import Asked
 from services.pipeline.assigning import Assigning
 from services.pipeline.commands import Commands
 from services.pipeline.domain import decisions
+from services.pipeline.domain.tasks import decide_snooze
 from services.pipeline.handlers import Handlers
 from services.pipeline.instruments import PipelineInstruments, WorkInstruments
 from services.pipeline.storage import loading
 from services.pipeline.storage.worklist import open_office
-from services.pipeline.timers import Timers
+from services.pipeline.timers import RESTS, Timers
 from services.pipeline.workload import Workload
 from shared.contracts.lifecycle_events import FollowUpMissed, FollowUpScheduled, LeadAssigned
 from shared.contracts.policy import Policy
 from shared.kit.clock import FakeClock
+from shared.kit.errors import Rejected
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_routing import ROUTING, do, with_sections
 from tests.support.patience import eventually
@@ -215,3 +217,40 @@ async def test_a_lead_that_is_converted_needs_no_more(work: Work) -> None:
     assert await work.tasks() == {("call", "cancelled"): 1, ("first_response", "cancelled"): 1}
     await do(work.commands, lead_id, ":reopen", lambda state, _, act: decisions.decide_reopen(state, act))
     assert (await work.tasks())["call", "open"] == 1
+
+
+async def test_nothing_is_put_off_to_a_moment_that_has_come_by_who_tells_of_it_late(work: Work) -> None:
+    await work.leads(1)
+    work.after(31)
+    await work.timers.once()
+    row = await work.pipeline.one("SELECT task_id FROM pipeline.tasks WHERE kind = 'step'")
+
+    async def put_off(until: float, said_at: float) -> None:
+        asked = Asked("/tasks:snooze", {}, "kim", occurred_at=at(said_at))
+        await work.commands.on_task(row.task_id, asked, lambda task, _, act: decide_snooze(task, act, until=at(until)))
+
+    await put_off(100, 31)
+    with pytest.raises(Rejected) as refused:
+        await put_off(0, -1)
+    assert refused.value.code == "not-later"
+    assert (await work.pipeline.one("SELECT due_at FROM pipeline.tasks WHERE kind = 'step'")).due_at == at(130)
+
+
+async def test_a_timer_that_cannot_fire_keeps_no_other_from_firing_and_is_tried_again_later(work: Work) -> None:
+    (unlucky,) = await work.leads(1)
+    work.after(31)
+    await work.timers.once()
+    work.pipeline.rows_are_told = False
+    fires_again = "UPDATE pipeline.tasks SET missed_at = NULL, fires_at = due_at WHERE lead_id = :id AND kind = 'step'"
+    async with work.pipeline.database.transaction() as transaction:
+        await transaction.execute(fires_again, {"id": unlucky})
+    fine = a_lead("fine@x.example", occurred_at=at(31), recorded_at=at(31))
+    await work.pipeline.take(fine, a_score(fine.lead_id, 70, occurred_at=at(31)))
+    work.after(85)
+    steps = "SELECT missed_at, due_at, fires_at FROM pipeline.tasks WHERE lead_id = :id AND name = 'call'"
+    assert (await work.pipeline.one(steps, id=fine.lead_id)).due_at < work.clock.now()
+    assert await work.timers.once() > 0
+    assert (await work.pipeline.one(steps, id=fine.lead_id)).missed_at is not None
+    resting = await work.pipeline.one(steps, id=unlucky)
+    assert (resting.missed_at, resting.due_at, resting.fires_at) == (None, at(30), work.clock.now() + RESTS)
+    assert set((await work.missed()).values()) == {1}
