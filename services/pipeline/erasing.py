@@ -96,11 +96,11 @@ class Erasing:
         somebody else: they would be thought erased."""
         check_reason(reason)
         asked = self._names(person, await self._units_of(person))
-        known = await found(self._database, asked)
         erasure_id = event_id_from("pipeline-erasures", key) if key else new_id()
 
         async def work(tx: Transaction) -> None:
             await erasures.stand_alone(tx)
+            known = await found(tx, asked)
             if before := await erasures.erasures(tx, erasure_id=erasure_id):
                 if not _is_of(before[0], asked, known, await erasures.erased(tx, asked)):
                     raise _used_for_another()
@@ -155,7 +155,8 @@ class Erasing:
 
 
 async def found(source: erasures.Source, names: Collection[str]) -> Found:
-    """Everybody who is one person with these names, and all their names: also those of visits that nobody was known by."""
+    """Everybody who is one person with these names, and all their names: also those of visits that nobody was known by. To erase
+    them it is asked while nobody records: whom a batch makes known meanwhile would be kept."""
     lead_ids = await erasures.groups(source, await erasures.owners(source, names))
     known = {*names, *await erasures.names_of(source, lead_ids)}
     return Found(frozenset(lead_ids), frozenset(known | await erasures.unjoined(source, known)))
@@ -169,8 +170,8 @@ async def take_order(tx: Transaction, order: ErasureOrdered, fingerprint: Finger
     done = told <= {name for name, one in known.items() if one.until >= by.until}
     if done and await erasures.erasures(tx, erasure_id=order.erasure_id):
         return False
-    person = await found(tx, told)
     await erasures.stand_alone(tx)
+    person = await found(tx, told)
     erased = await apply(tx, order, person, fingerprint)
     if not erased.names <= told:
         await erasures.announce(tx, order, erased.ids, erased.tokens)
