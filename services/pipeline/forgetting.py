@@ -1,4 +1,5 @@
-"""What need not say for ever who it is about, or what they said: events that wait for their lead, dead letters, commands."""
+"""What need not say for ever who it is about, or what they said: events that wait for their lead, dead letters, commands,
+visits."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from services.pipeline.erasing import Fingerprint, stripped
-from services.pipeline.storage import erasures, named_commands
+from services.pipeline.storage import erasures, named_commands, visits
 from shared.contracts.personal import REDACTED
 from shared.kit.background import again_and_again, running
 from shared.kit.database import Database, Transaction
@@ -15,6 +16,9 @@ from shared.kit.redaction import Redaction
 
 EVERY_SECONDS = 60.0
 AT_ONCE = 500
+
+VISIT_DAYS = 60
+"""Longer than what capture tells is on the log."""
 
 
 class Forgetting:
@@ -43,9 +47,10 @@ class Forgetting:
             yield
 
     async def once(self) -> int:
-        """Leaves of what has waited too long only what happened, and of old commands that they were; how many there were."""
+        """Leaves of what has waited too long only what happened, and of old commands that they were, and nothing of
+        visits of long ago; how many there were."""
         done = 0
-        for work in (self._waited, self._asked):
+        for work in (self._waited, self._asked, self._visited):
             some = AT_ONCE
             while some == AT_ONCE:
                 some = await self._database.run(work)
@@ -54,6 +59,9 @@ class Forgetting:
 
     async def _asked(self, tx: Transaction) -> int:
         return await named_commands.forget(tx, tx.now - self._commands, AT_ONCE)
+
+    async def _visited(self, tx: Transaction) -> int:
+        return await visits.let_go(tx, VISIT_DAYS, AT_ONCE)
 
     async def _waited(self, tx: Transaction) -> int:
         rows = await erasures.waiting_since(tx, tx.now - self._waiting, AT_ONCE)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from services.pipeline.domain.hygiene import KINDS, findings
 from services.pipeline.instruments import HygieneInstruments
-from services.pipeline.storage import hygiene, visits
+from services.pipeline.storage import hygiene
 from shared.contracts.policy import Policy
 from shared.kit.background import again_and_again, running
 from shared.kit.database import Database, Transaction
@@ -23,9 +23,6 @@ LOOK_EVERY_SECONDS = 5.0
 """How often it is asked whether the next look is due."""
 
 OTHER = "other"
-
-VISIT_DAYS = 60
-"""Longer than what capture tells is on the log."""
 
 
 class Tidying:
@@ -86,7 +83,6 @@ class Tidying:
             await hygiene.go_on(transaction, records[-1].lead_id)
             return True
         await hygiene.end(transaction)
-        await visits.let_go(transaction, VISIT_DAYS)
         return False
 
     async def refresh(self) -> None:

@@ -25,6 +25,11 @@ class Place(NamedTuple):
     source: str
     campaign: str
 
+    @property
+    def way(self) -> UUID:
+        """Stands for how they came, however many words that has."""
+        return derived_event_id(self.visitor, "\x1f".join(("way", self.channel, self.source, self.campaign)))
+
 
 class Visit(NamedTuple):
     """The first moment of a visitor in a place, and the event that told of it."""

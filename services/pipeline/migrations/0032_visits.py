@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """A row for each that was told."""
+    """A row for each that was told. By which way, may be said in more words than a key of an index holds: `way` stands for them."""
     op.execute(
         """
         CREATE TABLE pipeline.visits (
@@ -20,10 +20,12 @@ def upgrade() -> None:
             channel text NOT NULL,
             source text NOT NULL,
             campaign text NOT NULL,
+            way uuid NOT NULL,
             first_at timestamptz NOT NULL,
-            PRIMARY KEY (visitor, day, channel, source, campaign)
+            PRIMARY KEY (visitor, day, way)
         )"""
     )
+    op.execute("CREATE INDEX visits_of_day ON pipeline.visits (day)")
 
 
 def downgrade() -> None:

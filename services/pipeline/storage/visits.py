@@ -12,29 +12,35 @@ from shared.contracts.visit_events import VisitorForgotten, visitor_of
 from shared.kit.database import Transaction, as_array
 
 KEEP = """
-    INSERT INTO pipeline.visits AS known (visitor, day, channel, source, campaign, first_at)
+    INSERT INTO pipeline.visits AS known (visitor, day, channel, source, campaign, way, first_at)
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
-        visitor uuid, day date, channel text, source text, campaign text, first_at timestamptz)
-    ON CONFLICT (visitor, day, channel, source, campaign) DO UPDATE SET first_at = excluded.first_at
+        visitor uuid, day date, channel text, source text, campaign text, way uuid, first_at timestamptz)
+    ON CONFLICT (visitor, day, way) DO UPDATE SET first_at = excluded.first_at
         WHERE excluded.first_at < known.first_at
     RETURNING visitor, day, channel, source, campaign"""
 
 
 async def keep(transaction: Transaction, visits: Mapping[Place, Visit]) -> None:
     """Tells of those that were not told of yet, or not from so early on; in one order for all writers."""
-    rows = [{**place._asdict(), "first_at": visits[place].at} for place in sorted(visits)]
+    rows = [{**place._asdict(), "way": place.way, "first_at": visits[place].at} for place in sorted(visits)]
     for row in await transaction.set_wise(KEEP, rows):
         place = Place(row.visitor, row.day, row.channel, row.source, row.campaign)
         told = seen(place, visits[place], transaction.now)
         transaction.announce(PIPELINE_VISITS.name, str(told.lead_id), told.to_json())
 
 
-async def let_go(transaction: Transaction, days: int) -> None:
-    """Forgets that visitors of long ago were told of: told again it would be the same event, which metrics knows."""
-    await transaction.execute(
-        "DELETE FROM pipeline.visits WHERE day < CAST(:today AS date) - CAST(:days AS integer)",
-        {"today": transaction.now.date(), "days": days},
+async def let_go(transaction: Transaction, days: int, limit: int) -> int:
+    """Forgets that visitors of long ago were told of: told again it would be the same event, which metrics knows. How many
+    there were."""
+    rows = await transaction.rows(
+        """
+        DELETE FROM pipeline.visits WHERE ctid = ANY(ARRAY(SELECT ctid FROM pipeline.visits
+            WHERE day < CAST(:today AS date) - CAST(:days AS integer) LIMIT :limit FOR UPDATE SKIP LOCKED)) RETURNING 1""",
+        today=transaction.now.date(),
+        days=days,
+        limit=limit,
     )
+    return len(rows)
 
 
 async def forget(transaction: Transaction, tokens: Iterable[str], by: Erased) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
+import pytest
 
+from services.pipeline import forgetting
+from services.pipeline.forgetting import Forgetting
 from shared.contracts.visit_events import VisitorForgotten, VisitorSeen, visitor_of
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.erasing import erase
@@ -64,3 +67,26 @@ async def test_an_erased_visitor_is_nobody_and_a_visit_told_before_that_is_not_t
     now = forgotten[0].until + timedelta(minutes=1)
     await pipeline.take(an_interaction(visitor="v", occurred_at=now, recorded_at=now))
     assert len(seen(pipeline)) == 2, "who comes back afterwards is somebody"
+
+
+async def test_a_visitor_is_told_of_however_many_letters_say_how_they_came(pipeline: Pipeline) -> None:
+    letters = [chr(0x4E00 + place * 37 % 20_000) for place in range(1000)]
+    source, campaign = "".join(letters[:500]), "".join(letters[500:])
+    view = an_interaction(visitor="v", source=source, campaign=campaign, occurred_at=at(0))
+    await pipeline.take(view)
+    await pipeline.take(an_interaction(visitor="v", source=source, campaign=campaign[:-1], occurred_at=at(5)), view)
+    assert [(one.source, one.campaign) for one in pipeline.visits] == [(source, campaign), (source, campaign[:-1])]
+
+
+async def test_visits_of_long_ago_are_let_go_a_few_at_a_time(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "AT_ONCE", 2)
+    now = datetime.now(UTC)
+    long_ago, lately = now - timedelta(days=62), now - timedelta(days=50)
+    views = [an_interaction(visitor=f"v{place}", occurred_at=long_ago) for place in range(5)]
+    await pipeline.take(*views, an_interaction(visitor="w", occurred_at=lately))
+    days = timedelta(days=7)
+    sweep = Forgetting(pipeline.database, pipeline.handlers.fingerprint, waiting=days, letters=days, commands=days)
+    await sweep.once()
+    assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.visits")).n == 1
