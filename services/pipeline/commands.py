@@ -14,7 +14,7 @@ from services.pipeline.domain.access import not_yours
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, refuse_marked
 from services.pipeline.domain.due import Cause, Task
-from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.facts import Draft, Fact
 from services.pipeline.domain.fingerprints import Asking
 from services.pipeline.domain.follow_up import BEGINS, Following
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
@@ -83,9 +83,16 @@ class Commands:
 
         return await self._run(asked, asked.target or str(lead_id), work)
 
-    async def on_person(self, lead_id: UUID, asked: Asked, decide: DecideLead) -> Done:
+    async def on_person(
+        self,
+        lead_id: UUID,
+        asked: Asked,
+        decide: DecideLead,
+        *,
+        unless: Callable[[Sequence[Fact], Draft], bool] | None = None,
+    ) -> Done:
         """A command on a canonical lead that is recorded in the story of each of its ids, so that it stays true of each when
-        they are parted. One that makes the lead count again may qualify it."""
+        they are parted, `unless` a story says it already. One that makes the lead count again may qualify it."""
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             ledger = await loading.lock_groups(transaction, [lead_id])
@@ -96,7 +103,8 @@ class Commands:
             was_held_out = lead.state.mark is not None
             for draft in decide(lead.state, self._policy.unit(lead.business_unit), act):
                 for member in ledger.group(lead_id):
-                    ledger.record(member.lead_id, draft)
+                    if unless is None or not unless(member.facts or (), draft):
+                        ledger.record(member.lead_id, draft)
             await self._follow(transaction, ledger, lead_id, (), act)
             if was_held_out:
                 await self._look_again(transaction, ledger)

@@ -3,7 +3,7 @@ and good for nothing else. Looking at it does nothing, as mail programs look at 
 
 from __future__ import annotations
 
-from uuid import UUID
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
@@ -11,9 +11,8 @@ from starlette.responses import HTMLResponse
 from services.pipeline.api.parts import parts_of
 from services.pipeline.asking import Asked
 from services.pipeline.domain.consents import decide_consent, standing
-from services.pipeline.domain.facts import Draft
+from services.pipeline.domain.facts import Draft, Fact
 from services.pipeline.domain.leaving import BY_MESSAGE, Written
-from services.pipeline.domain.ledger import Ledger
 from services.pipeline.storage import queries
 from shared.kit.errors import Rejected
 
@@ -44,19 +43,15 @@ async def leave(request: Request, token: str) -> HTMLResponse:
 
 
 async def _refuses(request: Request, written: Written) -> bool:
-    """Records that the person permits it no more, in the story of whoever they are by now. False where nobody is known."""
+    """Records that the person permits it no more, whoever they are by now: in the story of each of their ids, so that it holds of
+    each when they are parted again. False where nobody is known."""
     parts = parts_of(request)
-
-    def unless_refused(ledger: Ledger, lead_id: UUID, drafts: list[Draft]) -> list[Draft]:
-        known = standing(ledger.facts(lead_id), ())
-        return [one for one in drafts if one.data["purpose"] not in known or known[one.data["purpose"]].data["granted"]]
-
     for attempt in range(3):
         root_id = await queries.root_of(parts.database, written.lead_id)
         if root_id is None:
             return False
         try:
-            await parts.commands.on_lead(
+            await parts.commands.on_person(
                 root_id,
                 Asked(":record-consent", {}, BY_MESSAGE),
                 lambda _, unit, act: decide_consent(
@@ -67,7 +62,7 @@ async def _refuses(request: Request, written: Written) -> bool:
                     text_version=None,
                     proof=f"by the address in message {written.message_id}",
                 ),
-                guard=unless_refused,
+                unless=_is_refused,
             )
         except Rejected as error:
             if error.code != "merged" or attempt == 2:
@@ -75,6 +70,11 @@ async def _refuses(request: Request, written: Written) -> bool:
             continue
         return True
     return False
+
+
+def _is_refused(story: Sequence[Fact], draft: Draft) -> bool:
+    known = standing(story, ()).get(draft.data["purpose"])
+    return known is not None and not known.data["granted"]
 
 
 def _page(words: str, more: str = "", *, status_code: int = 200) -> HTMLResponse:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pipeline.domain.leaving import Leaving, Written
-from shared.contracts.lifecycle_events import ConsentChanged
+from shared.contracts.lifecycle_events import ConsentChanged, LeadMerged
 from shared.contracts.policy import Policy
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.mailbox import Mailbox, a_policy
@@ -105,6 +105,24 @@ async def test_whoever_was_merged_meanwhile_leaves_as_who_they_are_now(
     await do(http, f"/v1/leads/{lead_id}:merge", {"other_lead_id": str(older.lead_id)})
     assert (await nameless(http, "POST", path)).status_code == 200
     assert (await http.get(f"/v1/leads/{older.lead_id}")).json()["consents"] == {"email": False}
+
+
+async def test_whoever_is_parted_again_after_they_left_is_written_to_no_more_under_any_id(
+    office: Office, box: Mailbox, pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    older = a_lead("b@x.example", occurred_at=at(-9))
+    await pipeline.take(older)
+    lead_id = await office.lead()
+    path = await the_way(office, box)
+    await do(http, f"/v1/leads/{lead_id}:merge", {"other_lead_id": str(older.lead_id)})
+    for _ in range(2):
+        assert (await nameless(http, "POST", path)).status_code == 200
+    loser = next(one.lead_id for one in await office.said(LeadMerged))
+    await do(http, f"/v1/leads/{loser}:unmerge", {})
+    for parted in (lead_id, older.lead_id):
+        shown = (await http.get(f"/v1/leads/{parted}")).json()
+        assert (shown["lead_id"], shown["consents"]) == (str(parted), {"email": False})
+    assert len(await office.said(ConsentChanged)) == 2
 
 
 async def test_looking_changes_nothing_and_a_made_up_address_is_none(
