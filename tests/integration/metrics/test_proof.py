@@ -126,12 +126,13 @@ class Proof(RuleBasedStateMachine):
     async def _forget_everything(self) -> None:
         async with self.replicas[0].database.transaction() as tx:
             await tx.execute(
-                "TRUNCATE metrics.facts, metrics.leads, metrics.entries, metrics.rollups, metrics.progress"
+                "TRUNCATE metrics.facts, metrics.leads, metrics.entries, metrics.rollups, metrics.progress, "
+                "metrics.sketches, metrics.sketch_changes"
             )
 
-    @initialize(random=st.randoms(use_true_random=False), people=st.integers(2, 7))
-    def live(self, random: Random, people: int) -> None:
-        self.random = random
+    @initialize(seed=st.integers(0, 2**32 - 1), people=st.integers(2, 7))
+    def live(self, seed: int, people: int) -> None:
+        self.random = random = Random(seed)
         self.facts = turning(random, history(random, people, tuple(ZONES)))
         self.waiting = list(self.facts)
         random.shuffle(self.waiting)

@@ -35,8 +35,8 @@ def bodies(app: FastAPI) -> Iterator[tuple[str, str, Any, Any]]:
         for context in getattr(included, "effective_route_contexts", lambda: ())():
             method = next(iter(context.methods)).lower()
             operation = document["paths"].get(_documented(context.path_format), {}).get(method, {})
-            if "requestBody" in operation:
-                content = operation["requestBody"]["content"]["application/json"]
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if content is not None:
                 yield method, context.path_format, content.get("example"), _body_type(context.endpoint)
 
 
@@ -75,6 +75,9 @@ def test_main_answers_have_examples(app: FastAPI) -> None:
 
 SAME_TWICE = {
     "/v1/audit/captured": "it looks",
+    "/v1/audit/events": "it looks",
+    "/v1/audit/history": "it looks",
+    "/v1/audit/leads": "it looks",
     "/v1/dead-letters/{letter_id}:drop": "the second is told that it is settled",
     "/v1/dead-letters/{letter_id}:redrive": "the second is told that it is settled",
     "/v1/history:batch": "each row has a name of its own",
