@@ -216,8 +216,10 @@ class Commands:
             ledger = await loading.lock_groups(transaction, [found.lead_id])
             root = ledger.root(found.lead_id)
             await loading.load_stories(transaction, ledger, [root.lead_id])
-            self._match(asked, root.lead_id, ledger.group(root.lead_id))
             current = await tasks.one(transaction, task_id)
+            deal = root.state.deals.get(found.opportunity_id or "")
+            worker = (current or found).owner
+            self._match(asked, root.lead_id, ledger.group(root.lead_id), deal, worker)
             if current is None or current.status != "open":
                 raise refuse_closed(current.status if current is not None else "gone")
             act = self._act(transaction, asked, command_id, root.state)
@@ -271,7 +273,9 @@ class Commands:
         known = await tasks.open_tasks(transaction, [one.lead_id for one in ledger.group(lead_id)])
         if known or any(draft.kind in BEGINS for draft in drafts):
             cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
-            for draft in self._assigning.following(root.business_unit).after(root.state, drafts, known, cause):
+            for draft in self._assigning.following(root.business_unit).after(
+                root.state, drafts, known, cause, transaction.now
+            ):
                 ledger.record(ledger.story_of(root.lead_id, draft.data), draft)
         await self._give_out(transaction, ledger, lead_id, drafts)
 
@@ -306,9 +310,16 @@ class Commands:
             )
         return Act(command_id, at, asked.actor, transaction.now)
 
-    def _match(self, asked: Asked, root_id: UUID, group: list[Lead], deal: DealState | None = None) -> None:
-        """Whether whoever asks may, and has seen what the lead is now."""
-        self._admit(asked, next(lead for lead in group if lead.lead_id == root_id), deal)
+    def _match(
+        self,
+        asked: Asked,
+        root_id: UUID,
+        group: list[Lead],
+        deal: DealState | None = None,
+        worker: str | None = None,
+    ) -> None:
+        """Whether whoever asks may, and has seen what the lead is now. `worker` was given a task of it."""
+        self._admit(asked, next(lead for lead in group if lead.lead_id == root_id), deal, worker)
         version = version_among(root_id, group)
         if not names(asked.if_match, version):
             current = etag(version)
@@ -322,13 +333,17 @@ class Commands:
                 headers={"ETag": current},
             )
 
-    def _admit(self, asked: Asked, root: Lead, deal: DealState | None = None) -> None:
+    def _admit(self, asked: Asked, root: Lead, deal: DealState | None = None, worker: str | None = None) -> None:
         if not asked.reach.holds(root.business_unit):
             raise no_such_lead()
         unit, assigned = self._policy.unit(root.business_unit), root.state.assigned
-        has = [(assigned.owner, assigned.team) if assigned is not None else (None, None)]
+        has: list[tuple[str | None, str | None]] = []
         if deal is not None and deal.value("owner") is not None:
             has.append((deal.value("owner"), deal.value("team")))
+        if assigned is not None or not has:
+            has.append((assigned.owner, assigned.team) if assigned is not None else (None, None))
+        if worker is not None:
+            has.append((worker, None))
         if not any(asked.reach.works_on(root.business_unit, unit, owner, team) for owner, team in has):
             raise not_yours()
 

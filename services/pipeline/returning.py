@@ -49,7 +49,7 @@ class Returning:
         opened = self._opened(returns, ledger, event) if returns.rule.opportunity == "open" else []
         for draft in opened:
             ledger.record(event.lead_id, draft)
-            for follows in following.after(root.state, [draft], known, cause):
+            for follows in following.after(root.state, [draft], known, cause, transaction.now):
                 ledger.record(event.lead_id, follows)
         if not opened and not any(one.kind == RETURN for one in known) and not _suggested(ledger, event):
             owner, _ = owner_of(root.state)

@@ -4,6 +4,7 @@ that are open are what these facts leave."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from services.pipeline.domain.business_time import BusinessCalendar
@@ -36,6 +37,7 @@ from shared.contracts.lifecycle_events import (
     OpportunityLost,
     OpportunityOpened,
     OpportunityWon,
+    OrderCancelled,
     OrderPlaced,
     StageChanged,
 )
@@ -47,7 +49,7 @@ TASK_EVENTS = frozenset(("FollowUpScheduled", "FollowUpMissed", "FollowUpDone", 
 MOVES = (OpportunityOpened, StageChanged, OpportunityWon, OpportunityLost)
 """After these a deal is somewhere else."""
 
-BEGINS = (*MOVES, OrderPlaced)
+BEGINS = (*MOVES, OrderPlaced, OrderCancelled)
 """After these something may be due where nothing was."""
 
 LEAVE = "leave stage "
@@ -135,8 +137,10 @@ class Following:
         task = Task(task_id, lead_id, REQUEST, answer_to(kind), due_at, cause.occurred_at, owner)
         return [scheduled(cause, task, self.version)]
 
-    def after(self, state: LeadState, drafts: Sequence[Draft], tasks: Iterable[Task], cause: Cause) -> list[Draft]:
-        """What becomes of the open tasks of a lead after what was recorded just now."""
+    def after(
+        self, state: LeadState, drafts: Sequence[Draft], tasks: Iterable[Task], cause: Cause, now: datetime
+    ) -> list[Draft]:
+        """What becomes of the open tasks of a lead after what was recorded just now, whenever that was."""
         follows: list[Draft] = []
         open_tasks: list[Task] = []
         moved = {draft.data["opportunity_id"]: draft for draft in drafts if draft.kind in MOVES}
@@ -152,8 +156,8 @@ class Following:
         for draft in moved.values():
             follows += self._stay(state, draft, cause)
         for draft in drafts:
-            if draft.kind is OrderPlaced:
-                follows += self._renewal(state, draft, cause)
+            if draft.kind in (OrderPlaced, OrderCancelled):
+                follows += self._renewal(state, draft, cause, now)
             if draft.kind is ContactAttempted and draft.data.get("human", True) and draft.data.get("outbound", True):
                 follows += self._contacted(draft, open_tasks, cause)
             elif draft.kind is LeadAssigned:
@@ -237,10 +241,15 @@ class Following:
         task = Task(task_id, lead_id, RETURN, "came back", due_at, cause.occurred_at, owner)
         return [scheduled(cause, task, self.version)]
 
-    def _renewal(self, state: LeadState, placed: Draft, cause: Cause) -> list[Draft]:
-        """That an order is renewed before it has run out, by whoever has the customer."""
+    def _renewal(self, state: LeadState, draft: Draft, cause: Cause, now: datetime) -> list[Draft]:
+        """That an order is renewed before it has run out, by whoever has the customer: one that is placed, or again one of which the
+        renewal is cancelled."""
         owner, _ = owner_of(state)
-        task = to_renew(state, placed, owner or self._fallback, self._unit.renewing, cause)
+        name: str | None = draft.data.get("order_id")
+        if draft.kind is OrderCancelled:
+            order = state.orders.get(name or "")
+            name = order.values.get("renews") if order is not None else None
+        task = to_renew(state, name, owner or self._fallback, self._unit.renewing, cause, now)
         return [scheduled(cause, task, self.version)] if task is not None else []
 
     def _stay(self, state: LeadState, move: Draft, cause: Cause) -> list[Draft]:

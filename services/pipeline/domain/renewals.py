@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from services.pipeline.domain.due import RENEWAL, Cause, Task
-from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.state import LeadState
 from shared.contracts.identity import derived_event_id
 from shared.contracts.policy import Renewing
@@ -14,19 +13,19 @@ RENEWED = "renewed"
 """How such a task ends that was done."""
 
 
-def to_renew(state: LeadState, placed: Draft, owner: str | None, rule: Renewing, cause: Cause) -> Task | None:
-    """What is due of an order that was placed just now; None where it does not run out, has run out, or the policy asks for
-    nothing."""
-    name = placed.data.get("order_id")
-    until = placed.data.get("runs_until")
-    if name is None or until is None or rule.ahead_days is None or state.mark is not None:
+def to_renew(
+    state: LeadState, name: str | None, owner: str | None, rule: Renewing, cause: Cause, now: datetime
+) -> Task | None:
+    """What is due of an order that was placed just now, or is renewed by none any more; None where it does not run out, has run
+    out, need not be renewed, or the policy asks for nothing."""
+    order = state.orders.get(name or "")
+    if order is None or order.runs_until is None or order.runs_until <= now or rule.ahead_days is None:
         return None
-    due_at = datetime.fromisoformat(until)
-    if due_at <= cause.occurred_at:
-        return None
+    due_at = order.runs_until
     starts_at = max(due_at - timedelta(days=rule.ahead_days), cause.occurred_at)
-    task_id = derived_event_id(cause.event_id, f"task:{RENEWAL}:{name}")
-    return Task(task_id, state.orders[name].lead_id, RENEWAL, "renew", due_at, starts_at, owner, order_id=name)
+    task_id = derived_event_id(cause.event_id, f"task:{RENEWAL}:{order.order_id}")
+    task = Task(task_id, order.lead_id, RENEWAL, "renew", due_at, starts_at, owner, order_id=order.order_id)
+    return task if needless_renewal(state, task) is None else None
 
 
 def needless_renewal(state: LeadState, task: Task) -> str | None:

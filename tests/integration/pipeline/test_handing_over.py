@@ -92,6 +92,41 @@ async def test_an_agent_works_on_a_deal_of_theirs_with_a_colleagues_lead(
     assert taken.status_code == 200, taken.text
 
 
+async def test_a_colleagues_deal_stays_theirs_where_its_lead_is_nobodys(
+    app: FastAPI, pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    lead_id = await a_qualified_lead(pipeline)
+    assert (await pipeline.lead(lead_id)).owner is None
+    for name, owner in (("d1", {"owner": "ann"}), ("d2", {})):
+        await do(http, f"/v1/leads/{lead_id}/opportunities", {"opportunity_id": name, **owner}, status=201)
+    let_in(app, zoe=somebody("agent", subject="zoe"), ann=somebody("agent", subject="ann"))
+    for name, who, status in (("d1", "zoe", 403), ("d1", "ann", 200), ("d2", "zoe", 200)):
+        path = f"/v1/opportunities/{name}:change-amount"
+        answer = await http.post(path, json={"amount": "5"}, headers=by(who))
+        assert answer.status_code == status, answer.text
+
+
+async def test_whoever_is_given_a_deal_or_a_task_does_what_is_due(
+    app: FastAPI, pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    let_in(app, **{name: somebody("agent", subject=name) for name in ("zoe", "lee", "max")})
+
+    async def puts_off(kind: str, who: str) -> int:
+        task = await pipeline.one(
+            "SELECT task_id FROM pipeline.tasks WHERE status = 'open' AND kind = :kind", kind=kind
+        )
+        path, later = f"/v1/tasks/{task.task_id}:snooze", {"until": "2030-02-01T00:00:00Z"}
+        return (await http.post(path, json=later, headers=by(who))).status_code
+
+    lead_id = await a_qualified_lead(pipeline)
+    await do(http, f"/v1/leads/{lead_id}:assign", {"owner": "kim"})
+    await do(http, f"/v1/leads/{lead_id}/tasks", {"due_at": "2030-01-01T00:00:00Z", "owner": "lee"}, status=201)
+    assert [await puts_off("task", who) for who in ("max", "lee")] == [403, 200]
+    await do(http, f"/v1/leads/{lead_id}/opportunities", {"opportunity_id": "d1"}, status=201)
+    await do(http, "/v1/opportunities/d1:assign", {"owner": "zoe"})
+    assert [await puts_off("stage", who) for who in ("max", "lee", "zoe")] == [403, 403, 200]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 async def test_history_tells_of_it_in_any_order(pipeline: Pipeline, http: httpx.AsyncClient, order: int) -> None:
     rows = (

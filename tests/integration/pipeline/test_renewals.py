@@ -80,6 +80,27 @@ async def test_the_order_that_renews_it_does_the_task_and_has_one_of_its_own(
     assert (second.status, second.order_id, second.starts_at) == ("open", "o2", at(50 * DAY))
 
 
+async def test_an_order_whose_renewal_is_cancelled_is_to_be_renewed_again(work: Work, http: httpx.AsyncClient) -> None:
+    path = await a_customer(work, http)
+    for name in ("o2", "o3"):
+        await do(http, f"{path}/orders", {"order_id": name, "amount": "100", "renews": "o1"}, status=201)
+    said = {"reason": "other", "note": "a mistake"}
+    await do(http, "/v1/orders/o2:cancel", said)
+    assert [one.status for one in await renewals(work)] == ["done"]  # o3 renews it still
+    await do(http, "/v1/orders/o3:cancel", said)
+    first, again = await renewals(work)
+    assert (first.status, again.status) == ("done", "open")
+    assert (again.order_id, again.owner, again.starts_at, again.due_at) == ("o1", "kim", at(20 * DAY), at(30 * DAY))
+
+
+async def test_an_order_that_is_told_after_it_ran_out_is_nobodys_to_renew(work: Work, http: httpx.AsyncClient) -> None:
+    path = await a_customer(work, http, runs_until=None)
+    work.after(40 * DAY)
+    order = {"order_id": "o2", "amount": "1", "occurred_at": at(1).isoformat(), "runs_until": at(30 * DAY).isoformat()}
+    await do(http, f"{path}/orders", order, status=201)
+    assert await renewals(work) == []
+
+
 @pytest.mark.parametrize(
     ("command", "said", "reason"),
     [

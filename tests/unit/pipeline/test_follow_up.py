@@ -75,7 +75,7 @@ class Story:
         act = Act(an_id(), at(minutes), "ann")
         drafts = self.tell(*decide(self.state, *args, act, **values))
         cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
-        return self.tell(*self.following.after(self.state, drafts, self.open, cause))
+        return self.tell(*self.following.after(self.state, drafts, self.open, cause, cause.occurred_at))
 
     def contact(self, minutes: float, kind: str = "phone", outcome: str | None = None, **values: Any) -> list[Draft]:
         said = {"owner": None, "human": True, "outbound": True, **values}

@@ -57,7 +57,7 @@ class Lives(RuleBasedStateMachine):
             return
         self._record(drafts)
         cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
-        self._record(FOLLOWING.after(self.ledger.root(LEAD).state, drafts, known, cause))
+        self._record(FOLLOWING.after(self.ledger.root(LEAD).state, drafts, known, cause, cause.occurred_at))
 
     @rule(hours=st.integers(1, 100))
     def time_passes(self, hours: int) -> None:

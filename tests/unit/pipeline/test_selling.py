@@ -86,7 +86,8 @@ class Desk:
         for draft in drafts:
             self.ledger.record(self.lead_id, draft)
         cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
-        follows = self.following.after(self.ledger[self.lead_id].state, drafts, list(self.tasks.values()), cause)
+        state, tasks = self.ledger[self.lead_id].state, list(self.tasks.values())
+        follows = self.following.after(state, drafts, tasks, cause, cause.occurred_at)
         for draft in follows:
             self.ledger.record(self.lead_id, draft)
             if draft.kind is FollowUpScheduled:
