@@ -17,14 +17,18 @@ from shared.kit.database import Database, as_array
 LOOKED_AT = 100
 """How many leads by score, and tasks by when they are due, a queue is made of: it costs the same however many there are."""
 
+REACHED = "(CAST(:units AS text[]) IS NULL OR business_unit = ANY(:units))"
+"""What may be seen, asked before the best are taken: else those of other units would leave no room."""
+
 CANDIDATES = f"""
     WITH due AS (
-        SELECT * FROM pipeline.tasks WHERE owner = :owner AND status = 'open' ORDER BY due_at LIMIT :most
+        SELECT * FROM pipeline.tasks WHERE owner = :owner AND status = 'open' AND {REACHED} ORDER BY due_at LIMIT :most
     ), soonest AS (
         SELECT l.root_id, {TASK} FROM due t JOIN pipeline.leads l USING (lead_id)
     ), mine AS (
-        (SELECT lead_id FROM pipeline.worklist WHERE owner = :owner AND score IS NOT NULL ORDER BY score DESC LIMIT :most)
-        UNION (SELECT lead_id FROM pipeline.worklist WHERE owner = :owner AND score IS NULL LIMIT :most)
+        (SELECT lead_id FROM pipeline.worklist WHERE owner = :owner AND score IS NOT NULL AND {REACHED}
+            ORDER BY score DESC LIMIT :most)
+        UNION (SELECT lead_id FROM pipeline.worklist WHERE owner = :owner AND score IS NULL AND {REACHED} LIMIT :most)
         UNION (SELECT root_id FROM soonest)
     ), of_lead AS (
         SELECT * FROM soonest

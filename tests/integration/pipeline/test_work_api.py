@@ -232,3 +232,15 @@ async def test_whoever_is_erased_is_gone_after_no_more_and_no_note_of_them_is_le
     assert (await work.pipeline.one("SELECT count(*) AS n FROM pipeline.asides")).n == 0
     work.after(600)
     assert await work.timers.once() == 0
+
+
+async def test_what_an_owner_has_in_other_units_leaves_room_for_what_is_asked_for(
+    work: Work, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "LOOKED_AT", 2)
+    leads = [a_lead(f"{n}@x.example", business_unit="north" if n < 4 else "south") for n in range(5)]
+    await work.pipeline.take(*leads)
+    for one in leads:
+        await do(http, f"/v1/leads/{one.lead_id}:assign", {"owner": "kim"})
+    found = await queue.candidates(work.pipeline.database, "kim", frozenset({"south"}), work.clock.now(), 10)
+    assert [one.lead_id for one in found] == [leads[4].lead_id]
