@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -99,22 +100,22 @@ async def upload(
     sender: Annotated[Label, Form(description="The system that external ids are from.")] = "import",
 ) -> Response:
     """As multipart/form-data; otherwise the same. Of the file nothing is kept but whom it means."""
-    column, ids = await asyncio.to_thread(ids_of, await file.read())
+    column, ids, lines = await asyncio.to_thread(ids_of, await file.read())
     try:
         known = {"doing": doing, "said": orjson.loads(said), "business_unit": business_unit, "sender": sender}
         wanted = Begin.model_validate({**known, column: ids})
     except orjson.JSONDecodeError:
         raise Rejected("said is no JSON.", field="said", fix='Write it as {"owner": "kim"}.') from None
     except ValidationError as error:
-        raise _wrong_file(error) from None
+        raise _wrong_file(error, lines) from None
     return await _begin(request, wanted, circumstances, reach)
 
 
-def _wrong_file(error: ValidationError) -> Rejected:
-    """What is wrong first, by its place in the file where it is an id: no id is repeated, as a file may hold anything."""
+def _wrong_file(error: ValidationError, lines: Sequence[int]) -> Rejected:
+    """What is wrong first, by its line in the file where it is an id: no id is repeated, as a file may hold anything."""
     first = error.errors(include_input=False, include_url=False)[0]
     field, *more = (str(part) for part in first["loc"])
-    place = f" at place {int(more[0]) + 1}" if more and more[0].isdecimal() else ""
+    place = f" in line {lines[int(more[0])]}" if more and more[0].isdecimal() else ""
     fix = "Send the ids that Leadflow gave, or call the column external_id." if field == "lead_ids" else "Send another."
     return Rejected(f"{field}{place}: {first['msg']}.", field=field, fix=fix)
 
