@@ -14,7 +14,7 @@ from services.pipeline.domain.access import Units
 from services.pipeline.domain.state import RANK
 from services.pipeline.storage.narrowing import LEADS, narrowed
 from services.pipeline.storage.places import of_units
-from services.pipeline.storage.queries import EVERY_UNIT, shown, units_with_leads
+from services.pipeline.storage.queries import shown, units_with_leads
 from shared.contracts.marks import Mark
 from shared.kit.database import Database
 
@@ -23,6 +23,9 @@ LOOKED_AT = 2_000
 
 MOST_STRETCHES = 40
 """So many stretches of an index are merged at most; of more units than that the order of all leads is walked along."""
+
+MOST_READ = 20_000
+"""So many leads are read at most where each stretch of an index gives a page: of more the order of all leads is walked along."""
 
 IN_ORDER = "(l.created_at AT TIME ZONE 'UTC')"
 """The order of everybody, said as its index has it: no other list is to be walked along that one."""
@@ -96,7 +99,9 @@ async def listed(
     if tokens or contradicted:
         rows = await database.rows(_few(wanted, contradicted, tokens), **wanted.parameters)
     elif is_indexed and all(name.startswith("created_") or value is None for name, value in only.items()):
-        among = sorted(units) if units is not None else None
+        among = sorted(await units_with_leads(database) if units is None else units)
+        if len(among) * len(values) * limit > MOST_READ:
+            return await _looked(database, wanted, [WHOLE], limit)
         rows = await database.rows(_along(wanted, column), among=among, values=list(values), **wanted.parameters)
     else:
         return await _looked(database, wanted, await _stretches(database, units, only, column, values), limit)
@@ -126,11 +131,8 @@ def _along(wanted: Wanted, column: str) -> str:
     """A page put together of as many first leads of each unit and status, or mark: each of these is a stretch of an index in the
     order that is wanted, so that a page costs the same however many leads there are and however few of them are meant."""
     return f"""
-        WITH RECURSIVE every_unit AS ({EVERY_UNIT}), named AS (
-            SELECT unnest(CAST(:among AS text[])) AS name
-            UNION ALL SELECT name FROM every_unit WHERE CAST(:among AS text[]) IS NULL AND name IS NOT NULL
-        )
-        SELECT l.* FROM named u CROSS JOIN unnest(CAST(:values AS text[])) AS v(value) CROSS JOIN LATERAL (
+        SELECT l.* FROM unnest(CAST(:among AS text[])) AS u(name)
+        CROSS JOIN unnest(CAST(:values AS text[])) AS v(value) CROSS JOIN LATERAL (
             SELECT l.* FROM pipeline.leads l
             WHERE l.business_unit = u.name AND l.{column} = v.value AND {" AND ".join(wanted.conditions)}
             ORDER BY l.created_at, l.lead_id LIMIT :limit) l

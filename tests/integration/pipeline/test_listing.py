@@ -58,6 +58,7 @@ async def test_pages_together_are_all_leads_that_are_meant_oldest_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lead_list, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(lead_list, "MOST_READ", 20_000 if looked_at > 3 else 4)
     units, marks = ("north", "south", "default"), (None, None, None, "spam", "test")
     leads = [
         a_lead(
@@ -93,14 +94,31 @@ async def test_pages_together_are_all_leads_that_are_meant_oldest_first(
     assert [one["lead_id"] for one in await listed(http, **filters)] == expected
 
 
+@pytest.mark.parametrize("filters", [{}, {"status": "new"}, {"mark": "any"}], ids=str)
+async def test_of_many_units_no_more_is_read_than_a_page_looks_at(
+    pipeline: Pipeline, filters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead_list, "MOST_READ", 10)
+    await pipeline.take(*(a_lead(f"{n}@x.example", business_unit=f"unit {n}", mark="spam") for n in range(6)))
+    asked = Meanwhile(pipeline.database, _nothing)
+    await lead_list.listed(asked, units=None, **{"status": None, **filters}, after=None, limit=2)  # type: ignore[arg-type]
+    assert lead_list.IN_ORDER in asked.asked[-1]
+
+
+async def _nothing() -> None:
+    """Nothing is written meanwhile."""
+
+
 class Meanwhile:
     """A database in which something is written after each question."""
 
     def __init__(self, database: Database, write: Callable[[], Awaitable[Any]]) -> None:
         self._database = database
         self._write = write
+        self.asked: list[str] = []
 
     async def rows(self, sql: str, **parameters: Any) -> Any:
+        self.asked.append(sql)
         found = await self._database.rows(sql, **parameters)
         await self._write()
         return found
