@@ -91,7 +91,9 @@ def decide_move(deal: DealState, policy: UnitPolicy, act: Act, *, stage: str) ->
     if stage == deal.value("stage"):
         raise illegal("Moving the opportunity", f"in stage {stage}", "It is there already; send another stage.")
     act.not_before(_stage_key(deal), "the deal entered its stage")
-    return [act.draft(StageChanged, opportunity_id=deal.opportunity_id, stage=stage, position=position, **_owner(deal))]
+    return [
+        act.draft(StageChanged, opportunity_id=deal.opportunity_id, stage=stage, position=position, **_owner(deal, act))
+    ]
 
 
 def decide_change_amount(
@@ -169,7 +171,7 @@ def decide_win(
             currency=_currency(policy, amount, currency),
             product=deal.value("product"),
             reason=reason,
-            **_owner(deal),
+            **_owner(deal, act),
         )._replace(aside=given(note=note))
     ]
 
@@ -187,7 +189,7 @@ def decide_lose(deal: DealState, policy: UnitPolicy, act: Act, *, reason: str, n
             amount=deal.value("amount"),
             currency=_currency(policy, deal.value("amount"), deal.value("currency")),
             product=deal.value("product"),
-            **_owner(deal),
+            **_owner(deal, act),
         )._replace(aside=given(note=note))
     ]
 
@@ -201,7 +203,9 @@ def decide_reopen_deal(deal: DealState, policy: UnitPolicy, act: Act) -> list[Dr
     stages = policy.pipelines.get(pipeline) or policy.pipelines.get("default") or ()
     stage = deal.value("stage") or (stages[0].name if stages else "open")
     position = policy.stage_position(stage, pipeline)
-    return [act.draft(StageChanged, opportunity_id=deal.opportunity_id, stage=stage, position=position, **_owner(deal))]
+    return [
+        act.draft(StageChanged, opportunity_id=deal.opportunity_id, stage=stage, position=position, **_owner(deal, act))
+    ]
 
 
 def _must_be_open(deal: DealState, command: str) -> None:
@@ -221,5 +225,9 @@ def _currency(policy: UnitPolicy, amount: str | None, currency: str | None) -> s
     return currency or (policy.currency if amount is not None else None)
 
 
-def _owner(deal: DealState) -> dict[str, str | None]:
+def _owner(deal: DealState, act: Act) -> dict[str, str | None]:
+    """Who has the deal now; nobody is named of a time before it was given to them: whoever had it then is known by then."""
+    held = deal.values.get("owner")
+    if held is not None and act.occurred_at < held[0].occurred_at:
+        return {}
     return {"owner": deal.value("owner"), "team": deal.value("team")}

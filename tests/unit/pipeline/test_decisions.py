@@ -126,3 +126,24 @@ def test_winning_and_losing_carry_the_deals_last_values() -> None:
     won = deals.decide_win(DEALS["converted"], UNIT, ACT, amount="12", currency=None)[0]
     lost = deals.decide_lose(DEALS["converted"], UNIT, ACT, reason="price")[0]
     assert (won.data["amount"], won.data["currency"], lost.data["amount"]) == ("12", "EUR", "10")
+
+
+@pytest.mark.parametrize(
+    ("minute", "told"),
+    [(3, {}), (4, {"owner": "zoe", "team": "south"}), (60, {"owner": "zoe", "team": "south"})],
+)
+def test_what_happened_to_a_deal_before_it_was_handed_over_is_not_its_new_owners(
+    minute: int, told: dict[str, str]
+) -> None:
+    opened = ("OpportunityOpened", {**OPENED[1], "owner": "ann", "team": "north"})
+    closing = ("CloseDateChanged", {"opportunity_id": "d", "expected_close": at(900).isoformat()})
+    deal = a_state(
+        opened, closing, ("OpportunityAssigned", {"opportunity_id": "d", "owner": "zoe", "team": "south"})
+    ).deals["d"]
+    act = Act(ACT.act_id, at(minute), ACT.actor)
+    for drafts in (
+        deals.decide_move(deal, UNIT, act, stage="proposal"),
+        deals.decide_win(deal, UNIT, act, amount=None, currency=None),
+        deals.decide_lose(deal, UNIT, act, reason="price"),
+    ):
+        assert {name: drafts[0].data[name] for name in ("owner", "team") if name in drafts[0].data} == told
