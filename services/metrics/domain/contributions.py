@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
@@ -14,16 +13,19 @@ from uuid import UUID
 from services.metrics.domain import quality
 from services.metrics.domain.customer_entries import Born, customer_entries
 from services.metrics.domain.customers import CUSTOMER_EVENTS, Customer
+from services.metrics.domain.deal_entries import deal_entries, spell_entry
 from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed, told_first
 from services.metrics.domain.facts import CAPTURES, Counted, Fact, counted
 from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
-from services.metrics.domain.responses import PROMISES, Attempt, Responses, attempt_key
+from services.metrics.domain.responses import ANSWER, PROMISES, Attempt, Responses
 from services.metrics.domain.statuses import Statuses
 from shared.contracts.marks import Mark
 
 LEAD_SCOPE = "lead"
 STATUS_SCOPE = "status"
+STAY = "stay:"
 DEAL = "opportunity:"
+SPELL = "spell:"
 TOLD_WITHIN = timedelta(days=1)
 REVIVES = frozenset({"LeadReopened", "LeadQualified", "OrderPlaced"}) | OPPORTUNITY_EVENTS
 """After these a lead is not archived, with or without a word about it: nobody sells to one that is put aside."""
@@ -148,12 +150,13 @@ class _Lead:
         if self.created is None or explicit:
             self.created = Moment(at, self.held)
             self.created_explicitly = explicit
+            self.changed.update(self._everything())
             self.statuses.begin(at)
-            self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities), *self._bought()))
         for fact in instant:
             self._happen(fact)
-        moved = self.statuses.settle(at, self.held, archived=self.archived is not None)
-        if moved or (self.statuses.status is not None and self.held != before):
+        if self.statuses.settle(at, self.held, archived=self.archived is not None):
+            self.changed.update((STATUS_SCOPE, f"{STAY}{len(self.statuses.stays) - 1}"))
+        elif self.statuses.status is not None and self.held != before:
             self.changed.add(STATUS_SCOPE)
         if not self.changed:
             return
@@ -167,13 +170,21 @@ class _Lead:
     def _snapshot(self, scope: str, at: datetime) -> Iterable[Entry]:
         """What one of the lead's stays, deals, attempts or purchases counts as."""
         if scope == STATUS_SCOPE:
-            return self._stays(at)
+            return self._stands(at)
+        if scope.startswith(STAY):
+            return self._stay(at, int(scope.removeprefix(STAY)))
+        if scope.startswith(ANSWER):
+            return [self._answer(at, scope.removeprefix(ANSWER))]
         if attempt := self.responses.attempts.get(scope):
             return [self._attempt(at, attempt)] * attempt.counts
-        if scope.startswith(DEAL):
-            return self._opportunity_snapshot(at, self.opportunities[scope.removeprefix(DEAL)])
-        assert self.created is not None and self.customer is not None  # noqa: PT018
+        assert self.created is not None
         born = Born(self.root_id, self.business_unit, self.currency, self.created.at, self.created.held, self._dims)
+        if scope.startswith(DEAL):
+            return deal_entries(self.opportunities[scope.removeprefix(DEAL)], born, at)
+        if scope.startswith(SPELL):
+            number, _, name = scope.removeprefix(SPELL).partition(":")
+            return [spell_entry(self.opportunities[name], int(number), born, at)]
+        assert self.customer is not None
         return customer_entries(self.customer, scope, born, at)
 
     def _observe(self, fact: Fact) -> None:
@@ -192,8 +203,7 @@ class _Lead:
             if self.first_touch is None and self.touches:
                 self.first_touch = touch
                 if self.created is not None:
-                    self.changed.update((LEAD_SCOPE, STATUS_SCOPE, *map(_scope, self.opportunities)))
-                    self.changed.update((*self.responses.attempts, *self._bought()))
+                    self.changed.update(self._everything())
             if self.touched_at is None and not data.get("implied"):
                 self.touched_at = fact.occurred_at
             if data.get("product"):
@@ -209,22 +219,26 @@ class _Lead:
         elif fact.event == "LeadAssigned":
             self.held = self.held._replace(owner=data["owner"], team=data.get("team") or None)
 
-    def _stays(self, now: datetime) -> Iterator[Entry]:
-        """The lead's stays in its statuses that have ended, and the one that has not."""
+    def _stands(self, now: datetime) -> Iterator[Entry]:
+        """The lead's stay in its status that has not ended."""
         statuses = self.statuses
-
-        def entry(measure: Measure, of: str, at: datetime, since: datetime, held: Held, status: str) -> Entry:
-            seconds = (at - since).total_seconds() if measure is Measure.STATUS_SPELL else None
-            return Entry(
-                measure, f"{measure}{of}", self.business_unit, at, since, self._dims(held), status, None, seconds, False,
-                None, None, self.root_id, now,
-            )  # fmt: skip
-
-        for number, stay in enumerate(statuses.stays):
-            yield entry(Measure.STATUS_SPELL, f":{number}", stay.until, stay.since, stay.held, stay.status)
         if statuses.status is not None and statuses.since is not None:
             since = statuses.since
-            yield entry(Measure.LEAD_OPEN, "", since, since, self.held, statuses.status)
+            yield self._status(now, Measure.LEAD_OPEN, "", since, since, self.held, statuses.status)
+
+    def _stay(self, now: datetime, number: int) -> Iterator[Entry]:
+        """One that has, unless the lead turned out to have begun later."""
+        for one in self.statuses.stays[number : number + 1] if number >= 0 else ():
+            yield self._status(now, Measure.STATUS_SPELL, f":{number}", one.until, one.since, one.held, one.status)
+
+    def _status(
+        self, now: datetime, measure: Measure, of: str, at: datetime, since: datetime, held: Held, status: str
+    ) -> Entry:
+        seconds = (at - since).total_seconds() if measure is Measure.STATUS_SPELL else None
+        return Entry(
+            measure, f"{measure}{of}", self.business_unit, at, since, self._dims(held), status, None, seconds, False,
+            None, None, self.root_id, now,
+        )  # fmt: skip
 
     def _happen(self, fact: Fact) -> None:
         self.statuses.apply(fact)
@@ -240,8 +254,8 @@ class _Lead:
         elif fact.event in CUSTOMER_EVENTS:
             self.customer = self.customer or Customer(self.margin_rate)
             self.changed |= self.customer.apply(fact, self.held, self.opportunities)
-        elif fact.event in PROMISES and self.responses.apply(fact, self.held):
-            self.changed.update({attempt_key(fact)} & self.responses.attempts.keys())
+        elif fact.event in PROMISES and (told := self.responses.apply(fact, self.held)):
+            self.changed |= told
         else:
             return
         self.changed.add(LEAD_SCOPE)
@@ -250,7 +264,9 @@ class _Lead:
         name = str(fact.data["opportunity_id"])
         known = self.opportunities.get(name)
         opportunity = known or Opportunity(name, fact.occurred_at, Held())
+        spells = len(opportunity.spells)
         opportunity.apply(fact, self.held)
+        self.changed.update(f"{SPELL}{number}:{name}" for number in range(spells, len(opportunity.spells)))
         if known is None:
             self.opportunities[name] = opportunity
             self.converted = self.converted or opportunity
@@ -260,9 +276,15 @@ class _Lead:
         if self.customer is not None:
             self.changed |= self.customer.deal(opportunity, fact.occurred_at)
 
-    def _bought(self) -> Iterable[str]:
-        """The scopes of the customer, where the lead is one, or was."""
-        return () if self.customer is None else self.customer.scopes
+    def _everything(self) -> Iterator[str]:
+        """Every scope there is: what is told of a lead's beginning is told of each."""
+        yield from (LEAD_SCOPE, STATUS_SCOPE)
+        yield from (f"{STAY}{number}" for number in range(len(self.statuses.stays)))
+        for name, deal in self.opportunities.items():
+            yield _scope(name)
+            yield from (f"{SPELL}{number}:{name}" for number in range(len(deal.spells)))
+        yield from self.responses.scopes
+        yield from () if self.customer is None else self.customer.scopes
 
     def _dims(self, held: Held) -> Dims:
         channel, source, campaign = self.first_touch or (None, None, None)
@@ -278,13 +300,12 @@ class _Lead:
             at: datetime,
             dims: Dims,
             *,
-            of: str = "",
             reason: str | None = None,
             since: datetime | None = None,
         ) -> Entry:
             seconds, negative = elapsed(since, at) if since else (None, False)
             return Entry(
-                measure, f"{measure}:{of}" if of else measure, self.business_unit, at, created, dims, None, reason, seconds, negative, None, None,
+                measure, measure, self.business_unit, at, created, dims, None, reason, seconds, negative, None, None,
                 self.root_id, now,
             )  # fmt: skip
 
@@ -313,9 +334,6 @@ class _Lead:
             yield entry(Measure.COHORT_CUSTOMER, bought.at, born, since=created)
         if first := self.responses.first:
             yield entry(Measure.COHORT_CONTACTED, first.at, born, since=created)
-        for answer in self.responses.answers:
-            measure = Measure.RESPONSE_MET if answer.outcome == "met" else Measure.RESPONSE_BREACHED
-            yield entry(measure, answer.at, self._dims(answer.held), of=answer.task)
         deals = self.opportunities.values()
         if bought is None and (self.archived or (deals and all(deal.status == "lost" for deal in deals))):
             self.failed = self.failed or Moment(now, self.held)
@@ -323,62 +341,22 @@ class _Lead:
         else:
             self.failed = None
 
+    def _answer(self, now: datetime, task: str) -> Entry:
+        """A promise to answer that is decided."""
+        assert self.created is not None
+        one = self.responses.answers[task]
+        measure = Measure.RESPONSE_MET if one.outcome == "met" else Measure.RESPONSE_BREACHED
+        return Entry(
+            measure, f"{measure}:{task}" if task else measure, self.business_unit, one.at, self.created.at,
+            self._dims(one.held), None, None, None, False, None, None, self.root_id, now,
+        )  # fmt: skip
+
     def _attempt(self, now: datetime, one: Attempt) -> Entry:
         """An attempt to reach the lead and how long it took; what kind of one stands where reasons do."""
         return Entry(
             Measure.CONTACT_ATTEMPTED, f"{Measure.CONTACT_ATTEMPTED}:{one.key}", self.business_unit, one.at, one.at,
             self._dims(one.held), None, one.kind, one.seconds, False, None, None, self.root_id, now,
         )  # fmt: skip
-
-    def _opportunity_snapshot(self, now: datetime, deal: Opportunity) -> Iterator[Entry]:
-        def entry(
-            measure: Measure,
-            at: datetime,
-            held: Held,
-            *,
-            number: int | str = "",
-            cohort_at: datetime = deal.opened_at,
-            stage: str | None = deal.stage,
-            reason: str | None = None,
-            since: datetime | None = None,
-            money: tuple[Decimal | None, str | None] = (None, None),
-        ) -> Entry:
-            seconds, negative = elapsed(since, at) if since else (None, False)
-            amount, currency = money
-            return Entry(
-                measure, f"{measure}:{number}:{deal.opportunity_id}", self.business_unit, at, cohort_at,
-                self._dims(held), stage, reason, seconds, negative, amount,
-                None if amount is None else currency or self.currency, self.root_id, now,
-            )  # fmt: skip
-
-        first = next(iter(deal.visits.values()), None)
-        opened_in = first.stage if first and first.at == deal.opened_at else None
-        yield entry(Measure.OPPORTUNITY_OPENED, deal.opened_at, deal.opened, stage=opened_in)
-        if deal.status == "open":
-            at = deal.stage_since or deal.opened_at
-            still = entry(Measure.OPPORTUNITY_OPEN, at, deal.held, money=(deal.amount, deal.currency))
-            yield still._replace(expected_close=deal.expected_close, pipeline=deal.pipeline)
-        elif deal.closed_at:
-            measure = Measure.OPPORTUNITY_WON if deal.status == "won" else Measure.OPPORTUNITY_LOST
-            money = (deal.close_amount, deal.close_currency)
-            yield entry(measure, deal.closed_at, deal.held, reason=deal.reason, since=deal.opened_at, money=money)
-            cohort = Measure.COHORT_WON if deal.status == "won" else Measure.COHORT_LOST
-            yield entry(cohort, deal.closed_at, deal.opened, stage=opened_in, since=deal.opened_at)
-        for number, visit in enumerate(deal.visits.values()):
-            visited = partial(entry, held=visit.held, number=number, cohort_at=visit.at, stage=visit.stage)
-            yield visited(Measure.STAGE_ENTERED, visit.at)
-            if visit.advanced_at:
-                yield visited(Measure.STAGE_ADVANCED, visit.advanced_at, since=visit.at)
-            if deal.status == "lost" and deal.closed_at:
-                if not visit.advanced_at:
-                    yield visited(Measure.STAGE_FAILED, deal.closed_at, since=visit.at)
-                if deal.stage == visit.stage:
-                    yield visited(Measure.STAGE_DROPPED, deal.closed_at, since=visit.at)
-        for number, spell in enumerate(deal.spells):
-            yield entry(
-                Measure.STAGE_SPELL, spell.ended_at, spell.held, number=number, cohort_at=spell.started_at,
-                stage=spell.stage, since=spell.started_at,
-            )  # fmt: skip
 
 
 def _scope(opportunity_id: str) -> str:

@@ -11,10 +11,12 @@ from uuid import UUID
 from services.metrics.domain.customers import (
     CUSTOMER_SCOPE,
     PURCHASE,
+    REFUND,
     SATISFIED_FROM,
     Customer,
     Opinion,
     Purchase,
+    Refund,
 )
 from services.metrics.domain.entries import Dims, Entry, Measure, elapsed
 from services.metrics.domain.opportunities import Held
@@ -60,6 +62,8 @@ def customer_entries(customer: Customer, scope: str, born: Born, now: datetime) 
     make = _Maker(born, now)
     if scope == CUSTOMER_SCOPE:
         return _standing(customer, make)
+    if scope.startswith(REFUND):
+        return _refund(customer, customer.refunds[scope.removeprefix(REFUND)], make)
     if not scope.startswith(PURCHASE):
         return _opinion(customer.opinions[scope.partition(":")[2]], make)
     bought = customer.purchase(scope)
@@ -87,21 +91,32 @@ def _standing(customer: Customer, make: _Maker) -> Iterator[Entry]:
             yield make.entry(Measure.CUSTOMER_GONE, stay.left, first.held, of=of, cohort_at=first.at)
 
 
-def _purchase(customer: Customer, bought: Purchase, make: _Maker) -> Iterator[Entry]:
-    """What it brought: in the cohort of customers, and in that of leads."""
-    first, born, of = customer.first, make.born, bought.key
+def _money(
+    customer: Customer,
+    make: _Maker,
+    at: datetime,
+    of: str,
+    revenue: Decimal | None,
+    margin: Decimal | None,
+    currency: str,
+) -> Iterator[Entry]:
+    """What was paid, or paid back: in the cohort of customers, and in that of leads."""
+    first, born = customer.first, make.born
     assert first is not None
-    own = bought.paid.currency or born.currency
+    for measure, amount in ((Measure.CUSTOMER_REVENUE, revenue), (Measure.CUSTOMER_MARGIN, margin)):
+        known = None if amount is None else currency
+        yield make.entry(measure, at, first.held, of=of, cohort_at=first.at, money=amount, currency=known)
+    for measure, amount in ((Measure.COHORT_REVENUE, revenue), (Measure.COHORT_MARGIN, margin)):
+        if amount is not None:
+            yield make.entry(measure, at, born.held, of=of, cohort_at=born.at, money=amount, currency=currency)
 
-    def money(at: datetime, of: str, revenue: Decimal | None, margin: Decimal | None, currency: str) -> Iterator[Entry]:
-        for measure, amount in ((Measure.CUSTOMER_REVENUE, revenue), (Measure.CUSTOMER_MARGIN, margin)):
-            known = None if amount is None else currency
-            yield make.entry(measure, at, first.held, of=of, cohort_at=first.at, money=amount, currency=known)
-        for measure, amount in ((Measure.COHORT_REVENUE, revenue), (Measure.COHORT_MARGIN, margin)):
-            if amount is not None:
-                yield make.entry(measure, at, born.held, of=of, cohort_at=born.at, money=amount, currency=currency)
 
-    yield from money(bought.at, of, bought.paid.revenue, bought.paid.margin, own)
+def _purchase(customer: Customer, bought: Purchase, make: _Maker) -> Iterator[Entry]:
+    """What it brought, and, of an order, that it was placed, when it runs out and whether it was renewed."""
+    first, of = customer.first, bought.key
+    assert first is not None
+    own = bought.paid.currency or make.born.currency
+    yield from _money(customer, make, bought.at, of, bought.paid.revenue, bought.paid.margin, own)
     if bought.order_id is None:
         return
     yield make.entry(
@@ -111,24 +126,21 @@ def _purchase(customer: Customer, bought: Purchase, make: _Maker) -> Iterator[En
         yield make.entry(Measure.ORDER_DUE, bought.runs_until, bought.held, of=of, cohort_at=bought.at)
         if customer.renewed.get(bought.order_id):
             yield make.entry(Measure.ORDER_RENEWED, bought.runs_until, bought.held, of=of, cohort_at=bought.at)
-    for refund in customer.refunds(bought):
-        currency, margin = refund.currency or own, customer.margin_of(refund, bought)
-        each = f"refund:{refund.key}"
-        yield from (
-            entry
-            for entry in money(refund.at, each, -refund.amount, None if margin is None else -margin, currency)
-            if entry.amount is not None
-        )
-        held = refund.held._replace(product=bought.held.product)
-        yield make.entry(
-            Measure.ORDER_REFUNDED,
-            refund.at,
-            held,
-            of=each,
-            cohort_at=bought.at,
-            money=refund.amount,
-            currency=currency,
-        )
+
+
+def _refund(customer: Customer, refund: Refund, make: _Maker) -> Iterator[Entry]:
+    """What it takes away again, where its order counts."""
+    bought = customer.refunded(refund)
+    if bought is None:
+        return
+    currency, margin = refund.currency or bought.paid.currency or make.born.currency, customer.margin_of(refund, bought)
+    each = f"refund:{refund.key}"
+    taken = _money(customer, make, refund.at, each, -refund.amount, None if margin is None else -margin, currency)
+    yield from (entry for entry in taken if entry.amount is not None)
+    held = refund.held._replace(product=bought.held.product)
+    yield make.entry(
+        Measure.ORDER_REFUNDED, refund.at, held, of=each, cohort_at=bought.at, money=refund.amount, currency=currency
+    )
 
 
 def _opinion(opinion: Opinion, make: _Maker) -> Iterator[Entry]:

@@ -19,6 +19,7 @@ CSAT = "csat"
 
 CUSTOMER_SCOPE = "customer"
 PURCHASE = "purchase:"
+REFUND = "refund:"
 OPINION = "opinion:"
 
 When = tuple[datetime, int]
@@ -37,6 +38,7 @@ class Refund(NamedTuple):
     """What was paid back of an order."""
 
     key: str
+    order_id: str
     at: datetime
     held: Held
     amount: Decimal
@@ -89,6 +91,7 @@ class Customer:
         self._purchases: dict[str, Purchase] = {}
         self._bought: list[tuple[When, str]] = []
         self._refunds: dict[str, list[Refund]] = {}
+        self.refunds: dict[str, Refund] = {}
         self._cancelled: set[str] = set()
         self._naming: dict[str | None, int] = {}
         self._deals: set[str] = set()
@@ -108,6 +111,7 @@ class Customer:
         """Everything that is told of them, piece by piece."""
         yield CUSTOMER_SCOPE
         yield from (PURCHASE + key for key in self._purchases)
+        yield from (REFUND + key for key in self.refunds)
         yield from (OPINION + key for key in self.opinions)
 
     def purchase(self, scope: str) -> Purchase | None:
@@ -115,9 +119,9 @@ class Customer:
         found = self._purchases.get(scope.removeprefix(PURCHASE))
         return found if found is not None and self._counts(found) else None
 
-    def refunds(self, purchase: Purchase) -> list[Refund]:
-        """What was paid back of it."""
-        return self._refunds.get(purchase.order_id, []) if purchase.order_id is not None else []
+    def refunded(self, refund: Refund) -> Purchase | None:
+        """The order that a refund is of, where it counts."""
+        return self.purchase(_order_key(refund.order_id))
 
     def margin_of(self, refund: Refund, purchase: Purchase) -> Decimal | None:
         """What a refund takes of the margin: all of it where the order has a cost, which stays; the margin's share else."""
@@ -145,8 +149,9 @@ class Customer:
         found: list[Stay] = []
         at = 0
         while at < len(self._bought):
-            (since, _), _ = begun = self._bought[at]
-            left = next((one for one in self._churned if one > begun[0]), None)
+            since, _ = begun = self._bought[at][0]
+            after = bisect_right(self._churned, begun)
+            left = self._churned[after] if after < len(self._churned) else None
             found.append(Stay(since, left[0] if left is not None else None))
             if left is None:
                 break
@@ -174,12 +179,13 @@ class Customer:
             case "OrderRefunded":
                 name = str(data["order_id"])
                 key = f"{fact.lead_id}:{fact.event_id}"
-                refund = Refund(key, fact.occurred_at, lead, Decimal(data["amount"]), data.get("currency"))
+                refund = Refund(key, name, fact.occurred_at, lead, Decimal(data["amount"]), data.get("currency"))
+                self.refunds[key] = refund
                 self._refunds.setdefault(name, []).append(refund)
                 order = self._purchases.get(_order_key(name))
                 if order is not None and self._counts(order):
                     self._paid[refund.currency or order.paid.currency] += 1
-                return {CUSTOMER_SCOPE, *self._known(_order_key(name))}
+                return {CUSTOMER_SCOPE, REFUND + key}
             case "OrderCancelled":
                 return self._cancel(str(data["order_id"]))
             case "CustomerChurned":
@@ -249,10 +255,14 @@ class Customer:
 
     def _count_naming(self, order: Purchase, more: int) -> set[str]:
         """Notes one order more, or less, that tells of a deal, or of none, and what it renews; what that changes beside it."""
-        self._naming[order.deal] = self._naming.get(order.deal, 0) + more
-        for currency in (order.paid.currency, *(one.currency or order.paid.currency for one in self.refunds(order))):
+        named = self._naming.get(order.deal, 0)
+        self._naming[order.deal] = named + more
+        refunds = self._refunds.get(order.order_id or "", [])
+        for currency in (order.paid.currency, *(one.currency or order.paid.currency for one in refunds)):
             self._paid[currency] += more
-        changed = {PURCHASE + key for key in self._deals} if order.deal is None else self._known(f":{order.deal}")
+        changed = {REFUND + one.key for one in refunds}
+        if not named or not named + more:  # the first that tells of it, or the last one gone
+            changed |= {PURCHASE + key for key in self._deals} if order.deal is None else self._known(f":{order.deal}")
         if order.renews is not None:
             self.renewed[order.renews] = self.renewed.get(order.renews, 0) + more
             changed |= self._known(_order_key(order.renews))

@@ -11,6 +11,7 @@ from services.metrics.domain.opportunities import Held
 
 FIRST_RESPONSE = "first_response"
 WITHDRAWN = "withdrawn"
+ANSWER = "answer:"
 
 
 class Attempt(NamedTuple):
@@ -43,56 +44,58 @@ class Responses:
         self.attempts: dict[str, Attempt] = {}
         self._withdrawn: set[str] = set()
         self._due: dict[str, datetime] = {}
-        self._answers: dict[str, Answer] = {}
+        self.answers: dict[str, Answer] = {}
 
     @property
-    def answers(self) -> Iterator[Answer]:
-        """Every promise that is decided."""
-        yield from self._answers.values()
+    def scopes(self) -> Iterator[str]:
+        """Every attempt, and every promise that is decided."""
+        yield from self.attempts
+        yield from (ANSWER + task for task in self.answers)
 
-    def apply(self, fact: Fact, held: Held) -> bool:
-        """One more fact; whether it changed anything that counts. The owner that it names holds for it."""
+    def apply(self, fact: Fact, held: Held) -> set[str]:
+        """One more fact; the scopes that it changed. The owner that it names holds for it."""
         if fact.data.get("owner"):
             held = held._replace(owner=fact.data["owner"], team=held.team if fact.data["owner"] == held.owner else None)
         if fact.event == "ContactAttempted":
-            return bool(fact.data.get("outbound", True)) and self._attempt(fact, held)
+            return self._attempt(fact, held) if fact.data.get("outbound", True) else set()
         if fact.data.get("kind") != FIRST_RESPONSE:
-            return False
+            return set()
         return self._promise(fact, str(fact.data.get("task_id") or ""), held)
 
-    def _attempt(self, fact: Fact, held: Held) -> bool:
+    def _attempt(self, fact: Fact, held: Held) -> set[str]:
         """A message is an attempt when it is decided on; what became of it is told of the same one again."""
         data, key = fact.data, attempt_key(fact)
         if data.get("message_id") and data.get("outcome"):
             if data["outcome"] != WITHDRAWN:
-                return False
+                return set()
             self._withdrawn.add(key)
-            if key in self.attempts:
-                self.attempts[key] = self.attempts[key]._replace(counts=False)
-            return key in self.attempts
+            if key not in self.attempts:
+                return set()
+            self.attempts[key] = self.attempts[key]._replace(counts=False)
+            return {key}
         counts = key not in self._withdrawn
         attempt = Attempt(key, fact.occurred_at, str(data.get("kind")), held, data.get("duration_seconds"), counts)
         self.attempts.setdefault(key, attempt)
         if data.get("human", True) and self.first is None:
             self.first = attempt
-        return True
+        return {key}
 
-    def _promise(self, fact: Fact, task: str, held: Held) -> bool:
+    def _promise(self, fact: Fact, task: str, held: Held) -> set[str]:
         if fact.event == "FollowUpScheduled":
             self._due[task] = datetime.fromisoformat(str(fact.data["due_at"]))
-            return False
-        if task in self._answers:
-            return False
+            return set()
+        if task in self.answers:
+            return set()
         if fact.event == "FollowUpMissed":
-            self._answers[task] = Answer(task, "breached", fact.occurred_at, held)
-            return True
+            self.answers[task] = Answer(task, "breached", fact.occurred_at, held)
+            return {ANSWER + task}
         if fact.event == "FollowUpDone":
             due = self._due.get(task)
             late = due is not None and fact.occurred_at > due
             at = due if late and due is not None else fact.occurred_at
-            self._answers[task] = Answer(task, "breached" if late else "met", at, held)
-            return True
-        return False
+            self.answers[task] = Answer(task, "breached" if late else "met", at, held)
+            return {ANSWER + task}
+        return set()
 
 
 def attempt_key(fact: Fact) -> str:
