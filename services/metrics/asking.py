@@ -34,6 +34,7 @@ from services.metrics.storage.answering import Progress
 from services.metrics.storage.attaining import Attaining
 from services.metrics.storage.cutting import named_days
 from services.metrics.target_questions import aimed_at
+from shared.contracts.envelope import EARLIEST, LATEST
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import PERIODS, SYSTEMS
 from shared.kit.database import Database
@@ -149,7 +150,7 @@ def ask(
     horizon, top = given.get("horizon_days", [""])[0], given.get("top", [""])[0]
     question = Question(
         definition,
-        as_of=_moment(given["as_of"][0]) if given.get("as_of", [""])[0] else now,
+        as_of=moment("as_of", given["as_of"][0]) if given.get("as_of", [""])[0] else now,
         horizon_days=_whole("horizon_days", horizon, 3650, "days") if horizon else own.horizon_days,
         start=start,
         end=end,
@@ -265,29 +266,43 @@ def _cuts(given: Sequence[str]) -> tuple[str, ...]:
     return cuts
 
 
-def _bound(name: str, value: str) -> Bound:
+def _bound(name: str, value: str) -> date | datetime:
+    """A date or a timestamp. Nothing happens before 1900 or after 8999, and arithmetic with days has an end soon after."""
     try:
-        return date.fromisoformat(value) if len(value) <= 10 else _aware(value)
+        bound = date.fromisoformat(value) if len(value) <= 10 else _aware(value)
     except ValueError:
         raise Rejected(
             "It is neither a date nor a timestamp.", code="invalid-parameter", field=name,
             fix="Write 2026-03-01, or 2026-03-01T09:00:00+01:00 (a + in a URL is %2B).",
         ) from None  # fmt: skip
+    if not is_in_time(bound if isinstance(bound, datetime) else midnight_utc(bound)):
+        raise Rejected(
+            "Nothing happens then.", code="invalid-parameter", field=name,
+            fix=f"Give a day from {EARLIEST.date()} on and before {LATEST.date()}, or leave it out.",
+        )  # fmt: skip
+    return bound
 
 
-def _moment(value: str) -> datetime:
-    bound = _bound("as_of", value)
-    if isinstance(bound, datetime):
-        return bound
-    if bound is None:
-        raise AssertionError("a given value is a bound")
-    return datetime(bound.year, bound.month, bound.day, tzinfo=UTC)
+def moment(name: str, value: str) -> datetime:
+    """A moment as it is written; a date is midnight UTC. Raises `Rejected`."""
+    bound = _bound(name, value)
+    return bound if isinstance(bound, datetime) else midnight_utc(bound)
+
+
+def midnight_utc(day: date) -> datetime:
+    """When a day begins in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def is_in_time(at: datetime) -> bool:
+    """Whether a moment is known to the end and among those that there are facts of."""
+    return at.tzinfo is not None and EARLIEST <= at < LATEST
 
 
 def _aware(value: str) -> datetime:
     """A timestamp; without a zone it is UTC. A space stands for the plus that a URL turned into one."""
-    moment = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    at = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _currency_named(text: str, definition: Definition) -> str | None:
@@ -316,7 +331,7 @@ def _restated(rates: str, currency: str) -> bool:
 
 
 def _whole(name: str, value: str, most: int, of: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= most:
+    if len(value) > 6 or not value.isascii() or not value.isdigit() or not 1 <= int(value) <= most:
         raise Rejected(f"It is no number of {of}.", code="invalid-parameter", field=name, fix=f"Write 1 to {most}.")
     return int(value)
 
@@ -355,9 +370,6 @@ def _in_order(start: Bound, end: Bound) -> None:
     """Refuses a window that ends before it begins, which would answer nothing and look like an answer."""
     if start is None or end is None:
         return
-    first, last = (
-        bound if isinstance(bound, datetime) else datetime(bound.year, bound.month, bound.day, tzinfo=UTC)
-        for bound in (start, end)
-    )
+    first, last = (bound if isinstance(bound, datetime) else midnight_utc(bound) for bound in (start, end))
     if isinstance(start, datetime) == isinstance(end, datetime) and first > last:
         raise Rejected("It ends before it begins.", code="invalid-parameter", field="to", fix="Give a later `to`.")

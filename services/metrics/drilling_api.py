@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.metrics.asking import ask
+from services.metrics.asking import ask, is_in_time
 from services.metrics.domain.answers import Group
 from services.metrics.domain.drilling import Behind, Counted, behind
 from services.metrics.domain.questions import Question
@@ -123,6 +123,8 @@ def _goes_on(question: Question, cursor: str, *, asked: bool) -> tuple[Question,
     try:
         as_of, last = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
         at, after = datetime.fromisoformat(as_of), UUID(last)
+        if not is_in_time(at):
+            raise ValueError("no moment that a page was given at")
     except (ValueError, TypeError, AttributeError, binascii.Error):
         raise Rejected(
             "It is no place to go on from.", code="invalid-parameter", field="cursor",

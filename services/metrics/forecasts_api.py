@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 
+from services.metrics.asking import moment
 from services.metrics.domain.expecting import LEVEL
 from services.metrics.forecasts import METHODS, Ahead, Asked, accuracy, backtest, forecast, shown, shown_part
 from services.metrics.storage import answering
@@ -15,7 +16,6 @@ from shared.contracts.policy import Policy
 from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
-from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
 By = Literal["owner", "team", "business_unit"]
@@ -106,18 +106,6 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     return routes
 
 
-def moment_of(text: str | None) -> datetime | None:
+def moment_of(text: str | None, name: str = "as_of") -> datetime | None:
     """A moment as it is written; a date is midnight UTC. Raises `Rejected`."""
-    if not text:
-        return None
-    try:
-        if len(text) <= 10:
-            day = date.fromisoformat(text)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise Rejected(
-            "It is neither a date nor a timestamp.", code="invalid-parameter", field="as_of",
-            fix="Write 2026-03-01, or 2026-03-01T09:00:00+01:00 (a + in a URL is %2B).",
-        ) from None  # fmt: skip
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment(name, text) if text else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -191,7 +192,10 @@ def _moments(kpi: str, known: Sequence[str], policy: Policy, now: datetime) -> t
 
 def _reported(given: Sequence[str]) -> float | None:
     try:
-        return float(given[0]) if given and given[0] else None
+        reported = float(given[0]) if given and given[0] else None
+        if reported is not None and not math.isfinite(reported):
+            raise ValueError("no amount")
+        return reported
     except ValueError:
         raise Rejected(
             "It is no number.", code="invalid-parameter", field="reported", fix="Write it as 0.31."

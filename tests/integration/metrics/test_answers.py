@@ -178,6 +178,15 @@ async def test_a_rate_per_day_uses_the_days_that_have_passed(metrics: Metrics) -
         ("/v1/kpis/leads_created?from=yesterday", 422, "from"),
         ("/v1/kpis/leads_created?from=2026-02-01&to=2026-01-01", 422, "to"),
         ("/v1/kpis/time_to_convert?horizon_days=0", 422, "horizon_days"),
+        ("/v1/kpis/leads_created?group_by=month&calendar=jalali&to=9999-12-31", 422, "to"),
+        ("/v1/kpis/leads_created?group_by=month&calendar=jalali&from=0001-01-01", 422, "from"),
+        ("/v1/kpis/time_to_convert?as_of=0001-01-01", 422, "as_of"),
+        ("/v1/kpis/leads_created?as_of=9999-12-31T23:59:59-12:00", 422, "as_of"),
+        (f"/v1/kpis/time_to_convert?horizon_days={'9' * 5000}", 422, "horizon_days"),
+        ("/v1/kpis/leads_created/why?known=2026-01-05&reported=nan", 422, "reported"),
+        ("/v1/forecast?as_of=9999-12-01", 422, "as_of"),
+        ("/v1/forecast?as_of=0001-01-01", 422, "as_of"),
+        ("/v1/frozen?from=0001-01-01", 422, "from"),
     ],
 )
 async def test_a_question_that_cannot_be_answered_says_what_can(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections import defaultdict
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 
 from services.metrics.domain.definitions import BY_ID
@@ -163,7 +165,9 @@ async def test_pages_are_of_the_moment_of_the_first_one(metrics: Metrics) -> Non
 
 
 async def test_what_is_no_place_to_go_on_from_is_refused(metrics: Metrics) -> None:
-    for cursor in ("!", "bm9uc2Vuc2U=", "WzEsMl0="):
+    moments = ("2026-01-05T00:00:00", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00")
+    without_end = (base64.urlsafe_b64encode(orjson.dumps([at, str(lead_id("a"))])).decode() for at in moments)
+    for cursor in ("!", "bm9uc2Vuc2U=", "WzEsMl0=", *without_end):
         refused = await metrics.client.get("/v1/kpis/leads_created/leads", params={"cursor": cursor})
         assert refused.status_code == 422, refused.text
         assert refused.json()["field"] == "cursor"
