@@ -61,13 +61,24 @@ def windows_from(calendar: Calendar, period: Period, day: date, count: int) -> l
 
 async def forecast(database: Database, policy: Policy, asked: Asked, ahead: Sequence[Window] | None = None) -> Forecast:
     """The forecasts of the period that `as_of` is in and of those after it, or of the windows given."""
-    unit = policy.unit(asked.unit or "")
-    today = asked.as_of.astimezone(unit.zone).date()
-    windows = list(ahead or windows_from(unit.calendar, asked.period, today, asked.periods))
-    scope = Scope((asked.unit,) if asked.unit is not None else (), asked.currency, asked.by, asked.as_of)
-    since = min(window.first for window in windows)
+    return (await forecasts_of(database, policy, [asked], ahead))[0]
+
+
+async def forecasts_of(
+    database: Database, policy: Policy, several: Sequence[Asked], ahead: Sequence[Window] | None = None
+) -> list[Forecast]:
+    """Forecasts that differ by their periods alone, made from what is read once."""
+    first = several[0]
+    unit = policy.unit(first.unit or "")
+    today = first.as_of.astimezone(unit.zone).date()
+    windows = [list(ahead or windows_from(unit.calendar, one.period, today, one.periods)) for one in several]
+    scope = Scope((first.unit,) if first.unit is not None else (), first.currency, first.by, first.as_of)
+    since = min(window.first for those in windows for window in those)
     known = await ground(database, policy, scope, since, today)
-    return Forecast(asked, known, [(window, *_of_window(known, asked, window, today)) for window in windows])
+    return [
+        Forecast(one, known, [(window, *_of_window(known, one, window, today)) for window in those])
+        for one, those in zip(several, windows, strict=True)
+    ]
 
 
 def _of_window(

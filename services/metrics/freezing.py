@@ -10,7 +10,7 @@ from typing import Any
 from services.metrics.asking import answered, ask
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.freezing import FORECAST, Dues, dues
-from services.metrics.forecasts import Ahead, Asked, forecast, shown
+from services.metrics.forecasts import Ahead, Asked, forecasts_of, shown
 from services.metrics.storage import answering, frozen
 from services.metrics.storage.frozen import EVERYBODY, Frozen
 from shared.contracts.policy import Policy
@@ -20,6 +20,7 @@ from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 from shared.kit.logs import log
+from shared.kit.transient import name_of
 
 PERIODS: dict[Ahead, int] = {"quarter": 3, "half_year": 2, "year": 2}
 """Of how many periods a forecast is frozen: of the next one as long as it is the next, or soon will be."""
@@ -45,7 +46,8 @@ class Freezing:
             yield
 
     async def once(self) -> None:
-        """Takes what is due now and notes what was missed."""
+        """Takes what is due now and notes what was missed. What cannot be taken keeps nobody else's from being taken; it is tried
+        again as long as its time is."""
         now = self._clock.now()
         noted = await frozen.last_noted(self._database)
         for unit in (EVERYBODY, *sorted(self._policy.business_units)):
@@ -53,7 +55,12 @@ class Freezing:
             for name in names_of(own.snapshots):
                 due = dues(own.snapshots, own.zone, noted.get((unit, name)), now)
                 if due.missed or due.now:
-                    await self._note(unit, name, due)
+                    try:
+                        await self._note(unit, name, due)
+                    except Exception as error:
+                        log().warning(
+                            "snapshot_not_taken", business_unit=unit, snapshot=name, error_type=name_of(error)
+                        )
         await self._database.run(frozen.forget)
 
     async def _note(self, unit: str, name: str, due: Dues) -> None:
@@ -94,12 +101,12 @@ class Freezing:
 
     async def _forecasts(self, unit: str, rules: Snapshots, at: datetime) -> dict[str, Any]:
         currency = self._policy.unit(unit).currency
-        found = []
-        for period, periods in PERIODS.items():
-            for by in rules.forecasts_by or (None,):
-                asked = Asked(unit or None, period, periods, by, at, currency)
-                found.append({"period": period, **shown(await forecast(self._database, self._policy, asked))})
-        return {"forecasts": found}
+        found: list[list[dict[str, Any]]] = []
+        for by in rules.forecasts_by or (None,):
+            asked = [Asked(unit or None, period, periods, by, at, currency) for period, periods in PERIODS.items()]
+            told = await forecasts_of(self._database, self._policy, asked)
+            found.append([{"period": one.asked.period, **shown(one)} for one in told])
+        return {"forecasts": [one for of_period in zip(*found, strict=True) for one in of_period]}
 
     async def _kpi(self, unit: str, one: FrozenKpi, at: datetime, progress: answering.Progress) -> dict[str, Any]:
         """One number's answer; why there is none, where there is none."""

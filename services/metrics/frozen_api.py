@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 
+from services.metrics.asking import is_in_time
 from services.metrics.domain.freezing import FORECAST
 from services.metrics.forecasts_api import moment_of
 from services.metrics.freezing import Freezing
 from services.metrics.storage import frozen
-from services.metrics.storage.frozen import EVERYBODY
+from services.metrics.storage.frozen import EVERYBODY, Place
 from shared.contracts.envelope import Name
 from shared.kit.auth import require_token
 from shared.kit.database import Database
@@ -49,10 +53,10 @@ def router(database: Database, freezing: Freezing) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> dict[str, Any]:
         rows = await frozen.listing(
-            database, unit=business_unit, name=name, start=moment_of(start), end=moment_of(end),
-            before=moment_of(before), limit=limit,
+            database, unit=business_unit, name=name, start=moment_of(start, "from"), end=moment_of(end, "to"),
+            after=_place(before) if before else None, limit=limit,
         )  # fmt: skip
-        return {"items": [_about(row) for row in rows], "next": rows[-1].due_at if len(rows) == limit else None}
+        return {"items": [_about(row) for row in rows], "next": _cursor(rows[-1]) if len(rows) == limit else None}
 
     @routes.get("/{frozen_id}", summary="One, with what was known")
     async def one(frozen_id: UUID) -> JSONAnswer:
@@ -67,6 +71,25 @@ def router(database: Database, freezing: Freezing) -> APIRouter:
         return {**_about(row), "content": row.content}
 
     return routes
+
+
+def _cursor(row: Any) -> str:
+    place = [row.due_at.isoformat(), row.business_unit, row.name]
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode()
+
+
+def _place(cursor: str) -> Place:
+    try:
+        at, unit, name = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
+        place = Place(datetime.fromisoformat(at), unit, name)
+        if is_in_time(place.at) and isinstance(unit, str) and isinstance(name, str) and "\x00" not in unit + name:
+            return place
+    except (ValueError, TypeError):
+        pass
+    raise Rejected(
+        "It is no place to go on from.", code="invalid-parameter", field="before",
+        fix="Send the `next` of the page before.",
+    )  # fmt: skip
 
 
 def _about(row: Any) -> dict[str, Any]:

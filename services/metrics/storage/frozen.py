@@ -17,6 +17,14 @@ EVERYBODY = ""
 """Stands for all units."""
 
 
+class Place(NamedTuple):
+    """Where one of them is in the listing. Many have the same moment."""
+
+    at: datetime
+    unit: str
+    name: str
+
+
 class Frozen(NamedTuple):
     """One name of one unit at one moment, with what was known, or that it was missed where there is no content."""
 
@@ -79,23 +87,28 @@ async def listing(
     name: str | None,
     start: datetime | None,
     end: datetime | None,
-    before: datetime | None,
+    after: Place | None,
     limit: int,
 ) -> Sequence[Row[Any]]:
-    """A page of what is frozen, the newest first, without its content."""
+    """A page of what is frozen, the newest first, without its content; those after a place, where one is given."""
     wanted = [
         ("unit", "business_unit = :unit", unit),
         ("name", "name = :name", name),
         ("start", "due_at >= :start", start),
         ("end", "due_at < :end", end),
-        ("before", "due_at < :before", before),
     ]
     given = [(key, sql, value) for key, sql, value in wanted if value is not None]
-    where = f"WHERE {' AND '.join(sql for _, sql, _ in given)}" if given else ""
+    conditions = [sql for _, sql, _ in given]
+    if after is not None:
+        conditions.append(
+            "(due_at < :after_at OR (due_at = :after_at AND (business_unit, name) > (:after_unit, :after_name)))"
+        )
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     return await database.rows(
         f"SELECT {COLUMNS} FROM metrics.frozen {where} ORDER BY due_at DESC, business_unit, name LIMIT :limit",
         limit=limit,
         **{key: value for key, _, value in given},
+        **({f"after_{key}": value for key, value in after._asdict().items()} if after is not None else {}),
     )
 
 

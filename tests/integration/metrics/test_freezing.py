@@ -15,6 +15,7 @@ from services.metrics.rebuilding import Rebuilding
 from services.metrics.storage.frozen import forget
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.policy.snapshots import FrozenKpi, Snapshots
+from shared.kit.errors import Retryable
 from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.test_expecting import STAGES
 from tests.integration.metrics.test_forecasts import business
@@ -87,6 +88,44 @@ async def test_what_was_missed_is_said_to_be_and_not_made_up(metrics: Metrics) -
         ("taken", "2026-09-07"),
     ]
     assert (await content(metrics, found[1]["frozen_id"]))["content"] is None
+
+
+async def test_what_cannot_be_taken_keeps_nothing_else_from_being_taken(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> None:
+        raise Retryable("The database does not answer.", retry_after_seconds=2)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("services.metrics.freezing.forecasts_of", away)
+        await metrics.freezing.once()
+    assert [(one["name"], one["status"]) for one in await listed(metrics)] == [("board", "taken")]
+    await metrics.freezing.once()
+    assert {(one["name"], one["status"]) for one in await listed(metrics)} == {
+        ("board", "taken"),
+        ("forecast", "taken"),
+    }
+
+
+async def test_pages_that_end_among_those_of_one_moment_lose_none(metrics: Metrics) -> None:
+    await metrics.freezing.once()
+    await metrics.client.post("/v1/frozen", json={"name": "board", "business_unit": "default"})
+    metrics.clock.advance(timedelta(days=7))
+    await metrics.freezing.once()
+    everything = await listed(metrics)
+    pages: list[dict[str, Any]] = []
+    parameters: dict[str, Any] = {"limit": 1}
+    for _ in range(len(everything) + 1):
+        page = (await metrics.client.get("/v1/frozen", params=parameters)).json()
+        pages += page["items"]
+        if page["next"] is None:
+            break
+        parameters["before"] = page["next"]
+    assert pages == everything
+    assert len({one["as_of"] for one in everything}) < len(everything)
+    for wrong in ("soon", "W10=", "2026-09-07T06:00:00Z"):
+        refused = await metrics.client.get("/v1/frozen", params={"before": wrong})
+        assert (refused.status_code, refused.json()["field"]) == (422, "before")
 
 
 async def test_nothing_moves_what_is_frozen(metrics: Metrics) -> None:
