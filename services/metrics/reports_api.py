@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime
 
 from services.metrics.formats import accepted
-from services.metrics.reporting.delivering import Delivering
+from services.metrics.reporting.delivering import UNREADABLE, Delivering, as_saved
 from services.metrics.reporting.periods import EXAMPLES
 from services.metrics.reporting.standard import STANDARD
 from services.metrics.reporting.writing import MEDIA_TYPES, Reports, Wish
@@ -46,13 +46,14 @@ def router(
     """The routes. Links in reports lead to `public_url`, or to where the request came in."""
     routes = APIRouter(prefix="/v1/reports", tags=["reports"], dependencies=[Depends(require_token)])
 
-    async def known(owner: str) -> dict[str, tuple[str, Report]]:
-        """Every report that somebody has, by name, and where it comes from: their own before everybody's."""
-        found = {name: ("standard", report) for name, report in STANDARD.items()}
+    async def known(owner: str) -> dict[str, tuple[str, Report | None]]:
+        """Every report that somebody has, by name, and where it comes from: their own before everybody's. None is one that this
+        version cannot read."""
+        found: dict[str, tuple[str, Report | None]] = {name: ("standard", report) for name, report in STANDARD.items()}
         found |= {name: ("policy", report) for name, report in policy.reports.items()}
         for row in sorted(await storage.saved(database, owner), key=lambda row: row.owner != storage.EVERYBODY):
             origin = "saved" if row.owner == storage.EVERYBODY else "own"
-            found[row.name] = (origin, Report.model_validate(row.report))
+            found[row.name] = (origin, as_saved(row.report))
         return found
 
     async def the(name: str, owner: str) -> tuple[str, Report]:
@@ -62,7 +63,13 @@ def router(
                 "There is no report of this name.", status=404, code="unknown-report", field="name",
                 fix="GET /v1/reports lists them.", extra={"reports": sorted(found)},
             )  # fmt: skip
-        return found[name]
+        origin, report = found[name]
+        if report is None:
+            raise Rejected(
+                UNREADABLE, status=409, code="unreadable-report", field="name",
+                fix="Save it again as this version knows it, or delete it.",
+            )  # fmt: skip
+        return origin, report
 
     @routes.get("", summary="Which reports there are")
     async def listing(owner: Owner = storage.EVERYBODY) -> JSONAnswer:
@@ -192,5 +199,7 @@ def _has(policy: Policy, unit: str) -> bool:
     return unit == "default" or unit in policy.business_units
 
 
-def _shown(name: str, report: Report, origin: str) -> dict[str, Any]:
+def _shown(name: str, report: Report | None, origin: str) -> dict[str, Any]:
+    if report is None:
+        return {"name": name, "origin": origin, "fault": UNREADABLE}
     return {"name": name, "origin": origin, **report.model_dump(mode="json")}

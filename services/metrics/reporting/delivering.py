@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 from sqlalchemy import Row
 
 from services.metrics.domain.report_schedule import MOST_ATTEMPTS, Due, Key, dues, pause
@@ -38,6 +41,27 @@ GONE = timedelta(days=7)
 """So long a delivery may be missing, of a policy or by a version that cannot read it, and is still known when it is back."""
 
 GIVE_BACK_SECONDS = 5.0
+
+
+UNREADABLE = "It was saved by another version, which told other things of a report."
+
+
+def as_saved(report: Any) -> Report | None:
+    """A report as it was saved; None for one that this version cannot read."""
+    try:
+        return Report.model_validate(report)
+    except ValidationError:
+        return None
+
+
+def file_stem(owner: str, report: str, delivery: str) -> str:
+    """How a delivery's files begin, in whatever folder others put theirs: names of reports and deliveries have no dot. Of owners
+    who would be written alike a few letters tell who it is."""
+    whose = ""
+    if owner != storage.EVERYBODY:
+        told_apart = sha256(owner.encode()).hexdigest()[:8]
+        whose = f".{re.sub('[^A-Za-z0-9_-]+', '_', owner)[:40]}_{told_apart}"
+    return f"{report}.{delivery}{whose}"
 
 
 class Undelivered(Exception):
@@ -72,6 +96,7 @@ class Delivering:
         self._folder = folder
         self._link = link
         self._interval_seconds = interval_seconds
+        self._told: set[tuple[str, str, datetime]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -132,7 +157,7 @@ class Delivering:
                 async with asyncio.timeout(GIVE_BACK_SECONDS):
                     await self._database.run(lambda tx: storage.settle(tx, row, state="due", next_try_at=tx.now))
             raise
-        except (Undelivered, Rejected, OSError, RuntimeError) as error:
+        except Exception as error:
             await self._failed(row, error)
         else:
             await self._database.run(lambda tx: storage.settle(tx, row, state="sent"))
@@ -159,7 +184,13 @@ class Delivering:
     async def _all(self, tx: Any) -> dict[Key, tuple[Report, Delivery]]:
         """Every schedule there is."""
         known = [(storage.EVERYBODY, name, report) for name, report in self._policy.reports.items()]
-        known += [(row.owner, row.name, Report.model_validate(row.report)) for row in await storage.saved(tx)]
+        for row in await storage.saved(tx):
+            report = as_saved(row.report)
+            if report is not None:
+                known.append((row.owner, row.name, report))
+            elif (row.owner, row.name, row.saved_at) not in self._told:
+                self._told.add((row.owner, row.name, row.saved_at))
+                log().warning("report_not_understood", report=row.name, why=UNREADABLE)
         return {
             Key(owner, name, delivery.delivery): (report, delivery)
             for owner, name, report in known
@@ -169,6 +200,8 @@ class Delivering:
     async def _send(self, row: Row[Any]) -> None:
         found = await self._database.run(self._all)
         report, delivery = found.get(Key(row.owner, row.report, row.delivery), (None, None))
+        if report is None and await self._is_saved(row):
+            raise Undelivered(UNREADABLE)
         if report is None or delivery is None:
             raise Undelivered("The report, or this delivery of it, is not there any more.", for_good=True)
         wish = Wish(start=row.first_day, end=row.after_day)
@@ -178,7 +211,12 @@ class Delivering:
         stem = f"{row.report}-{told.document.period_key}"
         if delivery.folder is not None:
             await asyncio.to_thread(
-                self._put, delivery.folder, {f"{stem}.{form}": content for form, content in files.items()}
+                self._put,
+                delivery.folder,
+                {
+                    f"{file_stem(row.owner, row.report, row.delivery)}-{told.document.period_key}.{form}": content
+                    for form, content in files.items()
+                },
             )
         else:
             content = {
@@ -186,6 +224,11 @@ class Delivering:
                 for form, each in files.items()
             }
             await self._post(row, delivery, told, content, now)
+
+    async def _is_saved(self, row: Row[Any]) -> bool:
+        return any(
+            (one.owner, one.name) == (row.owner, row.report) for one in await storage.saved(self._database, row.owner)
+        )
 
     def _put(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Each file whole or not at all; sent again it is the same file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -61,6 +62,10 @@ class Told:
     answers: Mapping[Ask, Answer | None]
 
 
+PRINTERS = 2
+"""So many PDFs are written at once, each by a process of a hundred megabytes; others wait for their turn."""
+
+
 class Reports:
     """Tells and writes reports over one database and one policy. `url` is where people reach the KPI API."""
 
@@ -68,6 +73,7 @@ class Reports:
         self._database = database
         self._policy = policy
         self._letters = Letters()
+        self._printers = asyncio.Semaphore(PRINTERS)
 
     async def tell(self, name: str, report: Report, wish: Wish, now: datetime, link: Callable[[str], str]) -> Told:
         """Asks everything and puts it into words. Raises `Rejected` where something is wished for that there is not."""
@@ -110,7 +116,9 @@ class Reports:
             case "html":
                 return html.page(told.document, await self._letters.style()).encode()
             case "pdf":
-                return await as_pdf(html.page(told.document))
+                page = html.page(told.document)
+                async with self._printers:
+                    return await as_pdf(page)
 
 
 def where(policy: Policy, units: Sequence[str], system: System | None) -> tuple[Calendar, ZoneInfo]:

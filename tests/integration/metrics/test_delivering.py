@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from services.metrics.domain.report_schedule import MOST_ATTEMPTS
+from services.metrics.reporting.writing import Reports
 from services.metrics.reporting_together import InvalidReports
 from services.metrics.storage import reports as storage
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.standard_webhooks import secret_of, signed_headers
+from shared.kit.errors import Retryable
 from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.telling import half_a_year
 
@@ -106,8 +108,8 @@ async def test_each_week_is_put_into_the_folder_once(migrated_database: Callable
         metrics.clock.advance(timedelta(days=7))
         await until_sent(metrics)
         await until_sent(metrics)
-        assert files_in(tmp_path / "board") == ["team-2026-06-01.csv", "team-2026-06-01.html"]
-        page = (tmp_path / "board" / "team-2026-06-01.html").read_text(encoding="utf-8")
+        assert files_in(tmp_path / "board") == ["team.board-2026-06-01.csv", "team.board-2026-06-01.html"]
+        page = (tmp_path / "board" / "team.board-2026-06-01.html").read_text(encoding="utf-8")
         assert "1 – 7 June 2026" in page
         assert "https://metrics.example/v1/kpis/leads_created" in page
         assert [one["state"] for one in await deliveries(metrics)] == ["sent"]
@@ -124,7 +126,7 @@ async def test_weeks_in_which_nothing_ran_are_made_up_for(
         metrics.clock.advance(timedelta(days=21))
         await until_sent(metrics)
         assert files_in(tmp_path / "board", "*.csv") == [
-            "team-2026-06-01.csv", "team-2026-06-08.csv", "team-2026-06-15.csv",
+            "team.board-2026-06-01.csv", "team.board-2026-06-08.csv", "team.board-2026-06-15.csv",
         ]  # fmt: skip
 
 
@@ -205,6 +207,68 @@ async def test_a_replica_that_dies_over_a_report_leaves_it_to_another(
         metrics.clock.advance(timedelta(minutes=16))
         await until_sent(metrics)
         assert len(files_in(tmp_path / "board")) == 2
+
+
+async def test_a_report_that_cannot_be_made_is_given_up_in_the_end_and_says_why(
+    migrated_database: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_service(migrated_database("metrics"), tmp_path, {**WEEKLY, "deliveries": [MONDAY]}) as metrics:
+
+        async def too_long(*_: Any) -> None:
+            raise Retryable("The database does not answer.", retry_after_seconds=2)
+
+        monkeypatch.setattr(Reports, "tell", too_long)
+        await until_sent(metrics)
+        metrics.clock.advance(timedelta(days=7))
+        for attempt in range(MOST_ATTEMPTS):
+            await until_sent(metrics)
+            (one,) = await deliveries(metrics)
+            assert (one["attempts"], one["error"]) == (attempt + 1, "Retryable")
+            metrics.clock.advance(timedelta(hours=1))
+        assert one["state"] == "failed"
+
+
+async def test_a_report_that_this_version_cannot_read_stops_nobody_elses_and_is_shown(
+    migrated_database: Callable[..., str], tmp_path: Path
+) -> None:
+    async with a_service(migrated_database("metrics"), tmp_path, {**WEEKLY, "deliveries": [MONDAY]}) as metrics:
+        kim = {"Leadflow-Actor": "kim"}
+        mine = {**WEEKLY, "deliveries": [{**MONDAY, "delivery": "mine"}]}
+        assert (await metrics.client.put("/v1/reports/newer", json=mine, headers=kim)).status_code == 200
+        await until_sent(metrics)
+        metrics.clock.advance(timedelta(days=7))
+        await metrics.reporting.delivering.note()
+        async with metrics.database.transaction() as tx:
+            await tx.execute('UPDATE metrics.reports SET report = report || \'{"told_by": "a newer one"}\'')
+        await until_sent(metrics)
+        assert files_in(tmp_path / "board") == ["team.board-2026-06-01.csv", "team.board-2026-06-01.html"]
+        assert {one["report"]: one["state"] for one in await deliveries(metrics)} == {"team": "sent", "newer": "due"}
+        listed = (await metrics.client.get("/v1/reports", headers=kim)).json()["items"]
+        assert "another version" in next(one["fault"] for one in listed if one["name"] == "newer")
+        refused = await metrics.client.get("/v1/reports/newer/told", headers=kim)
+        assert (refused.status_code, refused.json()["field"]) == (409, "name")
+        assert (await metrics.client.get("/v1/reports/team/told", headers=kim)).status_code == 200
+        assert (await metrics.client.delete("/v1/reports/newer", headers=kim)).status_code == 204
+
+
+async def test_files_of_different_people_and_deliveries_stand_beside_each_other(
+    migrated_database: Callable[..., str], tmp_path: Path
+) -> None:
+    async with a_service(migrated_database("metrics"), tmp_path, {}) as metrics:
+        mine = {
+            **WEEKLY,
+            "deliveries": [{**MONDAY, "formats": ["csv"]}, {**MONDAY, "delivery": "late", "formats": ["csv"]}],
+        }
+        for owner in ("kim", "a/b", "a b", ""):
+            await metrics.client.put("/v1/reports/week", json=mine, headers={"Leadflow-Actor": owner} if owner else {})
+        await until_sent(metrics)
+        metrics.clock.advance(timedelta(days=7))
+        await until_sent(metrics)
+        assert len(await deliveries(metrics, state="sent")) == 8
+        found = files_in(tmp_path / "board")
+        assert len(found) == 8
+        assert "week.late-2026-06-01.csv" in found
+        assert {name.split("_")[0] for name in found if ".kim_" in name} == {"week.board.kim", "week.late.kim"}
 
 
 async def scraped(metrics: Metrics) -> str:
