@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from services.metrics.domain.answers import Values, plain
-from services.metrics.domain.forms import Attainment, Churn, Cost, Count, Coverage, Definition, MoneyTotal, Pace
+from services.metrics.domain.forms import (
+    Attainment,
+    Churn,
+    Cost,
+    Count,
+    Coverage,
+    Definition,
+    MoneyTotal,
+    Pace,
+    Visitors,
+)
 
 TARGETS = UUID("8d0a53c5-2c52-5c0e-9a63-5f0f6f2c7d41")
 
@@ -128,7 +138,7 @@ def _share(actual: float | None, wanted: float | None) -> float | None:
 
 def accumulates(definition: Definition) -> bool:
     """Whether a number grows with the days of its window, as counts and sums do. Rates, means and durations do not."""
-    return definition.basis == "period" and isinstance(definition.form, Count | MoneyTotal)
+    return definition.basis == "period" and isinstance(definition.form, Count | MoneyTotal | Visitors)
 
 
 def can_be_aimed_at(definition: Definition) -> bool:
@@ -159,6 +169,7 @@ def wanted(aim: Aim, baseline: float | None) -> float | None:
 
 def elapsed_share(start: datetime, end: datetime, now: datetime) -> float:
     """How much of the time from one moment to another has passed, 0 to 1."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)  # of one zone they would be subtracted by its clock
     return min(max((now - start) / (end - start), 0.0), 1.0)
 
 

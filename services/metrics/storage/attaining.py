@@ -41,6 +41,9 @@ class Ask(NamedTuple):
     first_day: date
     after_day: date
     horizon_days: int
+    lifetime_months: float
+    stale_days: int
+    zone: ZoneInfo
     of_units: bool
     cuts: tuple[str, ...]
 
@@ -117,7 +120,10 @@ class Attaining:
         for target, aim in aims.items():
             unit = self._policy.unit(aim.business_unit or "")
             asks[
-                Ask(aim.kpi, aim.first_day, aim.after_day, unit.horizon_days, aim.business_unit is not None, tuple(sorted(aim.cut)))
+                Ask(
+                    aim.kpi, aim.first_day, aim.after_day, unit.horizon_days, unit.customers.lifetime_months,
+                    unit.hygiene.stale_days, unit.zone, aim.business_unit is not None, tuple(sorted(aim.cut)),
+                )
             ].append(target)  # fmt: skip
         found: dict[Target, Values | None] = {}
         for ask, those in asks.items():
@@ -131,11 +137,13 @@ class Attaining:
     async def _ask(self, ask: Ask, as_of: datetime) -> dict[Group | None, Values]:
         definition = BY_ID[ask.kpi]
         if definition.basis == "snapshot":
-            as_of = min(as_of, midnight(ask.after_day, self._policy.defaults.zone))
+            as_of = min(as_of, midnight(ask.after_day, ask.zone))
         question = Question(
             definition,
             as_of=as_of,
             horizon_days=ask.horizon_days,
+            lifetime_months=ask.lifetime_months,
+            stale_days=ask.stale_days,
             start=ask.first_day,
             end=ask.after_day,
             group_by=(*((UNIT,) if ask.of_units else ()), *ask.cuts),

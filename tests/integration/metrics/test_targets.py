@@ -11,6 +11,7 @@ import pytest
 
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.policy.calendar import Calendar
+from shared.contracts.policy.selling import Customers
 from tests.integration.metrics.brute_force import Naive
 from tests.integration.metrics.harness import Metrics
 from tests.unit.metrics.histories import history
@@ -253,6 +254,32 @@ async def test_a_period_is_the_one_of_the_units_calendar(migrated_database: Call
             "1405-Q1"
             in (await refused(metrics, kpi="leads_created", business_unit="tehran", period="x", value="1"))["fix"]
         )
+    finally:
+        await metrics.close()
+
+
+async def test_a_number_is_held_against_its_target_as_its_own_unit_tells_it(
+    migrated_database: Callable[..., str],
+) -> None:
+    west = UnitPolicy(time_zone="America/Los_Angeles", customers=Customers(lifetime_months=2))
+    metrics = Metrics(migrated_database("metrics"), policy=Policy(version="test", business_units={"west": west}))
+    try:
+        there = Told("west")
+        there.tell("a", "LeadCreated", 1).tell("a", "OpportunityOpened", 12, opportunity_id="o")
+        there.tell("a", "OpportunityWon", 31.1, opportunity_id="o")
+        there.tell("c", "LeadCreated", 1).tell("c", "OpportunityOpened", 12, opportunity_id="p")
+        there.tell("b", "LeadCreated", 1).tell(
+            "b", "OrderPlaced", 2, order_id="1", amount="300", currency="EUR", cost="100"
+        )
+        await metrics.fold(there.facts)
+        own = {"business_unit": "west", "start": "2026-01-01", "to": "2026-02-01", "as_of": day(60).isoformat()}
+        for kpi in ("clv_projected", "opportunities_open"):
+            await put(metrics, kpi=kpi, business_unit="west", period="2026-01", value="1")
+        still_open = await metrics.total("target_attainment", **own, of="opportunities_open")
+        assert still_open["actual"] == 1, "the other deal was won before the month was over there"
+        told = await metrics.total("clv_projected", **own)
+        assert told["lifetime_months"] == 2
+        assert (await metrics.total("target_attainment", **own, of="clv_projected"))["actual"] == told["value"] > 0
     finally:
         await metrics.close()
 
