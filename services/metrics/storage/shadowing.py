@@ -82,8 +82,13 @@ async def begin(tx: Transaction, source: str) -> dict[str, Any]:
         )
         for statement in await _again(tx, table):
             await tx.execute(text(statement.replace(":", r"\:")))
-    await tx.execute(f"CREATE TABLE {SHADOW}.state (source text NOT NULL, began_at timestamptz NOT NULL)")
-    await tx.execute(f"INSERT INTO {SHADOW}.state VALUES (:source, :now)", {"source": source, "now": tx.now})
+    await tx.execute(
+        f"CREATE TABLE {SHADOW}.state (source text NOT NULL, began_at timestamptz NOT NULL, revision text NOT NULL)"
+    )
+    await tx.execute(
+        f"INSERT INTO {SHADOW}.state SELECT :source, :now, version_num FROM metrics.schema_history",
+        {"source": source, "now": tx.now},
+    )
     return {"source": source, "began_at": tx.now, "facts": 0}
 
 
@@ -212,6 +217,7 @@ async def swap(tx: Transaction, rules: Rules, began_at: datetime | None = None) 
     await tx.execute(f"SELECT pg_advisory_xact_lock({sketches.LOCK})")
     for table in TABLES:
         await tx.execute(f"LOCK TABLE metrics.{table} IN EXCLUSIVE MODE")
+    await _is_of_this_schema(tx)
     (left,) = await tx.rows(f"SELECT count(*) AS n {MISSING}")
     if left.n > AT_MOST_WHILE_HELD:
         raise Rejected(
@@ -248,6 +254,18 @@ async def _swapped(tx: Transaction, began_at: datetime) -> dict[str, Any] | None
         return None
     rows = await tx.rows(f"SELECT facts, facts_before FROM {OLD}.swap WHERE began_at = :began_at", began_at=began_at)
     return {"facts": rows[0].facts, "facts_before": rows[0].facts_before} if rows else None
+
+
+async def _is_of_this_schema(tx: Transaction) -> None:
+    """Refuses a shadow that lacks what a migration has brought since it began."""
+    (row,) = await tx.rows(
+        f"SELECT to_jsonb(s) ->> 'revision' = h.version_num AS same FROM {SHADOW}.state AS s, metrics.schema_history AS h"
+    )
+    if not row.same:
+        raise Rejected(
+            "The tables have changed since this rebuild began.", status=409, code="rebuild-outdated",
+            fix="Give it up (DELETE /v1/shadow) and begin again.",
+        )  # fmt: skip
 
 
 async def _tell_progress(tx: Transaction, more: int) -> None:

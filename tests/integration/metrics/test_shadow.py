@@ -180,6 +180,21 @@ async def test_facts_that_come_meanwhile_are_counted_once_and_questions_are_answ
     assert (await metrics.audit())["differences"] == []
 
 
+async def test_a_rebuild_that_lacks_what_a_migration_brought_is_not_put_in_place(metrics: Metrics) -> None:
+    facts = mixed(56, 5)
+    await metrics.fold_all(facts)
+    await filled(metrics, facts)
+    (before,) = await metrics.database.rows("SELECT version_num FROM metrics.schema_history")
+    for revision, is_refused in (("0000", True), (before.version_num, False)):
+        async with metrics.database.transaction() as tx:
+            await tx.execute("UPDATE metrics.schema_history SET version_num = :revision", {"revision": revision})
+        if is_refused:
+            with pytest.raises(Rejected, match="changed since"):
+                await swapped(metrics)
+        else:
+            await swapped(metrics)
+
+
 async def test_two_sources_at_once_are_refused_and_one_can_be_given_up(metrics: Metrics) -> None:
     await metrics.database.run(lambda tx: shadowing.begin(tx, "log"))
     with pytest.raises(Rejected):
