@@ -84,6 +84,7 @@ class Erasing:
             **await erasures.held(self._database, names, until),
             "waiting": len(waiting),
             "dead_letters": len(letters),
+            "visits": len(await visits.of(self._database, names, until)),
         }
 
     async def letters(self, names: Collection[str]) -> list[str]:

@@ -19,7 +19,7 @@ from services.pipeline.api.parts import Label, Note, parts_of
 from services.pipeline.asking import rejected
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.erasing import Erasing, Found, Person
-from services.pipeline.storage import erasures, matches, queries
+from services.pipeline.storage import erasures, matches, queries, visits
 from shared.kit.errors import Rejected
 from shared.kit.logs import log
 from shared.kit.problems import JSONAnswer
@@ -111,6 +111,7 @@ async def export(request: Request, who: Who, actor: Actor) -> Response:
             "history": [event for root in sorted(roots) for event in await queries.story(database, root)],
             "identities": [dict(row._mapping) for row in await erasures.identities(database, found.lead_ids)],
             "merge_candidates": [dict(row._mapping) for row in await matches.candidates_of(database, found.lead_ids)],
+            "visits": [dict(row._mapping) for row in await visits.of(database, found.names)],
             "waiting": [bytes(row.value).decode() for row in await erasures.waiting_of(database, found.names)],
             "dead_letters": await erasing.letters(found.names),
             "erasures": [_shown(row) for row in await erasures.erasures_of(database, found.names)],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from services.pipeline.domain.erasure import Erased
 from services.pipeline.domain.visiting import Place, Visit, seen
 from shared.contracts.identity import derived_event_id
 from shared.contracts.topics import PIPELINE_VISITS
 from shared.contracts.visit_events import VisitorForgotten, visitor_of
-from shared.kit.database import Transaction, as_array
+from shared.kit.database import Database, Transaction, as_array
 
 KEEP = """
     INSERT INTO pipeline.visits AS known (visitor, day, channel, source, campaign, way, first_at)
@@ -41,6 +45,19 @@ async def let_go(transaction: Transaction, days: int, limit: int) -> int:
         limit=limit,
     )
     return len(rows)
+
+
+async def of(source: Database | Transaction, names: Iterable[str], until: datetime | None = None) -> Sequence[Row[Any]]:
+    """The days and places at which these names were seen as visitors, as far as that is still kept; up to a moment."""
+    visitors = sorted({visitor_of(name) for name in names if len(name) != 36})
+    return await source.rows(
+        """
+        SELECT visitor, day, channel, source, campaign, first_at FROM pipeline.visits
+        WHERE visitor = ANY(CAST(:ids AS uuid[])) AND (CAST(:until AS timestamptz) IS NULL OR first_at <= :until)
+        ORDER BY first_at, visitor, channel, source, campaign""",
+        ids=as_array(visitors),
+        until=until,
+    )
 
 
 async def forget(transaction: Transaction, tokens: Iterable[str], by: Erased) -> None:

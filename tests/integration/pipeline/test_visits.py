@@ -51,6 +51,20 @@ async def test_who_left_their_name_is_a_visitor_too_and_no_test_or_machine_is(pi
     assert one.lead_id != lead.lead_id
 
 
+async def test_a_visitor_of_whom_nothing_else_is_kept_is_shown_their_visits(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    await pipeline.take(an_interaction(visitor="v", source="search", occurred_at=at(0)))
+    async with pipeline.database.transaction() as tx:
+        for table in ("waiting_identities", "waiting"):
+            await tx.execute(f"DELETE FROM pipeline.{table}")
+    who = {"visitor_id": "v"}
+    assert (await http.post("/v1/people:find", json=who)).json()["held"]["visits"] == 1
+    shown = await http.post("/v1/people:export", json=who, headers={"Leadflow-Actor": "kim"})
+    assert shown.status_code == 200, shown.text
+    assert [(one["day"], one["source"]) for one in shown.json()["visits"]] == [(str(at(0).date()), "search")]
+
+
 async def test_an_erased_visitor_is_nobody_and_a_visit_told_before_that_is_not_told_again(
     pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:
