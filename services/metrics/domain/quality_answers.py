@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ P95 = 0.95
 
 class Records(NamedTuple):
     """Leads created in a window: those with a source, those of whom it was not told by what they can be reached, those without a
-    valid e-mail address or number, those with a source of whom there is neither; captures of somebody known; and the delays
-    of those told late, in order."""
+    valid e-mail address or number, those with a source of whom there is neither; captures of somebody known; those told late;
+    and the two delays of these between which the 95th percentile of all lies, where it lies among them."""
 
     created: int = 0
     sourced: int = 0
@@ -25,7 +25,8 @@ class Records(NamedTuple):
     without_phone: int = 0
     sourced_only: int = 0
     repeated: int = 0
-    late: tuple[float, ...] = ()
+    late: int = 0
+    around: tuple[float, float] | None = None
 
 
 class Standing(NamedTuple):
@@ -60,7 +61,7 @@ def with_parts(
             "valid_email": share(told - one.without_email, told),
             "known_source": share(one.sourced, one.created),
             "duplicate_rate": share(one.repeated, one.created + one.repeated),
-            "ingest_delay": delay(one.created, one.late),
+            "ingest_delay": delay(one.created, one.late, one.around),
             **({"stale": share(stands.stale, stands.open)} if standing is not None else {}),
         }
     found[TOTAL]["unaccounted"] = (
@@ -76,15 +77,13 @@ def share(part: int, whole: int) -> Values:
     return plain(part / whole if whole else None, part, whole, whole)
 
 
-def delay(n: int, late: Sequence[float]) -> Values:
+def delay(n: int, late: int, around: tuple[float, float] | None) -> Values:
     """The 95th percentile of how long after it happened a lead was told of. Where it lies among those told of at once it is not
     known to the second, only that it is no more than `at_most`."""
     if not n:
         return {"value": None, "n": 0, "late": 0}
-    place = (n - 1) * P95 - (n - len(late))
-    if place < 0:
-        return {"value": None, "at_most": SOON_SECONDS, "n": n, "late": len(late)}
-    below = min(math.floor(place), len(late) - 1)
-    above = min(below + 1, len(late) - 1)
-    value = late[below] + (late[above] - late[below]) * (place - below)
-    return {"value": value, "n": n, "late": len(late)}
+    place = (n - 1) * P95 - (n - late)
+    if place < 0 or around is None:
+        return {"value": None, "at_most": SOON_SECONDS, "n": n, "late": late}
+    low, high = around
+    return {"value": low + (high - low) * (place - math.floor(place)), "n": n, "late": late}

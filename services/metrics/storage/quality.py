@@ -8,7 +8,7 @@ from typing import Any
 
 from services.metrics.domain.answers import Group
 from services.metrics.domain.entries import Measure
-from services.metrics.domain.quality_answers import Accounts, Records, Standing
+from services.metrics.domain.quality_answers import P95, Accounts, Records, Standing
 from services.metrics.domain.questions import Question
 from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, window
 from shared.contracts.policy.calendar import PERIODS
@@ -16,12 +16,18 @@ from shared.kit.database import Database
 
 
 async def records_of(database: Database, question: Question) -> dict[Group | None, Records]:
-    """The leads of the window by what their records have and lack, in total and by group."""
+    """The leads of the window by what their records have and lack, in total and by group. Of the delays only the two around the
+    95th percentile leave the database: after an outage all are late."""
     day, at = days_of(question)
     conditions, values = window(question, day, at)
     select, group_by = grouping(question, day, ())
+    groups = ("is_total", *(f"g{place}" for place in range(len(question.group_by))))
+    wanted = ", ".join((*groups, *Records._fields[:-1]))
     rows = await database.rows(
         f"""
+        SELECT {wanted}, delays[greatest(below, 0) + 1] AS low, delays[least(below + 2, late)] AS high
+        FROM (SELECT *, CAST(floor((created - 1) * CAST(:share AS double precision) - (created - late)) AS integer) AS below
+        FROM (SELECT *, coalesce(cardinality(delays), 0) AS late FROM (
         SELECT {select}, count(*) FILTER (WHERE measure = :created) AS created,
             count(*) FILTER (WHERE measure = :created AND source IS NOT NULL) AS sourced,
             count(*) FILTER (WHERE measure = :lacking AND reason = 'not told') AS untold,
@@ -29,9 +35,11 @@ async def records_of(database: Database, question: Question) -> dict[Group | Non
             count(*) FILTER (WHERE measure = :lacking AND reason LIKE '%phone%') AS without_phone,
             count(*) FILTER (WHERE measure = :lacking AND reason IN ('not told', 'email,phone') AND source IS NOT NULL) AS sourced_only,
             count(*) FILTER (WHERE measure = :repeated) AS repeated,
-            array_agg(duration_seconds ORDER BY duration_seconds) FILTER (WHERE measure = :late) AS late
+            array_agg(duration_seconds ORDER BY duration_seconds) FILTER (WHERE measure = :late) AS delays
         FROM metrics.entries
-        WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])} {group_by}""",
+        WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])} {group_by}
+        ) AS counted) AS of_them) AS placed""",
+        share=P95,
         measures=[measure.value for measure in question.definition.measures],
         created=Measure.LEAD_CREATED.value,
         lacking=Measure.LEAD_LACKING.value,
@@ -43,7 +51,7 @@ async def records_of(database: Database, question: Question) -> dict[Group | Non
     return {
         group_of(question, row): Records(
             row.created, row.sourced, row.untold, row.without_email, row.without_phone, row.sourced_only, row.repeated,
-            tuple(row.late or ()),
+            row.late, (row.low, row.high) if row.late else None,
         )
         for row in rows
     }  # fmt: skip

@@ -95,9 +95,38 @@ async def test_each_part_equals_its_naive_recomputation(metrics: Metrics, seed: 
 
 
 def test_a_delay_among_those_told_at_once_is_known_to_be_short() -> None:
-    assert delay(0, ()) == {"value": None, "n": 0, "late": 0}
-    assert delay(100, (600.0,) * 4)["at_most"] == 60
-    assert delay(100, tuple(float(100 * one) for one in range(1, 11)))["value"] == pytest.approx(505.0)
+    assert delay(0, 0, None) == {"value": None, "n": 0, "late": 0}
+    assert delay(100, 4, (600.0, 600.0))["at_most"] == 60
+    assert delay(100, 10, (500.0, 600.0))["value"] == pytest.approx(505.0)
+
+
+@pytest.mark.parametrize(("prompt", "late"), [(90, 10), (0, 1), (0, 7), (19, 1), (95, 5), (0, 41)])
+async def test_a_delay_is_the_percentile_of_all_and_two_of_them_leave_the_database(
+    metrics: Metrics, prompt: int, late: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story, waits = Told(), [0.0] * prompt + [100.0 * one * one for one in range(1, late + 1)]
+    for number in range(len(waits)):
+        story.tell(f"l{number}", "LeadCreated", 1 + number / 1000, channel="phone")
+    await metrics.fold([
+        fact._replace(recorded_at=fact.occurred_at + timedelta(seconds=wait))
+        for fact, wait in zip(story.facts, waits, strict=True)
+    ])  # fmt: skip
+    read: list[Any] = []
+    rows = metrics.database.rows
+
+    async def seen(sql: str, **values: Any) -> Any:
+        found = await rows(sql, **values)
+        read.extend(value for row in found for value in tuple(row))
+        return found
+
+    monkeypatch.setattr(metrics.database, "rows", seen)
+    found = (await metrics.total("data_quality"))["ingest_delay"]
+    assert not any(isinstance(value, list | tuple) for value in read)
+    assert (found["n"], found["late"]) == (len(waits), late)
+    if (len(waits) - 1) * 0.95 >= prompt:
+        assert found["value"] == near(quantile(sorted(waits), 95))
+    else:
+        assert (found["value"], found["at_most"]) == (None, 60)
 
 
 async def test_what_is_learned_later_is_no_longer_lacking_and_groups_have_their_own(metrics: Metrics) -> None:
