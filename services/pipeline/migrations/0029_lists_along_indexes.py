@@ -1,4 +1,4 @@
-"""Lists narrowed by owner, campaign, kind or unit read along an index, and so do tasks of all and deliveries of each endpoint."""
+"""Tasks of an owner, a unit or all, activities of a kind and deliveries of each endpoint are read along an index."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ BEFORE = {
     "tasks_of_owner": "pipeline.tasks (owner, due_at) WHERE status = 'open'",
 }
 NOW = {
-    "leads_in_order": "pipeline.leads (created_at, lead_id) WHERE lead_id = root_id",
-    "leads_of_owner": "pipeline.leads (owner, status, created_at, lead_id) WHERE owner IS NOT NULL AND lead_id = root_id",
-    "leads_of_campaign": "pipeline.leads (campaign, created_at, lead_id) WHERE campaign IS NOT NULL AND lead_id = root_id",
     "tasks_of_lead": "pipeline.tasks (lead_id, status)",
     "tasks_of_owner": "pipeline.tasks (owner, status, due_at, task_id, kind)",
     "tasks_of_unit": "pipeline.tasks (business_unit, status, kind, due_at, task_id)",
@@ -36,7 +33,10 @@ def downgrade() -> None:
 
 
 def _instead(old: dict[str, str], new: dict[str, str]) -> None:
+    """The new ones are made beside the old ones, which go at the end: until then whoever reads the tables waits for nothing."""
+    for name, place in new.items():
+        op.execute(f"CREATE INDEX {name}_next ON {place}")
     for name in old:
         op.execute(f"DROP INDEX pipeline.{name}")
-    for name, place in new.items():
-        op.execute(f"CREATE INDEX {name} ON {place}")
+    for name in new:
+        op.execute(f"ALTER INDEX pipeline.{name}_next RENAME TO {name}")

@@ -19,19 +19,25 @@ INDEXES = {
 }
 
 
+BEFORE = ("leads_listed", "leads_marked")
+
+
 def upgrade() -> None:
     """A root has been merged into nobody."""
-    _of("merged_into IS NULL")
+    _instead(BEFORE, tuple(INDEXES), "merged_into IS NULL")
 
 
 def downgrade() -> None:
     """As it was said before."""
-    _of("lead_id = root_id")
-    op.execute("DROP INDEX pipeline.leads_in_order")
-    op.execute("CREATE INDEX leads_in_order ON pipeline.leads (created_at, lead_id) WHERE lead_id = root_id")
+    _instead(tuple(INDEXES), BEFORE, "lead_id = root_id")
 
 
-def _of(roots: str) -> None:
-    for name, (columns, more) in INDEXES.items():
+def _instead(old: tuple[str, ...], new: tuple[str, ...], roots: str) -> None:
+    """The new ones are made beside the old ones, which go at the end: until then whoever reads leads waits for nothing."""
+    for name in new:
+        columns, more = INDEXES[name]
+        op.execute(f"CREATE INDEX {name}_next ON pipeline.leads ({columns}) WHERE {more}{roots}")
+    for name in old:
         op.execute(f"DROP INDEX pipeline.{name}")
-        op.execute(f"CREATE INDEX {name} ON pipeline.leads ({columns}) WHERE {more}{roots}")
+    for name in new:
+        op.execute(f"ALTER INDEX pipeline.{name}_next RENAME TO {name}")

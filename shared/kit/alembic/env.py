@@ -14,7 +14,13 @@ with engine.connect() as connection:
     connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
     connection.execute(text("SET lock_timeout = '10s'"))
     connection.commit()
-    context.configure(connection=connection, version_table="schema_history", version_table_schema=schema)
+    # Each revision is committed alone: what one locks nobody waits for while the next one works.
+    context.configure(
+        connection=connection,
+        version_table="schema_history",
+        version_table_schema=schema,
+        transaction_per_migration=True,
+    )
     with context.begin_transaction():
         context.run_migrations()
     connection.commit()
