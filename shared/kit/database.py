@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
@@ -51,6 +51,24 @@ class RacedWrite(Retryable):
 
     def __init__(self) -> None:
         super().__init__("Another process wrote the same at the same moment.", retry_after_seconds=0.05)
+
+
+class Reader(Protocol):
+    """What can be read from: a database, or one moment of it."""
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
+        """The rows of one query; each column is an attribute."""
+
+
+class Snapshot:
+    """A database as it was at one moment, whatever is committed meanwhile."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
+        """The rows of one query; each column is an attribute."""
+        return list((await self._connection.execute(_statement(sql), parameters)).all())
 
 
 class Transaction:
@@ -248,6 +266,19 @@ class Database:
         try:
             async with self.engine.connect() as connection:
                 return list((await connection.execute(_statement(sql), parameters)).all())
+        except Exception as error:
+            if is_transient(error):
+                raise Retryable("The database does not answer.", retry_after_seconds=2) from error
+            raise
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """Reads that all see one moment. Raises `Retryable` while the database is away."""
+        try:
+            async with self.engine.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    yield Snapshot(connection)
         except Exception as error:
             if is_transient(error):
                 raise Retryable("The database does not answer.", retry_after_seconds=2) from error

@@ -51,7 +51,7 @@ from services.metrics.storage.sketched import from_sketches, is_sketched
 from services.metrics.storage.spending import spent
 from services.metrics.storage.stays import still_open, totals
 from services.metrics.storage.visitors import visitors_of
-from shared.kit.database import Database
+from shared.kit.database import Database, Reader
 
 
 class Progress(NamedTuple):
@@ -73,11 +73,7 @@ async def values_of(
     """The values of every group and of the total. `zone` is where the days of a rate per day are counted."""
     form = question.definition.form
     if is_sketched(form):
-        found = (
-            await from_sketches(database, question, zone, rolled=_from_rollups, exact=_from_entries)
-            if rollups
-            else None
-        )
+        found = await _from_sketches(database, question, zone) if rollups else None
         if found is not None:
             return found
         rollups = False
@@ -116,6 +112,12 @@ async def values_of(
     return from_cells(question, cells)
 
 
+async def _from_sketches(database: Database, question: Question, zone: ZoneInfo) -> dict[Group | None, Values] | None:
+    """Sums and sketches of one moment: with batches folded between them they would never agree while the stream flows."""
+    async with database.snapshot() as one_moment:
+        return await from_sketches(one_moment, question, zone, rolled=_from_rollups, exact=_from_entries)
+
+
 async def _cells(database: Database, question: Question, *, rollups: bool) -> list[Cell]:
     """What was counted, by first touch, and from there to where else it is put down."""
     cells = await (_from_rollups if rollups else _from_entries)(database, question)
@@ -136,7 +138,7 @@ def elapsed_days(question: Question, cells: Sequence[Cell], zone: ZoneInfo) -> f
     return max((end.astimezone(UTC) - moment(start).astimezone(UTC)).total_seconds() / DAY_SECONDS, 0.0)
 
 
-async def _from_entries(database: Database, question: Question, *, days: tuple[date, date] | None = None) -> list[Cell]:
+async def _from_entries(database: Reader, question: Question, *, days: tuple[date, date] | None = None) -> list[Cell]:
     """What entries that held at `as_of` add up to; `days` narrows to cohorts of those days, both included."""
     day, at = days_of(question)
     conditions, values = window(question, day, at)
@@ -188,7 +190,7 @@ MANY = 100_000
 """So many stays are not looked at one by one while somebody waits."""
 
 
-async def _are_many(database: Database, ended: Question, form: Stay) -> bool:
+async def _are_many(database: Reader, ended: Question, form: Stay) -> bool:
     """Whether stays that ended in the window, or that go on, are more than can be looked at one by one."""
     definition = ended.definition
     there = [
@@ -202,7 +204,7 @@ def _mean(row: Any) -> float | None:
     return row.microseconds / row.durations / 1_000_000 if row.durations else None
 
 
-async def _from_rollups(database: Database, question: Question) -> list[Cell]:
+async def _from_rollups(database: Reader, question: Question) -> list[Cell]:
     """The same from sums by local day. Values not known are what the known ones leave of the whole; maturity, which
     turns on a moment, looks at the entries of the days around that moment only."""
     asked = of_sums(question)

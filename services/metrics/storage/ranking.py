@@ -10,11 +10,11 @@ from services.metrics.domain.forms import Ranking
 from services.metrics.domain.questions import Question
 from services.metrics.domain.rankings import PERMILLE, RankedCell
 from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, window
-from shared.kit.database import Database
+from shared.kit.database import Reader
 
 
 async def ranked(
-    database: Database, question: Question, form: Ranking, *, days: tuple[date, date] | None = None
+    database: Reader, question: Question, form: Ranking, *, days: tuple[date, date] | None = None
 ) -> list[RankedCell]:
     """Those who were told a score, by what they were told: few rows, whatever the number of leads. `days` narrows to cohorts
     of those days, both included."""

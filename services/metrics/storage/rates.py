@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from services.metrics.domain.questions import Question
 from services.metrics.domain.rates import Rate, Rates
 from services.metrics.storage.folding import ENTRY_COLUMNS
-from shared.kit.database import Database, Transaction
+from shared.kit.database import Database, Reader, Transaction
 
 ENTRIES = ("metrics.entries AS own", tuple(ENTRY_COLUMNS))
 ROLLUPS = (
@@ -79,7 +79,7 @@ async def listing(
 
 
 async def source(
-    database: Database,
+    database: Reader,
     question: Question,
     read: tuple[str, Sequence[str]],
     where: Sequence[str],

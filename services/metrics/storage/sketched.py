@@ -42,14 +42,14 @@ from services.metrics.domain.sketches import (
 from services.metrics.domain.statistics import Ages
 from services.metrics.storage.ranking import ranked
 from services.metrics.storage.spreads import A_DAY, Groups, by_day, spread
-from shared.kit.database import Database
+from shared.kit.database import Reader
 
 FEW = 10_000
 """Up to so many are counted one by one, exactly."""
 
 NOON = time(12)
 
-Cells = Callable[[Database, Question], Awaitable[list[Cell]]]
+Cells = Callable[[Reader, Question], Awaitable[list[Cell]]]
 
 
 def is_sketched(form: Form) -> bool:
@@ -68,7 +68,7 @@ def is_sketched(form: Form) -> bool:
 
 
 async def from_sketches(
-    database: Database, question: Question, zone: ZoneInfo, *, rolled: Cells, exact: Cells
+    database: Reader, question: Question, zone: ZoneInfo, *, rolled: Cells, exact: Cells
 ) -> dict[Group | None, Values] | None:
     """The values of every group and of the total; None where entries have to tell. `rolled` and `exact` add up the measures of
     a question, from sums or from entries."""
@@ -113,7 +113,7 @@ def _timed(cells: Iterable[Cell], measure: Measure, found: Groups) -> list[Cell]
     ]  # fmt: skip
 
 
-async def _medians(database: Database, question: Question, cells: list[Cell]) -> dict[Group | None, Values] | None:
+async def _medians(database: Reader, question: Question, cells: list[Cell]) -> dict[Group | None, Values] | None:
     (measure,) = question.definition.measures
     if sum(cell.n for cell in cells if cell.group is TOTAL) <= FEW:
         return None
@@ -133,7 +133,7 @@ async def _medians(database: Database, question: Question, cells: list[Cell]) ->
 
 
 async def _curves(
-    database: Database, question: Question, form: Incidence | TimeToEvent, zone: ZoneInfo, rolled: Cells
+    database: Reader, question: Question, form: Incidence | TimeToEvent, zone: ZoneInfo, rolled: Cells
 ) -> dict[Group | None, Values] | None:
     if await _how_many(database, question, form.began, rolled) <= FEW:
         return None
@@ -180,7 +180,7 @@ def _wait(
 
 
 async def _ranking(
-    database: Database, question: Question, form: Ranking, rolled: Cells
+    database: Reader, question: Question, form: Ranking, rolled: Cells
 ) -> dict[Group | None, Values] | None:
     """Whole days that are older than the horizon, or younger, from sketches; the days around it from entries."""
     if await _how_many(database, question, form.began, rolled) <= FEW:
@@ -213,7 +213,7 @@ async def _ranking(
     return from_ranked(question, [*from_whole_days, *await ranked(database, question, form, days=around)])
 
 
-async def _how_many(database: Database, question: Question, began: Measure, rolled: Cells) -> int:
+async def _how_many(database: Reader, question: Question, began: Measure, rolled: Cells) -> int:
     """How many the cohorts have, cut or not."""
     counted = replace(question, group_by=(), definition=replace(question.definition, form=Count(began)))
     return sum(cell.n for cell in await rolled(database, counted))

@@ -16,7 +16,7 @@ from services.metrics.domain.sketches import AMOUNT, DURATION, PROBABILITY, SCOR
 from services.metrics.storage.cutting import of_sums
 from services.metrics.storage.sketches import day_sql
 from shared.contracts.policy.calendar import PERIODS, Calendar
-from shared.kit.database import Database
+from shared.kit.database import Reader
 
 A_DAY = timedelta(days=1)
 
@@ -24,7 +24,7 @@ Groups = dict[Group | None, dict[tuple[Any, ...], list[Any]]]
 """By group, and by whatever the numbers are told apart by, the numbers."""
 
 
-async def by_day(database: Database, question: Question) -> Groups:
+async def by_day(database: Reader, question: Question) -> Groups:
     """How many each cohort day has of each measure. Days older than any horizon are one."""
     oldest = (question.cutoff - 3 * A_DAY).date()
     return await _grouped(
@@ -34,7 +34,7 @@ async def by_day(database: Database, question: Question) -> Groups:
 
 
 async def spread(
-    database: Database, question: Question, kind: str, measures: Sequence[Measure], *beside: str,
+    database: Reader, question: Question, kind: str, measures: Sequence[Measure], *beside: str,
     without: tuple[date, date] | None = None, values: Mapping[str, Any] | None = None,
 ) -> Groups:  # fmt: skip
     """The cells of a scale by group, told apart by measure, by what is named beside, and by bucket. Days `without` are left
@@ -72,7 +72,7 @@ async def spread(
 
 
 async def _grouped(
-    database: Database, question: Question, source: str, apart: Sequence[str], numbers: Sequence[str],
+    database: Reader, question: Question, source: str, apart: Sequence[str], numbers: Sequence[str],
     given: Mapping[str, Any], measures: Sequence[Measure] | None = None,
 ) -> Groups:  # fmt: skip
     """Numbers by group and by what they are told apart by. What is not known of the dimension that is cut by is what the known
@@ -119,7 +119,7 @@ async def _grouped(
     }
 
 
-async def _days(database: Database, question: Question) -> tuple[date, date]:
+async def _days(database: Reader, question: Question) -> tuple[date, date]:
     """From which day to before which there is anything that is asked about."""
     (row,) = await database.rows(
         """

@@ -13,8 +13,10 @@ import pytest
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.facts import Fact
 from services.metrics.merging import Merging
-from services.metrics.storage import sketched, sketches
-from services.metrics.storage.sketched import is_sketched
+from services.metrics.storage import answering, sketched, sketches
+from services.metrics.storage.sketched import from_sketches, is_sketched
+from services.metrics.storage.spreads import spread
+from shared.kit.database import Transaction
 from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.test_brute_force import NOW, folded
 from tests.unit.metrics.stories import Told
@@ -146,3 +148,30 @@ async def test_what_is_asked_of_another_moment_or_by_several_cuts_is_answered_ex
     exact = [await metrics.ask("time_in_stage", **one) for one in asked]
     monkeypatch.setattr(sketched, "FEW", -1)
     assert [await metrics.ask("time_in_stage", **one) for one in asked] == exact
+
+
+@pytest.mark.parametrize("kpi", ["lead_to_opportunity_incidence", "time_to_convert", "average_deal_value"])
+async def test_what_is_folded_while_an_answer_is_read_does_not_send_it_to_the_entries(
+    metrics: Metrics, kpi: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sketched, "FEW", 0)
+    await folded(metrics, 31)
+    told: list[Transaction] = []
+
+    async def folded_meanwhile(*args: Any, **named: Any) -> Any:
+        story = Told().tell(f"late {len(told)}", "LeadCreated", 3, channel="phone")
+        story.tell(f"late {len(told)}", "OpportunityWon", 4, opportunity_id=f"late {len(told)}", amount="50")
+        told.append(await metrics.fold(story.facts))
+        return await spread(*args, **named)
+
+    found = []
+
+    async def keeping(*args: Any, **named: Any) -> Any:
+        found.append(await from_sketches(*args, **named))
+        return found[-1]
+
+    monkeypatch.setattr(sketched, "spread", folded_meanwhile)
+    monkeypatch.setattr(answering, "from_sketches", keeping)
+    await metrics.ask(kpi)
+    assert told
+    assert None not in found
