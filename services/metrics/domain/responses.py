@@ -40,11 +40,18 @@ class Responses:
     breached, whenever the answer comes; one that was called off is neither."""
 
     def __init__(self) -> None:
-        self.first: Attempt | None = None
         self.attempts: dict[str, Attempt] = {}
+        self._by_people: list[str] = []
         self._withdrawn: set[str] = set()
         self._due: dict[str, datetime] = {}
         self.answers: dict[str, Answer] = {}
+
+    @property
+    def first(self) -> Attempt | None:
+        """The first time that a person tried. What was withdrawn stays so, and is not looked at again."""
+        while self._by_people and not self.attempts[self._by_people[0]].counts:
+            del self._by_people[0]
+        return self.attempts[self._by_people[0]] if self._by_people else None
 
     @property
     def scopes(self) -> Iterator[str]:
@@ -75,9 +82,8 @@ class Responses:
             return {key}
         counts = key not in self._withdrawn
         attempt = Attempt(key, fact.occurred_at, str(data.get("kind")), held, data.get("duration_seconds"), counts)
-        self.attempts.setdefault(key, attempt)
-        if data.get("human", True) and self.first is None:
-            self.first = attempt
+        if self.attempts.setdefault(key, attempt) is attempt and data.get("human", True):
+            self._by_people.append(key)
         return {key}
 
     def _promise(self, fact: Fact, task: str, held: Held) -> set[str]:

@@ -126,6 +126,18 @@ def test_a_loss_that_says_an_amount_is_worth_what_there_was_to_win() -> None:
     assert (untold.amount, untold.currency) == (Decimal(70), "USD")
 
 
+def test_a_message_that_was_withdrawn_is_nobody_s_first_contact() -> None:
+    story = (
+        told()
+        .tell("a", "ContactAttempted", 2, kind="email", message_id="m")
+        .tell("a", "ContactAttempted", 4, kind="call")
+    )
+    story.tell("a", "ContactAttempted", 3, kind="email", message_id="m", outcome="withdrawn")
+    assert the_only(story.entries(Measure.COHORT_CONTACTED)).at == day(4)
+    assert the_only(story.entries(Measure.COHORT_CONTACTED, as_of=2.5)).at == day(2)
+    assert story.entries(Measure.COHORT_CONTACTED, as_of=3.5) == []
+
+
 def test_a_stage_change_after_a_loss_reopens_the_deal() -> None:
     story = deal().tell("a", "OpportunityLost", 6, opportunity_id="o", reason="price")
     moved(story, 8, "discovery", 0)
