@@ -111,7 +111,7 @@ def test_an_audit_that_is_stopped_goes_on(worked: tuple[RunningServices, psycopg
     # What is missing is waited for, so that it is stopped in the middle.
     assert eventually_blocking(lambda: state.exists() and asked(state), within_seconds=60)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=100)
     assert process.returncode == 130, said
     assert "goes on from here" in said
     assert state.exists()
