@@ -36,6 +36,8 @@ from shared.contracts.policy import Policy
 from shared.kit import failpoints
 from shared.kit.background import again_and_again, as_it_comes, running
 from shared.kit.database import Database, Transaction
+from shared.kit.logs import log
+from shared.kit.transient import name_of
 
 AT_ONCE = 10
 LEASE = timedelta(minutes=3)
@@ -91,13 +93,21 @@ class Posting:
     async def once(self) -> int:
         """Sends what is due, at most a few; how many there were."""
         claimed, ready = await self._database.run(self._take)
-        results = await asyncio.gather(*(self._transport.send(one.mail) for one in ready))
+        results = await asyncio.gather(*(self._send(one) for one in ready))
         if ready:
             failpoints.reach("after-message-sent")
         for one, result in zip(ready, results, strict=True):
             await self._database.run(lambda tx, one=one, result=result: self._settle(tx, one.row, result))  # type: ignore[misc]
             self._instruments.messages.labels(result.outcome).inc()
         return claimed
+
+    async def _send(self, one: Ready) -> Result:
+        """What a transport raises is of its message alone: those sent with it are settled, and not sent again."""
+        try:
+            return await self._transport.send(one.mail)
+        except Exception as error:
+            log().error("message_not_sent", message_id=str(one.mail.message_id), error_type=name_of(error))
+            return Result("later", name_of(error))
 
     async def sweep(self) -> None:
         """Forgets messages that were settled long ago."""

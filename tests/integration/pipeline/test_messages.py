@@ -364,3 +364,25 @@ async def test_a_provider_is_posted_the_message_signed_under_its_id(pipeline: Pi
         assert (await office.task()).outcome == "sent"
         assert office.messages.posting is not None
         await office.messages.posting._transport.close()
+
+
+async def test_a_message_that_cannot_be_sent_in_a_way_nobody_foresaw_leaves_the_others_sent_once(
+    pipeline: Pipeline, box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(pipeline, a_policy(), mail_smtp_url=box.url)
+    await office.lead("ann@x.example")
+    await office.lead("bob@x.example")
+    await office.decide()
+    assert office.messages.posting is not None
+    transport = office.messages.posting._transport
+    send = transport.send
+
+    async def breaks(mail: Mail) -> Result:
+        if mail.to == "bob@x.example":
+            raise LookupError("unforeseen")
+        return await send(mail)
+
+    monkeypatch.setattr(transport, "send", breaks)
+    await office.send()
+    rows = await office.pipeline.database.rows("SELECT status, last_error FROM pipeline.messages ORDER BY status")
+    assert [(row.status, row.last_error) for row in rows] == [("sent", None), ("waiting", "LookupError")]
