@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from shared.cli.audit.log import bootstrap
-from shared.cli.http import Refused, ServiceClient, explained
+from shared.cli.http import CommandFailed, Refused, ServiceClient, explained
 from shared.cli.local.run_directory import run_directory
 from shared.cli.operating import operator_client
 from shared.cli.sources import from_log, from_pipeline
@@ -52,6 +52,9 @@ def rebuild(
     ] = Source.FACTS,
     wait: Annotated[bool, typer.Option(help="Show how far it has come until it is done (--from facts).")] = True,
     swap: Annotated[bool, typer.Option(help="Put it in the place of what is used, once it is compared.")] = True,
+    lose: Annotated[
+        bool, typer.Option("--lose", help="Put it in place although what is used has facts that the source lacks.")
+    ] = False,
     drop: Annotated[bool, typer.Option("--drop", help="Only give up a rebuild and what a swap kept.")] = False,
 ) -> None:
     """Count everybody again. Asked again, it goes on where it was stopped."""
@@ -62,7 +65,7 @@ def rebuild(
     elif source is Source.FACTS:
         _say(console, asyncio.run(_rebuild(what, wait)))
     else:
-        asyncio.run(_beside(console, what, source, swap))
+        asyncio.run(_beside(console, what, source, swap=swap, lose=lose))
 
 
 def _say(console: Console, done: dict[str, Any]) -> None:
@@ -125,7 +128,7 @@ def _keep(began_at: str, source: Source, after: Any) -> None:
     beside.replace(state)
 
 
-async def _beside(console: Console, what: What, source: Source, swap: bool) -> None:
+async def _beside(console: Console, what: What, source: Source, *, swap: bool, lose: bool = False) -> None:
     async with operator_client(what.value, timeout_seconds=LONG_SECONDS) as client:
         if swap and (done := await _put_in_place_before(client, source)) is not None:
             _in_place(console, done)
@@ -133,7 +136,13 @@ async def _beside(console: Console, what: What, source: Source, swap: bool) -> N
         begun = await client.post("/v1/shadow", {"source": source.value})
         await _fill(client, source, begun["began_at"])
         await catch_up(client)
-        _compared(console, await client.get("/v1/shadow/comparison"))
+        found = await client.get("/v1/shadow/comparison")
+        _compared(console, found)
+        if swap and found["facts"]["only_used"] and not lose:
+            raise CommandFailed(
+                "It is not put in place: the numbers would lose the facts that the source does not have.",
+                "Rebuild from another source (--from log, --from pipeline); or run this again with --lose where they are to go.",
+            )
         if not swap:
             console.print("It is not put in place: run this again, or `leadflow rebuild metrics --drop`.")
             return

@@ -18,7 +18,7 @@ from tests.unit.cli.fake_service import Answer, FakeService
 
 BEGAN = "2026-03-01T09:00:00Z"
 IN_PLACE = {"facts": 12, "facts_before": 11}
-COMPARED = {"facts": {"only_rebuilt": 0, "only_used": 0, "to_come": 20, "leads": []}, "entries": []}
+COMPARED: dict[str, Any] = {"facts": {"only_rebuilt": 0, "only_used": 0, "to_come": 20, "leads": []}, "entries": []}
 
 
 class BusyMetrics:
@@ -29,6 +29,7 @@ class BusyMetrics:
         self.waited: list[float] = []
         self.answers_are_lost = False
         self.is_swapped = False
+        self.compared: dict[str, Any] = COMPARED
 
     def answer(self, request: httpx.Request) -> Answer:
         asked = f"{request.method} {request.url.path}"
@@ -39,10 +40,11 @@ class BusyMetrics:
         if asked == "GET /v1/shadow" and self.is_swapped:
             return 404, {"detail": "There is none."}
         found: dict[str, Any] = {
+            "GET /v1/shadow": {"began_at": BEGAN},
             "POST /v1/shadow": {"began_at": BEGAN},
             "POST /v1/audit/events": {"events": [], "next": None},
             "POST /v1/shadow/catch-up": {"new": 20, "more": False},
-            "GET /v1/shadow/comparison": COMPARED,
+            "GET /v1/shadow/comparison": self.compared,
         }
         return 200, found[asked]
 
@@ -59,10 +61,10 @@ def metrics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> BusyMetrics:
     return busy
 
 
-async def made_again(*, swap: bool = True) -> None:
+async def made_again(*, swap: bool = True, lose: bool = False) -> None:
     console = Console(highlight=False, width=200)
     async with asyncio.timeout(20):
-        await rebuild._beside(console, What.METRICS, Source.PIPELINE, swap)
+        await rebuild._beside(console, What.METRICS, Source.PIPELINE, swap=swap, lose=lose)
 
 
 async def test_it_ends_while_something_new_always_comes(
@@ -98,3 +100,12 @@ async def test_a_place_that_was_cut_short_is_read_from_the_beginning(
     await made_again(swap=False)
     assert metrics.asked[0] == "POST /v1/shadow"
     assert rebuild._kept() == {"began_at": BEGAN, "source": "pipeline", "after": None}
+
+
+async def test_facts_that_the_source_lacks_are_lost_only_where_that_is_wanted(metrics: BusyMetrics) -> None:
+    metrics.compared = {"facts": {**COMPARED["facts"], "only_used": 3}, "entries": []}
+    with pytest.raises(CommandFailed, match="would lose the facts"):
+        await made_again()
+    assert not metrics.is_swapped
+    await made_again(lose=True)
+    assert metrics.is_swapped
