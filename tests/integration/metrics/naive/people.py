@@ -12,7 +12,8 @@ from services.metrics.domain.facts import Fact
 
 CAPTURES = ("LeadCreated", "LeadTouched")
 ABOUT_DEALS = (
-    "OpportunityOpened", "StageChanged", "AmountChanged", "CloseDateChanged", "OpportunityWon", "OpportunityLost",
+    "OpportunityOpened", "OpportunityAssigned", "StageChanged", "AmountChanged", "CloseDateChanged", "OpportunityWon",
+    "OpportunityLost",
 )  # fmt: skip
 WHO_IS_WHO = ("LeadMerged", "LeadUnmerged")
 
@@ -40,6 +41,8 @@ class Deal:
         """Who and what it was about after so many of its facts; what it does not say itself is what its lead says then."""
         own: dict[str, Any] = {}
         for fact in self.facts[: upto + 1]:
+            if fact.event == "OpportunityAssigned":  # the team of whoever had it is not theirs
+                own.pop("team", None)
             own |= {name: fact.data[name] for name in ("owner", "team", "product") if fact.data.get(name)}
         return {**self.person.held(self.facts[upto].occurred_at), **own}
 
@@ -89,11 +92,13 @@ class Deal:
         return first[1] if first and self.facts[first[0]].occurred_at == self.opened else None
 
     def money(self) -> tuple[float | None, str | None]:
-        """The last amount known when it ended, or now, and its currency."""
-        upto = self.facts if self.end is None else self.facts[: self.end + 1]
-        amounts = [fact.data["amount"] for fact in upto if fact.data.get("amount") is not None]
-        currencies = [fact.data["currency"] for fact in upto if fact.data.get("currency")]
-        return (float(amounts[-1]) if amounts else None), (currencies[-1] if currencies else None)
+        """The last amount known when it ended, or now, and its currency; what a loss says counts where nothing was known."""
+        amount, currency = None, None
+        for fact in self.facts if self.end is None else self.facts[: self.end + 1]:
+            if fact.event != "OpportunityLost" or amount is None:
+                amount = amount if fact.data.get("amount") is None else fact.data["amount"]
+                currency = fact.data.get("currency") or currency
+        return (None if amount is None else float(amount)), currency
 
     def entered(self) -> dict[str, int]:
         """The fact by which it first entered each stage."""
