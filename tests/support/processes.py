@@ -12,6 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def hear_every_signal() -> None:
+    """For a child before it begins: whoever runs the tests in the background, or under nohup, has signals ignored, and
+    children inherit that."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def own_folder(kind: str) -> Iterator[Path]:
     """A folder of this test's own, gone at the end."""

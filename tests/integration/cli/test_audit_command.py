@@ -17,6 +17,7 @@ import pytest
 from tests.load.traffic import Traffic
 from tests.support.exposition import sample_sum
 from tests.support.patience import eventually_blocking
+from tests.support.processes import hear_every_signal
 from tests.support.services import RunningServices, running_services
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -107,11 +108,12 @@ def test_an_audit_that_is_stopped_goes_on(worked: tuple[RunningServices, psycopg
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_every_signal,
     )
     # What is missing is waited for, so that it is stopped in the middle.
     assert eventually_blocking(lambda: state.exists() and asked(state), within_seconds=60)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=100)
+    _, said = process.communicate(timeout=30)
     assert process.returncode == 130, said
     assert "goes on from here" in said
     assert state.exists()

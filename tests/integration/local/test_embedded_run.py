@@ -23,14 +23,9 @@ from shared.cli.local.ports import free_port
 from shared.cli.local.run_directory import SERVICES, RunDirectory
 from shared.cli.local.supervision import Supervisor
 from tests.support.patience import eventually_blocking
+from tests.support.processes import hear_every_signal
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("embedded run")]
-
-
-def _hear_every_signal() -> None:
-    """Whoever runs the tests in the background, or under nohup, has signals ignored, and children inherit that."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class EmbeddedRun:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_every_signal,
+            preexec_fn=hear_every_signal,
         )
         assert process.stdout is not None
         for line in process.stdout:
