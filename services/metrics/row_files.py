@@ -15,7 +15,6 @@ from shared.kit.errors import Rejected
 Model = TypeVar("Model", bound=BaseModel)
 
 MOST_ROWS = 50_000
-LONGEST_CELL = 10_000
 DELIMITERS = ",;\t|"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any
 
 import orjson
@@ -17,14 +16,7 @@ from rich.table import Table
 
 from shared.cli.http import ServiceClient, explained
 from shared.cli.settings import cli_settings
-from shared.cli.why import duration_text
-
-
-class Format(StrEnum):
-    """How it is written."""
-
-    TABLE = "table"
-    JSON = "json"
+from shared.cli.why import Format, duration_text
 
 
 @explained

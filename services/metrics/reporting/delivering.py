@@ -24,7 +24,7 @@ from services.metrics.storage import reports as storage
 from shared.contracts.policy import Policy
 from shared.contracts.policy.reports import Delivery, Report
 from shared.contracts.standard_webhooks import signed_headers
-from shared.kit.background import again_and_again, running
+from shared.kit.background import again_and_again, running, until_none
 from shared.kit.database import Database
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.logs import log
@@ -140,10 +140,7 @@ class Delivering:
 
     async def send_all(self) -> None:
         """Sends what is due, one after the other."""
-        while True:
-            if not await self.send():
-                return
-            await asyncio.sleep(0)
+        await until_none(self.send)
 
     async def send(self) -> bool:
         """Sends one that is due; whether there was one."""

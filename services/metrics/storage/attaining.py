@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
@@ -210,11 +210,3 @@ def _day(bound: date | datetime | None) -> date | None:
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When a day begins in a zone."""
     return datetime.combine(day, time(), zone)
-
-
-async def in_force(
-    database: Database, policy: Policy, now: datetime, units: Iterable[str] | None = None
-) -> list[Standing]:
-    """Where all targets are that are for days among which today is."""
-    every = await targets.found(database, on=now.date(), units=None if units is None else list(units))
-    return await Attaining(database, policy, await answering.progress(database)).standings(every, now)

@@ -18,7 +18,10 @@ from services.metrics.domain.facts import counted
 from shared.contracts.policy.calendar import Calendar
 from tests.unit.metrics.customer_histories import history
 from tests.unit.metrics.stories import Told, day, holds, lead_id
-from tests.unit.metrics.test_fold_properties import Store, apart_from_time, from_scratch
+from tests.unit.metrics.test_fold_properties import (
+    apart_from_time,
+    in_any_order_gives_the_numbers_from_scratch,
+)
 
 M = Measure
 
@@ -27,16 +30,7 @@ M = Measure
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
 def test_any_order_in_any_batches_with_repeats_gives_the_numbers_from_scratch(random: Random, leads: int) -> None:
     facts = history(random, leads, ("default",))
-    told = [*facts, *random.sample(facts, len(facts) // 3)]
-    random.shuffle(told)
-    store = Store()
-    while told:
-        size = random.randint(1, 8)
-        store.take(told[:size])
-        del told[:size]
-    entries, sums = from_scratch(facts)
-    assert set(store.entries.values()) == entries
-    assert {key: total for key, total in store.sums.items() if total} == sums
+    in_any_order_gives_the_numbers_from_scratch(random, facts, 8)
 
 
 @settings(max_examples=60, deadline=None)
