@@ -31,6 +31,9 @@ class BoundedProtocol(HttpToolsProtocol):
     idle_seconds = IDLE_SECONDS
     head_seconds = 10.0
     body_seconds = 120.0
+    linger_seconds = 2.0
+    """How long what is still sent by whoever was refused is read past: a connection closed with bytes unread is reset, and
+    the reset may overtake the answer."""
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **given: Any) -> None:
         super().__init__(config, server_state, app_state, **given)
@@ -38,6 +41,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._long_bodies: Mapping[str, tuple[int, float]] = getattr(self._service, "long_bodies", {})
         self._max_body_bytes = MAX_BODY_BYTES
         self._in_body = False
+        self._refused = False
         self._head_bytes = 0
         self._body_bytes = 0
         self._due = 0.0
@@ -49,10 +53,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._due = self.loop.time() + self.idle_seconds
         if len(self.connections) > self.max_connections:
-            self._refuse(b"503 Service Unavailable")
+            self._answer(b"503 Service Unavailable")
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Counts what of a head has come."""
+        if self._refused:
+            return
         if not self._in_body:
             if not self._head_bytes:
                 self._due = self.loop.time() + self.head_seconds
@@ -88,16 +95,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def end_if_overdue(self, now: float) -> None:
         """Ends the connection where the other side is too slow, to send or to take what it was answered."""
-        if self._takes_nothing(now):
+        if self._takes_nothing(now) or (self._refused and now >= self._due):
             self.transport.abort()
             return
-        answering = self.cycle is not None and not self.cycle.response_complete and not self._in_body
-        if not self._due or now < self._due or answering or self.transport.is_closing():
+        ours = self._answering() and not self._in_body
+        if not self._due or now < self._due or ours or self.transport.is_closing():
             return
         if self._head_bytes:
             self._refuse(b"408 Request Timeout")
         else:
             self.transport.close()
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _takes_nothing(self, now: float) -> bool:
         unsent = self.transport.get_write_buffer_size()
@@ -106,8 +116,17 @@ class BoundedProtocol(HttpToolsProtocol):
         return bool(now - self._unsent_since > self.body_seconds)
 
     def _refuse(self, status: bytes) -> None:
+        """Says so, and says no more; the connection goes when the other side has heard it, or a little later."""
+        if self._answering():
+            self.transport.close()  # it would be taken for the answer to what was asked before
+            return
+        self._answer(status)
+        self.transport.write_eof()
+        self._refused = True
+        self._due = self.loop.time() + self.linger_seconds
+
+    def _answer(self, status: bytes) -> None:
         self.transport.write(b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)
-        self.transport.close()
 
 
 def allow_connections() -> None:

@@ -26,6 +26,7 @@ class Quick(BoundedProtocol):
     idle_seconds = 1.2
     head_seconds = 1.2
     body_seconds = 1.2
+    linger_seconds = 1.2
 
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -126,10 +127,29 @@ async def test_a_body_that_does_not_come_ends_its_connection(toy: Toy) -> None:
         await reader.read()
 
 
-async def test_a_head_without_end_is_refused(toy: Toy) -> None:
-    async with connected(toy) as (reader, writer), asyncio.timeout(5):
+async def test_a_head_without_end_is_refused_and_its_sender_hears_that(toy: Toy) -> None:
+    async with connected(toy) as (reader, writer), asyncio.timeout(8):
+        writer.write(b"GET /quick HTTP/1.1\r\nx: " + b"y" * (20 * MAX_HEAD_BYTES))
+        assert (await reader.read()).startswith(b"HTTP/1.1 431")
+
+
+async def test_whoever_sends_on_after_a_refusal_is_cut_off(toy: Toy) -> None:
+    async with connected(toy) as (_, writer), asyncio.timeout(8):
         writer.write(b"GET /quick HTTP/1.1\r\nx: " + b"y" * (2 * MAX_HEAD_BYTES))
-        assert (await reader.readline()).startswith(b"HTTP/1.1 431")
+        with pytest.raises(ConnectionError):
+            while True:
+                writer.write(b"y" * 1024)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+
+async def test_a_head_without_end_behind_a_request_is_not_answered_in_its_place(toy: Toy) -> None:
+    async with connected(toy) as (reader, writer), asyncio.timeout(8):
+        writer.write(GET.replace(b"/quick", b"/slow"))
+        await eventually(lambda: toy.inside == 1)
+        writer.write(b"GET /quick HTTP/1.1\r\nx: " + b"y" * (2 * MAX_HEAD_BYTES))
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
 
 
 async def pour(writer: asyncio.StreamWriter, count: int) -> None:
