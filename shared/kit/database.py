@@ -14,19 +14,27 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import CursorResult, Executable, Row, TextClause, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import CursorResult, Executable, Row, TextClause, event, text
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
+from shared.kit import ids_read
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.copying import OPTIONS, as_csv
-from shared.kit.errors import Rejected, Retryable
+from shared.kit.errors import Rejected, Retryable, TookTooLong
 from shared.kit.frames import MAX_MESSAGE_BYTES, Outgoing, compressed, pack
 from shared.kit.records import Record
 from shared.kit.transient import is_transient
 
 T = TypeVar("T")
+
+ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+"""What is between us and the server forgets connections that say nothing, and says nothing of it: the ones used last are used again,
+so the others may idle for long. They are kept in mind, and one that is gone is found out in seconds (the last in milliseconds)."""
+
+ids_read.install()
 
 
 def as_json(rows: object) -> str:
@@ -81,6 +89,9 @@ class Transaction:
         self.announced: list[Outgoing] = []
         self.duplicates: list[Record] = []
         self.waiting: list[Record] = []
+        self.afterwards: list[Callable[[], None]] = []
+        self.in_parts = False
+        self._waited: set[str] = set()
         self.began_at = self.moved_at = time.monotonic()
 
     async def execute(
@@ -93,6 +104,14 @@ class Transaction:
     async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
         """The rows of one query; each column is an attribute."""
         return list((await self._run(_statement(sql), parameters)).all())
+
+    def may_wait_for(self, what: str) -> bool:
+        """Whether rows that others hold may be waited for: once, for all that are needed, in one order. Whoever needs more of them
+        after that takes what nobody has, and starts again where somebody has it: two that wait while they hold may wait for
+        each other. One that goes on in parts waits in each; a deadlock of it is tried again."""
+        is_first = what not in self._waited
+        self._waited.add(what)
+        return is_first or self.in_parts
 
     async def set_wise(self, sql: str, rows: Sequence[Mapping[str, Any]], **parameters: Any) -> list[Row[Any]]:
         """One statement for many rows, bound as the single JSON parameter `:rows`; nothing runs for no rows."""
@@ -132,7 +151,7 @@ class Transaction:
             raise Rejected(
                 f"A message of {len(value)} bytes is over the limit of {MAX_MESSAGE_BYTES}.", code="too-large"
             )
-        self.announced.append(Outgoing(topic, key.encode(), value))
+        self.announced.append(tuple.__new__(Outgoing, (topic, key.encode(), value)))
 
     def mark_duplicate(self, record: Record) -> None:
         """Counts a record as one whose event was already known."""
@@ -142,15 +161,20 @@ class Transaction:
         """Counts a record as kept until what it belongs to is known."""
         self.waiting.append(record)
 
+    def once_committed(self, do: Callable[[], None]) -> None:
+        """Does something when, and only when, this is committed."""
+        self.afterwards.append(do)
+
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that can fail alone: on an error the database and everything collected go back to its beginning."""
-        before = len(self.announced), len(self.duplicates), len(self.waiting)
+        before = len(self.announced), len(self.duplicates), len(self.waiting), len(self.afterwards)
         try:
             async with self.connection.begin_nested():
                 yield
         except BaseException:
             del self.announced[before[0] :], self.duplicates[before[1] :], self.waiting[before[2] :]
+            del self.afterwards[before[3] :]
             raise
 
     async def number(self) -> str | None:
@@ -169,7 +193,9 @@ class Transaction:
 
 
 class Database:
-    """A service's PostgreSQL: its schema, its pool, its transactions."""
+    """A service's PostgreSQL: its schema, its pool, its transactions. A statement is prepared when it has come `prepare_after`
+    times on a connection; none ever is where that is 0, as behind a pooler that gives each transaction another connection.
+    What is the server's session's own, as a lock that outlives a transaction, is asked for by `session`."""
 
     def __init__(
         self,
@@ -179,13 +205,14 @@ class Database:
         pool_size: int = 8,
         statement_timeout_seconds: float = 25.0,
         idle_in_transaction_timeout_seconds: float = 10.0,
+        prepare_after: int = 3,
+        direct_url: str = "",
         clock: Clock | None = None,
-        outbox: bool = True,
     ) -> None:
         self.schema = schema
         self.clock = clock or SystemClock()
         self.committed = asyncio.Event()
-        self._outbox = outbox
+        self.statement_timeout_seconds = statement_timeout_seconds
         statement_timeout = int(statement_timeout_seconds * 1000)
         # A process that stands still in a transaction keeps its locks, its place in the log among them, from whoever has
         # taken over its partitions: this bounds for how long.
@@ -193,21 +220,47 @@ class Database:
         # A killed process leaves no statement behind that goes on for nobody, and holds what it has locked.
         # A generic plan made while a table was small stays a sequential scan when it is large; planning a batch's few
         # statements each time costs next to nothing.
+        connect_args = {
+            "connect_timeout": 5,
+            **ALIVE,
+            "async_creator_fn": _connected,
+            "prepare_threshold": prepare_after or None,
+            "application_name": f"leadflow-{schema}",
+            "options": f"-c statement_timeout={statement_timeout} -c idle_in_transaction_session_timeout={idle_timeout}"
+            f" -c client_connection_check_interval=1000 -c timezone=UTC -c jit=off -c plan_cache_mode=force_custom_plan",
+        }
         self.engine: AsyncEngine = create_async_engine(
             psycopg_url(url),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5.0,
             pool_recycle=1800,
+            pool_use_lifo=True,  # whoever was asked last has everything at hand: its caches, and what it has prepared
             hide_parameters=True,
-            connect_args={
-                "connect_timeout": 5,
-                "prepare_threshold": 3,
-                "application_name": f"leadflow-{schema}",
-                "options": f"-c statement_timeout={statement_timeout} -c idle_in_transaction_session_timeout={idle_timeout}"
-                f" -c client_connection_check_interval=1000 -c timezone=UTC -c jit=off -c plan_cache_mode=force_custom_plan",
-            },
+            connect_args=connect_args,
         )
+        self._direct = (
+            create_async_engine(
+                psycopg_url(direct_url), poolclass=NullPool, hide_parameters=True, connect_args=connect_args
+            )
+            if direct_url
+            else self.engine
+        )
+        # A read by itself needs no transaction around it: that would be two statements more, and at a ROLLBACK the driver forgets
+        # all that this connection has prepared, of the batches too.
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self.engine.sync_engine, "handle_error", _begin_anew_where_outdated)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncConnection]:
+        """One session of the server, past any pooler, in which each statement commits by itself; it ends with this."""
+        async with self._direct.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                yield connection
+            finally:
+                # What belongs to the server's session is given back for sure only as it ends.
+                await connection.invalidate()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -216,6 +269,8 @@ class Database:
             transaction = Transaction(connection, self.schema, self.clock.now())
             yield transaction
             await transaction.append_outbox()
+        for do in transaction.afterwards:
+            do()
         if transaction.announced:
             self.committed.set()
 
@@ -262,18 +317,26 @@ class Database:
             await asyncio.sleep(0.1)
 
     async def rows(self, sql: str, **parameters: Any) -> list[Row[Any]]:
-        """One read outside of any transaction of ours. Raises `Retryable` while the database is away."""
+        """One read outside of any transaction of ours. Raises `Retryable` while the database is away, `TookTooLong` where it gives up."""
         try:
-            async with self.engine.connect() as connection:
-                return list((await connection.execute(_statement(sql), parameters)).all())
+            try:
+                return await self._read(sql, parameters)
+            except DBAPIError as error:
+                if not _is_outdated(error.orig):
+                    raise
+                return await self._read(sql, parameters)
         except Exception as error:
             if is_transient(error):
-                raise Retryable("The database does not answer.", retry_after_seconds=2) from error
+                raise self._unanswered(error) from error
             raise
+
+    async def _read(self, sql: str, parameters: Mapping[str, Any]) -> list[Row[Any]]:
+        async with self._reading.connect() as connection:
+            return list((await connection.execute(_statement(sql), parameters)).all())
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
-        """Reads that all see one moment. Raises `Retryable` while the database is away."""
+        """Reads that all see one moment. Raises `Retryable` while the database is away, `TookTooLong` where it gives up."""
         try:
             async with self.engine.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -281,8 +344,16 @@ class Database:
                     yield Snapshot(connection)
         except Exception as error:
             if is_transient(error):
-                raise Retryable("The database does not answer.", retry_after_seconds=2) from error
+                raise self._unanswered(error) from error
             raise
+
+    def _unanswered(self, error: Exception) -> Retryable:
+        """Why a read had no answer."""
+        if isinstance(error, Retryable):
+            return error
+        if isinstance(getattr(error, "orig", None), psycopg.errors.QueryCanceled):
+            return TookTooLong(self.statement_timeout_seconds)
+        return Retryable("The database does not answer.", retry_after_seconds=2)
 
     async def ping(self) -> None:
         """Raises `Retryable` while the database is away."""
@@ -291,6 +362,29 @@ class Database:
     async def close(self) -> None:
         """Gives every connection back."""
         await self.engine.dispose()
+
+
+async def _connected(*address: Any, **how: Any) -> psycopg.AsyncConnection[Any]:
+    """A new connection. Whoever gives up while it is being made waits for it, and it is closed: half made it would stay, and the
+    server would wait a minute for the rest of it."""
+    connecting = asyncio.ensure_future(psycopg.AsyncConnection.connect(*address, **how))
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        with suppress(psycopg.Error):
+            await (await connecting).close()
+        raise
+
+
+def _is_outdated(error: BaseException | None) -> bool:
+    """Whether a prepared statement would answer with other columns than it was prepared for: a migration added one."""
+    return isinstance(error, psycopg.Error) and error.diag.source_function == "RevalidateCachedQuery"
+
+
+def _begin_anew_where_outdated(context: ExceptionContext) -> None:
+    """The driver goes on with what it has prepared: every connection is made anew, and whoever asked tries again."""
+    if _is_outdated(context.original_exception):
+        context.is_disconnect = True
 
 
 def psycopg_url(url: str) -> URL:

@@ -23,6 +23,16 @@ class Retryable(LeadflowError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TookTooLong(Retryable):
+    """What was asked takes the database longer than a question may. The same again takes as long, unless there is less to do then."""
+
+    code = "took-too-long"
+
+    def __init__(self, limit_seconds: float) -> None:
+        super().__init__(f"It took the database longer than {limit_seconds:g} s.", retry_after_seconds=10)
+        self.limit_seconds = limit_seconds
+
+
 class Stopped(LeadflowError):
     """Going on could lose or double something, so this process stops here, loudly, until a person has looked."""
 

@@ -36,7 +36,11 @@ def pack(messages: Iterable[Outgoing]) -> bytes:
 
 def unpack(frame: bytes) -> Iterator[Outgoing]:
     """The messages of a frame, stored compressed or as it was packed. Raises `ValueError` on one that is damaged."""
-    frame = _plain(frame)
+    for topic, key, value in _messages(_plain(frame)):
+        yield Outgoing(topic.decode(), key, value)
+
+
+def _messages(frame: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
     at = 0
     while at < len(frame):
         if at + _LENGTHS.size > len(frame):
@@ -48,8 +52,17 @@ def unpack(frame: bytes) -> Iterator[Outgoing]:
             raise ValueError("an outbox frame ends within a message")
         key_at = at + name_length
         value_at = key_at + key_length
-        yield Outgoing(frame[at:key_at].decode(), frame[key_at:value_at], frame[value_at:end])
+        yield frame[at:key_at], frame[key_at:value_at], frame[value_at:end]
         at = end
+
+
+def by_topic(frames: Iterable[bytes]) -> dict[str, list[tuple[bytes, bytes]]]:
+    """The messages of some frames as (key, value), in order, by topic. Raises `ValueError` on a frame that is damaged."""
+    found: dict[bytes, list[tuple[bytes, bytes]]] = {}
+    for frame in frames:
+        for topic, key, value in _messages(_plain(frame)):
+            found.setdefault(topic, []).append((key, value))
+    return {topic.decode(): messages for topic, messages in found.items()}
 
 
 def compressed(frame: bytes) -> bytes:

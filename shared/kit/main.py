@@ -84,7 +84,8 @@ def run_service(
             # Only here: a service that serves need not load the migration tool at every start.
             from shared.kit.migrations import migrate
 
-            migrate(name, migrations, settings.database_url.get_secret_value())
+            url = settings.database_direct_url.get_secret_value() or settings.database_url.get_secret_value()
+            migrate(name, migrations, url)
         return
     try:
         app = create_app(settings)

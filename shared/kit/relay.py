@@ -9,8 +9,7 @@ only after every message of it was acknowledged; dying in between sends it again
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.kit import failpoints
 from shared.kit.database import Database
 from shared.kit.errors import Retryable
-from shared.kit.frames import Outgoing, unpack
+from shared.kit.frames import by_topic
 from shared.kit.instruments import OutboxInstruments
 from shared.kit.logs import log
 from shared.kit.producer import Producer
@@ -62,14 +61,9 @@ class Relay:
         """Goes on until it is cancelled; what it has not sent then waits in the outbox."""
         while True:
             try:
-                async with self._database.engine.connect() as connection:
-                    await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    try:
-                        if await self._leads(connection):
-                            await self._relay(connection)
-                    finally:
-                        # The lock belongs to the server's session: only ending it gives the lock back for sure.
-                        await connection.invalidate()
+                async with self._database.session() as connection:
+                    if await self._leads(connection):
+                        await self._relay(connection)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
@@ -88,7 +82,8 @@ class Relay:
         return bool(found.scalar())
 
     async def _relay(self, connection: AsyncConnection) -> None:
-        """Drains, then sleeps until a commit of this process wakes it or it is time to look for others'."""
+        """Drains, then sleeps until a commit of this process wakes it or it is time to look for others'. While rows come that nobody
+        here announced, it looks on."""
         self._instruments.leading.set(1)
         schema = self._database.schema
         take = text(
@@ -98,33 +93,31 @@ class Relay:
         gone = f"DELETE FROM {schema}.outbox WHERE id = ANY(:ids)"
         delete = text(gone if self._then is None else f"WITH sent AS ({gone} RETURNING id, frame) {self._then}")
         while True:
+            is_told = self._database.committed.is_set()
             self._database.committed.clear()
             rows = (await connection.execute(take)).all()
             self._instruments.rows.set(len(rows))
             self._instruments.oldest_age.set(float(rows[0].age) if rows else 0.0)
             self.failing = False
-            if not rows:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._poll_seconds):
-                        await self._database.committed.wait()
-                continue
             for portion in _portions(rows):
-                sent = await self._send([message for row in portion for message in unpack(row.frame)])
+                sent = await self._send(by_topic(row.frame for row in portion))
                 failpoints.reach("after-relay-publish")
                 await connection.execute(delete, {"ids": [row.id for row in portion]})
                 self._instruments.relayed.inc(sent)
+            if len(rows) < ROWS_AT_ONCE and (is_told or not rows):
+                # that was all; what this process committed meanwhile has said so, but others, whose rows these were, say nothing
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._poll_seconds):
+                        await self._database.committed.wait()
 
-    async def _send(self, messages: list[Outgoing]) -> int:
+    async def _send(self, messages: Mapping[str, Sequence[tuple[bytes, bytes]]]) -> int:
         """All messages of the rows taken, acknowledged; raises `Retryable` where one was not, and all are sent again."""
-        by_topic: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
-        for topic, key, value in messages:
-            by_topic[topic].append((key, value))
-        for topic, pairs in by_topic.items():
+        for topic, pairs in messages.items():
             for start in range(0, len(pairs), MESSAGES_AT_ONCE):
                 for error in await self._producer.send_many(topic, pairs[start : start + MESSAGES_AT_ONCE]):
                     if error is not None:
                         raise Retryable("The log did not take everything.") from error
-        return len(messages)
+        return sum(map(len, messages.values()))
 
 
 def _portions(rows: Sequence[Any]) -> Iterator[list[Any]]:

@@ -46,6 +46,11 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
 
     database_url: SecretStr = Field(SecretStr(""), validation_alias=_shared("DATABASE_URL"))
+    database_direct_url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_shared("DATABASE_DIRECT_URL"),
+        description="The same database without a pooler of transactions, for what holds a lock of its session.",
+    )
     kafka_bootstrap: str = Field("127.0.0.1:9092", validation_alias=_shared("KAFKA_BOOTSTRAP"))
     api_token: SecretStr = Field(validation_alias=_shared("API_TOKEN"), min_length=16)
     privacy_token: SecretStr = Field(SecretStr(""), validation_alias=_shared("PRIVACY_TOKEN"))
@@ -57,6 +62,13 @@ class ServiceSettings(BaseSettings):
     port: int = Field(0, ge=0, le=65535)
     group_instance_id: str | None = None
     database_pool_size: int = Field(8, ge=2, le=100)
+    database_prepare_after: int = Field(
+        3,
+        ge=0,
+        le=1000,
+        validation_alias=_shared("DATABASE_PREPARE_AFTER"),
+        description="How often a statement comes before it is prepared; 0 prepares none, for poolers of transactions.",
+    )
     statement_timeout_seconds: float = Field(25.0, gt=0, description="Shorter than a stall: what ends is told why.")
     idle_in_transaction_timeout_seconds: float = Field(10.0, gt=0)
     batch_max_records: int = Field(1000, ge=1, le=10_000)

@@ -89,7 +89,7 @@ class Storm:
             Consumers(
                 self.log,
                 self.onlooker,
-                [Database(url, schema=name, outbox=name != "metrics", pool_size=4) for _ in range(REPLICAS)],
+                [Database(url, schema=name, pool_size=4) for _ in range(REPLICAS)],
                 [one.handle for one in handlers],
                 [topic.name for topic in app.CONSUMES],
                 self.seen,

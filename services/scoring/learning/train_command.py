@@ -56,7 +56,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 async def _train(settings: ScoringSettings, policy: Policy, order: Order, status: Any) -> list[Result]:
-    database = Database(settings.database_url.get_secret_value(), schema="scoring", pool_size=2)
+    database = Database(
+        settings.database_url.get_secret_value(),
+        schema="scoring",
+        pool_size=2,
+        prepare_after=settings.database_prepare_after,
+    )
     try:
         return await train_models(database, policy, order, status.update)
     finally:

@@ -44,7 +44,7 @@ async def note(tx: Transaction, senders: Sequence[str]) -> None:
 
 @pytest.fixture
 async def database(migrated_url: str) -> AsyncIterator[Database]:
-    database = Database(migrated_url, schema="capture", outbox=False)
+    database = Database(migrated_url, schema="capture")
     yield database
     await database.close()
 
@@ -92,7 +92,7 @@ async def test_the_end_of_the_process_writes_what_was_noted_last(
 async def test_while_the_database_is_away_entries_wait_and_are_then_written_once(
     postgres: FaultyPostgres, registry: CollectorRegistry
 ) -> None:
-    database = Database(postgres.url, schema="capture", outbox=False)
+    database = Database(postgres.url, schema="capture")
     books = Books(database, BookInstruments(registry))
     sums: Sums[DoorKey] = books.sums("counts", add_door_counts)
     seen: Book[str] = books.book("seen", note)
@@ -143,7 +143,7 @@ async def test_an_entry_that_no_database_takes_is_given_up_alone(
 async def test_a_table_that_is_not_there_yet_is_no_fault_of_an_entry(
     database_url: str, registry: CollectorRegistry
 ) -> None:
-    database = Database(database_url, schema="capture", outbox=False)
+    database = Database(database_url, schema="capture")
     books = Books(database, BookInstruments(registry))
     seen: Book[str] = books.book("seen", note)
     seen.note("a")
@@ -156,7 +156,7 @@ async def test_a_table_that_is_not_there_yet_is_no_fault_of_an_entry(
 async def test_a_process_ends_within_its_grace_while_the_database_hangs(
     postgres: FaultyPostgres, registry: CollectorRegistry
 ) -> None:
-    database = Database(postgres.url, schema="capture", outbox=False)
+    database = Database(postgres.url, schema="capture")
     books = Books(database, BookInstruments(registry))
     seen: Book[str] = books.book("seen", note)
     async with books.kept(0.5):

@@ -43,7 +43,7 @@ def order(until: datetime) -> Record:
 
 @pytest.fixture
 async def database(door: Door) -> AsyncIterator[Database]:
-    database = Database(door.url, schema="capture", outbox=False)
+    database = Database(door.url, schema="capture")
     yield database
     await database.close()
 

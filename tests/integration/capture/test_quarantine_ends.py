@@ -98,7 +98,7 @@ async def test_whoever_is_erased_is_emptied_wherever_an_entry_stands_and_nobody_
     await door.do(mended, "fix", {"patch": {"email": "Ada@Example.com"}})
     bob = await door.refused({**BROKEN, "email": "bob@example.com"})
     tokens = [one.token for one in lead({"email": "ada@example.com"}).identities]
-    database = Database(door.url, schema="capture", outbox=False)
+    database = Database(door.url, schema="capture")
     assert {str(row.id) for row in await quarantined_of(database, tokens)} == {ada, dropped, mended}
     assert await database.run(lambda tx: erase_quarantined(tx, tokens)) == 3
     assert await quarantined_of(database, tokens) == []
@@ -149,7 +149,7 @@ async def test_while_the_database_is_away_entries_wait_in_memory(postgres: Fault
 def a_keeping(door: Door) -> tuple[Keeping, CollectorRegistry]:
     """The keeping of another process, under the clock of the door."""
     registry = CollectorRegistry()
-    database = Database(door.url, schema="capture", clock=door.clock, outbox=False)
+    database = Database(door.url, schema="capture", clock=door.clock)
     books = Books(None, BookInstruments(registry))
     instruments = QuarantineInstruments(registry)
     quarantine = Quarantine(books, instruments, new_id, max_bytes=10**9)

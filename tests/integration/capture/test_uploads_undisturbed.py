@@ -78,7 +78,7 @@ async def test_files_of_another_disk_are_left_to_whoever_has_it(place: Place, tm
 async def test_files_go_after_their_time_and_until_then_it_is_known_which_hold_data(uploads: Uploads) -> None:
     job = await uploads.imported(people(3))
     clock = FakeClock(NOW)
-    database = Database(uploads.url, schema="capture", clock=clock, outbox=False)
+    database = Database(uploads.url, schema="capture", clock=clock)
     keep = timedelta(hours=72)
     try:
         (held,) = await storage.held_files(database, keep)

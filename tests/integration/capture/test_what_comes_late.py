@@ -37,7 +37,7 @@ async def door(migrated_database: Callable[..., str], log: FakeLog, tmp_path: Pa
 
 @pytest.fixture
 async def database(door: Door) -> AsyncIterator[Database]:
-    database = Database(door.url, schema="capture", clock=door.clock, outbox=False)
+    database = Database(door.url, schema="capture", clock=door.clock)
     yield database
     await database.close()
 

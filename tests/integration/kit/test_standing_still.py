@@ -123,3 +123,42 @@ async def test_a_relay_that_stands_still_is_taken_over_from(toy: Toy) -> None:
     await database.close()
     await others.close()
     assert other.given == [b"said once"]
+
+
+async def test_what_others_commit_while_a_relay_sends_what_they_committed_is_sent_at_once(toy: Toy) -> None:
+    database, others = toy.database(), toy.database()
+
+    class Committing(Log):
+        async def send_many(self, _: str, messages: Sequence[tuple[bytes, bytes]]) -> list[Exception | None]:
+            if not self.given:
+                async with others.transaction() as transaction:
+                    transaction.announce("toys", "k", b"said meanwhile")
+            return await super().send_many(_, messages)
+
+    log = Committing(answers=True)
+    async with others.transaction() as transaction:
+        transaction.announce("toys", "k", b"said first")
+    relay = Relay(database, log, OutboxInstruments(CollectorRegistry()), poll_seconds=60.0)  # type: ignore[arg-type]
+    async with running(relay.run(), "relay"):
+        await eventually(lambda: len(log.given) == 2, within_seconds=10)
+    await database.close()
+    await others.close()
+    assert log.given == [b"said first", b"said meanwhile"]
+
+
+async def test_whoever_relays_goes_past_a_pooler_to_the_server_that_holds_its_lock(toy: Toy) -> None:
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    database, log = toy.database(), Log(answers=True)
+    behind = Database(nowhere, schema="toy", direct_url=toy.url)
+    relay = Relay(behind, log, OutboxInstruments(CollectorRegistry()))  # type: ignore[arg-type]
+    async with database.transaction() as transaction:
+        transaction.announce("toys", "k", b"said once")
+    async with running(relay.run(), "relay"):
+        await eventually(lambda: log.given)
+    await behind.close()
+
+    async def let_go() -> bool:
+        return not await database.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+
+    await eventually(let_go)
+    await database.close()

@@ -21,7 +21,7 @@ async def test_a_database_that_is_away_leaves_what_was_seen_last(metrics: Metric
     await metrics.fold(Told().tell("a", "LeadCreated", 0, channel="web_form").facts)
     await metrics.reporting.metrics.refresh()
     before = await metrics.scrape()
-    away = Database(NOWHERE, schema="metrics", outbox=False)
+    away = Database(NOWHERE, schema="metrics")
     metrics.business._database = metrics.reporting.metrics._database = away
     await metrics.reporting.metrics.refresh()
     assert await metrics.scrape() == before
@@ -32,7 +32,7 @@ async def test_a_database_that_is_away_leaves_what_was_seen_last(metrics: Metric
 
 async def test_a_database_that_was_never_there_leaves_the_rest_to_be_scraped() -> None:
     registry = CollectorRegistry()
-    away = Database(NOWHERE, schema="metrics", outbox=False)
+    away = Database(NOWHERE, schema="metrics")
     for instruments in (
         BusinessMetrics(away, POLICY, registry, max_age_seconds=0),
         ReportMetrics(away, registry),

@@ -25,7 +25,7 @@ Keeps = Callable[..., bool]
 def keeps() -> Keeps:
     """Whether a quarantine with little room keeps a payload; its database is away."""
     registry = CollectorRegistry()
-    database = Database("postgresql://nobody@127.0.0.1:9/none", schema="capture", outbox=False)
+    database = Database("postgresql://nobody@127.0.0.1:9/none", schema="capture")
     books = Books(database, BookInstruments(registry))
     quarantine = Quarantine(books, QuarantineInstruments(registry), new_id, max_bytes=ROOM)
 
