@@ -23,7 +23,7 @@ from services.capture.reconciliation import Reconciliation
 from services.capture.retention import Retention, Rule
 from services.capture.settings import CaptureSettings
 from shared.contracts.personal import REDACTED
-from shared.contracts.topics import CAPTURE_LEADS, Topic
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, Topic
 from shared.kit.background import running
 from shared.kit.clock import Clock
 from shared.kit.consumer import Consumer
@@ -106,8 +106,9 @@ def _database(settings: CaptureSettings, clock: Clock) -> Database | None:
         schema="capture",
         pool_size=settings.database_pool_size,
         statement_timeout_seconds=settings.statement_timeout_seconds,
+        prepare_after=settings.database_prepare_after,
+        direct_url=settings.database_direct_url.get_secret_value(),
         clock=clock,
-        outbox=False,
     )
 
 
@@ -125,6 +126,7 @@ def _consumer(
         topics=topics,
         handle=Receipts(ReceiptInstruments(registry)).handle,
         instruments=ConsumerInstruments(registry),
+        first=(PIPELINE_ERASURES.name,),
         guest=True,
     )
 

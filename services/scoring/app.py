@@ -64,6 +64,8 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         pool_size=settings.database_pool_size,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
+        prepare_after=settings.database_prepare_after,
+        direct_url=settings.database_direct_url.get_secret_value(),
     )
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     instruments = ScoringInstruments(registry)
@@ -102,6 +104,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
         topics={topic.name: topic.parse_only(*wanted) for topic, wanted in CONSUMES.items()},
         handle=handlers.handle,
         instruments=ConsumerInstruments(registry),
+        first=(PIPELINE_ERASURES.name,),
     )
     letters = Redaction(database, REDACTED, keep=timedelta(days=settings.dead_letter_personal_days))
     app = build_app(

@@ -36,7 +36,7 @@ class Event(BaseModel):
     `schema_version` that they do not know they set aside as a dead letter: it may mean anything.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", cache_strings="keys")
 
     event: str
     event_id: UUID

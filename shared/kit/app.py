@@ -110,7 +110,7 @@ def build_app(
                     ends_process=needs_database,
                 )
                 await stack.enter_async_context(running(watchdog.run(), f"{name}-watchdog"))
-            stack.enter_context(_settled_memory())
+            stack.enter_context(settled_memory())
             app.state.started = True
             log().info("service_started", version=build_version())
             yield
@@ -145,7 +145,7 @@ def build_app(
 
 
 @contextmanager
-def _settled_memory() -> Iterator[None]:
+def settled_memory() -> Iterator[None]:
     """What start-up made lives as long as the process: the collector need not walk it again, nor look so often. Measured,
     the collector had been a third of what a record costs."""
     before = gc.get_threshold()

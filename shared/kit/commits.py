@@ -31,14 +31,22 @@ class Commits:
         self._untold: dict[Place, int] = {}
         self._refused: dict[Place, int] = {}
         self._silent_until = 0.0
+        self._is_joining = False
 
     def done(self, place: Place, next_offset: int) -> None:
         """Everything before this offset is done."""
         self._untold[place] = next_offset
 
+    def leaves(self) -> None:
+        """This member joins its group anew. What it said meanwhile would be said as the member that it was; the refusal would come
+        when it is a member again, and the client would take that for its end: the group then waits for one that is gone, as long
+        as a session."""
+        self._is_joining = True
+
     def joined(self) -> None:
         """This member has partitions anew. What had cost it its place is told once the group has settled: said again at
         once, it would cost it once more."""
+        self._is_joining = False
         if self._refused:
             self._silent_until = time.monotonic() + self._settle_seconds
             self._untold = self._refused | self._untold
@@ -52,7 +60,7 @@ class Commits:
 
     async def tell(self) -> None:
         """Tells what there is to tell, of the partitions that are assigned."""
-        if time.monotonic() < self._silent_until:
+        if self._is_joining or time.monotonic() < self._silent_until:
             return
         client = self._client()
         assigned = client.assignment() if client is not None else ()

@@ -25,7 +25,7 @@ from shared.kit.errors import Retryable, Stopped
 from shared.kit.instruments import ConsumerInstruments
 from shared.kit.logs import log
 from shared.kit.pacing import Pacer
-from shared.kit.positions import Place
+from shared.kit.positions import Place, last_of
 from shared.kit.processing import BatchProcessor, Handle, Parse
 from shared.kit.reading import Reader
 from shared.kit.settings import ServiceSettings
@@ -60,9 +60,11 @@ class Consumer:
         topics: Mapping[str, Parse],
         handle: Handle,
         instruments: ConsumerInstruments,
+        first: Collection[str] = (),
         guest: bool = False,
     ) -> None:
-        """A `guest` does its work beside other work of its process that is waited for, and gives way to it."""
+        """`topics` are in the order in which they follow from each other; those of `first` follow from none, and are read before
+        all else. A `guest` does its work beside other work of its process that is waited for, and gives way to it."""
         self.group = group
         self.topics = dict(topics)
         self.instruments = instruments
@@ -72,6 +74,7 @@ class Consumer:
         self.tried_at = time.monotonic()
         self.unreadable: frozenset[Place] = frozenset()
         self._over_budget = False
+        self._first = first
         self._guest = guest
         self._settings = settings
         self._database = database
@@ -110,12 +113,14 @@ class Consumer:
 
     async def start(self) -> None:
         """Joins the group and begins. Waits for nothing: readiness tells when partitions are assigned."""
-        rebalances = Rebalances(self._busy, self._settings.rebalance_timeout_seconds / 2, self._begin)
+        rebalances = Rebalances(
+            self._busy, self._settings.rebalance_timeout_seconds / 2, self._commits.leaves, self._begin
+        )
         self._broker, self._subscriber = subscribe(self._settings, self.group, self.topics, rebalances)
         self._subscriber(self._on_batch)
         await self._broker.start()
         client = self._subscriber.consumer
-        self._reader = Reader(client, self._go_to_stored, self._tell_unreadable)
+        self._reader = Reader(client, self._go_to_stored, self._tell_unreadable, list(self.topics), self._first)
         client.getmany = self._reader.getmany  # FastStream asks the client directly
         self._tasks = [asyncio.create_task(self._commits.run(), name=f"{self.group}-committer")]
         self._tasks.append(asyncio.create_task(self._pacer.run(), name=f"{self.group}-pacer"))
@@ -187,8 +192,7 @@ class Consumer:
         self.waiting_since = None
         self.last_progress = time.monotonic()
         self.instruments.observe(tallies, claim.dropped, time.perf_counter() - started)
-        for record in claim.take:
-            place = (record.topic, record.partition)
+        for place, record in last_of(claim.take).items():
             self._commits.done(place, record.offset + 1)
             self._jumped.discard(place)
         for place, offset in claim.seek_back.items():
@@ -315,6 +319,7 @@ class Consumer:
     async def _begin(self, places: Collection[Place]) -> None:
         """New partitions are read on from the last record that was done, where the log still has it: the fence drops it,
         and knows by it whether this is still the log that this service has read. Nothing is read before that is known."""
+        self._commits.joined()
         client = self._client()
         if client is None or not places:
             return
@@ -326,7 +331,6 @@ class Consumer:
             begins = await self.beginnings(places)
             for place in places:
                 self._seek(place, max(stored[place] - 1, begins[place]) if place in stored else begins[place])
-            self._commits.joined()
         finally:
             if self.stopped is None:
                 client.resume(*client.assignment().intersection(partitions))

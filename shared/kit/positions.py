@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from shared.kit.database import Transaction
@@ -37,6 +39,8 @@ class Placed(Protocol):
 
 P = TypeVar("P", bound=Placed)
 
+_place: Callable[[Any], Place] = attrgetter("topic", "partition")
+
 
 @dataclass(slots=True)
 class Claim(Generic[P]):
@@ -52,18 +56,34 @@ def enforce(batch: Iterable[P], stored: Mapping[Place, int]) -> Claim[P]:
     partition is discarded and has to be read again from where it should have gone on."""
     claim: Claim[P] = Claim()
     expected = dict(stored)
-    for record in batch:
-        place = (record.topic, record.partition)
-        if place in claim.seek_back:
+    for place, following in groupby(batch, _place):
+        records = list(following)
+        begins = expected[place]
+        if place not in claim.seek_back and _goes_on(records, begins):
+            claim.take += records
+            expected[place] = begins + len(records)
             continue
-        if record.offset < expected[place]:
-            claim.dropped += 1
-        elif record.offset == expected[place]:
-            claim.take.append(record)
-            expected[place] = record.offset + 1
-        else:
-            claim.seek_back[place] = expected[place]
+        for record in records:
+            if place in claim.seek_back:
+                continue
+            if record.offset < expected[place]:
+                claim.dropped += 1
+            elif record.offset == expected[place]:
+                claim.take.append(record)
+                expected[place] = record.offset + 1
+            else:
+                claim.seek_back[place] = expected[place]
     return claim
+
+
+def _goes_on(records: Sequence[Placed], begins: int) -> bool:
+    """Whether these are the very next ones, as nearly always."""
+    return [one.offset for one in records] == list(range(begins, begins + len(records)))
+
+
+def last_of(records: Sequence[P]) -> dict[Place, P]:
+    """The last record of each partition."""
+    return dict(zip(map(_place, records), records, strict=True))
 
 
 async def lock(
@@ -73,8 +93,8 @@ async def lock(
     seen for the first time begins where its log does: Kafka may remember a place further on that this database, new or
     restored, has never reached."""
     first: dict[Place, int] = {}
-    for record in batch:
-        first.setdefault((record.topic, record.partition), record.offset)
+    for place, following in groupby(batch, _place):
+        first.setdefault(place, next(following).offset)
     rows = _rows(first)
     select = f"""
         SELECT o.topic, o.partition, o.next_offset, o.record_timestamp
@@ -139,13 +159,12 @@ def tally(
     taken: Sequence[Placed], duplicates: Iterable[Record], waiting: Iterable[Record], dead: Iterable[Placed]
 ) -> dict[Place, Tally]:
     """Counts per partition; each record ends exactly one way."""
-    counts = [Counter((one.topic, one.partition) for one in ending) for ending in (taken, duplicates, waiting, dead)]
+    counts = [Counter(map(_place, ending)) for ending in (taken, duplicates, waiting, dead)]
     return {place: Tally(*(count[place] for count in counts)) for place in counts[0]}
 
 
 async def advance(transaction: Transaction, taken: Sequence[Placed], tallies: Mapping[Place, Tally]) -> None:
     """Moves the locked rows past the taken records and adds how they ended."""
-    last: dict[Place, Placed] = {(record.topic, record.partition): record for record in taken}
     rows = [
         {
             "topic": place[0],
@@ -157,7 +176,7 @@ async def advance(transaction: Transaction, taken: Sequence[Placed], tallies: Ma
             "waiting": tallies[place].waiting,
             "dead": tallies[place].dead_lettered,
         }
-        for place, record in sorted(last.items())
+        for place, record in sorted(last_of(taken).items())
     ]
     await transaction.set_wise(
         f"""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import gc
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from shared.kit import failpoints, positions
@@ -43,7 +45,8 @@ class BatchProcessor:
     async def process(self, batch: Sequence[Any]) -> tuple[positions.Claim[Any], dict[Place, positions.Tally]]:
         """Commits what of the batch is to do, all of it or nothing. Raises what `is_transient` knows, or `Stopped`."""
         try:
-            return await self._attempt(batch, self._handle)
+            with _nothing_collected():
+                return await self._attempt(batch, self._handle)
         except Exception as error:
             if is_transient(error) or isinstance(error, Stopped):
                 raise
@@ -63,6 +66,7 @@ class BatchProcessor:
             if records and handle is not None:
                 await handle(transaction, records)
             elif records:
+                transaction.in_parts = True
                 await self._narrow(
                     transaction, records, {(r.topic, r.partition, r.offset): r for r in claim.take}, letters
                 )
@@ -89,7 +93,8 @@ class BatchProcessor:
                 letters.append(_letter(raw, "parse", error))
                 continue
             at = moment(raw.timestamp)
-            records.append(Record(raw.topic, raw.partition, raw.offset, raw.key, value, raw.headers, at, event))
+            told = (raw.topic, raw.partition, raw.offset, raw.key, value, raw.headers, at, event)
+            records.append(tuple.__new__(Record, told))  # half of what calling it takes, for every record
         return records, letters
 
     async def _narrow(
@@ -115,6 +120,18 @@ class BatchProcessor:
             middle = len(records) // 2
             await self._narrow(transaction, records[:middle], raw, letters)
             await self._narrow(transaction, records[middle:], raw, letters)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Nothing that a batch makes is garbage before its end, and there is much of it: to look for garbage meanwhile is in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _letter(raw: Any, stage: str, error: Exception) -> DeadLetter:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError, UnsupportedCodecError
 
 from shared.kit.logs import log
 from shared.kit.positions import Place
+from shared.kit.turns import Records, Turns
 
 LOOK_MILLISECONDS = 200
 """How long one partition alone is waited for: long enough for a fetch."""
@@ -28,8 +28,6 @@ CREEPS_AT_MOST = 1_000
 TRY_AGAIN_SECONDS = 15.0
 """An unreadable batch may be readable from another replica, or gone."""
 
-Records = Mapping[TopicPartition, list[Any]]
-
 
 class Reader:
     """Stands before a client's `getmany`."""
@@ -39,9 +37,13 @@ class Reader:
         client: AIOKafkaConsumer,
         go_to_stored: Callable[[Collection[Place]], Awaitable[None]],
         tell: Callable[[frozenset[Place]], None],
+        topics: Sequence[str],
+        first: Collection[str] = (),
     ) -> None:
-        """`go_to_stored` puts partitions back to where this service stands; `tell` hears which cannot be read."""
+        """`go_to_stored` puts partitions back to where this service stands; `tell` hears which cannot be read; `topics` are
+        in the order in which they follow from each other, those of `first` follow from none."""
         self._getmany: Callable[..., Awaitable[Records]] = client.getmany
+        self._turns = Turns(client, topics, first)
         self._client = client
         self._go_to_stored = go_to_stored
         self._tell = tell
@@ -56,7 +58,9 @@ class Reader:
         if self._doubtful or self._unreadable:
             return await self._read_around(timeout_ms, max_records)
         try:
-            return await self._getmany(timeout_ms=timeout_ms, max_records=max_records)
+            if max_records is None:
+                return await self._getmany(timeout_ms=timeout_ms)
+            return await self._turns.take(timeout_ms=timeout_ms, max_records=max_records)
         except ConsumerStoppedError:
             raise
         except Exception as error:

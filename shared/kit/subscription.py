@@ -27,13 +27,16 @@ class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         self,
         busy: asyncio.Lock,
         patience_seconds: float,
+        leave: Callable[[], None],
         begin: Callable[[Collection[Place]], Awaitable[None]],
     ) -> None:
         self._busy = busy
         self._patience_seconds = patience_seconds
+        self._leave = leave
         self._begin = begin
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        self._leave()
         try:
             async with asyncio.timeout(self._patience_seconds), self._busy:
                 pass

@@ -20,7 +20,7 @@ from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import a_qualified_lead, do
 from tests.integration.pipeline.test_history import row, send
 from tests.support.patience import eventually
-from tests.unit.pipeline.builders import a_lead, a_score, an_interaction, at, recorded
+from tests.unit.pipeline.builders import a_lead, a_score, an_id, an_interaction, at, recorded
 
 
 async def meanwhile(pipeline: Pipeline, batch: list[Any], other: Awaitable[Any]) -> Any:
@@ -132,7 +132,11 @@ async def test_a_score_that_waited_while_its_lead_was_made_does_not_overtake_the
 
 async def test_scores_that_wait_together_are_taken_up_in_their_order_and_once(pipeline: Pipeline) -> None:
     lead = a_lead("ann@x.example")
-    scores = [a_score(lead.lead_id, score, occurred_at=at(5)) for score in (30, 20, 35)]
+    ids = sorted((an_id() for _ in range(3)), reverse=True)
+    scores = [
+        a_score(lead.lead_id, score, event_id=event_id, occurred_at=at(5))
+        for score, event_id in zip((30, 20, 35), ids, strict=True)
+    ]
     async with pipeline.database.transaction() as transaction:
         await pipeline.handlers.handle(transaction, [recorded(lead)])
         await pipeline.take(*scores)
