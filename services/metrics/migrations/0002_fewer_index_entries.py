@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
     """Facts are asked for by lead and event; by cause only those that came of a captured event."""
-    op.execute("DROP INDEX metrics.facts_event")
-    op.execute("DROP INDEX metrics.facts_causation")
-    op.execute(
-        "CREATE INDEX facts_causation ON metrics.facts (causation_id) WHERE event IN ('LeadCreated', 'LeadTouched')"
-    )
+    caused = "facts (causation_id) WHERE event IN ('LeadCreated', 'LeadTouched')"
+    indexes.build("metrics", {"facts_causation": caused}, instead_of=["facts_event"])
     # Half of the entries change once, when the lead's first score comes, together with their neighbours.
     op.execute("ALTER TABLE metrics.entries SET (fillfactor = 70)")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import op
+from shared.kit.alembic import indexes
 
 revision = "0007"
 down_revision = "0006"
@@ -10,6 +10,5 @@ down_revision = "0006"
 
 def upgrade() -> None:
     """Facts come nearly in the order in which they were learned: ranges of pages tell enough, and cost a fold nothing."""
-    op.execute(
-        "CREATE INDEX facts_recorded ON metrics.facts USING brin (recorded_at) WITH (pages_per_range = 32, autosummarize = on)"
-    )
+    learned = "facts USING brin (recorded_at) WITH (pages_per_range = 32, autosummarize = on)"
+    indexes.build("metrics", {"facts_recorded": learned})

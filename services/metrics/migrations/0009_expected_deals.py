@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0009"
 down_revision = "0008"
 
@@ -12,10 +14,10 @@ def upgrade() -> None:
     """Open deals folded before have neither until a rebuild."""
     op.execute(
         """
-        ALTER TABLE metrics.entries ADD COLUMN expected_close timestamptz, ADD COLUMN expected_day date,
-            ADD COLUMN pipeline text"""
+        ALTER TABLE metrics.entries ADD COLUMN IF NOT EXISTS expected_close timestamptz,
+            ADD COLUMN IF NOT EXISTS expected_day date, ADD COLUMN IF NOT EXISTS pipeline text"""
     )
-    op.execute("CREATE INDEX entries_expected ON metrics.entries (expected_day) WHERE expected_day IS NOT NULL")
+    indexes.build("metrics", {"entries_expected": "entries (expected_day) WHERE expected_day IS NOT NULL"})
     op.execute(
         """
         CREATE TABLE metrics.stage_chances (

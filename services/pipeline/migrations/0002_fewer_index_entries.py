@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -12,9 +14,9 @@ depends_on = None
 
 def upgrade() -> None:
     """A lead that was never merged is found by its id alone."""
-    op.execute("DROP INDEX pipeline.leads_root")
-    op.execute("CREATE INDEX leads_root ON pipeline.leads (root_id) WHERE root_id <> lead_id")
-    op.execute("DROP INDEX pipeline.identities_lead")
+    indexes.build(
+        "pipeline", {"leads_root": "leads (root_id) WHERE root_id <> lead_id"}, instead_of=["identities_lead"]
+    )
     # Nearly every lead is updated once, by its first score, together with its neighbours.
     op.execute("ALTER TABLE pipeline.leads SET (fillfactor = 60)")
     # Outgoing messages come compressed; PostgreSQL need not try again.
@@ -25,6 +27,4 @@ def downgrade() -> None:
     """As it was."""
     op.execute("ALTER TABLE pipeline.outbox ALTER COLUMN frame SET STORAGE EXTENDED")
     op.execute("ALTER TABLE pipeline.leads RESET (fillfactor)")
-    op.execute("CREATE INDEX identities_lead ON pipeline.identities (lead_id)")
-    op.execute("DROP INDEX pipeline.leads_root")
-    op.execute("CREATE INDEX leads_root ON pipeline.leads (root_id)")
+    indexes.build("pipeline", {"identities_lead": "identities (lead_id)", "leads_root": "leads (root_id)"})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -12,8 +14,10 @@ depends_on = None
 
 def upgrade() -> None:
     """Makes the columns and the table. Notes that stood in the history move out of it: it is kept for ever."""
-    op.execute("ALTER TABLE pipeline.leads ADD COLUMN mark text, ADD COLUMN mark_version integer")
-    op.execute("CREATE INDEX leads_marked ON pipeline.leads (mark) WHERE mark IS NOT NULL")
+    op.execute(
+        "ALTER TABLE pipeline.leads ADD COLUMN IF NOT EXISTS mark text, ADD COLUMN IF NOT EXISTS mark_version integer"
+    )
+    indexes.build("pipeline", {"leads_marked": "leads (mark) WHERE mark IS NOT NULL"})
     op.execute(
         """
         CREATE TABLE pipeline.asides (

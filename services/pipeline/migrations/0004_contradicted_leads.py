@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -12,7 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Indexes the few there are."""
-    op.execute("CREATE INDEX leads_contradicted ON pipeline.leads (root_id) WHERE conflicts > 0")
+    indexes.build("pipeline", {"leads_contradicted": "leads (root_id) WHERE conflicts > 0"})
 
 
 def downgrade() -> None:

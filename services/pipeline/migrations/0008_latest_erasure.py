@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import op
+from shared.kit.alembic import indexes
 
 revision = "0008"
 down_revision = "0007"
@@ -12,9 +12,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Indexes them by time."""
-    op.execute("CREATE INDEX erasures_until ON pipeline.erasures (until)")
+    indexes.build("pipeline", {"erasures_until": "erasures (until)"})
 
 
 def downgrade() -> None:
     """Leaves them unindexed."""
-    op.execute("DROP INDEX pipeline.erasures_until")
+    indexes.drop("pipeline", "erasures_until")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -12,11 +14,11 @@ depends_on = None
 
 def upgrade() -> None:
     """Adds the column and its index. Who is there already is given words by the service, which is what makes them."""
-    op.execute("ALTER TABLE pipeline.leads ADD COLUMN words tsvector")
+    op.execute("ALTER TABLE pipeline.leads ADD COLUMN IF NOT EXISTS words tsvector")
     # New entries are put together before they go into the tree, and no more than a batch or two of them, so that nobody
     # waits for long when they do.
-    op.execute("CREATE INDEX leads_words ON pipeline.leads USING gin (words) WITH (gin_pending_list_limit = 256)")
-    op.execute("CREATE INDEX leads_unworded ON pipeline.leads (lead_id) WHERE words IS NULL")
+    found = "leads USING gin (words) WITH (gin_pending_list_limit = 256)"
+    indexes.build("pipeline", {"leads_words": found, "leads_unworded": "leads (lead_id) WHERE words IS NULL"})
 
 
 def downgrade() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -13,18 +15,15 @@ depends_on = None
 
 def upgrade() -> None:
     """A key that begins with what is asked for, and costs each identity no more than before."""
-    op.execute(
-        """
-        ALTER TABLE pipeline.identities DROP CONSTRAINT identities_pkey,
-            ADD CONSTRAINT identities_pkey PRIMARY KEY (token, kind, business_unit)"""
+    indexes.build(
+        "pipeline",
+        {
+            "waiting_identities_token": "waiting_identities (token)",
+            "leads_by_unit": "leads (business_unit, created_at, lead_id)",
+        },
     )
-    op.execute(
-        """
-        ALTER TABLE pipeline.waiting_identities DROP CONSTRAINT waiting_identities_pkey,
-            ADD CONSTRAINT waiting_identities_pkey PRIMARY KEY (lead_id, event_id, token)"""
-    )
-    op.execute("CREATE INDEX waiting_identities_token ON pipeline.waiting_identities (token)")
-    op.execute("CREATE INDEX leads_by_unit ON pipeline.leads (business_unit, created_at, lead_id)")
+    indexes.rekey("pipeline", "identities", "token, kind, business_unit")
+    indexes.rekey("pipeline", "waiting_identities", "lead_id, event_id, token")
 
 
 def downgrade() -> None:

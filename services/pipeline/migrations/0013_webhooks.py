@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0013"
 down_revision = "0012"
 branch_labels = None
@@ -12,6 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Makes the tables, and an index that finds history by when it was recorded and costs its writers next to nothing."""
+    indexes.build("pipeline", {"history_recorded": "history USING brin (recorded_at) WITH (autosummarize = on)"})
     op.execute(
         """
         CREATE TABLE pipeline.webhook_endpoints (
@@ -69,7 +72,6 @@ def upgrade() -> None:
     op.execute(
         "CREATE INDEX webhook_deliveries_settled ON pipeline.webhook_deliveries (endpoint_id, status, settled_at)"
     )
-    op.execute("CREATE INDEX history_recorded ON pipeline.history USING brin (recorded_at) WITH (autosummarize = on)")
 
 
 def downgrade() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
@@ -12,14 +14,13 @@ depends_on = None
 
 def upgrade() -> None:
     """One index instead of two, so that a new lead is written into fewer than before."""
-    op.execute(
-        "CREATE INDEX leads_listed ON pipeline.leads (business_unit, status, created_at, lead_id) WHERE lead_id = root_id"
-    )
-    op.execute("DROP INDEX pipeline.leads_by_creation")
-    op.execute("DROP INDEX pipeline.leads_by_unit")
-    op.execute("DROP INDEX pipeline.leads_marked")
-    op.execute(
-        "CREATE INDEX leads_marked ON pipeline.leads (business_unit, mark, created_at, lead_id) WHERE mark IS NOT NULL"
+    indexes.build(
+        "pipeline",
+        {
+            "leads_listed": "leads (business_unit, status, created_at, lead_id) WHERE lead_id = root_id",
+            "leads_marked": "leads (business_unit, mark, created_at, lead_id) WHERE mark IS NOT NULL",
+        },
+        instead_of=["leads_by_creation", "leads_by_unit"],
     )
 
 

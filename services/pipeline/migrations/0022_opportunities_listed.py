@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0022"
 down_revision = "0021"
 branch_labels = None
@@ -12,7 +14,8 @@ depends_on = None
 
 def upgrade() -> None:
     """One index for every unit."""
-    op.execute("CREATE INDEX opportunities_listed ON pipeline.opportunities (opened_at, business_unit, opportunity_id)")
+    listed = "opportunities (opened_at, business_unit, opportunity_id)"
+    indexes.build("pipeline", {"opportunities_listed": listed})
 
 
 def downgrade() -> None:

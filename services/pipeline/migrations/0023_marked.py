@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from alembic import op
+from shared.kit.alembic import indexes
 
 revision = "0023"
 down_revision = "0022"
 branch_labels = None
 depends_on = None
 
-COLUMNS = "business_unit, mark, created_at, lead_id"
+MARKED = "leads (business_unit, mark, created_at, lead_id) WHERE mark IS NOT NULL"
 
 
 def upgrade() -> None:
     """It guesses that few leads are their own root, so an index of those alone looked shorter than one of the few that are marked."""
-    op.execute("DROP INDEX pipeline.leads_marked")
-    op.execute(f"CREATE INDEX leads_marked ON pipeline.leads ({COLUMNS}) WHERE mark IS NOT NULL AND lead_id = root_id")
+    indexes.build("pipeline", {"leads_marked": f"{MARKED} AND lead_id = root_id"})
 
 
 def downgrade() -> None:
     """As it was."""
-    op.execute("DROP INDEX pipeline.leads_marked")
-    op.execute(f"CREATE INDEX leads_marked ON pipeline.leads ({COLUMNS}) WHERE mark IS NOT NULL")
+    indexes.build("pipeline", {"leads_marked": MARKED})

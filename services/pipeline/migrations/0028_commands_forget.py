@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0028"
 down_revision = "0027"
 branch_labels = None
@@ -13,7 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Forgets, and finds what is to be forgotten next."""
     op.execute("UPDATE pipeline.commands SET fingerprint = ''")
-    op.execute("CREATE INDEX commands_remembered ON pipeline.commands (recorded_at) WHERE fingerprint <> ''")
+    indexes.build("pipeline", {"commands_remembered": "commands (recorded_at) WHERE fingerprint <> ''"})
 
 
 def downgrade() -> None:

@@ -3,7 +3,7 @@ indexes of lists instead of sorting everybody; and along that of everybody only 
 
 from __future__ import annotations
 
-from alembic import op
+from shared.kit.alembic import indexes
 
 revision = "0033"
 down_revision = "0032"
@@ -18,26 +18,19 @@ INDEXES = {
     "leads_marked": ("business_unit, mark, created_at, lead_id", "mark IS NOT NULL AND "),
 }
 
-
 BEFORE = ("leads_listed", "leads_marked")
 
 
 def upgrade() -> None:
     """A root has been merged into nobody."""
-    _instead(BEFORE, tuple(INDEXES), "merged_into IS NULL")
+    indexes.build("pipeline", _of("merged_into IS NULL"))
 
 
 def downgrade() -> None:
     """As it was said before."""
-    _instead(tuple(INDEXES), BEFORE, "lead_id = root_id")
+    before = _of("lead_id = root_id")
+    indexes.build("pipeline", {name: before[name] for name in BEFORE}, instead_of=list(INDEXES))
 
 
-def _instead(old: tuple[str, ...], new: tuple[str, ...], roots: str) -> None:
-    """The new ones are made beside the old ones, which go at the end: until then whoever reads leads waits for nothing."""
-    for name in new:
-        columns, more = INDEXES[name]
-        op.execute(f"CREATE INDEX {name}_next ON pipeline.leads ({columns}) WHERE {more}{roots}")
-    for name in old:
-        op.execute(f"DROP INDEX pipeline.{name}")
-    for name in new:
-        op.execute(f"ALTER INDEX pipeline.{name}_next RENAME TO {name}")
+def _of(roots: str) -> dict[str, str]:
+    return {name: f"leads ({columns}) WHERE {more}{roots}" for name, (columns, more) in INDEXES.items()}

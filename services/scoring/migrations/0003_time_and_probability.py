@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from shared.kit.alembic import indexes
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -30,9 +32,9 @@ TOUCHES = {
 def upgrade() -> None:
     """Room for it, empty until the next event of each lead."""
     for table, columns in (("leads", LEADS), ("touches", TOUCHES)):
-        added = ", ".join(f"ADD COLUMN {name} {kind}" for name, kind in columns.items())
+        added = ", ".join(f"ADD COLUMN IF NOT EXISTS {name} {kind}" for name, kind in columns.items())
         op.execute(f"ALTER TABLE scoring.{table} {added}")
-    op.execute("CREATE INDEX leads_due ON scoring.leads (due_at) WHERE due_at IS NOT NULL")
+    indexes.build("scoring", {"leads_due": "leads (due_at) WHERE due_at IS NOT NULL"})
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import op
+from shared.kit.alembic import indexes
 
 revision = "0010"
 down_revision = "0009"
@@ -12,9 +12,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Indexes them by time."""
-    op.execute("CREATE INDEX erased_until ON scoring.erased (until)")
+    indexes.build("scoring", {"erased_until": "erased (until)"})
 
 
 def downgrade() -> None:
     """Leaves them unindexed."""
-    op.execute("DROP INDEX scoring.erased_until")
+    indexes.drop("scoring", "erased_until")

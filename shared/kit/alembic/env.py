@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
@@ -10,7 +12,13 @@ schema = configuration.attributes["schema"]
 engine = create_engine(configuration.attributes["url"], poolclass=pool.NullPool, hide_parameters=True)
 
 with engine.connect() as connection:
-    connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": f"leadflow-migrate-{schema}"})
+    # Asked for again and again: whoever waits for it in a statement is a transaction, and an index that is made beside
+    # everybody waits for every transaction.
+    while not connection.scalar(
+        text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": f"leadflow-migrate-{schema}"}
+    ):
+        connection.rollback()
+        time.sleep(0.2)
     connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
     connection.execute(text("SET lock_timeout = '10s'"))
     connection.commit()
