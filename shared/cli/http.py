@@ -26,6 +26,8 @@ R = TypeVar("R")
 RETRIED = frozenset({429, 502, 503, 504})
 """Answers that mean: not now. Everything Leadflow is sent carries its own id, so asking again is always safe."""
 
+TOOK_TOO_LONG = "urn:leadflow:problem:took-too-long"
+
 FIRST_CONTACT_SECONDS = 4.0
 """How long a service that never answered is tried: long enough for a restart, short enough for a person."""
 
@@ -139,20 +141,28 @@ class ServiceClient:
         given = {name: value for name, value in params.items() if value is not None}
         return self._body(self._checked(await self.send("GET", path, params=given)))
 
-    async def items(self, path: str, *, cursor: str = "cursor", **params: Any) -> AsyncIterator[dict[str, Any]]:
-        """Everything that a list has, page by page. `cursor` is what the list calls the place where a page begins."""
+    async def items(
+        self, path: str, *, cursor: str = "cursor", following: str | None = None, **params: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Everything that a list has, page by page. `cursor` is what the list calls the place where a page begins, `following`
+        what it calls that of the next one, `next_<cursor>` where it is not said."""
         place = None
         while True:
             page = await self.get(path, **{**params, cursor: place})
             for item in page["items"]:
                 yield item
-            place = page[f"next_{cursor}"]
+            place = page[following or f"next_{cursor}"]
             if place is None:
                 return
 
     async def post(self, path: str, document: Any, *, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer to a POST of a JSON document."""
         return self._body(self._checked(await self.send("POST", path, content=orjson.dumps(document), headers=headers)))
+
+    async def put(self, path: str, document: Any, **params: Any) -> Any:
+        """The JSON answer to a PUT of a JSON document."""
+        content = orjson.dumps(document)
+        return self._body(self._checked(await self.send("PUT", path, content=content, params=params)))
 
     async def post_file(
         self, path: str, file: Path, fields: Mapping[str, str], *, headers: Mapping[str, str] | None = None
@@ -164,7 +174,7 @@ class ServiceClient:
             try:
                 with file.open("rb") as content:
                     response = await self._client.post(
-                        path, files={"file": (file.name, content)}, data=dict(fields), headers=headers
+                        path, files={"file": (file.name, content)}, data=dict(fields), headers=_in_utf8(headers)
                     )
             except httpx.TransportError as error:
                 if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
@@ -178,7 +188,7 @@ class ServiceClient:
                 continue
             except OSError as error:
                 raise CommandFailed(f"{file} cannot be read: {error.strerror}.", "Give the path of a file.") from None
-            if response.status_code not in RETRIED or self._clock() - began >= self._patience_seconds:
+            if not _not_now(response) or self._clock() - began >= self._patience_seconds:
                 return self._body(self._checked(response))
             await self._sleep(backoff_seconds(attempt, response.headers.get("Retry-After")))
 
@@ -192,9 +202,9 @@ class ServiceClient:
                 await response.aread()
             yield self._checked(response)
 
-    async def delete(self, path: str) -> Any:
+    async def delete(self, path: str, **params: Any) -> Any:
         """The JSON answer to a DELETE, or None where there is none."""
-        return self._body(self._checked(await self.send("DELETE", path)))
+        return self._body(self._checked(await self.send("DELETE", path, params=params)))
 
     async def send(
         self,
@@ -206,7 +216,9 @@ class ServiceClient:
         params: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
         """The service's final answer, whatever its status; transient ones are retried, honouring Retry-After."""
-        sent_headers = {"Content-Type": "application/json", **(headers or {})} if content is not None else headers
+        sent_headers = _in_utf8(
+            {"Content-Type": "application/json", **(headers or {})} if content is not None else headers
+        )
         began = self._clock()
         attempt = 0
         while True:
@@ -222,7 +234,7 @@ class ServiceClient:
                 await self._sleep(backoff_seconds(attempt, None))
                 continue
             self._answered_before = True
-            if response.status_code not in RETRIED or self._clock() - began >= self._patience_seconds:
+            if not _not_now(response) or self._clock() - began >= self._patience_seconds:
                 return response
             await self._sleep(backoff_seconds(attempt, response.headers.get("Retry-After")))
 
@@ -235,7 +247,7 @@ class ServiceClient:
                 f"{problem_text(problem_of(response))}",
                 f"Set {self._credential} to a key of this system, or run the command where .leadflow/credentials.env is.",
             )
-        if response.status_code in RETRIED:
+        if _not_now(response):
             raise CommandFailed(
                 f"{self.name} at {self.url} is up but cannot serve now ({response.status_code}): "
                 f"{problem_text(problem_of(response))}",
@@ -265,6 +277,10 @@ class ServiceClient:
         )
 
 
+def _in_utf8(headers: Mapping[str, str] | None) -> httpx.Headers:
+    return httpx.Headers(headers, encoding="utf-8")
+
+
 def problem_of(response: httpx.Response) -> Mapping[str, Any]:
     """The problem document of an answer, or one made from its status when the answer is something else."""
     try:
@@ -272,6 +288,11 @@ def problem_of(response: httpx.Response) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         document = None
     return document if isinstance(document, dict) else {"detail": response.reason_phrase or "no reason was given"}
+
+
+def _not_now(response: httpx.Response) -> bool:
+    """Whether asking the same again may be answered otherwise: what took too long takes as long again."""
+    return response.status_code in RETRIED and problem_of(response).get("type") != TOOK_TOO_LONG
 
 
 def backoff_seconds(attempt: int, retry_after: str | None) -> float:

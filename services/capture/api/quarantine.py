@@ -15,10 +15,13 @@ from services.capture.domain import Reason
 from services.capture.mending import MAX_NOTE, Desk
 from shared.kit.auth import require_token
 from shared.kit.errors import Rejected
+from shared.kit.header_texts import AsWritten
 from shared.kit.problems import JSONAnswer
 
 Status = Literal["open", "released", "dropped", "expired", "erased"]
-Actor = Annotated[str, Header(alias="Leadflow-Actor", min_length=1, max_length=200, description="Who does this.")]
+Actor = Annotated[
+    str, AsWritten, Header(alias="Leadflow-Actor", min_length=1, max_length=200, description="Who does this.")
+]
 
 
 class Mending(BaseModel):

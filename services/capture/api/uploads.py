@@ -108,7 +108,7 @@ class UploadDoor:
             raise Rejected(
                 "status is none there is.", code="invalid-fields", field="status", fix=f"Send {', '.join(STATUSES)}."
             )
-        return _json(await self._jobs.list(sender, status=status, before=_moment(before), limit=int(limit)))
+        return _json(await self._jobs.list(sender, status=status, before=_place(before), limit=int(limit)))
 
     async def show(self, request: Request) -> Response:
         """One job and how far it has come."""
@@ -194,13 +194,18 @@ def _id(request: Request) -> UUID:
         ) from None
 
 
-def _moment(text: str | None) -> datetime | None:
+_FIRST = UUID(int=0)
+
+
+def _place(text: str | None) -> tuple[datetime, UUID] | None:
+    """Where a page ended: a job's moment and its id; a moment alone is before all jobs of it."""
     if not text:
         return None
+    moment, _, name = text.replace(" ", "+").partition("/")
     try:
-        at = datetime.fromisoformat(text.replace(" ", "+"))
+        at, last = datetime.fromisoformat(moment), UUID(name) if name else _FIRST
     except ValueError:
-        at = None
+        at, last = None, _FIRST
     if at is None or at.tzinfo is None:
         raise Rejected(
             "before is no time with an offset.",
@@ -208,7 +213,7 @@ def _moment(text: str | None) -> datetime | None:
             field="before",
             fix="Send next_before as it was.",
         )
-    return at
+    return at, last
 
 
 def _csv(*cells: object) -> bytes:

@@ -125,18 +125,19 @@ async def upload_of(database: Database | Transaction, upload_id: UUID, sender: s
 
 
 async def uploads_of(
-    database: Database, sender: str | None, *, status: str | None, before: datetime | None, limit: int
+    database: Database, sender: str | None, *, status: str | None, before: tuple[datetime, UUID] | None, limit: int
 ) -> list[Row[Any]]:
-    """A sender's jobs, or everybody's, the newest first."""
+    """A sender's jobs, or everybody's, the newest first, and of one moment the one with the greatest id."""
     return await database.rows(
         """
         SELECT * FROM capture.uploads
         WHERE (CAST(:sender AS text) IS NULL OR sender = :sender) AND (CAST(:status AS text) IS NULL OR status = :status)
-            AND (CAST(:before AS timestamptz) IS NULL OR created_at < :before)
-        ORDER BY created_at DESC LIMIT :limit""",
+            AND (CAST(:before AS timestamptz) IS NULL OR (created_at, upload_id) < (:before, CAST(:before_id AS uuid)))
+        ORDER BY created_at DESC, upload_id DESC LIMIT :limit""",
         sender=sender,
         status=status,
-        before=before,
+        before=before[0] if before is not None else None,
+        before_id=before[1] if before is not None else None,
         limit=limit,
     )
 

@@ -100,10 +100,12 @@ class UploadJobs:
             raise _unknown()
         return self._shown(row)
 
-    async def list(self, sender: str | None, *, status: Status | None, before: datetime | None, limit: int) -> Shown:
+    async def list(
+        self, sender: str | None, *, status: Status | None, before: tuple[datetime, UUID] | None, limit: int
+    ) -> Shown:
         """A sender's jobs, or everybody's, the newest first."""
         rows = await storage.uploads_of(self._stored(), sender, status=status, before=before, limit=limit)
-        following = rows[-1].created_at.isoformat() if len(rows) == limit else None
+        following = f"{rows[-1].created_at.isoformat()}/{rows[-1].upload_id}" if len(rows) == limit else None
         return {"items": [self._shown(row) for row in rows], "next_before": following}
 
     async def faults(self, name: UUID) -> AsyncIterator[Row[Any]]:

@@ -17,7 +17,7 @@ def cursor_of(at: datetime, one: UUID) -> str:
     return base64.urlsafe_b64encode(f"{at.isoformat()} {one}".encode()).decode()
 
 
-def after_of(cursor: str | None) -> tuple[datetime, UUID] | None:
+def after_of(cursor: str | None, field: str = "cursor") -> tuple[datetime, UUID] | None:
     """What a cursor says. Raises `Rejected` for one that is none of ours."""
     if cursor is None:
         return None
@@ -26,7 +26,7 @@ def after_of(cursor: str | None) -> tuple[datetime, UUID] | None:
         return datetime.fromisoformat(at), UUID(one)
     except (ValueError, binascii.Error):
         raise Rejected(
-            "cursor is none of ours.", field="cursor", fix="Send the next_cursor of the page before."
+            f"{field} is none of ours.", field=field, fix=f"Send the next_{field} of the page before."
         ) from None
 
 

@@ -15,6 +15,7 @@ from services.pipeline.api.guard import READ, WORK, Reaching, allowed, no_such_o
 from services.pipeline.api.leads import to_canonical
 from services.pipeline.api.lines import Lines, as_lines
 from services.pipeline.api.parts import Amount, Label, Note, Said, With, answer, parts_of
+from services.pipeline.asking import Done
 from services.pipeline.commands import DecideLead
 from services.pipeline.domain import customer_story, customers
 from services.pipeline.domain.versions import etag, version_in
@@ -22,6 +23,7 @@ from services.pipeline.naming import ambiguous
 from services.pipeline.storage import orders, queries
 from shared.contracts.envelope import Currency, Moment
 from shared.contracts.lifecycle_events import Scale
+from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["customers"])
@@ -105,10 +107,7 @@ async def place(request: Request, lead_id: UUID, said: Place, circumstances: Wit
         circumstances.asked("/orders", said),
         lambda state, unit, act: customers.decide_order(state, unit, act, wanted),
     )
-    shown = await _customer(request, UUID(str(done.lead["lead_id"])))
-    document = next(order for order in shown["orders"] if order["order_id"] == name)
-    status = 200 if done.repeated or before else 201
-    return JSONAnswer(document, status_code=status, headers={"ETag": etag(version_in(done.lead))})
+    return await _told(request, name, done, status=200 if done.repeated or before else 201)
 
 
 @router.get("/leads/{lead_id}/customer", summary="What is known of a lead as a customer")
@@ -235,7 +234,23 @@ async def _do(
 ) -> Response:
     row = await _order(request, reach, order_id, business_unit)
     asked = replace(circumstances.asked(f"/orders{name}", said), target=f"{row.business_unit}/{order_id}")
-    done = await parts_of(request).commands.on_lead(row.root_id, asked, decide)
-    shown = await _customer(request, UUID(str(done.lead["lead_id"])))
+    commands = parts_of(request).commands
+    try:
+        done = await commands.on_lead(row.root_id, asked, decide)
+    except Rejected as rejected:
+        if rejected.code != "merged":
+            raise
+        now = await _order(request, reach, order_id, row.business_unit)  # its lead was merged since it was looked up
+        done = await commands.on_lead(now.root_id, asked, decide)
+    return await _told(request, order_id, done)
+
+
+async def _told(request: Request, order_id: str, done: Done, *, status: int = 200) -> Response:
+    """An order after a command, of whomever it is now: sent again after an unmerge, that may be another lead than it was."""
+    database = parts_of(request).database
+    (row,) = await orders.named(database, order_id, done.lead["business_unit"])
+    is_same = str(row.root_id) == str(done.lead["lead_id"])
+    version = version_in(done.lead) if is_same else await queries.version_of(database, row.root_id)
+    shown = await _customer(request, row.root_id)
     document = next(order for order in shown["orders"] if order["order_id"] == order_id)
-    return JSONAnswer(document, headers={"ETag": etag(version_in(done.lead))})
+    return JSONAnswer(document, status_code=status, headers={"ETag": etag(version)})

@@ -31,6 +31,7 @@ from shared.contracts.envelope import Moment, Name
 from shared.contracts.identity import event_id_from
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
+from shared.kit.header_texts import AsWritten
 from shared.kit.ids import new_id
 from shared.kit.keys.commands import KeyCommands
 from shared.kit.problems import JSONAnswer
@@ -121,6 +122,7 @@ class Circumstances:
 
 Doer = Annotated[
     str | None,
+    AsWritten,
     Header(
         alias="Leadflow-Actor",
         min_length=1,
@@ -130,6 +132,7 @@ Doer = Annotated[
 ]
 Key = Annotated[
     str | None,
+    AsWritten,
     Header(
         alias="Idempotency-Key",
         min_length=1,

@@ -10,29 +10,30 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from sqlalchemy import Row
 from starlette.responses import Response
 
+from services.pipeline.api.cursors import after_of, cursor_of
 from services.pipeline.api.guard import OPERATE, access_of, allowed
-from services.pipeline.api.parts import Label, Note, parts_of
+from services.pipeline.api.parts import Doer, Label, Note, parts_of
 from services.pipeline.asking import rejected
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.erasing import Erasing, Found, Person
 from services.pipeline.storage import erasures, matches, queries, visits
+from shared.contracts.envelope import Moment
 from shared.kit.errors import Rejected
 from shared.kit.logs import log
 from shared.kit.problems import JSONAnswer
 
 router = APIRouter(prefix="/v1", tags=["people"])
 
+MOMENTS: TypeAdapter[datetime] = TypeAdapter(Moment)
+
 
 def _actor(
     request: Request,
-    leadflow_actor: Annotated[
-        str | None,
-        Header(min_length=1, max_length=200, description="Who does this, where the credentials name nobody."),
-    ] = None,
+    leadflow_actor: Doer = None,
 ) -> str:
     caller = access_of(request).caller
     if leadflow_actor is None and caller.subject is None:
@@ -134,11 +135,13 @@ async def erase(request: Request, who: Erase, actor: Actor, key: Key = None) -> 
 @router.get("/erasures", summary="Erasures, newest first, without whom they were about")
 @allowed(OPERATE)
 async def listing(
-    request: Request, before: datetime | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 100
+    request: Request,
+    before: Annotated[str | None, Query(description="`next_before` of the page before, or a time.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """One page; `next_before` leads to the next."""
-    rows = await erasures.erasures(parts_of(request).database, before=before, limit=limit)
-    following = rows[-1].until if len(rows) == limit else None
+    rows = await erasures.erasures(parts_of(request).database, before=_before(before), limit=limit)
+    following = cursor_of(rows[-1].until, rows[-1].erasure_id) if len(rows) == limit else None
     return JSONAnswer({"items": [_shown(row) for row in rows], "next_before": following})
 
 
@@ -147,6 +150,17 @@ async def listing(
 async def one(request: Request, erasure_id: UUID) -> Response:
     """What is found now was said after the erasure."""
     return JSONAnswer(await _report(request, erasure_id))
+
+
+def _before(before: str | None) -> tuple[datetime, UUID] | None:
+    """The place before which a page begins: that of an erasure, or a time with all that are of it behind."""
+    if before is None:
+        return None
+    try:
+        at = MOMENTS.validate_python(before.replace(" ", "+"))
+    except ValueError:
+        return after_of(before, "before")
+    return at, UUID(int=0)
 
 
 async def _report(request: Request, erasure_id: UUID) -> dict[str, Any]:

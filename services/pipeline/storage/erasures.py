@@ -147,12 +147,12 @@ async def waiting_of(source: Source, names: Collection[str], until: datetime | N
 
 
 async def waiting_since(source: Source, before: datetime, limit: int) -> Sequence[Row[Any]]:
-    """What has waited as it came since before a moment."""
+    """What has waited as it came since before a moment, held; what somebody else has is left to them."""
     return await source.rows(
         """
         SELECT lead_id, event_id, value FROM pipeline.waiting
         WHERE topic = :topic AND fingerprint IS NULL AND recorded_at < :before
-        ORDER BY recorded_at LIMIT :limit""",
+        ORDER BY recorded_at LIMIT :limit FOR UPDATE SKIP LOCKED""",
         topic=CAPTURE_LEADS.name,
         before=before,
         limit=limit,
@@ -263,7 +263,7 @@ async def extend(transaction: Transaction, extensions: Sequence[Extension]) -> N
 
 
 async def erasures(
-    source: Source, *, erasure_id: UUID | None = None, before: datetime | None = None, limit: int = 100
+    source: Source, *, erasure_id: UUID | None = None, before: tuple[datetime, UUID] | None = None, limit: int = 100
 ) -> list[Row[Any]]:
     """Erasures, newest first, or the one of an id."""
     conditions, parameters = ["true"], dict[str, Any]()
@@ -271,10 +271,11 @@ async def erasures(
         conditions.append("erasure_id = :erasure_id")
         parameters["erasure_id"] = erasure_id
     if before is not None:
-        conditions.append("until < :before")
-        parameters["before"] = before
+        conditions.append("(until, erasure_id) < (:before, :before_id)")
+        parameters |= {"before": before[0], "before_id": before[1]}
     return await source.rows(
-        f"SELECT * FROM pipeline.erasures WHERE {' AND '.join(conditions)} ORDER BY until DESC LIMIT :limit",
+        f"""
+        SELECT * FROM pipeline.erasures WHERE {" AND ".join(conditions)} ORDER BY until DESC, erasure_id DESC LIMIT :limit""",
         limit=limit,
         **parameters,
     )

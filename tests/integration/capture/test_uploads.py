@@ -45,6 +45,22 @@ async def test_the_same_file_read_in_the_same_way_is_the_same_job(uploads: Uploa
     assert listed["next_before"] is None
 
 
+async def test_files_that_came_at_one_moment_are_listed_once_each_page_by_page(uploads: Uploads) -> None:
+    sent = {(await uploads.send(people(n)))["upload_id"] for n in (1, 2, 3)}
+    seen: list[str] = []
+    before: str | None = None
+    for _ in range(4):
+        asked: dict[str, Any] = {"limit": 1, **({"before": before} if before else {})}
+        page = (await uploads.client.get("/v1/uploads", params=asked)).json()
+        seen += [job["upload_id"] for job in page["items"]]
+        before = page["next_before"]
+    assert (sorted(seen), before) == (sorted(sent), None)
+    at = {"before": uploads.clock.now().isoformat()}
+    assert (await uploads.client.get("/v1/uploads", params=at)).json()["items"] == []
+    for wrong in ("x", f"{at['before']}/x", "2026-01-01"):
+        assert (await uploads.client.get("/v1/uploads", params={"before": wrong})).status_code == 422
+
+
 async def test_a_bare_body_is_a_file_too_and_so_is_a_packed_one(uploads: Uploads) -> None:
     body = gzip.compress(people(3).encode())
     answer = await uploads.client.post("/v1/uploads?filename=a.csv.gz&channel=phone", content=body)

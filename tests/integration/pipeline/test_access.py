@@ -266,8 +266,11 @@ async def test_what_somebody_did_stands_under_their_own_name(
         headers = by(name) | ({"Leadflow-Actor": actor} if actor else {})
         assert (await http.post(f"{path}:record-consent", json=said, headers=headers)).status_code == 200
     await do(http, f"{path}:record-consent", said, Leadflow_Actor="pat")
+    for read_as in ("utf-8", "latin-1"):
+        written = {b"Leadflow-Actor": ("علی رضایی" if read_as == "utf-8" else "José").encode(read_as)}
+        assert (await http.post(f"{path}:record-consent", json=said, headers=written)).status_code == 200
     events = (await http.get(f"{path}/history")).json()["events"][1:]
-    assert [one["actor"] for one in events] == ["kim", "kim", "crm", "lee via crm", "pat"]
+    assert [one["actor"] for one in events] == ["kim", "kim", "crm", "lee via crm", "pat", "علی رضایی", "José"]
 
 
 async def test_a_key_of_one_sender_is_not_that_of_another(

@@ -153,10 +153,9 @@ async def test_whoever_is_away_is_given_nothing_until_they_are_back(work: Work, 
     key = str(uuid4())
     away = await do(http, "/v1/owners/dirk/absences", said, status=201, Idempotency_Key=key)
     assert await do(http, "/v1/owners/dirk/absences", said, Idempotency_Key=key) == away
-    other = {**said, "ends_at": at(700).isoformat()}
-    assert (await do(http, "/v1/owners/dirk/absences", other, status=409, Idempotency_Key=key))[
-        "type"
-    ] == "urn:leadflow:problem:idempotency-key-reused"
+    for other in ({**said, "ends_at": at(700).isoformat()}, {**said, "business_unit": "europe"}):
+        refused = await do(http, "/v1/owners/dirk/absences", other, status=409, Idempotency_Key=key)
+        assert refused["type"] == "urn:leadflow:problem:idempotency-key-reused"
     assert (await do(http, "/v1/owners/zoe/absences", said, status=404))["type"] == "urn:leadflow:problem:unknown-owner"
     backwards = {"starts_at": said["ends_at"], "ends_at": said["starts_at"]}
     await do(http, "/v1/owners/dirk/absences", backwards, status=422)

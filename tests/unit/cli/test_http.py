@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -50,6 +52,18 @@ async def test_a_refusal_carries_the_problem_and_is_not_repeated() -> None:
     assert len(service.requests) == 1
 
 
+async def test_what_took_too_long_is_not_asked_again_and_is_told_with_what_is_quicker() -> None:
+    told = {"type": "urn:leadflow:problem:took-too-long", "detail": "It took too long.", "fix": "Ask for less."}
+    service = FakeService((504, told))
+    async with service.client("metrics") as client:
+        with pytest.raises(Refused, match=r"It took too long. \(Ask for less.\)"):
+            await client.get("/v1/kpis/leads_created")
+    assert len(service.requests) == 1
+    passing = FakeService((504, {}), (200, {"ok": True}))
+    async with passing.client("metrics") as client:
+        assert await client.get("/v1/stats") == {"ok": True}
+
+
 def test_a_problem_names_its_field_once() -> None:
     assert problem_text({"field": "phone", "detail": "is too long", "fix": "Shorten it."}) == (
         "phone: is too long (Shorten it.)"
@@ -58,17 +72,30 @@ def test_a_problem_names_its_field_once() -> None:
     assert problem_text({}) == "no reason was given"
 
 
-@pytest.mark.parametrize("cursor", ["cursor", "after"])
-async def test_a_list_is_read_page_by_page(cursor: str) -> None:
+@pytest.mark.parametrize(
+    ("cursor", "following", "told"),
+    [("cursor", None, "next_cursor"), ("after", None, "next_after"), ("beyond", "next", "next")],
+)
+async def test_a_list_is_read_page_by_page(cursor: str, following: str | None, told: str) -> None:
     service = FakeService(
-        (200, {"items": [{"id": "1"}, {"id": "2"}], f"next_{cursor}": "c"}),
-        (200, {"items": [{"id": "3"}], f"next_{cursor}": None}),
+        (200, {"items": [{"id": "1"}, {"id": "2"}], told: "c"}),
+        (200, {"items": [{"id": "3"}], told: None}),
     )
     async with service.client() as client:
-        asked = {"status": "open", "sender": None, "limit": 500}
-        found = [one["id"] async for one in client.items("/v1/quarantine", cursor=cursor, **asked)]
+        asked: dict[str, Any] = {"status": "open", "sender": None, "limit": 500}
+        pages = client.items("/v1/quarantine", cursor=cursor, following=following, **asked)
+        found = [one["id"] async for one in pages]
     assert found == ["1", "2", "3"]
     assert [dict(request.url.params) for request in service.requests] == [
         {"status": "open", "limit": "500"},
         {"status": "open", "limit": "500", cursor: "c"},
     ]
+
+
+async def test_whoever_does_something_is_named_in_any_script() -> None:
+    service = FakeService((200, {}))
+    async with service.client("pipeline") as client:
+        await client.post("/v1/leads/1:assign", {}, headers={"Leadflow-Actor": "زهرا"})
+    headers = dict(service.requests[0].headers.raw)
+    assert headers[b"Leadflow-Actor"].decode() == "زهرا"
+    assert headers[b"Authorization"]
