@@ -16,7 +16,7 @@ from shared.contracts.capture_events import Identity
 from shared.contracts.identity import Tokens, derived_event_id
 from shared.contracts.lead_shape_events import LeadContactChanged
 from shared.contracts.policy import Policy
-from shared.kit.database import Transaction
+from shared.kit.database import RacedWrite, Transaction
 
 
 class Also(NamedTuple):
@@ -26,10 +26,14 @@ class Also(NamedTuple):
     then: Callable[[Transaction, Ledger, UUID, Act], Awaitable[None]]
 
 
+Seen = dict[UUID, dict[str, Any]]
+"""The contacts of ids as they were before these were locked."""
+
+
 class ContactPeople:
     """What commands do to contacts, as a part of the command's transaction. Identities are claimed and let go of before any lead
-    is locked, as a batch does it, so that the two wait for each other and lock nobody out; what was said of the contact in
-    between is seen to once the lead is locked."""
+    is locked, as a batch does it, so that the two wait for each other and lock nobody out. Where something else was said of the
+    lead's contacts in between, the command starts again."""
 
     def __init__(self, policy: Policy, secret: bytes) -> None:
         self._policy = policy
@@ -53,15 +57,17 @@ class ContactPeople:
 
     def change(self, contact_id: UUID, said: Mapping[str, Any]) -> Also:
         """Another role, another address. What is not said stays."""
+        seen = Seen()
 
         async def first(transaction: Transaction, lead_id: UUID) -> None:
             ledger = await _as_it_is(transaction, lead_id)
             for member in rules.holders(ledger, lead_id, contact_id):
+                seen[member.lead_id] = rules.contacts_of(member.personal)
                 after = {**rules.contacts_of(member.personal)[str(contact_id)], **said}
                 await self._exchange(transaction, member, contact_id, after)
 
         async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> None:
-            member = rules.holder(ledger, lead_id, contact_id)
+            member = _as_seen(seen, rules.holder(ledger, lead_id, contact_id))
             after = {**rules.contacts_of(member.personal)[str(contact_id)], **said}
             rules.check(after, self._policy.unit(member.business_unit))
             await self._keep(transaction, ledger, member.lead_id, contact_id, after)
@@ -71,16 +77,19 @@ class ContactPeople:
 
     def remove(self, contact_id: UUID) -> Also:
         """A contact no more. What the history says of them stays until somebody is erased."""
+        seen = Seen()
 
         async def first(transaction: Transaction, lead_id: UUID) -> None:
             ledger = await _as_it_is(transaction, lead_id)
             for member in rules.holders(ledger, lead_id, contact_id):
-                await contacts.release(transaction, member.lead_id, rules.released(member.personal, contact_id))
+                seen[member.lead_id] = rules.contacts_of(member.personal)
+                gone = rules.released(member.personal, contact_id)
+                await contacts.hold(transaction, member.business_unit, gone)
+                await contacts.release(transaction, member.lead_id, gone)
 
         async def then(transaction: Transaction, ledger: Ledger, lead_id: UUID, act: Act) -> None:
-            member = rules.holder(ledger, lead_id, contact_id)
+            member = _as_seen(seen, rules.holder(ledger, lead_id, contact_id))
             before = rules.contacts_of(member.personal)[str(contact_id)]
-            await contacts.release(transaction, member.lead_id, rules.released(member.personal, contact_id))
             rules.put(member, contact_id, None)
             ledger.record(member.lead_id, rules.recorded(act, contact_id, "removed", before))
 
@@ -90,7 +99,8 @@ class ContactPeople:
         self, transaction: Transaction, ledger: Ledger, lead_id: UUID, contact_id: UUID, after: Mapping[str, Any]
     ) -> None:
         member = ledger[lead_id]
-        tokens, claimed = await self._exchange(transaction, member, contact_id, after)
+        tokens = {one.token for one in self._names(member, after)}
+        claimed = await contacts.claimed(transaction, member.business_unit, member.lead_id, tokens)
         names = tokens | set(rules.contacts_of(member.personal).get(str(contact_id), {}).get("names", ()))
         await contacts.name(transaction, lead_id, contact_id, names)
         kept = {name: after[name] for name in rules.SHOWN if after.get(name)}
@@ -99,17 +109,29 @@ class ContactPeople:
 
     async def _exchange(
         self, transaction: Transaction, member: Lead, contact_id: UUID | None, after: Mapping[str, Any]
-    ) -> tuple[set[str], set[str]]:
+    ) -> None:
         """An identity is the lead's where nobody has it. What it has only for the contact, and the contact has no more, it lets
-        go of. Under which tokens the contact is known now, and which of them the lead has for it."""
+        go of."""
+        names = self._names(member, after)
+        tokens = {one.token for one in names}
+        gone = rules.released(member.personal, contact_id, tokens)
+        await contacts.hold(transaction, member.business_unit, {*gone, *tokens})
+        await contacts.release(transaction, member.lead_id, gone)
+        await contacts.claim(transaction, member.business_unit, member.lead_id, names)
+
+    def _names(self, member: Lead, after: Mapping[str, Any]) -> list[Identity]:
         unit = member.business_unit
-        names = [
+        return [
             Identity(kind=one.kind, token=self._tokens.token(unit, one.kind, one.value))
             for one in rules.recognised_by(after, self._policy.unit(unit))
         ]
-        tokens = {one.token for one in names}
-        await contacts.release(transaction, member.lead_id, rules.released(member.personal, contact_id, tokens))
-        return tokens, await contacts.claim(transaction, unit, member.lead_id, names)
+
+
+def _as_seen(seen: Seen, member: Lead) -> Lead:
+    """The id with a contact, now that it is locked, where its contacts are those that identities were exchanged for."""
+    if seen.get(member.lead_id) != rules.contacts_of(member.personal):
+        raise RacedWrite
+    return member
 
 
 async def _as_it_is(transaction: Transaction, lead_id: UUID) -> Ledger:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from services.pipeline.domain.hygiene import KINDS, findings
 from services.pipeline.instruments import HygieneInstruments
-from services.pipeline.storage import hygiene
+from services.pipeline.storage import erasures, hygiene
 from shared.contracts.policy import Policy
 from shared.kit.background import again_and_again, running
 from shared.kit.database import Database, Transaction
@@ -62,6 +62,7 @@ class Tidying:
         return await self._database.run(self._page)
 
     async def _page(self, transaction: Transaction) -> bool:
+        await erasures.stand_beside(transaction)
         if not await hygiene.stand_alone(transaction):
             return False
         look = await hygiene.look(transaction)

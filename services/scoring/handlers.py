@@ -134,6 +134,7 @@ class Handlers:
     async def pass_time_singly(self, tx: Transaction, *, limit: int) -> int:
         """The same, each lead by itself: one that cannot be judged waits a day, and is counted."""
         due = await storage.due_leads(tx, limit)
+        await storage.hold_groups(tx, [row.lead_id for row in due])
         for row in due:
             try:
                 async with tx.savepoint():
@@ -151,6 +152,8 @@ class Handlers:
         counted and left. Answers whether there is more."""
         await self._look_at_models(tx)
         roots = await storage.next_roots(tx, rescore.after_id, limit)
+        if singly:
+            await storage.hold_groups(tx, roots)
         changed = failed = 0
         for some in [[root] for root in roots] if singly else [roots]:
             try:

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from starlette.responses import Response
 
 from shared.kit.consumer import Consumer
-from shared.kit.database import Database, Transaction
+from shared.kit.database import Database, RacedWrite, Transaction
 from shared.kit.dead_letters import describe
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
@@ -119,7 +119,7 @@ async def drop(request: Request, letter_id: int) -> Response:
     database, _ = _parts(request)
 
     async def work(transaction: Transaction) -> None:
-        await _lock(transaction, letter_id)
+        await _open(transaction, letter_id)
         await _settle(transaction, letter_id, "dropped")
 
     await database.run(work)
@@ -144,9 +144,11 @@ async def _hold_place(transaction: Transaction, letter_id: int) -> None:
     )
 
 
-async def _lock(transaction: Transaction, letter_id: int) -> Row[Any]:
+async def _open(transaction: Transaction, letter_id: int, *, held: bool = True) -> Row[Any]:
     rows = await transaction.rows(
-        f"SELECT {COLUMNS}, key, value FROM {transaction.schema}.dead_letters WHERE id = :id FOR UPDATE", id=letter_id
+        f"""SELECT {COLUMNS}, key, value FROM {transaction.schema}.dead_letters WHERE id = :id
+            {"FOR UPDATE" if held else ""}""",
+        id=letter_id,
     )
     if not rows:
         raise Rejected(f"There is no dead letter {letter_id}.", status=404, code="not-found")
@@ -163,13 +165,17 @@ async def _settle(transaction: Transaction, letter_id: int, status: str) -> None
 
 
 async def _redrive(transaction: Transaction, consumer: Consumer, letter_id: int, mended: bytes | None) -> str:
+    """The letter is held after all that it is about, as erasures hold it: one that was settled or made to say less meanwhile is
+    read again."""
     await _hold_place(transaction, letter_id)
-    row = await _lock(transaction, letter_id)
+    row = await _open(transaction, letter_id, held=False)
     value = mended if mended is not None else bytes(row.value or b"")
     event = consumer.topics[row.topic](value)
     key = bytes(row.key) if row.key is not None else None
     record = Record(row.topic, row.partition, row.record_offset, key, value, (), datetime.now(UTC), event)
     await consumer.processor.redrive(transaction, record)
+    if (await _open(transaction, letter_id)).value != row.value:
+        raise RacedWrite
     outcome = "duplicates" if transaction.duplicates else "waiting" if transaction.waiting else "facts"
     await transaction.execute(
         f"UPDATE {transaction.schema}.consumer_offsets SET dead_lettered = dead_lettered - 1, {outcome} = {outcome} + 1 "

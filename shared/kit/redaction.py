@@ -53,7 +53,9 @@ async def letters_naming(
 
 async def redact_naming(tx: Transaction, names: Collection[str], until: datetime, redacted: Redacted) -> int:
     """Leaves of these dead letters what may be kept; how many there were."""
-    return await _redact(tx, await letters_naming(tx, names, redacted, until), redacted)
+    found = await letters_naming(tx, names, redacted, until)
+    held = await _locked(tx, [row.id for row in found]) if found else []
+    return await _redact(tx, [row for row in held if row.value is not None], redacted)
 
 
 def _recorded_at(row: Row[Any]) -> datetime:

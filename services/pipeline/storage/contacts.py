@@ -11,19 +11,39 @@ from shared.contracts.capture_events import Identity
 from shared.kit.database import Transaction, as_array
 
 
-async def claim(transaction: Transaction, business_unit: str, lead_id: UUID, names: Sequence[Identity]) -> set[str]:
-    """Makes identities that nobody has the lead's, for a contact; the tokens that it has only for contacts."""
-    rows = await transaction.set_wise(
+async def hold(transaction: Transaction, business_unit: str, tokens: Collection[str]) -> None:
+    """Holds what leads of a unit have of these only for contacts: before anything of it is claimed or let go of, and in the order
+    of a batch, so that two that exchange theirs wait for each other once. Nobody is waited for twice."""
+    waits = transaction.may_wait_for("identities")
+    await transaction.rows(
+        f"""
+        SELECT 1 FROM pipeline.identities WHERE business_unit = :unit AND token = ANY(:tokens) AND of_contact
+        ORDER BY business_unit, kind, token FOR UPDATE {"" if waits else "NOWAIT"}""",
+        unit=business_unit,
+        tokens=sorted(tokens),
+    )
+
+
+async def claim(transaction: Transaction, business_unit: str, lead_id: UUID, names: Sequence[Identity]) -> None:
+    """Makes identities that nobody has the lead's, for a contact."""
+    await transaction.set_wise(
         """
-        WITH said AS (SELECT kind, token FROM json_to_recordset(CAST(:rows AS json)) AS r(kind text, token text)),
-        made AS (
-            INSERT INTO pipeline.identities (business_unit, kind, token, lead_id, of_contact)
-            SELECT :unit, kind, token, :lead_id, true FROM said ORDER BY kind, token ON CONFLICT DO NOTHING RETURNING token
-        )
-        SELECT token FROM made
-        UNION SELECT i.token FROM said JOIN pipeline.identities i USING (kind, token)
-        WHERE i.business_unit = :unit AND i.lead_id = :lead_id AND i.of_contact""",
+        INSERT INTO pipeline.identities (business_unit, kind, token, lead_id, of_contact)
+        SELECT :unit, kind, token, :lead_id, true FROM json_to_recordset(CAST(:rows AS json)) AS r(kind text, token text)
+        ORDER BY kind, token ON CONFLICT DO NOTHING""",
         [{"kind": one.kind, "token": one.token} for one in names],
+        unit=business_unit,
+        lead_id=lead_id,
+    )
+
+
+async def claimed(transaction: Transaction, business_unit: str, lead_id: UUID, tokens: Collection[str]) -> set[str]:
+    """Which of these a lead has only for contacts."""
+    rows = await transaction.rows(
+        """
+        SELECT token FROM pipeline.identities
+        WHERE token = ANY(:tokens) AND business_unit = :unit AND lead_id = :lead_id AND of_contact""",
+        tokens=sorted(tokens),
         unit=business_unit,
         lead_id=lead_id,
     )

@@ -1,4 +1,4 @@
-"""What a transaction reads and locks before anything is decided."""
+"""What a transaction reads and locks before anything is decided. In which order whoever locks what: ADR 58."""
 
 from __future__ import annotations
 
@@ -81,16 +81,17 @@ async def claim_identities(
     first: dict[Named, UUID] = {}
     for unit, one, lead_id in claims:
         first.setdefault((unit, one.kind, one.token), lead_id)
-    owners, lent = await _identity_owners(transaction, {*first, *((unit, one.kind, one.token) for unit, one in wanted)})
+    owners, lent = await identity_owners(transaction, {*first, *((unit, one.kind, one.token) for unit, one in wanted)})
+    waits = transaction.may_wait_for("identities")
     if lent:
-        await _take_lent(transaction, lent, first)
+        await _take_lent(transaction, lent, first, waits=waits)
     new = [(*named, first[named]) for named in sorted(first.keys() - owners.keys())]
     await transaction.copy("pipeline.identities", ("business_unit", "kind", "token", "lead_id"), new)
     claimed = {token: lead_id for _, _, token, lead_id in new}
     return {**{token: owner for (_, _, token), owner in owners.items()}, **claimed}, claimed.keys()
 
 
-async def _identity_owners(transaction: Transaction, names: Collection[Named]) -> tuple[dict[Named, UUID], list[Named]]:
+async def identity_owners(transaction: Transaction, names: Collection[Named]) -> tuple[dict[Named, UUID], list[Named]]:
     """Whose these identities are, and which of them only for a contact."""
     rows = await transaction.set_wise(
         """
@@ -103,14 +104,17 @@ async def _identity_owners(transaction: Transaction, names: Collection[Named]) -
     return owners, sorted((row.business_unit, row.kind, row.token) for row in rows if row.of_contact)
 
 
-async def _take_lent(transaction: Transaction, lent: Sequence[Named], claimed: Mapping[Named, UUID]) -> None:
+async def _take_lent(
+    transaction: Transaction, lent: Sequence[Named], claimed: Mapping[Named, UUID], *, waits: bool
+) -> None:
     """Holds what leads have only for contacts, so that nobody lets go of it before this transaction has ended, and gives what
-    is claimed of it to whoever claims it. Raises `RacedWrite` where one of them was let go of or claimed just now."""
+    is claimed of it to whoever claims it. Raises `RacedWrite` where one of them was let go of or claimed just now, or is held
+    by somebody who is not to be waited for."""
     held = await transaction.set_wise(
-        """
+        f"""
         SELECT 1 FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, kind text, token text)
         JOIN pipeline.identities i USING (business_unit, kind, token) WHERE i.of_contact
-        ORDER BY i.business_unit, i.kind, i.token FOR NO KEY UPDATE OF i""",
+        ORDER BY i.business_unit, i.kind, i.token FOR NO KEY UPDATE OF i {"" if waits else "SKIP LOCKED"}""",
         [{"business_unit": unit, "kind": kind, "token": token} for unit, kind, token in lent],
     )
     if len(held) != len(lent):
@@ -132,14 +136,20 @@ async def lock_groups(transaction: Transaction, lead_ids: Collection[UUID]) -> L
     """Every known lead of `lead_ids` with all members of its merge group, locked in the order of their ids.
 
     A group can grow while its lock is waited for; then what was added is locked too, until nothing is missing. Once its
-    root is locked it grows no more.
+    root is locked it grows no more. Others are waited for once in a transaction: what is missing after that is taken where
+    nobody has it. Raises `RacedWrite` where somebody has.
     """
-    leads: dict[UUID, Lead] = {}
+    leads: dict[int, Lead] = {}
     named = as_array(lead_ids)
-    while missing := {row.lead_id for row in await transaction.rows(MEMBERS, ids=named)} - leads.keys():
-        rows = await transaction.rows(LOCK_LEADS, ids=as_array(missing))
-        leads.update((row.lead_id, lead_of(row)) for row in rows)
-        named = as_array(leads)
+    while missing := [
+        row.lead_id for row in await transaction.rows(MEMBERS, ids=named) if row.lead_id.int not in leads
+    ]:
+        waits = transaction.may_wait_for("leads")
+        rows = await transaction.rows(LOCK_LEADS if waits else f"{LOCK_LEADS} SKIP LOCKED", ids=as_array(missing))
+        if not waits and len(rows) < len(missing):
+            raise RacedWrite
+        leads.update((row.lead_id.int, lead_of(row)) for row in rows)
+        named = as_array(lead.lead_id for lead in leads.values())
     return Ledger(leads.values())
 
 
@@ -184,22 +194,45 @@ async def load_apart(transaction: Transaction, ledger: Ledger, lead_ids: Iterabl
     ledger.apart |= {frozenset((row.lead_id, row.other_id)) for row in rows}
 
 
-async def waiting_for(transaction: Transaction, lead_ids: Collection[UUID], tokens: Collection[str]) -> list[Stored]:
-    """What waits for these leads, by id or by identity, in order of arrival."""
+async def merges_of(transaction: Transaction, lead_ids: Iterable[UUID]) -> set[UUID]:
+    """The merges by which these ids became others'."""
     rows = await transaction.rows(
-        """
-        SELECT w.lead_id, w.event_id, t.token, w.topic, w.partition, w.record_offset, w.value, w.fingerprint
-        FROM (
-            SELECT lead_id, event_id, NULL AS token FROM pipeline.waiting WHERE lead_id = ANY(CAST(:ids AS uuid[]))
+        "SELECT event_id FROM pipeline.history WHERE lead_id = ANY(CAST(:ids AS uuid[])) AND event = 'LeadMerged'",
+        ids=list(lead_ids),
+    )
+    return {row.event_id for row in rows}
+
+
+async def waiting_for(
+    transaction: Transaction,
+    lead_ids: Collection[UUID],
+    tokens: Collection[str],
+    *,
+    held: Collection[tuple[UUID, UUID]] | None = None,
+) -> list[Stored]:
+    """What waits for these leads, by id or by identity, in order of arrival. Whoever takes it up has it `held`, in one order, with
+    what waits at further places."""
+    further = """
             UNION ALL
-            SELECT lead_id, event_id, token FROM pipeline.waiting_identities
-            WHERE token = ANY(ARRAY(SELECT json_array_elements_text(CAST(:tokens AS json))))
+            SELECT lead_id, event_id, NULL, false FROM unnest(CAST(:leads AS uuid[]), CAST(:events AS uuid[]))
+                AS further(lead_id, event_id)"""
+    places = {"leads": as_array(one for one, _ in held), "events": as_array(one for _, one in held)} if held else {}
+    rows = await transaction.rows(
+        f"""
+        SELECT w.lead_id, w.event_id, t.token, t.asked, w.arrival, w.topic, w.partition, w.record_offset, w.value,
+            w.fingerprint
+        FROM (
+            SELECT lead_id, event_id, NULL AS token, true AS asked FROM pipeline.waiting WHERE lead_id = ANY(CAST(:ids AS uuid[]))
+            UNION ALL
+            SELECT lead_id, event_id, token, true FROM pipeline.waiting_identities
+            WHERE token = ANY(ARRAY(SELECT json_array_elements_text(CAST(:tokens AS json)))){further if held else ""}
         ) t JOIN pipeline.waiting w USING (lead_id, event_id)
-        ORDER BY w.arrival""",
+        ORDER BY w.lead_id, w.event_id {"" if held is None else "FOR UPDATE OF w"}""",
         ids=as_array(lead_ids),
         tokens=as_json(list(tokens)),
+        **places,
     )
-    return [_stored(row) for row in rows]
+    return [_stored(row) for row in sorted(rows, key=lambda row: int(row.arrival)) if row.asked]
 
 
 async def stranded(transaction: Transaction, *, within_seconds: float | None, limit: int = 500) -> list[Stored]:

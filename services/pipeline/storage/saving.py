@@ -65,12 +65,13 @@ INSERT_WAITING = """
     SELECT lead_id, event_id, topic, partition, record_offset, record_timestamp, decode(value, 'base64'), :now, fingerprint
     FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, event_id uuid, topic text, partition integer,
         record_offset bigint, record_timestamp timestamptz, value text, fingerprint text)
-    ON CONFLICT DO NOTHING RETURNING lead_id, event_id"""
+    ORDER BY lead_id, topic, partition, record_offset ON CONFLICT DO NOTHING RETURNING lead_id, event_id"""
 
 INSERT_WAITING_IDENTITIES = """
     INSERT INTO pipeline.waiting_identities (token, lead_id, event_id)
     SELECT token, lead_id, event_id
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(token text, lead_id uuid, event_id uuid) ON CONFLICT DO NOTHING"""
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(token text, lead_id uuid, event_id uuid)
+    ORDER BY lead_id, event_id, token ON CONFLICT DO NOTHING"""
 
 DELETE_WAITING = """
     WITH taken AS (SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(lead_id uuid, event_id uuid)),

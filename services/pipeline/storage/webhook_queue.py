@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from services.pipeline.domain.contacts import shown_person
-from services.pipeline.domain.ledger import known_with
 from services.pipeline.domain.webhook_rules import RESTS_FROM, Key
 from shared.kit.database import Database, Transaction, as_json
 
@@ -18,7 +16,7 @@ FILL = """
     SELECT endpoint_id, lead_id, version, event_id, event, 'waiting', 0, :now, :now
     FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, lead_id uuid, version integer, event_id uuid,
         event text)
-    ON CONFLICT DO NOTHING"""
+    ORDER BY endpoint_id, lead_id, version ON CONFLICT DO NOTHING"""
 
 CLAIM = f"""
     WITH followers AS (
@@ -58,14 +56,22 @@ the least busy first; none has more under way than it leaves free, so that there
 JUST_AFTER = "interval '1 microsecond'"
 
 SETTLE = """
+    WITH told AS (
+        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, lead_id uuid, version integer,
+            attempts integer, status text, next_at timestamptz, last_status integer, last_error text)
+    ), held AS (
+        SELECT d.endpoint_id, d.lead_id, d.version FROM pipeline.webhook_deliveries d
+        JOIN told r USING (endpoint_id, lead_id, version)
+        WHERE d.status = 'waiting' AND (d.attempts = r.attempts OR r.status = 'delivered')
+        ORDER BY d.endpoint_id, d.lead_id, d.version FOR UPDATE OF d
+    )
     UPDATE pipeline.webhook_deliveries d SET status = r.status, next_at = coalesce(r.next_at, d.next_at),
         settled_at = CASE WHEN r.status <> 'waiting' THEN CAST(:now AS timestamptz) END,
         last_status = r.last_status, last_error = r.last_error
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, lead_id uuid, version integer, attempts integer,
-        status text, next_at timestamptz, last_status integer, last_error text)
-    WHERE d.endpoint_id = r.endpoint_id AND d.lead_id = r.lead_id AND d.version = r.version
-        AND d.status = 'waiting' AND (d.attempts = r.attempts OR r.status = 'delivered')"""
-"""Only whoever took a delivery last says what became of it, and once; that it was taken says whoever knows."""
+    FROM held JOIN told r USING (endpoint_id, lead_id, version)
+    WHERE d.endpoint_id = held.endpoint_id AND d.lead_id = held.lead_id AND d.version = held.version"""
+"""Only whoever took a delivery last says what became of it, and once; that it was taken says whoever knows. In the order of all
+who write deliveries."""
 
 ANSWERED = """
     UPDATE pipeline.webhook_endpoints e SET failures = CASE WHEN r.taken THEN 0 ELSE e.failures + r.failed END,
@@ -76,14 +82,19 @@ ANSWERED = """
     WHERE e.endpoint_id = r.endpoint_id"""
 
 MISSED = f"""
+    WITH held AS (
+        SELECT e.endpoint_id, r.first, r.last FROM pipeline.webhook_endpoints e
+        JOIN json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, first timestamptz, last timestamptz)
+            USING (endpoint_id)
+        ORDER BY e.endpoint_id FOR UPDATE OF e
+    )
     UPDATE pipeline.webhook_endpoints e SET
         missed_since = CASE WHEN e.state <> 'live' THEN least(e.missed_since, r.first) END,
         missed_until = CASE WHEN e.state <> 'live' THEN greatest(e.missed_until, r.last) END,
         replay_from = CASE WHEN e.state = 'live' THEN least(e.replay_from, r.first) ELSE e.replay_from END,
         replay_until = CASE WHEN e.state = 'live' THEN greatest(e.replay_until, r.last + {JUST_AFTER})
             ELSE e.replay_until END
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(endpoint_id uuid, first timestamptz, last timestamptz)
-    WHERE e.endpoint_id = r.endpoint_id"""
+    FROM held r WHERE e.endpoint_id = r.endpoint_id"""
 """What was passed over. An endpoint that was enabled since it was looked at is told again at once: whoever enabled it could not
 know of this."""
 
@@ -95,6 +106,7 @@ REPLAY = """
         FROM pipeline.history h JOIN pipeline.leads l USING (lead_id)
         WHERE h.recorded_at >= :since AND h.recorded_at < :until AND l.business_unit = :unit
             AND (:every OR h.event = ANY(:events)) AND (:historical OR NOT h.data ? 'historical')
+        ORDER BY h.lead_id, h.version
         ON CONFLICT (endpoint_id, lead_id, version) DO UPDATE SET status = 'waiting', attempts = 0, queued_at = :now,
             next_at = :now, settled_at = NULL WHERE d.status <> 'waiting'
         RETURNING 1)
@@ -113,6 +125,11 @@ async def stand_alone(transaction: Transaction, work: Literal["feed", "replay"])
         "SELECT pg_try_advisory_xact_lock(hashtext(:name)) AS mine", name=f"leadflow-pipeline-webhook-{work}"
     )
     return bool(row.mine)
+
+
+async def is_fed(source: Database) -> bool:
+    """Whether there is anything to be given out."""
+    return bool(await source.rows("SELECT 1 FROM pipeline.webhook_feed LIMIT 1"))
 
 
 async def feed(transaction: Transaction, limit: int) -> list[Any]:
@@ -152,9 +169,9 @@ async def replay(transaction: Transaction, endpoint: Any, since: datetime, until
     return int(row.n)
 
 
-async def replaying(transaction: Transaction) -> Any | None:
+async def replaying(source: Database | Transaction) -> Any | None:
     """An endpoint that wants to be told again what happened. It is not held: deliveries to it go on being settled meanwhile."""
-    rows = await transaction.rows(
+    rows = await source.rows(
         """
         SELECT * FROM pipeline.webhook_endpoints WHERE replay_from IS NOT NULL AND state = 'live'
         ORDER BY updated_at LIMIT 1"""
@@ -163,7 +180,12 @@ async def replaying(transaction: Transaction) -> Any | None:
 
 
 async def replayed(transaction: Transaction, endpoint: Any, end: datetime) -> None:
-    """It was told again until `end`, unless it asked for something earlier meanwhile."""
+    """It was told again until `end`, unless it asked for something earlier meanwhile. Whoever settles what was sent has the
+    endpoint before its deliveries, and is not waited for: raises where somebody has it."""
+    await transaction.execute(
+        "SELECT 1 FROM pipeline.webhook_endpoints WHERE endpoint_id = :id FOR UPDATE NOWAIT",
+        {"id": endpoint.endpoint_id},
+    )
     await transaction.execute(
         """
         UPDATE pipeline.webhook_endpoints SET updated_at = :now,
@@ -211,21 +233,6 @@ async def events(transaction: Transaction, keys: Iterable[Key]) -> dict[tuple[UU
     return found
 
 
-async def people(transaction: Transaction, root_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Who these people are, by their canonical ids: what is known now."""
-    rows = await transaction.rows(
-        """
-        SELECT root_id, personal FROM pipeline.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))
-            OR (root_id = ANY(CAST(:ids AS uuid[])) AND root_id <> lead_id)
-        ORDER BY personal_at NULLS FIRST""",
-        ids=list(root_ids),
-    )
-    known: dict[UUID, dict[str, Any]] = {}
-    for row in rows:
-        known[row.root_id] = known_with(known.get(row.root_id, {}), row.personal)
-    return {root_id: shown_person(personal) for root_id, personal in known.items()}
-
-
 async def settle(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes down what became of deliveries."""
     await transaction.set_wise(SETTLE, rows, now=transaction.now)
@@ -243,7 +250,7 @@ async def sweep(source: Transaction, before: datetime, limit: int) -> int:
         DELETE FROM pipeline.webhook_deliveries WHERE (endpoint_id, lead_id, version) IN (
             SELECT d.endpoint_id, d.lead_id, d.version FROM pipeline.webhook_endpoints e CROSS JOIN LATERAL (
                 SELECT * FROM pipeline.webhook_deliveries o WHERE o.endpoint_id = e.endpoint_id
-                    AND o.status IN ('delivered', 'dead') AND o.settled_at < :before LIMIT :limit) d)
+                    AND o.status IN ('delivered', 'dead') AND o.settled_at < :before LIMIT :limit FOR UPDATE SKIP LOCKED) d)
         RETURNING 1""",
         before=before,
         limit=limit,
@@ -265,7 +272,7 @@ async def sweep_removed(source: Transaction, before: datetime, limit: int) -> in
         DELETE FROM pipeline.webhook_deliveries WHERE (endpoint_id, lead_id, version) IN (
             SELECT d.endpoint_id, d.lead_id, d.version FROM followed f JOIN pipeline.webhook_deliveries d USING (endpoint_id)
             WHERE NOT EXISTS (SELECT FROM pipeline.webhook_endpoints e
-                WHERE e.endpoint_id = f.endpoint_id AND e.state <> 'removed') LIMIT :limit)
+                WHERE e.endpoint_id = f.endpoint_id AND e.state <> 'removed') LIMIT :limit FOR UPDATE OF d SKIP LOCKED)
         RETURNING 1""",
         limit=limit,
     )

@@ -96,6 +96,11 @@ async def listing(source: Source, units: Units = None) -> list[Any]:
     )
 
 
+async def anybody_follows(source: Source) -> bool:
+    """Whether there is an endpoint that is sent anything."""
+    return bool(await source.rows("SELECT 1 FROM pipeline.webhook_endpoints WHERE state = 'live' LIMIT 1"))
+
+
 async def number_of(transaction: Transaction, business_unit: str) -> int:
     """How many endpoints a unit has; nobody else adds one to it before this transaction ends."""
     await transaction.rows(
@@ -218,10 +223,15 @@ async def revive(transaction: Transaction, endpoint_id: UUID, event_ids: Sequenc
     """Lets dead deliveries be tried again from the beginning: those of these events, or all."""
     rows = await transaction.rows(
         """
-        UPDATE pipeline.webhook_deliveries SET status = 'waiting', attempts = 0, next_at = :now, queued_at = :now,
+        WITH held AS (
+            SELECT endpoint_id, lead_id, version FROM pipeline.webhook_deliveries
+            WHERE endpoint_id = :id AND status = 'dead'
+                AND (CAST(:events AS uuid[]) IS NULL OR event_id = ANY(CAST(:events AS uuid[])))
+            ORDER BY endpoint_id, lead_id, version FOR UPDATE
+        )
+        UPDATE pipeline.webhook_deliveries d SET status = 'waiting', attempts = 0, next_at = :now, queued_at = :now,
             settled_at = NULL
-        WHERE endpoint_id = :id AND status = 'dead'
-            AND (CAST(:events AS uuid[]) IS NULL OR event_id = ANY(CAST(:events AS uuid[]))) RETURNING 1""",
+        FROM held h WHERE (d.endpoint_id, d.lead_id, d.version) = (h.endpoint_id, h.lead_id, h.version) RETURNING 1""",
         id=endpoint_id,
         events=None if event_ids is None else list(event_ids),
         now=transaction.now,

@@ -59,10 +59,14 @@ class Feeding:
 
     async def feed(self) -> bool:
         """Gives out some of what is on the log."""
+        if not await webhook_queue.is_fed(self._database):
+            return False
         return await self._database.run(self._give_out) == FRAMES_AT_ONCE
 
     async def replay(self) -> bool:
         """Queues some of what is to be told again."""
+        if await webhook_queue.replaying(self._database) is None:
+            return False
         try:
             return await self._database.run(self._replay, deadline_seconds=60)
         except Exception:
@@ -106,8 +110,8 @@ class Feeding:
                         at = datetime.fromisoformat(said["recorded_at"])
                         first, last = missed.get(endpoint.endpoint_id, (at, at))
                         missed[endpoint.endpoint_id] = min(first, at), max(last, at)
-        await webhook_queue.fill(tx, queued)
         await webhook_queue.missed(tx, missed)
+        await webhook_queue.fill(tx, queued)
         await webhook_queue.fed(tx, [row.id for row in rows])
         return len(rows)
 

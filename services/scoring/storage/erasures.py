@@ -85,7 +85,8 @@ async def forget_reasons(tx: Transaction, lead_ids: Collection[UUID]) -> int:
     again."""
     ids = as_array(lead_ids)
     # Whoever scores one of them just now is waited for, and whoever does so later reads what is left.
-    await tx.rows(f"SELECT 1 FROM scoring.leads WHERE {OWN_OR_ROOTS} ORDER BY lead_id FOR UPDATE", ids=ids)
+    waits = "" if tx.may_wait_for("leads") else "NOWAIT"
+    await tx.rows(f"SELECT 1 FROM scoring.leads WHERE {OWN_OR_ROOTS} ORDER BY lead_id FOR UPDATE {waits}", ids=ids)
     rows = await tx.rows(
         f"""
         UPDATE scoring.leads SET

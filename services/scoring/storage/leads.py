@@ -54,20 +54,31 @@ STRANGERS = """
 
 
 async def locked_groups(tx: Transaction, lead_ids: Collection[UUID]) -> dict[UUID, Lead]:
-    """The leads that exist of those named, with everybody in their groups, locked in the order of their ids. Raises
-    `GroupChanged` where a group was joined or parted while its locks were waited for."""
+    """The leads that exist of those named, with everybody in their groups, locked in the order of their ids. Others are waited
+    for once in a transaction: what is named after that is taken where nobody has it. Raises `GroupChanged` where somebody has, or
+    where a group was joined or parted while its locks were waited for."""
     if not lead_ids:
         return {}
-    members = await tx.rows(MEMBERS, ids=as_array(lead_ids))
+    members = {row.lead_id for row in await tx.rows(MEMBERS, ids=as_array(lead_ids))}
     if not members:
         return {}
-    found = await tx.rows(LOCK_LEADS, ids=as_array({row.lead_id for row in members}))
+    waits = tx.may_wait_for("leads")
+    found = await tx.rows(LOCK_LEADS if waits else f"{LOCK_LEADS} SKIP LOCKED", ids=as_array(members))
+    if not waits and len(found) < len(members):
+        raise GroupChanged("Somebody else has what is needed besides.", retry_after_seconds=0.05)
     leads = {row.lead_id: _lead(row) for row in found}
     roots = {lead.root_id for lead in leads.values()}
     strangers = await tx.rows(STRANGERS, roots=as_array(roots), held=as_array(leads))
     if strangers or not roots <= leads.keys():
         raise GroupChanged("A group changed while its locks were waited for.", retry_after_seconds=0.05)
     return leads
+
+
+async def hold_groups(tx: Transaction, lead_ids: Collection[UUID]) -> None:
+    """Waits for all that is to be taken one after the other."""
+    if tx.may_wait_for("leads"):
+        members = {row.lead_id for row in await tx.rows(MEMBERS, ids=as_array(lead_ids))}
+        await tx.rows(LOCK_LEADS, ids=as_array(members))
 
 
 async def in_snapshot(tx: Transaction) -> None:

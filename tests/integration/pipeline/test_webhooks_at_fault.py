@@ -89,13 +89,13 @@ async def test_what_is_given_out_while_its_endpoint_is_being_enabled_is_told_all
     made = await hooked.follow(receiver.url)
     await hooked.hooks.endpoints.disable(made["endpoint_id"], OPERATOR)
     await pipeline.take(a_lead("ann@x.example"))
-    fill = webhook_queue.fill
+    missed = webhook_queue.missed
 
-    async def enabled_meanwhile(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    async def enabled_meanwhile(tx: Transaction, times: Mapping[UUID, tuple[datetime, datetime]]) -> None:
         await hooked.hooks.endpoints.enable(made["endpoint_id"], OPERATOR, catch_up=True)
-        await fill(tx, rows)
+        await missed(tx, times)
 
-    monkeypatch.setattr(webhook_queue, "fill", enabled_meanwhile)
+    monkeypatch.setattr(webhook_queue, "missed", enabled_meanwhile)
     await hooked.give_out()
     monkeypatch.undo()
     await hooked.told()
