@@ -35,7 +35,7 @@ def converter(source: SourceFile, shape: Shape, mapping: FileMapping | None, *, 
     def convert_mapped(row: Row) -> list[MappedEvent]:
         if row.fault is not None:
             return [MappedEvent(0, fault=row.fault)]
-        return mapping.events(row.columns, shape, read)
+        return mapping.events(row.columns, shape, read, [each.columns for each in row.more])
 
     return convert_mapped
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
+
+from shared.tabular import jalali
 
 Kind = Literal["leads", "history"]
 
@@ -21,7 +24,7 @@ LEAD_FIELDS = (
 HISTORY_FIELDS = (
     "business_unit", "external_id", "event", "occurred_at", "record_id", "opportunity_id", "stage", "reason", "amount",
     "currency", "owner", "team", "product", "kind", "value", "expected_close", "channel", "source", "medium", "campaign",
-    "order_id", "renews", "runs_until", "cost", "lines", "duration_seconds",
+    "order_id", "renews", "runs_until", "cost", "lines", "duration_seconds", "pipeline",
 )  # fmt: skip
 HISTORY_EVENTS = (
     "lead_created", "interaction", "assigned", "qualified", "archived", "reopened", "contact_attempted",
@@ -31,15 +34,16 @@ HISTORY_EVENTS = (
 REQUIRED_BY_EVENT: Mapping[str, tuple[str, ...]] = {
     "assigned": ("owner",),
     "stage_changed": ("stage",),
-    "amount_changed": ("amount",),
+    "amount_changed": ("amount or lines",),
     "close_date_changed": ("expected_close",),
     "opportunity_assigned": ("owner",),
-    "order_placed": ("amount",),
+    "order_placed": ("amount or lines",),
     "order_refunded": ("order_id", "amount"),
     "order_cancelled": ("order_id",),
     "satisfaction": ("value",),
 }
 TIMES = ("occurred_at", "expected_close", "runs_until")
+AMOUNTS = ("amount", "cost")
 ATTRIBUTE = "attributes."
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T")
@@ -72,14 +76,17 @@ def zone_named(name: str) -> tzinfo:
 
 def read_time(text: str, field: str, zone: tzinfo | None, formats: Sequence[str] = ()) -> str:
     """A moment as ISO 8601 in UTC. Without `formats` the text is ISO 8601; a time without a zone is in `zone`, and where
-    that is None it stays without one: the services read it in the zone of its business unit."""
+    that is None it stays without one: the services read it in the zone of its business unit. Digits are of any script."""
     moment: datetime | None = None
+    text = with_plain_digits(text)
     for form in formats:
         try:
             if form in ("unix", "unix_ms"):
                 moment = datetime.fromtimestamp(float(text) / (1000 if form == "unix_ms" else 1), UTC)
             elif form == "iso":
                 moment = datetime.fromisoformat(text)
+            elif form.startswith(jalali.PREFIX):
+                moment = jalali.read(text, form.removeprefix(jalali.PREFIX))
             else:
                 moment = datetime.strptime(text, form)  # noqa: DTZ007 - its zone is looked at below
             break
@@ -104,6 +111,25 @@ def read_time(text: str, field: str, zone: tzinfo | None, formats: Sequence[str]
         return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except OverflowError:
         raise Unusable(f"{field}: is outside the calendar") from None
+
+
+def with_plain_digits(text: str) -> str:
+    """The same with digits as 0 to 9, and without the signs that only say in which direction it is written."""
+    return text if text.isascii() else "".join(_plain(one) for one in text).strip()
+
+
+def _plain(one: str) -> str:
+    kind = unicodedata.category(one)
+    return str(unicodedata.decimal(one)) if kind == "Nd" else "" if kind == "Cf" else one
+
+
+def text_of(value: Any) -> str:
+    """A cell as text: JSON's numbers and booleans as they are written there."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(value)
 
 
 def _iso(text: str) -> datetime | None:

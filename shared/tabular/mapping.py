@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
-from shared.tabular.fields import ATTRIBUTE, TIMES, Unusable, read_time
+from shared.tabular.fields import ATTRIBUTE, TIMES, Unusable, read_time, text_of
+from shared.tabular.numbers import is_plain, read_number, rounded
 from shared.tabular.plain import Shape, finished
 
 SKIP = "skip"
@@ -43,7 +44,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """Where a field's value comes from: a constant, or columns, through a table of values or a date format."""
+    """Where a field's value comes from: a constant, or columns, through a table of values, a date format or, of numbers as people write
+    them, by their decimal sign."""
 
     columns: tuple[str, ...] = ()
     join: str = " "
@@ -51,8 +53,19 @@ class FieldRule:
     values: Mapping[str, str] | None = None
     default: str | None = None
     date_formats: tuple[str, ...] = ()
+    decimal: str | None = None
     zone: tzinfo | None = None
     required: bool = False
+    parts: Mapping[str, FieldRule] | None = None
+
+    def lines(self, rows: Iterable[Mapping[str, Any]], zone: tzinfo | None) -> list[dict[str, Any]]:
+        """What each of several rows says of each part, where there is something. Raises as `value` does."""
+        assert self.parts is not None
+        found = []
+        for columns in rows:
+            cells = {part: rule.value(part, columns, zone) for part, rule in self.parts.items()}
+            found.append({part: _number(cell) for part, cell in cells.items() if cell is not None})
+        return found
 
     def value(self, name: str, columns: Mapping[str, Any], zone: tzinfo | None) -> Any:
         """The field's value for a row, None where there is none. Raises `Skipped`, or `Unusable` naming the column."""
@@ -70,6 +83,8 @@ class FieldRule:
             if self.required:
                 raise Unusable(f"{name}: column {' + '.join(self.columns)} is empty")
             return None
+        if self.decimal is not None and not isinstance(raw, int | float):
+            return read_number(text_of(raw), name, self.decimal)
         return self._as_time(name, raw, zone)
 
     def _translated(self, name: str, raw: Any) -> Any:
@@ -119,6 +134,7 @@ class FileMapping:
     templates: tuple[Template, ...]
     ignored: frozenset[str]
     zone: tzinfo | None = None
+    together: str | None = None
 
     @property
     def columns(self) -> frozenset[str]:
@@ -127,18 +143,26 @@ class FileMapping:
         for template in self.templates:
             named.update(_tested(template.when))
             for rule in template.fields.values():
-                named.update(rule.columns)
-        return frozenset(named)
+                for each in (rule, *(rule.parts or {}).values()):
+                    named.update(each.columns)
+        return frozenset({*named, self.together} if self.together else named)
 
-    def events(self, columns: Mapping[str, Any], shape: Shape, read: frozenset[str]) -> list[MappedEvent]:
-        """The events a row stands for, in the order of the file. `read` are the mapped columns; others are attributes."""
+    def events(
+        self,
+        columns: Mapping[str, Any],
+        shape: Shape,
+        read: frozenset[str],
+        more: Sequence[Mapping[str, Any]] = (),
+    ) -> list[MappedEvent]:
+        """The events a row stands for, in the order of the file. `read` are the mapped columns; others are attributes; `more` are
+        the rows that are one with it."""
         others = {name: value for name, value in columns.items() if name not in read and name not in self.ignored}
         made = []
         for number, template in enumerate(self.templates):
             if not all(condition.holds(columns) for condition in template.when):
                 continue
             try:
-                document = self._document(template, columns, others, shape, number)
+                document = self._document(template, (columns, *more), others, shape, number)
             except Skipped:
                 continue
             except Unusable as fault:
@@ -148,12 +172,19 @@ class FileMapping:
         return made
 
     def _document(
-        self, template: Template, columns: Mapping[str, Any], others: Mapping[str, Any], shape: Shape, number: int
+        self,
+        template: Template,
+        rows: Sequence[Mapping[str, Any]],
+        others: Mapping[str, Any],
+        shape: Shape,
+        number: int,
     ) -> dict[str, Any]:
+        columns = rows[0]
         fields: dict[str, Any] = {}
         attributes = dict(others)
         for name, rule in template.fields.items():
-            value = rule.value(name, columns, self.zone or shape.zone)
+            zone = self.zone or shape.zone
+            value = rule.value(name, columns, zone) if rule.parts is None else rule.lines(rows, zone)
             if value is None:
                 continue
             if name.startswith(ATTRIBUTE):
@@ -164,13 +195,8 @@ class FileMapping:
         return finished(fields, attributes, columns, shape, record=record, template=number)
 
 
-def text_of(value: Any) -> str:
-    """A cell as text: JSON's numbers and booleans as they are written there."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
+def _number(cell: Any) -> Any:
+    return rounded(cell) if isinstance(cell, str) and is_plain(cell) else cell
 
 
 def _tested(conditions: Iterable[Condition]) -> set[str]:

@@ -9,12 +9,29 @@ from pathlib import Path
 
 import yaml
 
+from shared.tabular import jalali
 from shared.tabular.errors import Unreadable
 from shared.tabular.fields import ATTRIBUTE, HISTORY_EVENTS, Kind, Unusable, fields_of, read_time, zone_named
+from shared.tabular.lookup import table_in
 from shared.tabular.mapping import KEEP, SKIP, Condition, FieldRule, FileMapping, Template
+from shared.tabular.numbers import DECIMALS
 
-_TOP = ("events", "shared", "ignore", "zone")
-_RULE = ("column", "columns", "join", "constant", "values", "default", "date_format", "zone", "required")
+_TOP = ("events", "shared", "ignore", "zone", "together")
+_TABLE = ("file", "key", "value")
+_LINE = ("product", "quantity", "unit_price", "discount")
+_RULE = (
+    "column",
+    "columns",
+    "join",
+    "constant",
+    "values",
+    "table",
+    "default",
+    "date_format",
+    "decimal",
+    "zone",
+    "required",
+)
 _TEST = ("equals", "one_of", "contains", "present", "not")
 MAX_MAPPING_CHARACTERS = 100_000
 _SEE = "docs/importing.md describes the format."
@@ -32,11 +49,11 @@ def read_mapping(path: Path, kind: Kind) -> FileMapping:
         raise MappingFault(f"{path} cannot be read: {error.strerror}.", "Give --map the path of a YAML file.") from None
     except UnicodeDecodeError:
         raise MappingFault(f"{path} is not UTF-8 text.", "Save it in UTF-8.") from None
-    return parse_mapping(text, kind, called=str(path))
+    return parse_mapping(text, kind, called=str(path), folder=path.parent)
 
 
-def parse_mapping(text: str, kind: Kind, *, called: str) -> FileMapping:
-    """The mapping that a text in YAML describes. Raises `MappingFault`."""
+def parse_mapping(text: str, kind: Kind, *, called: str, folder: Path | None = None) -> FileMapping:
+    """The mapping that a text in YAML describes; its tables are files in a folder, or there are none. Raises `MappingFault`."""
     if len(text) > MAX_MAPPING_CHARACTERS:
         raise MappingFault(f"{called} is longer than {MAX_MAPPING_CHARACTERS} characters.", _SEE)
     try:
@@ -45,7 +62,7 @@ def parse_mapping(text: str, kind: Kind, *, called: str) -> FileMapping:
         raise MappingFault(f"{called} is not YAML: {error}", _SEE) from None
     if root is None:
         raise MappingFault(f"{called} is empty.", _SEE)
-    return _Reader(called, kind).mapping(root)
+    return _Reader(called, kind, folder).mapping(root)
 
 
 def check_against(mapping: FileMapping, called: str | Path, columns: Sequence[str]) -> None:
@@ -64,8 +81,9 @@ def check_against(mapping: FileMapping, called: str | Path, columns: Sequence[st
 class _Reader:
     """Walks the YAML tree, so that each fault knows its line. Every scalar is text: no dates, no yes for true."""
 
-    def __init__(self, called: str, kind: Kind) -> None:
+    def __init__(self, called: str, kind: Kind, folder: Path | None) -> None:
         self._called = called
+        self._folder = folder
         self._kind = kind
         self._fields = fields_of(kind)
 
@@ -73,6 +91,7 @@ class _Reader:
         ignored: frozenset[str] = frozenset()
         zone: tzinfo | None = None
         shared: dict[str, FieldRule] = {}
+        together: str | None = None
         events = root
         if isinstance(root, yaml.MappingNode):
             parts = self._parts(root, _TOP, "a mapping file")
@@ -82,10 +101,16 @@ class _Reader:
             ignored = frozenset(self._texts(parts["ignore"])) if "ignore" in parts else ignored
             zone = self._zone(parts["zone"]) if "zone" in parts else zone
             shared = self._rules(parts["shared"]) if "shared" in parts else shared
+            together = self._together(parts["together"]) if "together" in parts else together
         if not isinstance(events, yaml.SequenceNode) or not events.value:
             raise self._fault(events, "a list of event templates belongs here", "Begin each template with a dash.")
         templates = tuple(self._template(node, shared, zone) for node in events.value)
-        return FileMapping(templates, ignored, zone)
+        return FileMapping(templates, ignored, zone, together)
+
+    def _together(self, node: yaml.Node) -> str:
+        if self._kind == "leads":
+            raise self._fault(node, "several rows are never one lead", "Leave it out.")
+        return self._text(node)
 
     def _template(self, node: yaml.Node, shared: Mapping[str, FieldRule], zone: tzinfo | None) -> Template:
         entries = self._entries(node, "a template")
@@ -125,6 +150,12 @@ class _Reader:
             if name == "event" and node.value in HISTORY_EVENTS:
                 return FieldRule(constant=node.value)
             return FieldRule(columns=(node.value,))
+        if (
+            name == "lines"
+            and isinstance(node, yaml.MappingNode)
+            and "column" not in {key.value for key, _ in node.value}
+        ):
+            return self._lines(node)
         parts = self._parts(node, _RULE, f"`{name}`")
         given = [word for word in ("column", "columns", "constant") if word in parts]
         if len(given) != 1:
@@ -135,6 +166,10 @@ class _Reader:
         values = None
         if "values" in parts:
             values = {str(k.value): self._text(v) for k, v in self._entries(parts["values"], "`values`")}
+        if "table" in parts:
+            if values is not None:
+                raise self._fault(node, f"`{name}` has both values and a table", "Leave one of them.")
+            values = self._table(parts["table"])
         rule = FieldRule(
             columns=(self._text(parts["column"]),) if "column" in parts else tuple(columns),
             join=self._text(parts["join"]) if "join" in parts else " ",
@@ -142,13 +177,46 @@ class _Reader:
             values=values,
             default=self._text(parts["default"]) if "default" in parts else None,
             date_formats=tuple(self._formats(parts["date_format"])) if "date_format" in parts else (),
+            decimal=self._decimal(parts["decimal"]) if "decimal" in parts else None,
             zone=self._zone(parts["zone"]) if "zone" in parts else None,
             required=self._truth(parts["required"]) if "required" in parts else False,
         )
         if rule.default == KEEP and rule.values is None:
-            raise self._fault(node, f"`{name}`: default keep has no meaning without values", "Leave it out.")
+            raise self._fault(node, f"`{name}`: default keep has no meaning without values or a table", "Leave it out.")
         self._check_events(node, name, rule)
         return rule
+
+    def _lines(self, node: yaml.Node) -> FieldRule:
+        parts = {part: self._of_a_line(value) for part, value in self._parts(node, _LINE, "`lines`").items()}
+        for needed in ("product", "unit_price"):
+            if needed not in parts:
+                raise self._fault(node, f"`lines` has no {needed}", "Write lines: {product: …, unit_price: …}.")
+        return FieldRule(parts=parts)
+
+    def _of_a_line(self, node: yaml.Node) -> FieldRule:
+        if isinstance(node, yaml.ScalarNode):
+            return FieldRule(columns=(self._text(node),))
+        return self._rule(yaml.ScalarNode(node.tag, f"{ATTRIBUTE}line", node.start_mark), node)
+
+    def _table(self, node: yaml.Node) -> dict[str, str]:
+        """The values that another file has."""
+        parts = {part: self._text(value) for part, value in self._parts(node, _TABLE, "`table`").items()}
+        if missing := [part for part in _TABLE if not parts.get(part)]:
+            raise self._fault(
+                node, f"`table` has no {missing[0]}", "Write table: {file: owners.csv, key: id, value: name}."
+            )
+        if self._folder is None:
+            raise self._fault(node, "a mapping that is sent or kept reads no files", "Write the table under `values`.")
+        try:
+            return table_in(self._folder / parts["file"], parts["key"], parts["value"])
+        except Unreadable as fault:
+            raise self._fault(node, fault.detail.removesuffix("."), fault.fix or _SEE) from None
+
+    def _decimal(self, node: yaml.Node) -> str:
+        sign = self._text(node)
+        if sign not in DECIMALS:
+            raise self._fault(node, f"{sign!r} is no decimal sign", 'Write decimal: "," or decimal: ".".')
+        return sign
 
     def _check_events(self, node: yaml.Node, name: str, rule: FieldRule) -> None:
         fixed = [rule.constant, rule.default, *(rule.values or {}).values()]
@@ -182,11 +250,11 @@ class _Reader:
     def _formats(self, node: yaml.Node) -> list[str]:
         formats = [self._text(node)] if isinstance(node, yaml.ScalarNode) else self._texts(node)
         for form in formats:
-            if form not in ("iso", "unix", "unix_ms") and not _reads_back(form):
+            if form not in ("iso", "unix", "unix_ms") and not reads_back(form):
                 raise self._fault(
                     node,
                     f"{form!r} is no date format that can be read",
-                    "Write iso, unix, unix_ms or one such as %d.%m.%Y.",
+                    "Write iso, unix, unix_ms, one such as %d.%m.%Y, or one such as jalali %Y/%m/%d.",
                 )
         return formats
 
@@ -238,8 +306,12 @@ class _Reader:
         return MappingFault(f"{self._called}, line {node.start_mark.line + 1}: {problem}.", fix)
 
 
-def _reads_back(form: str) -> bool:
+def reads_back(form: str) -> bool:
     """Whether a strptime format reads what it writes, so that a slip in it is found before the first row."""
+    if form.startswith(jalali.PREFIX):
+        form = form.removeprefix(jalali.PREFIX).replace("%B", "%m")
+        if not jalali.is_whole(form):
+            return False
     try:
         datetime.strptime(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).strftime(form), form)  # noqa: DTZ007
     except ValueError:

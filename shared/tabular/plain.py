@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.tabular.errors import Unreadable
 from shared.tabular.fields import (
+    AMOUNTS,
     ATTRIBUTE,
     HISTORY_EVENTS,
     REQUIRED_BY_EVENT,
@@ -22,6 +23,7 @@ from shared.tabular.fields import (
     read_time,
     row_digest,
 )
+from shared.tabular.numbers import is_plain, rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,12 @@ def finished(
     for name in TIMES:
         if name in fields:
             fields[name] = read_time(str(fields[name]), name, shape.zone)
+    for name in AMOUNTS:
+        written = str(fields.get(name, "")).strip()
+        if written and not is_plain(written):
+            raise Unusable(f"{name}: is no plain number such as 1234.50; write it so, or map it with its decimal sign")
+        if written:
+            fields[name] = rounded(written)
     if record is not None:
         fields["record_id"] = str(record)
     if shape.kind == "history":
@@ -120,7 +128,7 @@ def finished(
         fields["record_id"] = f"{name}-{template}" if template else name  # one row, several leads: each its own record
         if "occurred_at" in fields and not shape.live:
             fields["historical"] = True
-    for name in ("external_id", "record_id", "opportunity_id", "amount", "phone"):
+    for name in ("external_id", "record_id", "opportunity_id", "phone"):
         if name in fields and not isinstance(fields[name], str):
             fields[name] = str(fields[name])  # JSON files write ids and amounts as numbers
     if attributes:
@@ -140,5 +148,5 @@ def check_history(fields: Mapping[str, Any]) -> None:
             + (f"; did you mean {near[0]}?" if near else ", see docs/importing.md")
         )
     for name in ("external_id", "occurred_at", *REQUIRED_BY_EVENT.get(str(event), ())):
-        if fields.get(name) in (None, ""):
+        if all(fields.get(one) in (None, "") for one in name.split(" or ")):
             raise Unusable(f"{name}: is missing, and {event} needs it")

@@ -24,7 +24,7 @@ PIECE_BYTES = 1 << 20
 SPREADSHEET_SECONDS = 900
 MAX_UNPACKED_BYTES = 4 << 30
 
-_ZIP, _OLE, _GZIP = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b"
+_ZIP, _OLE, _PARQUET, _GZIP = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1", b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,15 @@ class Prepared:
     encoding: str
     columns: tuple[str, ...] = ()
 
-    def open(self, *, delimiter: str | None = None, called: str | None = None) -> SourceFile:
+    def open(self, *, delimiter: str | None = None, called: str | None = None, header_line: int = 1) -> SourceFile:
         """The file, to read its rows. Raises `Unreadable`."""
-        return SourceFile(self.path, delimiter=delimiter, called=called, columns=self.columns)
+        above = header_line if self.form == "text" else 1
+        return SourceFile(self.path, delimiter=delimiter, called=called, columns=self.columns, header_line=above)
 
 
 def is_workbook(head: bytes) -> bool:
-    """Whether a file that begins so is a spreadsheet."""
-    return head.startswith((_ZIP, _OLE))
+    """Whether a file that begins so is a spreadsheet, or as good as one: a Parquet file."""
+    return head.startswith((_ZIP, _OLE, _PARQUET))
 
 
 def is_packed(head: bytes) -> bool:
@@ -67,14 +68,15 @@ def prepare(
     *,
     encoding: str | None = None,
     sheet: str | None = None,
+    header_line: int = 1,
     max_bytes: int = MAX_UNPACKED_BYTES,
 ) -> Prepared:
-    """Writes the file anew, as it can be read. Raises `Unreadable`, also where a text becomes more than `max_bytes`."""
+    """Writes the file anew, as it can be read; of a sheet, from the row that names its columns on. Raises `Unreadable`, also where a text becomes more than `max_bytes`."""
     if encoding is not None:
         encoding = encoding_named(encoding)
     head = _head(path)
     if is_workbook(head):
-        return Prepared(target, "spreadsheet", "utf-8", _from_spreadsheet(path, target, sheet))
+        return Prepared(target, "spreadsheet", "utf-8", _from_spreadsheet(path, target, sheet, header_line))
     try:
         with path.open("rb") as raw:
             content = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_packed(head) else raw
@@ -118,9 +120,9 @@ def _within(max_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _from_spreadsheet(path: Path, target: Path, sheet: str | None) -> tuple[str, ...]:
+def _from_spreadsheet(path: Path, target: Path, sheet: str | None, header_line: int) -> tuple[str, ...]:
     """The columns of a sheet whose rows were written as lines of JSON, by another process."""
-    command = [sys.executable, "-m", "shared.tabular.spreadsheet", str(path), str(target)]
+    command = [sys.executable, "-m", "shared.tabular.spreadsheet", str(path), str(target), str(header_line)]
     try:
         done = subprocess.run(
             command + ([sheet] if sheet is not None else []),

@@ -40,20 +40,34 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the line it begins on, its columns (empty cells left out), where it ends, and what is wrong with it."""
+    """One row: the line it begins on, its columns (empty cells left out), where it ends, and what is wrong with it. `more` are
+    the rows after it that are one thing with it."""
 
     line: int
     columns: dict[str, Any]
     after: Position
     fault: str | None = None
+    more: tuple[Row, ...] = ()
+
+    @property
+    def all(self) -> tuple[Row, ...]:
+        """The rows that are one thing, this one first."""
+        return self, *self.more
 
 
 class SourceFile:
     """A CSV or NDJSON file in UTF-8, packed with gzip or not. `called` is what messages call it, `columns` are those of a
-    file whose lines do not name them all. Raises `Unreadable` for a file that is neither."""
+    file whose lines do not name them all; what stands above `header_line` is left out. Raises `Unreadable` for a file that is
+    neither."""
 
     def __init__(
-        self, path: Path, *, delimiter: str | None = None, called: str | None = None, columns: Sequence[str] = ()
+        self,
+        path: Path,
+        *,
+        delimiter: str | None = None,
+        called: str | None = None,
+        columns: Sequence[str] = (),
+        header_line: int = 1,
     ) -> None:
         self._called = called or str(path)
         try:
@@ -68,12 +82,12 @@ class SourceFile:
         packed = magic == b"\x1f\x8b"
         self._content = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if packed else self._raw
         try:
-            self._open_content(delimiter)
+            self._open_content(delimiter, header_line)
         except BaseException:
             self._raw.close()
             raise
 
-    def _open_content(self, delimiter: str | None) -> None:
+    def _open_content(self, delimiter: str | None, header_line: int) -> None:
         try:
             head = self._content.read(4096)
         except (OSError, EOFError, zlib.error) as error:
@@ -83,7 +97,9 @@ class SourceFile:
                 f"{self._called} is not UTF-8 text.", "Say which encoding it is in, or save it as CSV in UTF-8."
             )
         self._bom = 3 if head.startswith(b"\xef\xbb\xbf") else 0
-        begin = head[self._bom :].lstrip()
+        self._begin = self._below(header_line - 1)
+        self._content.seek(self._begin.byte)
+        begin = self._content.read(4096).lstrip()
         if not begin:
             raise Unreadable(f"{self._called} is empty.", _NEEDS_ROWS)
         if begin.startswith(b"["):
@@ -92,9 +108,16 @@ class SourceFile:
                 "Write one object a line, for example with `jq -c '.[]'`.",
             )
         self.format: Format = "ndjson" if begin.startswith(b"{") else "csv"
-        self._begin = Position(self._bom, 0)
         if self.format == "csv":
             self._read_header(delimiter)
+
+    def _below(self, count: int) -> Position:
+        """The place below so many lines."""
+        lines = _Lines(self._content, Position(self._bom, 0))
+        for _ in range(count):
+            if next(lines, None) is None:
+                raise Unreadable(f"{self._called} has no line {count + 1}.", "Name the line that names its columns.")
+        return lines.position
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
-"""Spreadsheets (XLSX, XLS, ODS) to lines of JSON, one a row of the sheet, so that they are read like any other file and a row's
-number is its line. Run in a process of its own, since a sheet is held in memory whole:
+"""Spreadsheets (XLSX, XLS, ODS) and Parquet files to lines of JSON, one a row of the sheet, so that they are read like any other
+file and a row's number is its line. Run in a process of its own, since a sheet is held in memory whole:
 
-    python -m shared.tabular.spreadsheet SOURCE TARGET [SHEET]
+    python -m shared.tabular.spreadsheet SOURCE TARGET HEADER_LINE [SHEET]
 
 Its last line of output is a JSON object: `columns` and `rows`, or `fault` and `fix`.
 """
@@ -29,7 +29,7 @@ MAX_COLUMNS = 1_000
 Cell = object
 
 
-_ARCHIVE = b"PK\x03\x04"
+_ARCHIVE, _PARQUET = b"PK\x03\x04", b"PAR1"
 _NO_WORKBOOK, _SAVE_IT = "The file is no workbook that can be read.", "Save it as XLSX without a password, or as CSV."
 
 
@@ -56,8 +56,8 @@ def lines(rows: Iterable[Sequence[Cell]], columns: Sequence[str]) -> Iterator[by
         yield orjson.dumps(cells) + b"\n" if cells else b"\n"
 
 
-def convert(source: Path, target: BinaryIO, sheet: str | None) -> dict[str, object]:
-    """Writes the lines and answers with what was found."""
+def convert(source: Path, target: BinaryIO, sheet: str | None, header_line: int = 1) -> dict[str, object]:
+    """Writes the lines and answers with what was found. What stands above `header_line` is left out."""
     check_archive(source)
     book = CalamineWorkbook.from_path(str(source))
     if sheet is not None and sheet not in book.sheet_names:
@@ -67,8 +67,10 @@ def convert(source: Path, target: BinaryIO, sheet: str | None) -> dict[str, obje
     found = book.get_sheet_by_name(sheet) if sheet is not None else book.get_sheet_by_index(0)
     rows = iter(found.iter_rows())
     columns: list[str] = []
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         target.write(b"\n")
+        if number < header_line:
+            continue
         columns = [str(written(cell) or "") for cell in row]
         if any(columns):
             break
@@ -92,6 +94,16 @@ def convert(source: Path, target: BinaryIO, sheet: str | None) -> dict[str, obje
     return {"columns": named, "rows": count}
 
 
+def _convert(source: Path, target: BinaryIO, sheet: str | None, header_line: int) -> dict[str, object]:
+    with source.open("rb") as content:
+        is_parquet = content.read(len(_PARQUET)) == _PARQUET
+    if not is_parquet:
+        return convert(source, target, sheet, header_line)
+    from shared.tabular import parquet  # half a second, which no sheet has to wait for
+
+    return parquet.convert(source, target, sheet)
+
+
 def check_archive(source: Path) -> None:
     """A workbook is a packed archive. Raises `Unreadable` for one that unpacks to more than anybody types, or that begins
     like an archive and is none, is damaged, or asks for a version of the format that the library does not read."""
@@ -110,10 +122,10 @@ def check_archive(source: Path) -> None:
 def main(arguments: Sequence[str]) -> int:
     """One conversion."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    source, target, *sheet = arguments
+    source, target, header_line, *sheet = arguments
     try:
         with Path(target).open("wb") as content:
-            told = convert(Path(source), content, sheet[0] if sheet else None)
+            told = _convert(Path(source), content, sheet[0] if sheet else None, int(header_line))
     except Unreadable as unreadable:
         told = {"fault": unreadable.detail, "fix": unreadable.fix}
     except (CalamineError, ZipError, zipfile.BadZipFile, ValueError, EOFError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -29,14 +29,16 @@ from shared.cli.importing.sending import (
     chunks,
     run_import,
 )
-from shared.cli.importing.tables import REJECTED_EXIT_CODE, tell_rows
+from shared.cli.importing.tables import DAYS, REJECTED_EXIT_CODE, SPENT, Written, tell_rows, titles_of
 from shared.cli.settings import cli_settings
 from shared.tabular.converting import Converter, converter, one_delimiter
 from shared.tabular.fields import Kind, zone_named
+from shared.tabular.mapping import FileMapping
 from shared.tabular.mapping_file import read_mapping
 from shared.tabular.plain import Shape
 from shared.tabular.preparing import needs_preparing, prepare
-from shared.tabular.source import Row, SourceFile
+from shared.tabular.source import Position, Row, SourceFile
+from shared.tabular.together import together
 
 app = typer.Typer(help="Import leads, history, spending and rates from files.", no_args_is_help=True)
 
@@ -46,7 +48,9 @@ LEAD_REQUESTS_IN_FLIGHT = 4
 EVENTS_PER_HISTORY_REQUEST = 2_000
 DRY_RUN_ROWS = 10
 
-File = Annotated[Path, typer.Argument(help="CSV, NDJSON (one object a line) or a spreadsheet (XLSX, XLS, ODS).")]
+File = Annotated[
+    Path, typer.Argument(help="CSV, NDJSON (one object a line), a spreadsheet (XLSX, XLS, ODS) or Parquet.")
+]
 Sender = Annotated[str, typer.Option(help="The system the rows come from; ids are unique within it.")]
 MapFile = Annotated[Path | None, typer.Option("--map", help="A mapping file (docs/importing.md).")]
 Zone = Annotated[str | None, typer.Option(help="The zone of times that name none; the business unit's when not given.")]
@@ -55,6 +59,28 @@ Delimiter = Annotated[
 ]
 Encoding = Annotated[str | None, typer.Option(help="The encoding of a text file; found out when not given.")]
 Sheet = Annotated[str | None, typer.Option(help="The sheet of a workbook; its first when not given.")]
+HeaderLine = Annotated[
+    int, typer.Option(min=1, help="The line that names the columns; what stands above it is left out.")
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(help="What the file calls a column: amount=Cost, once for each that is called otherwise."),
+]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="What rows say that say nothing else: channel=paid_search, once for each field."),
+]
+DecimalSign = Annotated[
+    str | None, typer.Option("--decimal", help="Numbers are written as people do, with this decimal sign: , or .")
+]
+DateFormat = Annotated[
+    list[str] | None,
+    typer.Option(help="How days are written, such as %m/%d/%Y, or jalali %Y/%m/%d; several: the first that fits."),
+]
+AddUp = Annotated[
+    bool,
+    typer.Option("--add-up", help="Rows of the same thing and days are one: where each ad, or each age, has its own."),
+]
 Rejected = Annotated[Path | None, typer.Option(help="Where rejected lines are reported; beside FILE when not given.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Begin at the first row, also after an interrupted import.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what the first rows become; send nothing.")]
@@ -74,6 +100,7 @@ def leads(
     delimiter: Delimiter = None,
     encoding: Encoding = None,
     sheet: Sheet = None,
+    header_line: HeaderLine = 1,
     rejected: Rejected = None,
     restart: Restart = False,
     dry_run: DryRun = False,
@@ -82,7 +109,7 @@ def leads(
     given = {"business_unit": business_unit, "channel": channel}
     defaults = tuple((name, value) for name, value in given.items() if value)
     shape = Shape("leads", zone=_zone(zone), record_column=record, live=live, defaults=defaults)
-    form = Form(_delimiter(delimiter), encoding, sheet)
+    form = Form(_delimiter(delimiter), encoding, sheet, header_line)
     _import(file, sender, map_file, shape, form, rejected, restart=restart, dry_run=dry_run)
 
 
@@ -96,30 +123,76 @@ def history(
     delimiter: Delimiter = None,
     encoding: Encoding = None,
     sheet: Sheet = None,
+    header_line: HeaderLine = 1,
     rejected: Rejected = None,
     restart: Restart = False,
     dry_run: DryRun = False,
 ) -> None:
     """Import what happened to leads, through pipeline, as it happened. Rows may be in any order."""
     shape = Shape("history", zone=_zone(zone))
-    form = Form(_delimiter(delimiter), encoding, sheet)
+    form = Form(_delimiter(delimiter), encoding, sheet, header_line)
     _import(file, sender, map_file, shape, form, rejected, restart=restart, dry_run=dry_run)
 
 
 @app.command()
 @explained
-def spend(file: File, delimiter: Delimiter = None, encoding: Encoding = None, sheet: Sheet = None) -> None:
+def spend(
+    file: File,
+    column: Column = None,
+    fixed: Fixed = None,
+    decimal: DecimalSign = None,
+    date_format: DateFormat = None,
+    add_up: AddUp = False,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    header_line: HeaderLine = 1,
+) -> None:
     """Import what was spent, through metrics: a row for a day or days. Running it again changes nothing."""
-    with _opened(file, Form(_delimiter(delimiter), encoding, sheet)) as source:
-        tell_rows(source, "/v1/spending/import", called=str(file))
+    form = Form(_delimiter(delimiter), encoding, sheet, header_line)
+    _tell(
+        file,
+        form,
+        "/v1/spending/import",
+        column,
+        fixed,
+        Written(decimal, date_format or (), SPENT, DAYS),
+        add_up=add_up,
+    )
 
 
 @app.command()
 @explained
-def rates(file: File, delimiter: Delimiter = None, encoding: Encoding = None, sheet: Sheet = None) -> None:
+def rates(
+    file: File,
+    column: Column = None,
+    fixed: Fixed = None,
+    decimal: DecimalSign = None,
+    date_format: DateFormat = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    header_line: HeaderLine = 1,
+) -> None:
     """Import exchange rates, through metrics: a row for a currency, another one and a day. Running it again changes nothing."""
-    with _opened(file, Form(_delimiter(delimiter), encoding, sheet)) as source:
-        tell_rows(source, "/v1/rates/import", called=str(file))
+    form = Form(_delimiter(delimiter), encoding, sheet, header_line)
+    _tell(file, form, "/v1/rates/import", column, fixed, Written(decimal, date_format or (), ("rate",), DAYS))
+
+
+def _tell(
+    file: Path,
+    form: Form,
+    path: str,
+    column: list[str] | None,
+    fixed: list[str] | None,
+    written: Written,
+    *,
+    add_up: bool = False,
+) -> None:
+    """All rows of a file to metrics at once."""
+    with _opened(file, form) as source:
+        titles = titles_of(column or (), fixed or (), written, source)
+        tell_rows(source, path, called=str(file), titles=titles, add_up=add_up)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +202,22 @@ class Form:
     delimiter: str | None
     encoding: str | None
     sheet: str | None
+    header_line: int = 1
 
 
 @contextmanager
 def _opened(file: Path, form: Form) -> Iterator[SourceFile]:
     """The file, to read its rows; what cannot be read as it is by way of a copy that can, for as long as it is read."""
     if not needs_preparing(file, form.encoding):
-        with SourceFile(file, delimiter=form.delimiter) as source:
+        with SourceFile(file, delimiter=form.delimiter, header_line=form.header_line) as source:
             yield source
         return
     folder = kept.state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        copy = prepare(file, Path(place) / "rows", encoding=form.encoding, sheet=form.sheet)
-        with copy.open(delimiter=form.delimiter, called=str(file)) as source:
+        rows = Path(place) / "rows"
+        copy = prepare(file, rows, encoding=form.encoding, sheet=form.sheet, header_line=form.header_line)
+        with copy.open(delimiter=form.delimiter, called=str(file), header_line=form.header_line) as source:
             yield source
 
 
@@ -169,8 +244,9 @@ def _import(
     mapping = read_mapping(map_file, shape.kind) if map_file is not None else None
     with _opened(file, form) as source:
         convert = converter(source, shape, mapping, called=str(map_file))
+        rows = _rows_of(source, mapping)
         if dry_run:
-            _show(source, convert)
+            _show(rows(None), convert)
             return
         url = _target(shape.kind)[0]
         described = map_file.read_bytes() if map_file is not None else b""
@@ -186,7 +262,9 @@ def _import(
                 f"Going on after line {begun.position.line:,} of {escape(str(file))} (--restart begins anew)."
             )
         try:
-            done = asyncio.run(_transfer(source, convert, shape.kind, sender, state, report, begun or kept.Progress()))
+            done = asyncio.run(
+                _transfer(source, rows, convert, shape.kind, sender, state, report, begun or kept.Progress())
+            )
         except KeyboardInterrupt:
             raise CommandFailed("The import was interrupted.", "Run it again: it goes on where it stopped.") from None
     _summarise(file, shape.kind, done, report)
@@ -208,6 +286,7 @@ def _target(kind: Kind) -> tuple[str, str]:
 
 async def _transfer(
     source: SourceFile,
+    rows: Callable[[Position | None], Iterator[Row]],
     convert: Converter,
     kind: Kind,
     sender: str,
@@ -232,15 +311,14 @@ async def _transfer(
         with bar:
             task = bar.add_task(escape(source.path.name), total=source.total_bytes, counts="")
 
-            def watched() -> Iterator[Row]:
-                yield from source.rows(begun.position)
-
             def on_progress(now: kept.Progress) -> None:
                 counts = f"{now.rows:,} rows, {now.rejected_lines:,} rejected"
                 bar.update(task, completed=source.bytes_read, counts=counts)
 
             made: Iterator[Chunk] = chunks(
-                watched(), convert, max_items=LEADS_PER_REQUEST if kind == "leads" else EVENTS_PER_HISTORY_REQUEST
+                rows(begun.position),
+                convert,
+                max_items=LEADS_PER_REQUEST if kind == "leads" else EVENTS_PER_HISTORY_REQUEST,
             )
             done = await run_import(
                 made,
@@ -255,9 +333,15 @@ async def _transfer(
     return done
 
 
-def _show(source: SourceFile, convert: Converter) -> None:
+def _rows_of(source: SourceFile, mapping: FileMapping | None) -> Callable[[Position | None], Iterator[Row]]:
+    """The file's rows from a place on, those as one that the mapping says are one."""
+    column = mapping.together if mapping is not None else None
+    return source.rows if column is None else lambda start: together(source.rows(start), column)
+
+
+def _show(rows: Iterator[Row], convert: Converter) -> None:
     console = Console()
-    for row in islice(source.rows(), DRY_RUN_ROWS):
+    for row in islice(rows, DRY_RUN_ROWS):
         made = convert(row)
         console.print(f"[bold]line {row.line}[/]" + ("" if made else ": no event"))
         for each in made:

@@ -66,7 +66,7 @@ def chunks(rows: Iterable[Row], convert: Converter, *, max_items: int) -> Iterat
             chunk = Chunk()
         chunk.items += [Item(row, body) for body in bodies]
         chunk.rejections += [Rejection(row, each.fault) for each in made if each.fault is not None]
-        chunk.rows += 1
+        chunk.rows += len(row.all)
         chunk.bytes += size
         chunk.after = row.after
     if chunk.rows:
@@ -101,7 +101,7 @@ async def run_import(
             sent=progress.sent + len(chunk.items),
             accepted=progress.accepted + outcome.accepted,
             duplicates=progress.duplicates + outcome.duplicates,
-            rejected_lines=progress.rejected_lines + len({each.row.line for each in refused}),
+            rejected_lines=progress.rejected_lines + len({row.line for each in refused for row in each.row.all}),
             report_bytes=report.bytes,
         )
         state.save(progress)

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,16 +133,19 @@ class RejectedReport:
         writer = csv.writer(text, delimiter=self._source.delimiter, lineterminator="\n")
         if not self.bytes:
             writer.writerow(["rejected_line", "rejected_reason", *self._source.columns])
-        for each in rejections:
-            cells = [each.row.columns.get(name, "") for name in self._source.columns]
-            writer.writerow([each.row.line, each.reason, *cells])
+        for row, reason in _rows(rejections):
+            writer.writerow([row.line, reason, *(row.columns.get(name, "") for name in self._source.columns)])
         return text.getvalue().encode()
 
     def _as_ndjson(self, rejections: Iterable[Rejection]) -> bytes:
         return b"".join(
-            orjson.dumps({"rejected_line": each.row.line, "rejected_reason": each.reason, **each.row.columns}) + b"\n"
-            for each in rejections
+            orjson.dumps({"rejected_line": row.line, "rejected_reason": reason, **row.columns}) + b"\n"
+            for row, reason in _rows(rejections)
         )
+
+
+def _rows(rejections: Iterable[Rejection]) -> Iterator[tuple[Row, str]]:
+    return ((row, each.reason) for each in rejections for row in each.row.all)
 
 
 def report_path(source: Path, form: str) -> Path:

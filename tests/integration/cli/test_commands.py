@@ -213,3 +213,102 @@ def test_a_service_that_is_not_there_is_named_with_the_command_that_starts_it(le
     assert done.returncode == 2
     assert "metrics is not reachable at http://127.0.0.1:9" in done.stderr
     assert "make up" in done.stderr
+
+
+INVOICES = """InvoiceNo;Article;Quantity;InvoiceDate;UnitPrice;Customer
+1;lamp;2;01/03/2024 09:00;10,50;ada
+1;bulb;10;01/03/2024 09:00;0,85;ada
+2;lamp;1;02/03/2024 10:00;10,50;bob
+3;bulb;1;03/03/2024 11:00;0,85;ada
+4;bulb;1;03/03/2024 11:00;0,85;
+"""
+ORDERS = """
+together: InvoiceNo
+zone: Europe/London
+shared:
+  business_unit: {constant: europe}
+  external_id: Customer
+  occurred_at: {column: InvoiceDate, date_format: "%d/%m/%Y %H:%M"}
+events:
+  - when: {Customer: {present: true}}
+    event: lead_created
+    channel: {constant: invoices}
+  - when: {Customer: {present: true}}
+    event: order_placed
+    order_id: InvoiceNo
+    lines: {product: Article, quantity: Quantity, unit_price: {column: UnitPrice, decimal: ","}}
+"""
+DEALS = """شناسه,کارشناس,مبلغ,وضعیت,ثبت,بستن
+۱,7,۱٬۵۰۰٬۰۰۰,برنده,۱۴۰۲/۱۲/۲۹,۱۴۰۳/۰۱/۰۱
+۲,7,۲٬۰۰۰٬۰۰۰,بازنده,۱۴۰۳/۰۲/۰۱,۱۴۰۳/۰۲/۳۱
+"""
+PERSIAN = """
+shared:
+  business_unit: {constant: tehran}
+  external_id: شناسه
+  owner: {column: کارشناس, table: {file: owners.csv, key: id, value: name}}
+events:
+  - {event: opportunity_opened, occurred_at: {column: ثبت, date_format: jalali %Y/%m/%d}, amount: {column: مبلغ, decimal: "."}}
+  - event: {column: وضعیت, values: {برنده: won, بازنده: lost}}
+    occurred_at: {column: بستن, date_format: jalali %Y/%m/%d}
+"""
+ADS = """Ad report
+"1 March 2024 - 2 March 2024"
+Day,Ad,Impressions,Cost
+03/01/2024,a,"1,000","$12.50"
+03/01/2024,b,"2,000","$7.50"
+03/02/2024,a,"1,000","$20.00"
+"""
+
+
+def told(folder: Path, name: str, text: str, encoding: str = "utf-8") -> str:
+    path = folder / name
+    path.write_text(text, encoding=encoding)
+    return str(path)
+
+
+def imported(leadflow: RunningServices, *arguments: str) -> None:
+    done = leadflow.cli("import", *arguments, timeout_seconds=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def asked_for(leadflow: RunningServices, kpi: str, **asked: str) -> dict[str, Any]:
+    found: dict[str, Any] = leadflow.kpi(kpi, **asked)
+    return found
+
+
+def test_an_orders_lines_are_one_order_and_ads_of_a_day_are_what_it_cost(
+    leadflow: RunningServices, tmp_path: Path
+) -> None:
+    mapping = told(tmp_path, "orders.yaml", ORDERS)
+    imported(leadflow, "history", told(tmp_path, "invoices.csv", INVOICES), "--map", mapping)
+    ads = (
+        "--header-line", "3", "--date-format", "%m/%d/%Y", "--decimal", ".", "--add-up", "--set", "business_unit=europe",
+        "--set", "channel=invoices",
+    )  # fmt: skip
+    imported(leadflow, "spend", told(tmp_path, "ads.csv", ADS, "utf-16"), *ads)
+    own = {"business_unit": "europe", "channel": "invoices"}
+    eventually_blocking(lambda: asked_for(leadflow, "orders", **own)["total"]["value"] == 3, within_seconds=60)
+    assert asked_for(leadflow, "order_volume", **own)["total"]["value"] == pytest.approx(
+        2 * 10.5 + 10 * 0.85 + 10.5 + 0.85
+    )
+    again = asked_for(leadflow, "repeat_purchase_rate", **own)["total"]
+    assert (again["numerator"], again["denominator"]) == (1, 2)
+    cost = asked_for(leadflow, "cac", **own)["total"]
+    assert (cost["numerator"], cost["denominator"]) == (40, 2)
+
+
+def test_deals_in_persian_digits_and_days_are_won_in_their_own_month(leadflow: RunningServices, tmp_path: Path) -> None:
+    told(tmp_path, "owners.csv", "id,name\n7,سارا احمدی\n")
+    mapping = told(tmp_path, "deals.yaml", PERSIAN)
+    imported(leadflow, "history", told(tmp_path, "deals.csv", DEALS), "--map", mapping, "--sender", "persian")
+    asked = {"business_unit": "tehran", "owner": "سارا احمدی"}
+    eventually_blocking(
+        lambda: asked_for(leadflow, "win_rate_count", **asked)["total"]["denominator"] == 2, within_seconds=60
+    )
+    won = asked_for(leadflow, "sales_volume", **asked, group_by="month", calendar="jalali")
+    assert [(one["key"]["month"], one["value"]) for one in won["groups"]] == [("1403-01", 1_500_000)]
+    lost = asked_for(leadflow, "opportunities_lost", **asked, group_by="month", calendar="jalali")
+    assert [(one["key"]["month"], one["value"]) for one in lost["groups"]] == [("1403-02", 1)]
+    cycle = asked_for(leadflow, "sales_cycle_from_opportunity", **asked)["total"]
+    assert cycle["mean"] == pytest.approx(86_400), "the last day of 1402, a year of 365 days, and the first of 1403"

@@ -105,6 +105,8 @@ def test_a_value_may_mean_that_there_is_no_event(tmp_path: Path) -> None:
         ("product: {column: p, values: {A: B}}", {"p": "C"}, "product: the value of column p is not in"),
         ("amount: {column: p, required: true}", {}, "amount: column p is empty"),
         ("expected_close: {column: p, date_format: '%d.%m.%Y'}", {"p": "2026-01-01"}, "expected_close: does not fit"),
+        ("amount: p", {"p": "1.234,50"}, "amount: is no plain number such as 1234.50"),
+        ("cost: {column: p, decimal: ','}", {"p": "1.5"}, "cost: is no number with ','"),
         ("expected_close: p", {"p": "soon"}, "expected_close: is no ISO 8601 time"),
     ],
 )
@@ -170,6 +172,8 @@ def test_two_leads_of_one_row_are_two_records_also_where_a_column_names_the_row(
         (BASE + "  when: {s: {present: maybe}}\n", "neither true nor false", "true or false"),
         (BASE + "  expected_close: {column: p, zone: Mars}\n", "'Mars' is no time zone", "IANA"),
         (BASE + "  expected_close: {column: p, date_format: yyyy}\n", "'yyyy' is no date format", "%d.%m.%Y"),
+        (BASE + "  expected_close: {column: p, date_format: 'jalali %m/%d'}\n", "is no date format", "jalali %Y/%m/%d"),
+        (BASE + "  amount: {column: p, decimal: ';'}\n", "';' is no decimal sign", 'decimal: ","'),
         (BASE + "  expected_close: {constant: soon}\n", "is no ISO 8601 time", "2018-01-01"),
         (BASE + "  product: a\n  product: b\n", "line 6: `product` is there twice", "Leave one out"),
         ("events: []\n", "a list of event templates belongs here", "dash"),
@@ -193,6 +197,14 @@ def test_a_column_that_the_file_does_not_have_is_found_before_the_first_row(tmp_
         check_against(rules, tmp_path / "map.yaml", ["id", "date"])
 
 
-@pytest.mark.parametrize("name", ["maven_crm", "bpic2012_cases", "bpic2012_stages"])
-def test_the_mappings_of_the_integration_tests_can_be_read(name: str) -> None:
-    read_mapping(Path(__file__).parents[2] / "mappings" / f"{name}.yaml", "history")
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "mappings").glob("*.yaml")), ids=lambda file: file.stem
+)
+def test_the_mappings_of_the_integration_tests_can_be_read(file: Path) -> None:
+    read_mapping(file, "history")
+
+
+@pytest.mark.parametrize(("rule", "cell"), [("{column: p, decimal: ','}", "1.234,50 €"), ("p", "1234.50")])
+def test_an_amount_is_read_as_it_is_meant(tmp_path: Path, rule: str, cell: str) -> None:
+    (made,) = events(mapping(tmp_path, BASE + f"  amount: {rule}\n"), id="1", at="2026-01-01T00:00:00Z", p=cell)
+    assert (made.document["amount"], made.fault) == ("1234.50", None)

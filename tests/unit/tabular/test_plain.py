@@ -49,6 +49,27 @@ def test_what_history_does_not_know_is_an_attribute() -> None:
     }
 
 
+def test_lines_stand_for_the_amount_they_come_to_and_a_deal_may_be_in_any_pipeline() -> None:
+    lines = '[{"product": "a", "unit_price": "9.50", "quantity": 2}]'
+    row = {"external_id": "7", "event": "order_placed", "occurred_at": "2026-01-01", "lines": lines}
+    assert plain_event(row, HISTORY)["lines"] == lines
+    row = {"external_id": "7", "event": "opportunity_opened", "occurred_at": "2026-01-01", "Pipeline": "renewals"}
+    assert plain_event(row, HISTORY)["pipeline"] == "renewals"
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        ("59.970000000000006", "59.97"), (0.1 + 0.2, "0.3"), ("0.0000004", "0"), ("-1.23456789", "-1.234568"), ("12.50", "12.50"),
+        (1500, "1500"), ("1.5e3", "1.5e3"), ("1e-9", "0"), ("12345678901234.123456", "12345678901234.123456"), ("3e99999", "3e99999"),
+    ],
+)  # fmt: skip
+def test_what_computing_leaves_behind_an_amount_goes(written: str | float, amount: str) -> None:
+    row = {"external_id": "7", "event": "won", "occurred_at": "2026-01-01", "amount": written, "cost": written}
+    event = plain_event(row, HISTORY)
+    assert (event["amount"], event["cost"]) == (amount, amount)
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -56,6 +77,7 @@ def test_what_history_does_not_know_is_an_attribute() -> None:
         ({"external_id": "7", "event": "won"}, "occurred_at: is missing"),
         ({"external_id": "7", "event": "won", "occurred_at": "x"}, "occurred_at: is no ISO 8601 time"),
         ({"external_id": "7", "event": "stage_changed", "occurred_at": "2026-01-01"}, "stage: is missing"),
+        ({"external_id": "7", "event": "order_placed", "occurred_at": "2026-01-01"}, "amount or lines: is missing"),
     ],
 )
 def test_a_row_of_history_that_says_too_little_is_unusable(row: dict[str, str], reason: str) -> None:

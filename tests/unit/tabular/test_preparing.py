@@ -186,6 +186,12 @@ def test_a_packed_file_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
         prepare(path, tmp_path / "rows")
 
 
+def test_what_stands_above_the_columns_of_a_sheet_is_left_out(tmp_path: Path) -> None:
+    path = write_workbook(tmp_path / "a.xlsx", ("Costs", [["Report", None], [], ["Day", "Cost"], ["x", 5]]))
+    (row,) = rows_of(path, header_line=3)
+    assert (row.line, row.columns) == (4, {"Day": "x", "Cost": 5})
+
+
 def test_a_spreadsheets_own_dates_are_read_beside_those_of_a_format() -> None:
     assert read_time("31.12.2025", "occurred_at", None, ("%d.%m.%Y",)) == "2025-12-31T00:00:00"
     assert read_time("2025-12-31T08:00:00", "occurred_at", None, ("%d.%m.%Y",)) == "2025-12-31T08:00:00"

@@ -130,3 +130,12 @@ def test_reading_on_from_where_a_row_ended_gives_the_rows_after_it(
     if rows:
         number = data.draw(st.integers(0, len(rows) - 1))
         assert rows_of(path, rows[number].after) == rows[number + 1 :]
+
+
+def test_what_stands_above_the_columns_is_left_out_and_lines_keep_their_numbers(tmp_path: Path) -> None:
+    text = 'Report, made today\n"two\tlines"\n\nname,email\nAda,a@example.com\n'
+    with SourceFile(written(tmp_path, text.encode("utf-8-sig")), header_line=3) as source:
+        assert source.columns == ("name", "email")
+        assert [(row.line, row.columns["name"]) for row in source.rows()] == [(5, "Ada")]
+    with pytest.raises(Unreadable, match="has no line 9"):
+        SourceFile(written(tmp_path, text.encode()), header_line=9)
