@@ -68,6 +68,9 @@ INTERACTION_KINDS: Mapping[str, str] = {
 }
 """Each kind's name and what it says of the lead."""
 
+REFUSALS = ("unsubscribe", "spam_complaint")
+"""By these somebody says that they want no more e-mail, however they are spelled."""
+
 _DIRECTIONS: Mapping[str, Direction] = {
     **dict.fromkeys(("inbound", "incoming", "in", "received"), "inbound"),
     **dict.fromkeys(("outbound", "outgoing", "out", "made", "outbound-api", "outbound-dial"), "outbound"),
@@ -77,6 +80,11 @@ _DIRECTIONS: Mapping[str, Direction] = {
 def folded_kind(text: str) -> str:
     """A kind however it is spelled: `Page View`, `page-view` and `PAGE_VIEW` are one."""
     return "_".join(text.casefold().replace("-", " ").replace("_", " ").split())
+
+
+def refuses(kind: str) -> bool:
+    """Whether by a kind somebody says that they want no more e-mail."""
+    return folded_kind(kind) in REFUSALS
 
 
 def direction_of(text: str) -> Direction | None:

@@ -48,11 +48,14 @@ class LeadTouched(LifecycleEvent):
     """A known lead was captured again (`kind` is `captured`) or interacted (`kind` names how). `recorded_under` is the
     id that the interaction was recorded under where it is not this lead's: that of a visitor, not known at the time. What an
     interaction was about does not travel: it is the sender's text. Older events may have it, as `value`. Of a capture `contacts` is of what it has a valid one. One that `moves` the
-    lead asked for something: the lead is worked from then on."""
+    lead asked for something: the lead is worked from then on. One that `retracts` an interaction says that it never happened. An e-mail that
+    came back for good is `undeliverable`."""
 
     event: Literal["LeadTouched"] = "LeadTouched"
     kind: Name
     moves: bool = False
+    retracts: UUID | None = None
+    undeliverable: bool = False
     recorded_under: UUID | None = None
     sender: str | None = None
     channel: str | None = None
@@ -139,7 +142,8 @@ class LeadReopened(LifecycleEvent):
 class ContactAttempted(LifecycleEvent):
     """Someone tried to reach the lead. Only an outbound attempt by a human counts as a response. `against` names the rule of
     the policy that it broke: `consent`, `limit` or `quiet_hours`. With a `message_id` it is a message that was written by `template`:
-    once as it is handed over, and again with an `outcome` where it never arrives. `duration_seconds` is how long it took."""
+    once as it is handed over, and again with an `outcome` where it never arrives. An `outcome` is a word of the policy, else `other`: what
+    was said in other words does not travel. `duration_seconds` is how long it took."""
 
     event: Literal["ContactAttempted"] = "ContactAttempted"
     kind: Name
@@ -193,7 +197,9 @@ class FollowUpMissed(LifecycleEvent):
 
 
 class FollowUpDone(LifecycleEvent):
-    """What was to be done is done, or left out (`skipped`), with the reason."""
+    """What was to be done is done, or left out (`skipped`), with the reason. `merged` says that the lead turned out to be somebody who had
+    been answered, by the merge that caused it: once that is taken back it was not done. An `outcome` that somebody said is a word of the policy, else
+    `other`."""
 
     event: Literal["FollowUpDone"] = "FollowUpDone"
     task_id: UUID

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from shared.contracts.identity import derived_event_id
 from shared.contracts.marks import Mark, Marking, of_group
 
 LINKS = frozenset({"LeadMerged", "LeadUnmerged"})
 """Facts that say who is who. They shape the groups and are no part of any story."""
 
 CAPTURES = frozenset({"LeadCreated", "LeadTouched"})
+
+MERGED = "merged"
+"""Why a task is done of which a merge showed that the other person had been answered."""
+
+TAKEN_BACK = "TouchTakenBack"
+"""What a touch that never happened is in a story, and the one that says so: a moment at which somebody told something."""
 
 
 class Fact(NamedTuple):
@@ -37,9 +45,10 @@ class Link(NamedTuple):
     version: int
 
 
-def story_order(fact: Fact) -> tuple[datetime, int, UUID, UUID]:
-    """The order in which facts of one person happened; `version` breaks ties within a lead."""
-    return (fact.occurred_at, fact.version, fact.lead_id, fact.event_id)
+story_order: Callable[[Fact], tuple[datetime, int, UUID, UUID]] = itemgetter(
+    *map(Fact._fields.index, ("occurred_at", "version", "lead_id", "event_id"))
+)
+"""The order in which facts of one person happened; `version` breaks ties within a lead."""
 
 
 def link_of(fact: Fact) -> Link | None:
@@ -71,14 +80,52 @@ class Counted(NamedTuple):
 
 
 def counted(facts: Iterable[Fact]) -> Counted:
-    """What counts: no links, no ids that are held out, no touches under a mark. A person is held out when each of their
-    ids is."""
-    kept = [fact for fact in facts if fact.event not in LINKS]
+    """What counts: no links, no ids that are held out, no touches under a mark, none that were taken back, and no answers to somebody
+    else. A person is held out when each of their ids is."""
+    told = list(facts)
+    kept = [fact for fact in told if fact.event not in LINKS]
     mark = None
-    if any(fact.event == "LeadMarked" or fact.data.get("mark") for fact in kept):
-        kept, mark = _without_marked(kept)
+    for fact in kept:
+        if fact.event == "LeadMarked" or fact.data.get("mark"):
+            kept, mark = _without_marked(kept)
+            break
+    kept = _without_answers_to_others(told, kept)
     kept.sort(key=story_order)
-    return Counted(kept, mark)
+    taken_back = [fact.data["retracts"] for fact in kept if "retracts" in fact.data]
+    return Counted(_without_taken_back(kept, taken_back) if taken_back else kept, mark)
+
+
+def _without_answers_to_others(told: list[Fact], kept: list[Fact]) -> list[Fact]:
+    """Without the ends of tasks that came with a merge, since the other person had been answered, where the two are not one any more:
+    the merge stands in the story of the id that it brought here, under another one that is here too. Older ones do not say why they
+    are done: they are known by a merge of their own id."""
+    done = [fact for fact in kept if fact.event == "FollowUpDone"]
+    if not done:
+        return kept
+    merges: dict[UUID | None, str] = {
+        fact.event_id: str(fact.data["into_lead_id"]) for fact in told if fact.event == "LeadMerged"
+    }
+    here = {str(fact.lead_id) for fact in told} if merges else set()
+    gone = {
+        fact.event_id
+        for fact in done
+        if (fact.data.get("reason") == MERGED or fact.causation_id in merges)
+        and merges.get(fact.causation_id) not in here
+    }
+    return [fact for fact in kept if fact.event_id not in gone] if gone else kept
+
+
+def _without_taken_back(story: list[Fact], retracted: Iterable[str]) -> list[Fact]:
+    """The story in which these interactions say nothing but that the lead was taken up for them, which stays, and what takes
+    them back says nothing at all. It is knowledge, as who is who is: when it was told does not matter. A capture is no
+    interaction."""
+    gone = {derived_event_id(UUID(str(one)), "LeadTouched") for one in retracted}
+    return [
+        fact._replace(event=TAKEN_BACK, data={"moves": True} if fact.data.get("moves") else {})
+        if "retracts" in fact.data or (fact.event_id in gone and fact.data.get("kind") != "captured")
+        else fact
+        for fact in story
+    ]
 
 
 def _without_marked(facts: list[Fact]) -> tuple[list[Fact], Mark | None]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from services.metrics.domain.facts import Fact
+from services.metrics.domain.facts import TAKEN_BACK, Fact
 from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held
 
 SOLD = OPPORTUNITY_EVENTS | {"OrderPlaced"}
+MOVES = SOLD | {"LeadAssigned", "LeadReopened", "ContactAttempted", "LeadTouched", TAKEN_BACK, "LeadQualified"}
+"""What can change where a lead stands."""
 
 
 class Stood(NamedTuple):
@@ -24,13 +26,14 @@ class Statuses:
     """The stays of one lead as its facts have made them so far. It stands somewhere from its creation on; whoever is put aside,
     or sold to, stands nowhere. Coming back from there is a stay of its own."""
 
+    status: str | None = None
+    since: datetime | None = None
+    _worked = False
+    _qualified = False
+    _sold = False
+
     def __init__(self) -> None:
         self.stays: list[Stood] = []
-        self.status: str | None = None
-        self.since: datetime | None = None
-        self._worked = False
-        self._qualified = False
-        self._sold = False
 
     def begin(self, at: datetime) -> None:
         """The lead was created now, whatever is told of it from before."""
@@ -44,7 +47,7 @@ class Statuses:
             self._worked = True
         elif event == "ContactAttempted":
             self._worked = self._worked or bool(data.get("human", True))
-        elif event == "LeadTouched":
+        elif event in ("LeadTouched", TAKEN_BACK):
             self._worked = self._worked or bool(data.get("moves"))
         elif event == "LeadQualified":
             self._qualified = True

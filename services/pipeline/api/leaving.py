@@ -56,7 +56,7 @@ async def _refuses(request: Request, written: Written) -> bool:
                 Asked(":record-consent", {}, BY_MESSAGE),
                 lambda _, unit, act: decide_consent(
                     act,
-                    purpose=unit.contact.purpose("email") or "email",
+                    purpose=unit.contact.mail_purpose,
                     granted=False,
                     lawful_basis=None,
                     text_version=None,

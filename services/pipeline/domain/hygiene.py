@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from shared.contracts.interactions import REFUSALS
 from shared.contracts.policy.hygiene import Hygiene
 
 Kind = Literal["stale", "incomplete", "duplicate", "unreachable"]
@@ -17,8 +18,8 @@ OPEN = ("new", "working", "qualified")
 
 REACHED_BY = ("email", "phone")
 
-NO_SIGN_OF_LIFE = ("email_bounce", "email_auto_reply")
-"""Interactions that nobody did."""
+NO_SIGN_OF_LIFE = ("email_bounce", "email_auto_reply", *REFUSALS)
+"""Interactions that nobody did, and those of who does not want to be reached."""
 
 
 class Attempt(NamedTuple):
@@ -87,14 +88,15 @@ def _duplicate(record: Record) -> dict[str, Any] | None:
 
 def _unreachable(record: Record, rules: Hygiene) -> dict[str, Any] | None:
     """What counts is what came after the last sign that the lead was reached."""
-    no = {*rules.failed_outcomes, *rules.wrong_outcomes}
-    reached = [one.at for one in record.attempts if one.outcome is not None and one.outcome not in no]
+    wrong_words = {one.casefold() for one in rules.wrong_outcomes}
+    no = {one.casefold() for one in rules.failed_outcomes} | wrong_words
+    reached = [one.at for one in record.attempts if one.outcome is not None and one.outcome.casefold() not in no]
     signs = [*reached, *([record.alive_at] if record.alive_at is not None else [])]
     since = max(signs, default=None)
     later = sorted(
         (one.at, one.outcome) for one in record.attempts if one.outcome and (since is None or one.at > since)
     )
-    wrong = [(at, outcome) for at, outcome in later if outcome in rules.wrong_outcomes]
+    wrong = [(at, outcome) for at, outcome in later if outcome.casefold() in wrong_words]
     if wrong:
         return {"outcome": wrong[-1][1], "since": wrong[-1][0].isoformat()}
     if record.bounced_at is not None and (since is None or record.bounced_at > since):

@@ -16,6 +16,7 @@ from services.pipeline.domain.facts import Draft, Fact, in_order
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.routing import fields_of_lead
 from services.pipeline.domain.state import LeadState
+from services.pipeline.domain.taken_back import that_happened
 from shared.contracts.conditions import Test, Value, compiled, fields_of, folded, parse
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import LeadQualified
@@ -220,15 +221,15 @@ def known_of(ledger: Ledger, lead_id: UUID, story: Sequence[Fact] | tuple[()]) -
 
 
 def heard(story: Iterable[Fact], state: LeadState) -> dict[str, Value]:
-    """What a lead permits and did, as conditions see it. What was captured or done under a mark of its own does not count."""
+    """What a lead permits and did, as conditions see it. What was captured or done under a mark of its own, or was
+    taken back, does not count."""
     facts = list(story)
     released = {one for one, marking in state.marks.items() if marking.counts_marked_touches}
     granted = tuple(sorted(purpose for purpose, fact in standing(facts, released).items() if fact.data["granted"]))
-    kinds = Counter(
-        fact.data["kind"]
-        for fact in facts
-        if fact.event == "LeadTouched" and ("mark" not in fact.data or fact.lead_id in released)
+    touches = (
+        fact for fact in facts if fact.event == "LeadTouched" and ("mark" not in fact.data or fact.lead_id in released)
     )
+    kinds = Counter(fact.data["kind"] for fact in that_happened(touches))
     counts: dict[str, Value] = {f"{ACTIVITY_PREFIX}{kind}": number for kind, number in kinds.items()}
     counts[f"{ACTIVITY_PREFIX}{ANY_ACTIVITY}"] = kinds.total()
     return counts | ({CONSENT: granted} if granted else {})

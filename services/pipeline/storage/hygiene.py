@@ -11,6 +11,7 @@ import orjson
 
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.hygiene import NO_SIGN_OF_LIFE, Attempt, Finding, Record, known_fields
+from services.pipeline.domain.taken_back import touch_of
 from services.pipeline.storage.places import of_units
 from shared.kit.database import Database, Transaction, as_array
 
@@ -36,14 +37,19 @@ MEMBERS = """
 STORIES = """
     SELECT h.lead_id,
         max(h.occurred_at) FILTER (WHERE h.event NOT IN ('LeadGraded', 'LeadMerged', 'LeadUnmerged', 'LeadMarked')
-            AND h.event NOT LIKE 'FollowUp%' AND NOT coalesce(CAST(h.data ->> 'automatic' AS boolean), false)
+            AND NOT h.data ? 'retracts' AND h.event NOT LIKE 'FollowUp%' AND NOT coalesce(CAST(h.data ->> 'automatic' AS boolean), false)
             AND NOT (h.event = 'LeadTouched' AND h.data ->> 'kind' = ANY(:lifeless))) AS worked_at,
-        max(h.occurred_at) FILTER (WHERE h.event = 'LeadTouched' AND h.data ->> 'kind' <> ALL(:lifeless)
+        max(h.occurred_at) FILTER (WHERE h.event = 'LeadTouched' AND NOT h.data ? 'retracts' AND h.data ->> 'kind' <> ALL(:lifeless)
             OR h.event = 'ContactAttempted' AND h.data ->> 'outbound' = 'false') AS alive_at,
-        max(h.occurred_at) FILTER (WHERE h.event = 'LeadTouched' AND h.data ->> 'kind' = 'email_bounce') AS bounced_at,
+        max(h.occurred_at) FILTER (WHERE h.event = 'LeadTouched' AND NOT h.data ? 'retracts' AND h.data ->> 'kind' = 'email_bounce'
+            OR h.event = 'ContactAttempted' AND h.data ? 'message_id' AND h.data ->> 'outcome' = 'bounced') AS bounced_at,
         jsonb_agg(jsonb_build_array(h.occurred_at, h.data ->> 'outcome')) FILTER (WHERE h.event = 'ContactAttempted'
-            AND coalesce(h.data ->> 'outbound', 'true') = 'true') AS attempts
-    FROM pipeline.history h WHERE h.lead_id = ANY(CAST(:ids AS uuid[])) GROUP BY h.lead_id"""
+            AND coalesce(h.data ->> 'outbound', 'true') = 'true' AND NOT h.data ? 'message_id') AS attempts,
+        array_agg(h.data ->> 'retracts') FILTER (WHERE h.event = 'LeadTouched' AND h.data ? 'retracts') AS taken_back
+    FROM pipeline.history h WHERE h.lead_id = ANY(CAST(:ids AS uuid[])) AND h.event_id <> ALL(CAST(:gone AS uuid[]))
+    GROUP BY h.lead_id"""
+"""What became of a message says nothing of whether somebody was reached, but that it came back; that something was taken back is
+no work and no sign of life."""
 
 SUSPECTED = """
     SELECT found.lead_id, count(*) AS candidates, min(found.found_at) AS since FROM (
@@ -84,12 +90,22 @@ async def page(transaction: Transaction, after: UUID | None, limit: int) -> list
     rows = await transaction.rows(PAGE, after=after, limit=limit)
     members = await transaction.rows(MEMBERS, ids=as_array(row.lead_id for row in rows))
     ids = as_array(row.lead_id for row in members)
-    stories = {row.lead_id: row for row in await transaction.rows(STORIES, ids=ids, lifeless=list(NO_SIGN_OF_LIFE))}
+    stories = await _stories(transaction, ids, gone=())
+    if corrected := [story for story in stories.values() if story.taken_back]:
+        gone = [touch_of(UUID(one)) for story in corrected for one in story.taken_back]
+        stories |= await _stories(transaction, as_array(story.lead_id for story in corrected), gone=gone)
     suspected = {row.lead_id: row for row in await transaction.rows(SUSPECTED, ids=ids)}
     of_root: dict[UUID, list[Any]] = {}
     for member in members:
         of_root.setdefault(member.root_id, []).append(member)
     return [_record(row, of_root[row.lead_id], stories, suspected) for row in rows]
+
+
+async def _stories(transaction: Transaction, ids: str, *, gone: Iterable[UUID]) -> dict[UUID, Any]:
+    """What the stories of leads say of them, without the touches that never were."""
+    lifeless = list(NO_SIGN_OF_LIFE)
+    rows = await transaction.rows(STORIES, ids=ids, lifeless=lifeless, gone=as_array(gone))
+    return {row.lead_id: row for row in rows}
 
 
 def _record(row: Any, members: Sequence[Any], stories: Mapping[UUID, Any], suspected: Mapping[UUID, Any]) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.mailbox import Mailbox, a_policy
 from tests.integration.pipeline.test_commands import do
 from tests.integration.pipeline.test_messages import Office, box
-from tests.unit.pipeline.builders import SECRET, a_lead, an_id, at
+from tests.unit.pipeline.builders import SECRET, a_lead, an_id, an_interaction, at
 
 __all__ = ["box"]
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -95,31 +96,33 @@ async def test_it_is_the_purpose_of_the_unit_that_is_refused_and_who_agrees_agai
     assert said == [("marketing", True), ("marketing", False)] * 2
 
 
-async def test_whoever_was_merged_meanwhile_leaves_as_who_they_are_now(
-    office: Office, box: Mailbox, pipeline: Pipeline, http: httpx.AsyncClient
-) -> None:
+async def merged(office: Office, box: Mailbox, pipeline: Pipeline, http: httpx.AsyncClient) -> tuple[UUID, UUID, str]:
+    """Somebody who was written to, an older lead that they are one with since, and the way to leave."""
     older = a_lead("b@x.example", occurred_at=at(-9))
     await pipeline.take(older)
     lead_id = await office.lead()
     path = await the_way(office, box)
     await do(http, f"/v1/leads/{lead_id}:merge", {"other_lead_id": str(older.lead_id)})
+    return lead_id, older.lead_id, path
+
+
+async def test_whoever_was_merged_meanwhile_leaves_as_who_they_are_now(
+    office: Office, box: Mailbox, pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    _, older, path = await merged(office, box, pipeline, http)
     assert (await nameless(http, "POST", path)).status_code == 200
-    assert (await http.get(f"/v1/leads/{older.lead_id}")).json()["consents"] == {"email": False}
+    assert (await http.get(f"/v1/leads/{older}")).json()["consents"] == {"email": False}
 
 
 async def test_whoever_is_parted_again_after_they_left_is_written_to_no_more_under_any_id(
     office: Office, box: Mailbox, pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:
-    older = a_lead("b@x.example", occurred_at=at(-9))
-    await pipeline.take(older)
-    lead_id = await office.lead()
-    path = await the_way(office, box)
-    await do(http, f"/v1/leads/{lead_id}:merge", {"other_lead_id": str(older.lead_id)})
+    lead_id, older, path = await merged(office, box, pipeline, http)
     for _ in range(2):
         assert (await nameless(http, "POST", path)).status_code == 200
     loser = next(one.lead_id for one in await office.said(LeadMerged))
     await do(http, f"/v1/leads/{loser}:unmerge", {})
-    for parted in (lead_id, older.lead_id):
+    for parted in (lead_id, older):
         shown = (await http.get(f"/v1/leads/{parted}")).json()
         assert (shown["lead_id"], shown["consents"]) == (str(parted), {"email": False})
     assert len(await office.said(ConsentChanged)) == 2
@@ -157,3 +160,27 @@ def test_what_was_written_is_known_again_by_who_wrote_it_and_by_nobody_else(lead
     token = Leaving(SECRET).token(written)
     assert Leaving(SECRET).read(token) == written
     assert Leaving(b"another secret").read(token) is None
+
+
+@pytest.mark.parametrize("kind", ["unsubscribe", "spam_complaint"])
+async def test_who_says_elsewhere_that_they_want_no_more_is_written_to_no_more(
+    office: Office, box: Mailbox, pipeline: Pipeline, http: httpx.AsyncClient, kind: str
+) -> None:
+    lead_id = await office.lead()
+    await office.decide()
+    told = an_interaction("ann@x.example", kind=kind, occurred_at=at(5), historical=True)
+    office.after(minutes=5)
+    await pipeline.take(told, told)
+    await office.send()
+    assert (box.got, await office.status()) == ([], "withdrawn")
+    (said,) = await office.said(ConsentChanged)
+    assert (said.lead_id, said.purpose, said.granted, said.historical) == (lead_id, "email", False, True)
+    assert said.causation_id == told.event_id
+    await do(http, f"/v1/leads/{lead_id}:record-contact", {"kind": "email"}, status=409)
+
+
+async def test_a_refusal_that_is_taken_back_is_not_one_more(office: Office, pipeline: Pipeline) -> None:
+    await office.lead()
+    refused = an_interaction("ann@x.example", kind="unsubscribe", occurred_at=at(5))
+    await pipeline.take(refused, an_interaction("ann@x.example", kind="unsubscribe", retracts=refused.event_id))
+    assert len(await office.said(ConsentChanged)) == 1

@@ -24,6 +24,12 @@ def history(random: Random, leads: int, units: tuple[str, ...] = ("default", "te
             for _ in range(random.choice((0, 1, 3, 8))):
                 event, data = _happening(random, name, names)
                 told.tell(name, event, _when(random), **data)
+                if event == "LeadTouched" and random.random() < 0.3:
+                    told.take_back(random.choice((name, name, random.choice(names))), _when(random))
+                if event == "LeadMerged" and random.random() < 0.6:
+                    of = random.choice((name, name, random.choice(names)))
+                    task = str(lead_id(random.choice("xy") + of))
+                    told.answered_by_merge(of, _when(random), task_id=task, reason="merged")
         facts += told.facts
     return facts
 
@@ -58,7 +64,7 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
         },
         "LeadGraded": {"score": 50 + len(name) + len(mine), "grade": random.choice("AB")},
         "LeadAssigned": {"owner": random.choice(OWNERS)},
-        "LeadQualified": {},
+        "LeadQualified": {"policy_version": random.choice((None, "1", "2"))},
         "LeadArchived": {"reason": random.choice(("no budget", "other"))},
         "LeadReopened": {},
         "ContactAttempted": {
@@ -74,6 +80,7 @@ def _happening(random: Random, name: str, names: list[str]) -> tuple[str, dict[s
             "message_id": str(lead_id(random.choice("mn") + name)),
             "outcome": random.choice((None, None, "bounced", "withdrawn")),
         },
+        "NoteAdded": {"actor": random.choice((None, *OWNERS))},
         "FollowUpScheduled": {**task, "due_at": due, **mine},
         "FollowUpMissed": {**task, "due_at": due, **mine},
         "FollowUpDone": {**task, **mine},

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from services.metrics.domain.contributions import contributions
 from services.metrics.domain.entries import Entry, Measure
 from services.metrics.domain.facts import Fact
+from shared.contracts.identity import derived_event_id
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = UUID("1f0c3c1e-7f2d-5a55-9a70-3d1d0c0a5b11")
@@ -42,6 +43,20 @@ class Told:
         event_id = uuid5(lead_key, f"{version}")
         fact = Fact(lead_key, event_id, version, event, day(on), day(on), None, self.business_unit, data)
         self.facts.append(fact)
+        return self
+
+    def take_back(self, lead: str, on: float) -> Told:
+        """What was told last was an interaction that never happened, as this lead says."""
+        last = self.facts[-1]
+        interaction = uuid5(last.event_id, "interaction")
+        self.facts[-1] = last._replace(event_id=derived_event_id(interaction, "LeadTouched"))
+        return self.tell(lead, "LeadTouched", on, kind="retraction", channel="api", retracts=str(interaction))
+
+    def answered_by_merge(self, lead: str, on: float, **data: Any) -> Told:
+        """The merge that was told last shows that this lead had been answered."""
+        merge = self.facts[-1]
+        self.tell(lead, "FollowUpDone", on, kind="first_response", **data)
+        self.facts[-1] = self.facts[-1]._replace(causation_id=merge.event_id)
         return self
 
     def entries(self, *measures: Measure, as_of: float | None = None) -> list[Entry]:

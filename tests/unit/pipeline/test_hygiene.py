@@ -56,6 +56,8 @@ def tries(*outcomes: str | None) -> list[Attempt]:
         ({"attempts": tries("no answer", "busy", None, "busy")}, {"unreachable": "3 attempts in a row failed"}),
         ({"attempts": tries("no answer", "reached", "busy", "busy")}, {}),
         ({"attempts": tries("busy", "busy", "busy"), "alive_at": ago(1.5)}, {}),
+        ({"attempts": tries("No Answer", "BUSY", "Voicemail")}, {"unreachable": "3 attempts in a row failed"}),
+        ({"attempts": tries("Wrong Number")}, {"unreachable": "Wrong Number, 1 day ago"}),
         ({"attempts": tries("wrong number")}, {"unreachable": "wrong number, 1 day ago"}),
         ({"attempts": tries("wrong number", "reached")}, {}),
         ({"bounced_at": ago(2)}, {"unreachable": "e-mail came back, 2 days ago"}),
