@@ -10,7 +10,8 @@ from uuid import UUID
 from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.ledger import Entry
-from services.pipeline.domain.messages import SENT, SKIPPED, decided_id
+from services.pipeline.domain.message_ids import decided_id
+from services.pipeline.domain.messages import SENT, SKIPPED
 from shared.contracts.activity_events import NoteAdded
 
 NOTE = "note"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import phonenumbers.timezone
-from phonenumbers import NumberParseException
-
 from services.pipeline.domain.facts import Fact
+from services.pipeline.domain.message_ids import decided_id, message_id_of
 from services.pipeline.domain.refusals import Refused
 from shared.contracts.policy.contact import ContactRules, QuietHours
 
@@ -18,11 +17,6 @@ Reason = Literal["consent", "limit", "quiet_hours"]
 
 WITHDRAWN: Literal["withdrawn"] = "withdrawn"
 """The outcome of a message that was decided on and not sent after all."""
-
-UNKNOWN_ZONE = "Etc/Unknown"
-
-WIDEST = timedelta(hours=9)
-"""Zones further apart than that, as those of a number that is free to call, say nothing of where somebody is."""
 
 LOOKS = 1_000
 
@@ -67,12 +61,18 @@ class NotAllowed(Refused):
 
 def attempts_of(facts: Iterable[Fact]) -> list[Attempt]:
     """Every outbound attempt in a story, by people and machines alike. A message that was handed over and failed is one; one that
-    was withdrawn before is none."""
+    was withdrawn before is none, and one that waited counts when its step was done by it."""
+    facts = list(facts)
+    sent = {
+        decided_id(message_id_of(UUID(str(fact.data["task_id"])))): fact
+        for fact in facts
+        if fact.event == "FollowUpDone" and fact.data.get("outcome") == "sent"
+    }
     made = [fact for fact in facts if fact.event == "ContactAttempted" and fact.data.get("outbound", True)]
     withdrawn = {fact.data.get("message_id") for fact in made if fact.data.get("outcome") == WITHDRAWN} - {None}
     told_again = {fact.event_id for fact in made if "message_id" in fact.data and "outcome" in fact.data}
     return [
-        Attempt(fact.occurred_at, fact.data["kind"])
+        Attempt(sent.get(fact.event_id, fact).occurred_at, fact.data["kind"])
         for fact in made
         if fact.event_id not in told_again and fact.data.get("message_id") not in withdrawn
     ]
@@ -109,26 +109,14 @@ def verdict(
     return Verdict(reason, words, None)
 
 
-def zones_of(phone: object, unit: ZoneInfo, at: datetime) -> list[ZoneInfo]:
-    """Where a lead may be: in the zones of their number, each of which counts; else where the unit is."""
-    try:
-        names = phonenumbers.timezone.time_zones_for_number(phonenumbers.parse(str(phone)))
-    except NumberParseException:
-        names = ()
-    found = [_zone(name) for name in names if name != UNKNOWN_ZONE]
-    known = [zone for zone in found if zone is not None]
-    offsets = [at.astimezone(zone).utcoffset() or timedelta() for zone in known]
-    return known if known and max(offsets) - min(offsets) <= WIDEST else [unit]
-
-
 def _no(
     rules: ContactRules, channel: str, at: datetime, attempts: Collection[Attempt], zones: Collection[ZoneInfo]
 ) -> tuple[Reason, str] | None:
     for limit in rules.limits:
         if limit.channel not in (None, channel):
             continue
-        window = timedelta(hours=limit.within_hours)
-        made = sum(at - window < one.at <= at for one in attempts if limit.channel in (None, one.channel))
+        told = [one.at for one in attempts if limit.channel in (None, one.channel)]
+        made = _most(told, at, timedelta(hours=limit.within_hours))
         if made >= limit.at_most:
             on = limit.channel or "all channels"
             return "limit", f"{made} attempts on {on} within {limit.within_hours} hours; {limit.at_most} are allowed."
@@ -136,6 +124,12 @@ def _no(
     if quiet is not None and channel not in rules.quiet_exempt and any(_is_quiet(quiet, at, zone) for zone in zones):
         return "quiet_hours", f"It is between {quiet.start} and {quiet.end} where the lead is or may be."
     return None
+
+
+def _most(attempts: Collection[datetime], at: datetime, window: timedelta) -> int:
+    """How many were made within the fullest window that has the moment in it: what is told late has others after it too."""
+    ends = [at, *(one for one in attempts if at < one < at + window)]
+    return max(sum(end - window < one <= end for one in attempts) for end in ends)
 
 
 def _free_at(
@@ -171,10 +165,3 @@ def _ends(quiet: QuietHours, at: datetime, zone: ZoneInfo) -> datetime:
 def _minutes(clock: str) -> int:
     hour, minute = clock.split(":")
     return int(hour) * 60 + int(minute)
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return None

@@ -125,6 +125,8 @@ def decide_change_lines(
 def decide_change_close_date(deal: DealState, act: Act, *, expected_close: datetime) -> list[Draft]:
     """Corrects when an open deal is expected to close."""
     _must_be_open(deal, "Changing the close date")
+    told = deal.values.get("expected_close")
+    act.not_before(told[0] if told is not None else None, "the close date was last given")
     closing = expected_close.isoformat()
     return [act.draft(CloseDateChanged, opportunity_id=deal.opportunity_id, expected_close=closing)]
 

@@ -42,15 +42,21 @@ class Act:
         """What this act records."""
         return Draft(kind, self.act_id, self.occurred_at, self.act_id, None, given(actor=self.actor, **data))
 
-    def not_before(self, key: Key | None, what: str) -> None:
+    @property
+    def known_at(self) -> datetime:
+        """When it is both done and told: what is to come comes after that."""
+        return max(self.occurred_at, self.told_at or self.occurred_at)
+
+    def not_before(self, key: Key | datetime | None, what: str) -> None:
         """Refuses an act dated before what it would change: history is corrected by importing history."""
-        if key is not None and self.occurred_at < key.occurred_at:
+        at = key.occurred_at if isinstance(key, Key) else key
+        if at is not None and self.occurred_at < at:
             raise Refused(
                 f"occurred_at is before {what}, which this would change.",
                 kind="conflict",
                 code="out-of-order",
                 field="occurred_at",
-                fix=f"Send an occurred_at from {key.occurred_at.isoformat()} on, or import it as history.",
+                fix=f"Send an occurred_at from {at.isoformat()} on, or import it as history.",
             )
 
 
@@ -68,6 +74,7 @@ def decide_qualify(state: LeadState, act: Act) -> list[Draft]:
     refuse_marked(state, "Qualifying the lead")
     match state.status:
         case "new" | "working":
+            act.not_before(state.created_at, "the lead came in")
             return [act.draft(LeadQualified, reason="judged so by a person")]
         case "archived":
             raise illegal("Qualifying the lead", "archived", "Reopen the lead first.")
@@ -112,9 +119,9 @@ def decide_archive(
             until = recycle_at or _recycled(policy, act, reason)
             if until is None:
                 return [act.draft(LeadArchived, reason=reason)._replace(aside=given(note=note))]
-            if until <= act.occurred_at:
+            if recycle_at is not None and recycle_at <= act.known_at:
                 raise Refused(
-                    "recycle_at is not after the lead is archived.",
+                    "recycle_at has passed.",
                     kind="invalid",
                     code="not-later",
                     field="recycle_at",

@@ -13,6 +13,7 @@ from services.pipeline.domain.due import Cause, Task, cancelled, done, later, sc
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.follow_up import Following, over
 from services.pipeline.domain.leaving import Ways
+from services.pipeline.domain.message_ids import decided_id, message_id_of
 from services.pipeline.domain.state import LeadState
 from shared.contracts.addresses import read_email
 from shared.contracts.identity import derived_event_id
@@ -44,11 +45,6 @@ class Wanted:
     message_id: UUID
     task: Task
     template: str
-
-
-def message_id_of(task: Task) -> UUID:
-    """A task sends one message at most, whoever decides on it how often."""
-    return derived_event_id(task.task_id, "message")
 
 
 def address_of(personal: Mapping[str, Any]) -> str | None:
@@ -96,14 +92,9 @@ def decide_send(
         return [_with(scheduled(cause, later_on), reason=verdict.reason)], None
     if verdict is not None:
         return not_sent(following, cause, task, NO_CONSENT if verdict.reason == "consent" else verdict.reason), None
-    message_id = message_id_of(task)
+    message_id = message_id_of(task.task_id)
     attempt = attempted(cause, task, message_id, None, policy_version=following.version)
     return [attempt], Wanted(message_id, task, task.send or "")
-
-
-def decided_id(message_id: UUID) -> UUID:
-    """The fact that a message was decided on."""
-    return derived_event_id(message_id, "ContactAttempted:decided")
 
 
 def attempted(

@@ -68,10 +68,14 @@ class Office:
     loads: dict[str, int]
     tracks: dict[str, Track]
     absences: Collection[Absence]
+    hours: dict[tuple[str, datetime], list[tuple[Presence, list[str]]]] = field(default_factory=dict)
+    """Who of a team is at work by their calendars, and who is off: worked out once for all leads of a moment."""
 
     def is_absent(self, owner: str, at: datetime) -> bool:
         """Whether somebody said that this owner is away."""
-        return any(one.owner == owner and one.starts_at <= at < one.ends_at for one in self.absences)
+        return bool(self.absences) and any(
+            one.owner == owner and one.starts_at <= at < one.ends_at for one in self.absences
+        )
 
 
 class Router:
@@ -84,7 +88,7 @@ class Router:
             for one in unit.routing.rules
         ]
         self._calendars = {
-            name: BusinessCalendar.of(owner.working_hours or unit.working_hours, _zone(unit, owner.time_zone))
+            name: BusinessCalendar.of(unit.hours_of(owner), _zone(unit, owner.time_zone))
             for name, owner in unit.routing.owners.items()
         }
 
@@ -117,9 +121,13 @@ class Router:
         """Whether somebody can be given a lead: whoever is `off` can too, and has it in the morning."""
         if office.is_absent(owner, at):
             return "absent"
+        return "full" if self._is_full(owner, office) else self._hours(owner, at)
+
+    def _is_full(self, owner: str, office: Office) -> bool:
         capacity = self._routing.owners[owner].capacity
-        if capacity is not None and office.loads.get(owner, 0) >= capacity:
-            return "full"
+        return capacity is not None and office.loads.get(owner, 0) >= capacity
+
+    def _hours(self, owner: str, at: datetime) -> Presence:
         return "at work" if self._calendars[owner].is_open(at) else "off"
 
     def route(self, lead: Fields, office: Office, at: datetime) -> Chosen:
@@ -145,13 +153,21 @@ class Router:
 
     def _of_team(self, name: str, team: Team, office: Office, at: datetime) -> tuple[str, str] | None:
         """Whoever is at work goes before whoever is not."""
-        present = {member: self.presence(member, office, at) for member in team.members}
-        for presence in ("at work", "off"):
-            free = [member for member in team.members if present[member] == presence]
+        for presence, members in self._by_hours(name, team, office, at):
+            free = [one for one in members if not office.is_absent(one, at) and not self._is_full(one, office)]
             if free:
                 owner = self._next(name, team, free, office)
                 return owner, f"{self._why(team, owner, office)}, {presence}, {len(free)} free"
         return None
+
+    def _by_hours(self, name: str, team: Team, office: Office, at: datetime) -> list[tuple[Presence, list[str]]]:
+        found = office.hours.get((name, at))
+        if found is None:
+            members = [(one, self._hours(one, at)) for one in team.members]
+            hours: tuple[Presence, ...] = ("at work", "off")
+            found = [(presence, [one for one, theirs in members if theirs == presence]) for presence in hours]
+            office.hours[name, at] = found
+        return found
 
     def _next(self, name: str, team: Team, free: Iterable[str], office: Office) -> str:
         track = office.tracks.setdefault(name, Track())

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,13 +24,12 @@ from services.pipeline.domain.messages import (
     SENT,
     Failure,
     Mail,
-    address_of,
     has_been_sent,
     has_failed,
     written,
 )
 from services.pipeline.instruments import MessageInstruments
-from services.pipeline.sending.transport import Result, Transport
+from services.pipeline.sending.transport import AT_ONCE, Result, Transport
 from services.pipeline.storage import loading, messages, saving, tasks
 from shared.contracts.policy import Policy
 from shared.kit import failpoints
@@ -39,7 +38,6 @@ from shared.kit.database import Database, Transaction
 from shared.kit.logs import log
 from shared.kit.transient import name_of
 
-AT_ONCE = 10
 LEASE = timedelta(minutes=3)
 """So long nobody else takes a message; sending one may take less."""
 
@@ -92,6 +90,8 @@ class Posting:
 
     async def once(self) -> int:
         """Sends what is due, at most a few; how many there were."""
+        if not await messages.is_due(self._database, self._database.clock.now()):
+            return 0
         claimed, ready = await self._database.run(self._take)
         results = await asyncio.gather(*(self._send(one) for one in ready))
         if ready:
@@ -114,15 +114,20 @@ class Posting:
         await self._database.run(lambda tx: messages.sweep(tx, tx.now - self._keep))
 
     async def _take(self, tx: Transaction) -> tuple[int, list[Ready]]:
-        """Takes messages and writes them, from what is known and allowed now: what somebody took back meanwhile is not sent."""
+        """Takes messages and writes them, from what is known and allowed now: what somebody took back, did
+        themselves or called off meanwhile is not sent, and what they put off, or a limit or quiet hours forbid now, waits."""
         rows = await messages.claim(tx, AT_ONCE, LEASE)
         if not rows:
             return 0, []
         ledger = await loading.lock_groups(tx, [row.lead_id for row in rows])
         await loading.load_stories(tx, ledger, [row.lead_id for row in rows])
+        steps = await tasks.several(tx, [row.task_id for row in rows])
         ready: list[Ready] = []
         for row in rows:
-            mail, reason = self._mail(ledger, row)
+            mail, reason, wait = self._mail(ledger, row, steps.get(row.task_id), tx.now)
+            if wait is not None:
+                await messages.put_off(tx, row.message_id, wait)
+                continue
             if mail is not None:
                 ready.append(Ready(row, mail))
                 continue
@@ -131,23 +136,32 @@ class Posting:
         await saving.save(tx, ledger)
         return len(rows), ready
 
-    def _mail(self, ledger: Ledger, row: Any) -> tuple[Mail | None, str]:
+    def _mail(
+        self, ledger: Ledger, row: Any, step: Any | None, now: datetime
+    ) -> tuple[Mail | None, str, datetime | None]:
+        """What is sent; else why nothing is; else until when it waits: for its step, or by the rules of contact, which are asked
+        again at every try."""
         root = ledger.root(row.lead_id)
         personal = self._contacting.personal(ledger, root.lead_id)
         template = self._policy.unit(root.business_unit).templates.get(row.template)
-        address = address_of(personal)
+        address = self._contacting.address(ledger, root.lead_id)
         if (reason := over(root.state)) is not None:
-            return None, reason
+            return None, reason, None
+        if step is None or step.status != "open":
+            return None, step.status if step is not None else "gone", None
         if template is None:
-            return None, NO_TEMPLATE
+            return None, NO_TEMPLATE, None
         if address is None:
-            return None, NO_ADDRESS
-        if not self._contacting.permits(ledger, root.lead_id, "email"):
-            return None, NO_CONSENT
+            return None, NO_ADDRESS, None
+        if step.starts_at > now:
+            return None, "", step.starts_at
+        no = self._contacting.asked(ledger, root.lead_id, "email", now, row.message_id)
+        if no is not None:
+            return None, NO_CONSENT if no.reason == "consent" else no.reason, no.allowed_at
         assigned, touch = root.state.assigned, root.state.first_touch
         owner, product = assigned.owner if assigned else None, touch.product if touch else None
         mail = written(template, row.message_id, address, personal, owner=owner, product=product)
-        return mail._replace(ways=self._leaving.ways(Written(row.lead_id, row.message_id))), ""
+        return mail._replace(ways=self._leaving.ways(Written(row.lead_id, row.message_id))), "", None
 
     async def _settle(self, tx: Transaction, row: Any, result: Result) -> None:
         attempts = row.attempts

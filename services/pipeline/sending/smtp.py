@@ -7,6 +7,7 @@ import smtplib
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -15,7 +16,7 @@ from email.utils import formatdate, parseaddr
 
 from services.pipeline.domain.mail_server import Server
 from services.pipeline.domain.messages import Mail
-from services.pipeline.sending.transport import Result
+from services.pipeline.sending.transport import AT_ONCE, Result
 
 UNFOLDED = SMTP.clone(max_line_length=998)
 """An address in a header stays one word, however long it is."""
@@ -82,7 +83,8 @@ class _Secure(smtplib.SMTP_SSL):
 
 
 class SmtpTransport:
-    """Hands each message over on a connection of its own, beside the event loop."""
+    """Hands each message over on a connection of its own, beside the event loop, in threads of its own: those of the loop are for
+    all that looks a host's address up, which would wait for a mail server that hangs."""
 
     def __init__(
         self,
@@ -96,18 +98,21 @@ class SmtpTransport:
         self._sender = sender
         self._timeout_seconds = timeout_seconds
         self._deadline_seconds = deadline_seconds
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="mail")
 
     async def send(self, mail: Mail) -> Result:
         """What a server refuses for good about the recipient or the words is so for good; what it refuses of us may be mended."""
         deadline = Deadline(self._deadline_seconds)
-        cut = asyncio.get_running_loop().call_later(self._deadline_seconds, deadline.cut)
+        loop = asyncio.get_running_loop()
+        cut = loop.call_later(self._deadline_seconds, deadline.cut)
         try:
-            return await asyncio.to_thread(self._hand_over, mail, deadline)
+            return await loop.run_in_executor(self._threads, self._hand_over, mail, deadline)
         finally:
             cut.cancel()
 
     async def close(self) -> None:
-        """There is nothing to give back."""
+        """Gives the threads back, as each has done with what it is at."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _hand_over(self, mail: Mail, deadline: Deadline) -> Result:
         try:

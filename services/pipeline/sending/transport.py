@@ -7,6 +7,9 @@ from typing import Literal, NamedTuple, Protocol
 
 from services.pipeline.domain.messages import Mail
 
+AT_ONCE = 10
+"""So many messages are handed over beside each other."""
+
 
 class Result(NamedTuple):
     """How sending went: `sent`; `bounced`, where there is nobody of this address, or `failed`, both for good; or `later`. `error` is a

@@ -56,6 +56,15 @@ async def known(transaction: Transaction, message_ids: Collection[UUID]) -> set[
     return {row.message_id for row in rows}
 
 
+async def is_due(source: Database, now: datetime) -> bool:
+    """Whether there is a message to be sent."""
+    return bool(
+        await source.rows(
+            "SELECT 1 FROM pipeline.messages WHERE status = 'waiting' AND next_at <= :now LIMIT 1", now=now
+        )
+    )
+
+
 async def claim(transaction: Transaction, limit: int, lease: timedelta) -> list[Any]:
     """Takes messages that are due; nobody else takes them during the lease."""
     return await transaction.rows(CLAIM, now=transaction.now, until=transaction.now + lease, limit=limit)
@@ -87,6 +96,14 @@ async def settle(
     )
 
 
+async def put_off(transaction: Transaction, message_id: UUID, until: datetime) -> None:
+    """Whoever took a message gives it back until its step begins; that was no try."""
+    await transaction.execute(
+        "UPDATE pipeline.messages SET next_at = :until, attempts = attempts - 1 WHERE message_id = :id",
+        {"id": message_id, "until": until},
+    )
+
+
 async def waiting(source: Database) -> tuple[int, datetime | None]:
     """How many messages wait, and since when the first does; no more than 10,000 are counted."""
     (row,) = await source.rows(
@@ -102,6 +119,6 @@ async def sweep(transaction: Transaction, before: datetime) -> None:
     await transaction.execute(
         """
         DELETE FROM pipeline.messages WHERE message_id IN (SELECT message_id FROM pipeline.messages
-            WHERE status <> 'waiting' AND settled_at < :before LIMIT 5000)""",
+            WHERE status <> 'waiting' AND settled_at < :before LIMIT 5000 FOR UPDATE SKIP LOCKED)""",
         {"before": before},
     )

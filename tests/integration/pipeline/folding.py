@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.facts import Fact
-from services.pipeline.domain.messages import SENT, SKIPPED, decided_id
+from services.pipeline.domain.message_ids import decided_id
+from services.pipeline.domain.messages import SENT, SKIPPED
 from services.pipeline.domain.state import LeadState, fold
 from services.pipeline.domain.worklist import held
 from services.pipeline.storage.rows import fact_of

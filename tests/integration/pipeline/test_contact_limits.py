@@ -65,6 +65,36 @@ async def test_a_contact_over_the_limit_is_refused_with_when_it_is_allowed_and_c
     assert (shown["version"], await counted(http, "limit", "made")) == (5, 1)
 
 
+async def test_that_it_was_earlier_lets_nobody_through_and_what_was_made_earlier_is_against_the_rule(
+    pipeline: Pipeline, work: Work, http: httpx.AsyncClient  # noqa: F811
+) -> None:  # fmt: skip
+    lead = a_lead("ann@x.example", phone="+31612345678")
+    await pipeline.take(lead)
+    path = f"/v1/leads/{lead.lead_id}"
+    work.after(72 * 60)
+    for _ in range(2):
+        await do(http, f"{path}:record-contact", {"kind": "phone"})
+    for minute in (71 * 60, 40 * 60, 72 * 60 + 9):
+        said = {"kind": "phone", "occurred_at": at(minute).isoformat()}
+        assert (await do(http, f"{path}:record-contact", said, status=409))["reason"] == "limit"
+    await do(http, f"{path}:record-contact", {**said, "occurred_at": at(71 * 60).isoformat(), "made": True})
+    events = (await look(http, f"{path}/history"))["events"]
+    assert [one.get("against") for one in events if one["event"] == "ContactAttempted"] == ["limit", None, None]
+
+
+async def test_what_is_said_to_have_been_long_ago_is_counted_as_of_then(
+    pipeline: Pipeline, work: Work, http: httpx.AsyncClient  # noqa: F811
+) -> None:  # fmt: skip
+    lead = a_lead("ann@x.example", phone="+31612345678")
+    await pipeline.take(lead)
+    work.after(72 * 60)
+    path, said = f"/v1/leads/{lead.lead_id}", {"kind": "phone", "occurred_at": at(60).isoformat()}
+    for _ in range(2):
+        await do(http, f"{path}:record-contact", said)
+    no = await do(http, f"{path}:record-contact", said, status=409)
+    assert (no["reason"], no["allowed_at"]) == ("limit", work.clock.now().isoformat())
+
+
 async def test_consent_and_the_clock_where_the_lead_is_are_asked(
     pipeline: Pipeline, work: Work, http: httpx.AsyncClient  # noqa: F811
 ) -> None:  # fmt: skip

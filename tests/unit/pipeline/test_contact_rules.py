@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.pipeline.domain.contact_rules import Attempt, Verdict, verdict, zones_of
+from services.pipeline.domain.contact_rules import Attempt, Verdict, attempts_of, verdict
+from services.pipeline.domain.facts import Fact
+from services.pipeline.domain.message_ids import decided_id, message_id_of
+from services.pipeline.domain.whereabouts import zones_of
 from shared.contracts.policy import ContactRules
-from tests.unit.pipeline.builders import START, at
+from tests.unit.pipeline.builders import START, an_id, at
 
 
 def asked(
@@ -54,6 +57,17 @@ def test_a_limit_of_a_channel_leaves_the_others_alone() -> None:
     made = Attempt(at(-60), "email")
     assert asked(rules, made) is None
     assert asked(rules, made, channel="email") is not None
+
+
+def test_what_is_told_late_counts_what_was_made_after_it() -> None:
+    rules = {"limits": [{"at_most": 2, "within_hours": 24}]}
+    made = (Attempt(at(0), "phone"), Attempt(at(60), "phone"))
+    assert asked(rules, *made, now=at(-1)) is not None
+    assert asked(rules, made[0], Attempt(at(-23 * 60), "phone"), now=at(-1)) is not None
+    assert asked(rules, *made, now=at(60 - 24 * 60)) is None
+    no = asked(rules, *made, now=at(30))
+    assert no is not None
+    assert no.allowed_at == at(24 * 60)
 
 
 def test_quiet_hours_are_those_where_the_lead_is() -> None:
@@ -102,7 +116,30 @@ def test_consent_goes_before_everything_and_time_does_not_give_it() -> None:
     ],
 )
 def test_a_lead_is_where_its_number_is_and_otherwise_where_the_unit_is(phone: str | None, zones: list[str]) -> None:
-    assert [zone.key for zone in zones_of(phone, ZoneInfo("UTC"), START)] == zones
+    assert [zone.key for zone in zones_of({"phone": phone}, ZoneInfo("UTC"), START)] == zones
+
+
+@pytest.mark.parametrize(
+    ("known", "zones"),
+    [
+        ({"country": "IR"}, ["Asia/Tehran"]),
+        ({"country": "nl", "phone": "+982112345678"}, ["Europe/Amsterdam"]),
+        ({"country": "US", "phone": "+12125550100"}, ["America/New_York"]),
+        ({"country": "RU", "phone": "+982112345678"}, ["Asia/Tehran"]),
+        ({"country": "Atlantis", "phone": "+31612345678"}, ["Europe/Amsterdam"]),
+        ({"time_zone": "Asia/Tokyo", "country": "NL", "phone": "+31612345678"}, ["Asia/Tokyo"]),
+        ({"time_zone": "Nowhere", "country": "NL"}, ["Europe/Amsterdam"]),
+    ],
+)
+def test_a_lead_is_where_they_said_then_in_their_country_then_where_their_number_is(
+    known: dict[str, str], zones: list[str]
+) -> None:
+    assert [zone.key for zone in zones_of(known, ZoneInfo("UTC"), START)] == zones
+
+
+def test_a_wide_country_is_all_of_its_zones() -> None:
+    found = {zone.key for zone in zones_of({"country": "US"}, ZoneInfo("UTC"), START)}
+    assert {"America/New_York", "America/Los_Angeles", "Pacific/Honolulu"} <= found
 
 
 def test_a_clock_that_there_is_not_is_refused() -> None:
@@ -149,3 +186,13 @@ def test_when_it_is_said_to_be_allowed_it_is_and_not_before(
     assert asked(rules, *attempts, now=no.allowed_at, channel=channel, zones=zones) is None
     before = no.allowed_at - timedelta(seconds=1)
     assert asked(rules, *attempts, now=before, channel=channel, zones=zones) is not None
+
+
+def test_a_message_that_waited_counts_when_it_was_sent() -> None:
+    lead_id, task_id = an_id(), an_id()
+    message = {"kind": "email", "message_id": str(message_id_of(task_id)), "outbound": True}
+    decided = Fact(lead_id, 1, "ContactAttempted", decided_id(message_id_of(task_id)), at(0), message)
+    by_hand = Fact(lead_id, 2, "ContactAttempted", an_id(), at(5), {"kind": "phone", "outbound": True})
+    sent = Fact(lead_id, 3, "FollowUpDone", an_id(), at(1_445), {"task_id": str(task_id), "outcome": "sent"})
+    assert attempts_of([decided, by_hand]) == [Attempt(at(0), "email"), Attempt(at(5), "phone")]
+    assert attempts_of([decided, by_hand, sent]) == [Attempt(at(1_445), "email"), Attempt(at(5), "phone")]

@@ -178,3 +178,16 @@ def test_everybody_gets_somebody_who_can_have_it_and_the_same_again(
         assert one.owner == "boss" or not an_office(*absences).is_absent(one.owner, at(minute))
     given_to = Counter(one.owner for one in chosen)
     assert all(given_to[name] <= most for name, most in capacities.items())
+
+
+@pytest.mark.parametrize(("own", "presence"), [({}, "off"), ({"holidays": []}, "at work")])
+def test_who_has_hours_of_their_own_has_the_units_holidays_unless_they_have_their_own(
+    own: dict[str, Any], presence: str
+) -> None:
+    hours = dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday"), "00:00-24:00")
+    said: dict[str, Any] = {
+        "time_zone": "UTC",
+        "working_hours": {**hours, "holidays": [START.date().isoformat()]},
+        "routing": {"owners": {"ann": {"working_hours": {**hours, **own}}}, "fallback": "ann"},
+    }
+    assert Router(UnitPolicy.model_validate(said)).presence("ann", an_office(), START) == presence
