@@ -33,7 +33,8 @@ class Add(Said):
 
 
 class Complete(Said):
-    """How it went. An outcome that ends the cadence ends it."""
+    """How it went. An outcome that ends the cadence ends it; one in words that the policy does not have is kept as a note is, and
+    travels as `other`."""
 
     outcome: Label | None = None
     note: Note | None = None

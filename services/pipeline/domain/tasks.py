@@ -22,6 +22,7 @@ from services.pipeline.domain.due import (
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.follow_up import Following, over
 from services.pipeline.domain.ledger import Entry
+from services.pipeline.domain.outcomes import told
 from services.pipeline.domain.refusals import Refused, illegal
 from services.pipeline.domain.state import LeadState
 
@@ -44,7 +45,7 @@ def decide_add(state: LeadState, act: Act, task: Task, *, note: str | None) -> l
     """Makes a task of a person's own; it belongs to whoever has the lead where nobody is named."""
     if (reason := over(state)) is not None:
         raise illegal("Adding a task", reason, "Reopen or release the lead first, or work on its opportunity.")
-    if task.due_at <= act.occurred_at:
+    if task.due_at <= act.known_at:
         raise _not_later("due_at")
     owner = task.owner or (state.assigned.owner if state.assigned is not None else None)
     return [scheduled(_cause(act), task._replace(owner=owner))._replace(event_id=act.act_id, aside=given(note=note))]
@@ -82,10 +83,10 @@ def decide_complete(
             code="needs-decision",
             fix="Reopen it: POST /v1/leads/{lead_id}:reopen; or cancel the task to leave it archived.",
         )
-    cause = _cause(act)
+    cause, how = _cause(act), told(following.unit, outcome)
     return [
-        done(cause, task, outcome)._replace(aside=given(note=note)),
-        *following.next_step(task, outcome, cause),
+        done(cause, task, how.outcome)._replace(aside=given(note=note, outcome=how.words)),
+        *following.next_step(task, how.outcome, cause),
     ]
 
 
@@ -93,7 +94,7 @@ def decide_snooze(task: Task, act: Act, *, until: datetime) -> list[Draft]:
     """The task begins later and is due as much later. A promise to answer is not put off. Nothing is put off to when it may have
     been missed before, also by who tells of it late: one task is missed at one moment once."""
     _refuse_promise(task, "Putting off")
-    if until <= max(act.occurred_at, act.told_at or act.occurred_at):
+    if until <= act.known_at:
         raise _not_later("until")
     least = timedelta() if task.kind == RECYCLE else timedelta(minutes=1)
     window = max(task.due_at - task.starts_at, least)

@@ -83,7 +83,7 @@ async def listing(
 
 
 def _document(row: Any) -> dict[str, Any]:
-    data = row.data
+    data, said = row.data, row.said or {}
     is_contact = row.event == "ContactAttempted"
     return {
         "lead_id": row.root_id,
@@ -94,10 +94,10 @@ def _document(row: Any) -> dict[str, Any]:
         "owner": row.owner,
         "actor": data.get("actor"),
         "occurred_at": row.occurred_at,
-        "outcome": row.outcome,
+        "outcome": said.get("outcome", row.outcome),
         "duration_seconds": data.get("duration_seconds"),
         "human": data.get("human", True),
         "outbound": data.get("outbound", True) if is_contact else None,
         "name": data.get("name"),
-        "note": (row.said or {}).get("note"),
+        "note": said.get("note"),
     }

@@ -38,13 +38,26 @@ class QuietHours(Section):
 
 class ContactRules(Section):
     """What is asked before a lead is contacted. `consent` names for a channel, or `any`, the purpose that has to be granted;
-    `quiet_exempt` the channels that disturb nobody."""
+    `quiet_exempt` the channels that disturb nobody; `outcomes` how attempts and tasks go, beside what the rest of the policy names."""
 
     limits: tuple[Limit, ...] = ()
     quiet_hours: QuietHours | None = None
     quiet_exempt: tuple[Name, ...] = ("email",)
     consent: dict[Name, Name] = Field(default_factory=dict)
+    outcomes: tuple[Name, ...] = (
+        "reached",
+        "call back",
+        "meeting agreed",
+        "interested",
+        "not interested",
+        "left a message",
+    )
 
     def purpose(self, channel: str) -> str | None:
         """The purpose that a channel needs."""
         return self.consent.get(channel, self.consent.get(ANY_CHANNEL))
+
+    @property
+    def mail_purpose(self) -> str:
+        """What whoever wants no more e-mail refuses."""
+        return self.purpose("email") or "email"

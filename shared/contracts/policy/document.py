@@ -18,7 +18,7 @@ from shared.contracts.policy.intake import VOCABULARY_FIELDS, ConsentRules, Mark
 from shared.contracts.policy.matching import Matching
 from shared.contracts.policy.qualification import Qualification, check_qualification
 from shared.contracts.policy.reports import Report, ReportName
-from shared.contracts.policy.routing import Routing
+from shared.contracts.policy.routing import Owner, Routing
 from shared.contracts.policy.scoring import Scoring
 from shared.contracts.policy.section import Section, refuse_twice
 from shared.contracts.policy.selling import Customers, PipelineRule, Renewing, Returning, Stage
@@ -139,6 +139,19 @@ class UnitPolicy(Section):
         """The unit's time zone: its days, weeks and months begin there."""
         return ZoneInfo(self.time_zone)
 
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """How attempts and tasks go, in the words that anything of the policy names."""
+        stops = (outcome for cadence in self.follow_up.cadences for outcome in cadence.stops_on)
+        return (*self.contact.outcomes, *self.hygiene.failed_outcomes, *self.hygiene.wrong_outcomes, *stops)
+
+    def hours_of(self, owner: Owner) -> WorkingHours:
+        """When an owner works. Who has hours of their own and says nothing of holidays has those of the unit."""
+        own = owner.working_hours
+        if own is None or "holidays" in own.model_fields_set:
+            return own or self.working_hours
+        return own.model_copy(update={"holidays": self.working_hours.holidays})
+
     def stage(self, stage: str | None, pipeline: str = "default") -> Stage | None:
         """A stage of a pipeline, None for one the policy does not know."""
         return next((known for known in self.pipelines.get(pipeline, ()) if known.name == stage), None)
@@ -191,12 +204,16 @@ class Policy(BaseModel):
     def _reports_are_of_known_units(self) -> Policy:
         for name, report in self.reports.items():
             for unit in report.business_units:
-                if unit != "default" and unit not in self.business_units:
+                if not self.has(unit):
                     raise ValueError(
                         f"report {name!r} is about {unit!r}, which is not under business_units; there are: "
                         f"{', '.join(self.business_units) or 'none'}"
                     )
         return self
+
+    def has(self, business_unit: str) -> bool:
+        """Whether it names a business unit; it always has the default one."""
+        return business_unit == "default" or business_unit in self.business_units
 
     def unit(self, business_unit: str) -> UnitPolicy:
         """What holds for a business unit."""

@@ -14,6 +14,7 @@ from tests.integration.pipeline.access import by, let_in, somebody
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.erasing import erase, just_now
 from tests.integration.pipeline.test_commands import do
+from tests.integration.pipeline.test_history import send
 from tests.integration.pipeline.test_timers import Work
 from tests.integration.pipeline.test_work_api import app, look, rules, the_tasks, work  # noqa: F401
 from tests.support.tables import tables_saying
@@ -161,3 +162,36 @@ async def test_imported_calls_say_how_long_they_took_and_a_row_sent_again_is_the
     wrong = await send({**timed, "duration_seconds": "long"}, status=422)
     assert wrong["items"][0]["problem"]["field"] == "duration_seconds"
     assert told(await look(http, "/v1/activities"), "kind", "owner", "duration_seconds") == [("phone", "lee", 90)]
+
+
+async def test_how_it_went_in_words_of_nobodys_list_stays_here_and_is_forgotten(
+    work: Work, http: httpx.AsyncClient  # noqa: F811
+) -> None:  # fmt: skip
+    (lead_id,) = await work.leads(1)
+    path, words = f"/v1/leads/{lead_id}", "spoke with Ann Secret, 06 12345678"
+    await do(http, f"{path}:record-contact", {"kind": "meeting", "outcome": words})
+    work.after(1)
+    write = (await the_tasks(http, lead_id))["call"]
+    await do(http, f"/v1/tasks/{write['task_id']}:complete", {"outcome": words, "note": "by hand"})
+    work.after(1)
+    await do(http, f"{path}:record-contact", {"kind": "meeting", "outcome": "Wrong Number"})
+    kinds, found = ["meeting", "task", "meeting"], await look(http, f"{path}/activities")
+    assert told(found, "kind", "outcome") == list(zip(kinds, ["wrong number", words, words], strict=True))
+    assert set(await tables_saying(work.pipeline.database, "pipeline", ["Ann Secret"])) == {"asides"}
+    await erase(http, lead_id=str(lead_id))
+    assert await tables_saying(work.pipeline.database, "pipeline", ["Ann Secret"]) == {}
+    found = await look(http, f"{path}/activities")
+    assert told(found, "kind", "outcome") == list(zip(kinds, ["wrong number", "other", "other"], strict=True))
+    assert "Secret" not in "".join(one.model_dump_json() for one in await work.pipeline.published())
+
+
+async def test_how_it_went_in_words_of_an_imported_history_stays_here_too(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    call = {"external_id": "c1", "event": "contact_attempted", "kind": "phone"}
+    rows = [{**call, "occurred_at": f"2026-01-0{day}", "value": value} for day, value in ((1, "Busy"), (2, "Ann: no"))]
+    assert await send(http, *rows) == {"accepted": 2, "duplicates": 0, "rejected": 0, "items": []}
+    assert (await send(http, *rows))["duplicates"] == 2
+    attempts = [one for one in await pipeline.published() if isinstance(one, ContactAttempted)]
+    assert [one.outcome for one in attempts] == ["busy", "other"]
+    assert told(await look(http, "/v1/activities"), "outcome") == [("Ann: no",), ("busy",)]

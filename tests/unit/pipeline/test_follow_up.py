@@ -149,14 +149,15 @@ def test_an_attempt_on_another_channel_answers_and_leaves_the_step() -> None:
     assert [one.name for one in story.open] == ["call"]
 
 
-def test_whoever_was_reached_is_gone_after_no_more() -> None:
-    assert told((story := Story()).contact(10, outcome="reached")) == [
+@pytest.mark.parametrize("outcome", ["reached", "Reached"])
+def test_whoever_was_reached_is_gone_after_no_more(outcome: str) -> None:
+    assert told((story := Story()).contact(10, outcome=outcome)) == [
         ("FollowUpDone", "first_response"),
         ("FollowUpDone", "call"),
     ]
     assert story.open == []
     other = Story()
-    assert told(other.contact(10, "email", outcome="reached")) == [
+    assert told(other.contact(10, "email", outcome=outcome)) == [
         ("FollowUpDone", "first_response"),
         ("FollowUpCancelled", "call"),
     ]
