@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from unicodedata import normalize
 from uuid import UUID
 
 from services.pipeline.contact_people import forget_contacts
@@ -21,6 +20,7 @@ from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.identity import Tokens, email_identity, event_id_from, external_identity, phone_identity
 from shared.contracts.personal import REDACTED
 from shared.contracts.policy import Policy
+from shared.contracts.tokens import clean_token, spellings
 from shared.contracts.topics import CAPTURE_LEADS
 from shared.kit.database import Database, Transaction
 from shared.kit.ids import new_id
@@ -146,12 +146,11 @@ class Erasing:
                 raise _recognises_nobody("phone", "Send the number in international form, such as +31612345678.")
             names |= {self._tokens.token(unit, "phone", number) for unit in units}
         if person.external_id is not None:
-            value = external_identity(person.sender, normalize("NFC", person.external_id))
-            names |= {self._tokens.token(unit, "external", value) for unit in units}
+            for written in spellings(person.external_id):
+                value = external_identity(person.sender, written)
+                names |= {self._tokens.token(unit, "external", value) for unit in units}
         if person.visitor_id is not None:
-            names |= {
-                self._tokens.token(unit, "visitor", normalize("NFC", person.visitor_id).strip()) for unit in units
-            }
+            names |= {self._tokens.token(unit, "visitor", clean_token(person.visitor_id)) for unit in units}
         return names
 
 
@@ -209,7 +208,7 @@ async def apply(tx: Transaction, order: ErasureOrdered, person: Found, fingerpri
     await matches.forget(tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh])
     if others := await forget_contacts(tx, names, by, lead_ids):
         counts["contacts"] = others
-    await visits.forget(tx, [name for name in fresh if len(name) != 36], by)
+    await visits.forget(tx, fresh, by)
     waiting = await erasures.waiting_of(tx, names, by.until)
     await erasures.strip_waiting(tx, [stripped(row, fingerprint) for row in waiting])
     counts["waiting"] = len(waiting)

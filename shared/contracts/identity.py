@@ -15,9 +15,6 @@ from shared.contracts.capture_events import Identity, IdentityKind
 STRENGTH: tuple[IdentityKind, ...] = ("email", "phone", "external", "visitor")
 """Identity kinds, strongest first: the strongest one present decides the lead's id."""
 
-JOINING: frozenset[IdentityKind] = frozenset({"email", "phone", "external", "visitor"})
-"""Kinds that join two leads into one person when both carry the same value."""
-
 ROLE_LOCAL_PARTS = frozenset(
     {
         "abuse",

@@ -5,13 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
 
 from services.capture.domain.faults import Fault, describe
-from services.capture.domain.text import clean_block, clean_line, clean_token, unstorable
-
-EXACT_INTEGER_LIMIT = 2**53
-"""From here on a JSON number may already have lost digits before anyone could see it."""
+from services.capture.domain.text import clean_block, clean_line, unstorable
+from shared.contracts.tokens import clean_token, digits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +48,8 @@ class TextField:
     def _from_number(self, value: object, faults: list[Fault]) -> str | None:
         if type(value) is int and abs(value) < 10**self.limit and abs(value) < 2**64:
             return str(value)
-        if type(value) is float and isfinite(value) and abs(value) < EXACT_INTEGER_LIMIT:
-            return str(int(value)) if value.is_integer() else repr(value)
+        if type(value) is float and (digits := digits_of(value)) is not None:
+            return digits
         if isinstance(value, int | float) and not isinstance(value, bool):
             fix = 'Send it in quotes, "…", so that no digit is lost.'
             faults.append(Fault(self.name, "is a number too long to be exact", fix))

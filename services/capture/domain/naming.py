@@ -10,8 +10,8 @@ from hashlib import blake2b
 import orjson
 
 from services.capture.domain.terms import Kind
-from services.capture.domain.text import clean_token
 from shared.contracts.identity import event_id_text
+from shared.contracts.tokens import clean_token
 
 _DIGEST_BYTES = 16
 

@@ -9,19 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
-_SPACES = dict.fromkeys((*range(0x09, 0x0E), *range(0x1C, 0x20), 0x85), " ")
-_INVISIBLE = dict.fromkeys(
-    (
-        *(0x00AD, 0x034F, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF),
-        *range(0x202A, 0x202F),
-        *range(0x2060, 0x2070),
-        *range(0xFFF9, 0xFFFC),
-    )
-)
-_UNSEEN: dict[int, str | None] = {**_CONTROLS, **_SPACES, **_INVISIBLE}
-_UNSEEN_BUT_LINES: dict[int, str | None] = {**_UNSEEN, 0x0A: "\n", 0x09: "\t"}
-_TOKEN_UNSEEN: dict[int, str | None] = {**_UNSEEN, 0x200C: None, 0x200D: None}
+from shared.contracts.tokens import UNSEEN
+
+_UNSEEN_BUT_LINES: dict[int, str | None] = {**UNSEEN, 0x0A: "\n", 0x09: "\t"}
 _PERSIAN_LETTERS = {0x064A: "\u06cc", 0x0643: "\u06a9"}
 _ONE_LETTER = {**_PERSIAN_LETTERS, 0x0649: "\u06cc"}
 # Arabic-Indic digits, then the forms Persian and Urdu use.
@@ -44,19 +34,12 @@ def unstorable(value: str) -> str | None:
     return None
 
 
-def clean_token(value: str) -> str:
-    """An id, address or code: Unicode NFC, nothing invisible, no space around it. What is inside stays as it is."""
-    if value.isascii() and value.isprintable():
-        return value.strip()
-    return unicodedata.normalize("NFC", value.translate(_TOKEN_UNSEEN)).strip()
-
-
 def clean_line(value: str) -> str:
     """Written text of one line: as a token, runs of spaces joined, Arabic yeh and kaf as Persian ones."""
     if value.isascii() and value.isprintable():
         value = value.strip()
         return " ".join(value.split()) if "  " in value else value
-    return " ".join(_written(value.translate(_UNSEEN)).split())
+    return " ".join(_written(value.translate(UNSEEN)).split())
 
 
 def clean_block(value: str) -> str:

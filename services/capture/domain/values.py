@@ -8,7 +8,8 @@ from math import isfinite
 
 from services.capture.domain.faults import Fault, describe
 from services.capture.domain.fields import CONSENT_TEXTS
-from services.capture.domain.text import ascii_digits, clean_token, unstorable
+from services.capture.domain.text import ascii_digits, unstorable
+from shared.contracts.tokens import clean_token
 
 CLOCK_SKEW = timedelta(minutes=10)
 """How far in the future a sender's clock may be."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +11,15 @@ from services.pipeline.domain.customers import contradicting, contradicts
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.history_rows import ABOUT_ORDERS, HistoryRow
 from services.pipeline.domain.ledger import Ledger
+from services.pipeline.domain.outcomes import worded
 from services.pipeline.domain.state import CAPTURED
 from shared.contracts.envelope import LifecycleEvent
 from shared.contracts.identity import derived_event_id
+from shared.contracts.interactions import INTERACTION_KINDS, folded_kind, refuses
 from shared.contracts.lifecycle_events import (
     AmountChanged,
     CloseDateChanged,
+    ConsentChanged,
     ContactAttempted,
     CustomerChurned,
     LeadArchived,
@@ -48,7 +52,7 @@ def record_row(ledger: Ledger, lead_id: UUID, row: HistoryRow, *, sender: str, u
     """Records a row in the story of `lead_id`, which it begins where nobody knew the lead."""
     correlation_id = row.event_id
     if lead_id in ledger:
-        ledger.record(lead_id, _draft(row, sender, unit))
+        _tell(ledger, lead_id, row, sender, unit)
         return
     ledger.create(lead_id, row.business_unit)
     touch = _some(row, *_TOUCH)
@@ -61,25 +65,34 @@ def record_row(ledger: Ledger, lead_id: UUID, row: HistoryRow, *, sender: str, u
     data = given(sender=sender, implied=True, historical=True, **touch)
     implied = derived_event_id(row.event_id, "LeadCreated")
     ledger.record(lead_id, Draft(LeadCreated, implied, row.occurred_at, correlation_id, None, data))
+    _tell(ledger, lead_id, row, sender, unit)
+
+
+def _tell(ledger: Ledger, lead_id: UUID, row: HistoryRow, sender: str, unit: UnitPolicy) -> None:
     ledger.record(lead_id, _draft(row, sender, unit))
+    if row.event == "interaction" and refuses(row.values.get("kind", "")):
+        event_id = derived_event_id(row.event_id, "ConsentChanged")
+        data = {"purpose": unit.contact.mail_purpose, "granted": False, "historical": True}
+        ledger.record(lead_id, Draft(ConsentChanged, event_id, row.occurred_at, row.event_id, row.event_id, data))
 
 
 def _draft(row: HistoryRow, sender: str, unit: UnitPolicy) -> Draft:
     kind, data = _event(row, sender, unit)
     data = given(**data, historical=True)
     about = (_some(row, "value") or None) if row.event == "interaction" else None
-    return Draft(kind, row.event_id, row.occurred_at, row.event_id, None, data, row.fingerprint, about)
+    return worded(unit, Draft(kind, row.event_id, row.occurred_at, row.event_id, None, data, row.fingerprint, about))
 
 
 def _event(row: HistoryRow, sender: str, unit: UnitPolicy) -> tuple[type[LifecycleEvent], dict[str, Any]]:
     values = row.values
-    deal = {"opportunity_id": values.get("opportunity_id", row.external_id)}
+    deal = _some(row, "opportunity_id")
     match row.event:
         case "lead_created":
             return LeadTouched, {"kind": CAPTURED, "sender": sender, **_some(row, *_TOUCH)}
         case "interaction":
             kind = values.get("kind", "interaction")
             kind = kind if kind != CAPTURED else "interaction"
+            kind = folded if (folded := folded_kind(kind)) in INTERACTION_KINDS else kind
             return LeadTouched, {"kind": kind, "sender": sender, **_some(row, *_TOUCH)}
         case "assigned":
             return LeadAssigned, _some(row, "owner", "team")
@@ -149,12 +162,23 @@ ABOUT_DEALS = (
 
 
 def opportunity_of(row: HistoryRow) -> str | None:
-    """The deal a row is about: the one it names, else the lead's own id; None for a row about no deal, as an order may be."""
-    if row.event == "order_placed":
-        return row.values.get("opportunity_id")
-    if row.event in ABOUT_DEALS:
-        return row.values.get("opportunity_id", row.external_id)
-    return None
+    """The deal a row names; None for a row that names none, as an order may."""
+    return row.values.get("opportunity_id") if row.event in (*ABOUT_DEALS, "order_placed") else None
+
+
+def is_of_unnamed_deal(row: HistoryRow) -> bool:
+    """Whether a row is about the one deal that its lead has."""
+    return row.event in ABOUT_DEALS and "opportunity_id" not in row.values
+
+
+def deal_of(lead_id: UUID) -> str:
+    """What a lead's deal is called where nobody named it: something made of the id of ours, which says nobody."""
+    return str(derived_event_id(lead_id, "opportunity"))
+
+
+def of_deal(row: HistoryRow, name: str) -> HistoryRow:
+    """The row, about the deal of this name. It is told from others as before."""
+    return replace(row, values={**row.values, "opportunity_id": name})
 
 
 def order_of(row: HistoryRow) -> str | None:

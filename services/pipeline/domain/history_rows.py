@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.pipeline.domain.amounts import Line, lines_total, normal_amount
+from services.pipeline.domain.fingerprints import contradicts
 from services.pipeline.domain.refusals import Refused
 from shared.contracts.activity_events import LONGEST_SECONDS
 from shared.contracts.envelope import EARLIEST, LATEST
 from shared.contracts.identity import event_id_from
 from shared.contracts.policy import Policy
+from shared.contracts.tokens import clean_token, digits_of
 
 EVENTS = (
     "lead_created",
@@ -79,9 +81,17 @@ _TEXTS = (
 _LONGEST = 200
 
 
+class Formerly(NamedTuple):
+    """How a row was known where the policy says what it leaves open, its zone or its currency, and the policy of today says the same."""
+
+    event_id: UUID
+    fingerprint: str
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One thing that happened, as another system recorded it. `place` is its line among those sent with it."""
+    """One thing that happened, as another system recorded it. `place` is its line among those sent with it; `written_id` how it writes
+    the lead's id, which imported history was once known by."""
 
     place: int
     business_unit: str
@@ -94,6 +104,18 @@ class HistoryRow:
     expected_close: datetime | None = None
     lines: Sequence[Line] = ()
     duration_seconds: float | None = None
+    formerly: Formerly | None = None
+    written_id: str | None = None
+
+    @property
+    def event_ids(self) -> tuple[UUID, ...]:
+        """Under which the row may have been recorded."""
+        return (self.event_id,) if self.formerly is None else (self.event_id, self.formerly.event_id)
+
+    def contradicts(self, recorded: str) -> bool:
+        """Whether what was recorded under the row's id says something else."""
+        told = (self.fingerprint,) if self.formerly is None else (self.fingerprint, self.formerly.fingerprint)
+        return all(contradicts(recorded, one) for one in told)
 
 
 def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datetime) -> HistoryRow:
@@ -102,17 +124,17 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
         _refuse("row", "is not an object", 'Send rows as {"external_id": …, "event": …, "occurred_at": …}.')
     business_unit = _text(raw, "business_unit") or "default"
     unit = policy.unit(business_unit)
-    external_id = _text(raw, "external_id")
-    if external_id is None:
+    external_id, written_id = _external_id(raw)
+    if not external_id or written_id is None:
         _refuse("external_id", "is missing", "Send the id that the lead has in your system.")
     event = _text(raw, "event")
     if event not in EVENTS:
         _refuse("event", "is missing" if event is None else "is unknown", f"Send one of: {', '.join(EVENTS)}.")
     zone = unit.zone
-    occurred_at = _time(raw, "occurred_at", zone)
-    if occurred_at is None:
+    occurred = _time(raw, "occurred_at", zone)
+    if occurred is None:
         _refuse("occurred_at", "is missing", "Send when it happened, such as 2026-03-01T09:30:00+01:00.")
-    if occurred_at > now + FUTURE_TOLERANCE:
+    if occurred.at > now + FUTURE_TOLERANCE:
         _refuse("occurred_at", "is in the future", "Send a time that has passed.")
     values = {name: text for name in _TEXTS if (text := _text(raw, name)) is not None}
     values.update(_money(raw, unit.currency))
@@ -123,43 +145,51 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
         values.setdefault("amount", lines_total(lines))
         values.setdefault("currency", unit.currency)
     if (runs_until := _time(raw, "runs_until", zone)) is not None:
-        values["runs_until"] = runs_until.isoformat()
+        values["runs_until"] = runs_until.at.isoformat()
     for needed in REQUIRED.get(event, ()):
         if needed not in values:
             _refuse(needed, f"is missing, and {event} is nothing without it", f"Send `{needed}`.")
     expected_close = _time(raw, "expected_close", zone)
     if event == "close_date_changed" and expected_close is None:
         _refuse("expected_close", f"is missing, and {event} is nothing without it", "Send `expected_close`.")
-    own_facts = json.dumps(
-        [
-            business_unit,
-            external_id,
-            event,
-            occurred_at.isoformat(),
-            values,
-            str(expected_close),
-            raw.get("attributes"),
-            *([lines] if lines else ()),
-        ],
-        sort_keys=True,
-        default=str,
-    )
     seconds = _seconds(raw) if event == "contact_attempted" else None
     record_id = values.get("record_id")
-    key = f"{event}\x1f{record_id}" if record_id is not None else own_facts
+
+    def known_by(when: datetime, told: Mapping[str, str], closing: datetime | None) -> tuple[UUID, str]:
+        facts = [business_unit, written_id, event, when.isoformat(), told, str(closing), raw.get("attributes")]
+        own_facts = json.dumps([*facts, *([lines] if lines else ())], sort_keys=True, default=str)
+        key = f"{event}\x1f{record_id}" if record_id is not None else own_facts
+        fingerprint = _digest(own_facts) + (_digest(str(seconds)) if seconds is not None else "")
+        return event_id_from(f"{business_unit}\x1f{sender}", key), fingerprint
+
+    closing, closing_said = (expected_close.at, expected_close.said) if expected_close is not None else (None, None)
+    read = occurred.at, values, closing
+    said = occurred.said, _as_said(raw, values, runs_until), closing_said
+    known = known_by(*said)
     return HistoryRow(
         place,
         business_unit,
         external_id,
         event,
-        occurred_at,
-        event_id_from(f"{business_unit}\x1f{sender}", key),
-        _digest(own_facts) + (_digest(str(seconds)) if seconds is not None else ""),
+        occurred.at,
+        *known,
         values,
-        expected_close,
+        closing,
         lines,
         seconds,
+        Formerly(*known_by(*read)) if read != said else None,
+        written_id,
     )
+
+
+def _as_said(raw: Mapping[Any, Any], values: Mapping[str, str], runs_until: When | None) -> dict[str, str]:
+    """The values without what the policy added: a row is itself by what it says, whatever the policy of today makes of it."""
+    said = dict(values)
+    if _text(raw, "currency") is None:
+        said.pop("currency", None)
+    if runs_until is not None:
+        said["runs_until"] = runs_until.said.isoformat()
+    return said
 
 
 def _digest(text: str) -> str:
@@ -196,6 +226,17 @@ def _text(raw: Mapping[Any, Any], field: str) -> str | None:
     if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         _refuse(field, "has a character that no text has", "Send it as valid UTF-8 without NUL.")
     return text or None
+
+
+def _external_id(raw: Mapping[Any, Any]) -> tuple[str | None, str | None]:
+    """The lead's id, in the spelling by which capture knows it too, and as it is written."""
+    written, value = _text(raw, "external_id"), raw.get("external_id")
+    if written is None or isinstance(value, str):
+        return written and clean_token(written), written
+    digits = digits_of(value)  # type: ignore[arg-type]  # `_text` refused what is no number
+    if digits is None:
+        _refuse("external_id", "is a number too long to be exact", "Send it in quotes, so that no digit is lost.")
+    return digits, written
 
 
 def _money(raw: Mapping[Any, Any], unit_currency: str) -> dict[str, str]:
@@ -260,15 +301,22 @@ def _satisfaction(event: str, values: Mapping[str, str]) -> None:
         _refuse("value", f"is no answer from {lowest} to {highest}", "Send the number that was answered.")
 
 
-def _time(raw: Mapping[Any, Any], field: str, zone: ZoneInfo) -> datetime | None:
+class When(NamedTuple):
+    """A moment, and as it was said: without a zone where none was."""
+
+    at: datetime
+    said: datetime
+
+
+def _time(raw: Mapping[Any, Any], field: str, zone: ZoneInfo) -> When | None:
     text = _text(raw, field)
     if text is None:
         return None
     try:
-        at = datetime.fromisoformat(text)
-        at = (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
+        said = datetime.fromisoformat(text)
+        at = (said.replace(tzinfo=zone) if said.tzinfo is None else said).astimezone(UTC)
     except (ValueError, OverflowError):
         _refuse(field, "is no time", "Send ISO 8601, such as 2026-03-01T09:30:00+01:00 or 2026-03-01.")
     if not EARLIEST <= at < LATEST:
         _refuse(field, f"is not from {EARLIEST.year} to {LATEST.year - 1}", "Send a year of the Gregorian calendar.")
-    return at
+    return When(at, said if said.tzinfo is None else at)

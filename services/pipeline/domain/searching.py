@@ -16,6 +16,7 @@ from services.pipeline.domain.refusals import Refused
 from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.capture_events import IdentityKind
 from shared.contracts.identity import email_identity, external_identity, phone_identity
+from shared.contracts.tokens import spellings
 
 MOST_WORDS = 40
 MOST_TERMS = 8
@@ -101,7 +102,7 @@ def sought(text: str, *, country: str | None, sender: str) -> Sought:
         named.append(("email", address))
     if (number := _number(plain, country)) is not None:
         named.append(("phone", number))
-    named.append(("external", external_identity(sender, unicodedata.normalize("NFC", plain))))
+    named += [("external", external_identity(sender, name)) for name in spellings(plain)]
     low, high = _ids(plain.lower())
     return Sought(tuple(named), low, high, terms)
 
@@ -135,6 +136,8 @@ def _ids(plain: str) -> tuple[UUID | None, UUID | None]:
     if _LEAD_ID.fullmatch(plain) is None:
         return None, None
     digits = plain.replace("-", "")
+    if len(digits) > 32:
+        return None, None
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 

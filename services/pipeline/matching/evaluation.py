@@ -73,7 +73,7 @@ def evaluate(
     candidates = blocked(people)
     judged = {pair: judge(compare(people[pair[0]], people[pair[1]])) for pair in candidates}
     review = {pair for pair, one in judged.items() if one.confidence >= review_from}
-    merged = {pair for pair, one in judged.items() if one.confidence >= merge_from and not one.is_contradicted}
+    merged = {pair for pair, one in judged.items() if one.is_enough(merge_from)}
     seconds = perf_counter() - begun
     truth = together(entities)
     everything = len(people) * (len(people) - 1) // 2

@@ -14,7 +14,7 @@ from shared.contracts.policy import Policy
 from tests.integration.pipeline.access import by, let_in, somebody
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import a_qualified_lead, do
-from tests.integration.pipeline.test_history import row, send
+from tests.integration.pipeline.test_history import row, send, the_deal
 from tests.integration.pipeline.test_returning import PIPELINES
 from tests.integration.pipeline.test_routing import ROUTING, with_sections
 
@@ -137,7 +137,7 @@ async def test_history_tells_of_it_in_any_order(pipeline: Pipeline, http: httpx.
     )
     for one in rows[::order]:
         assert (await send(http, one))["accepted"] == 1
-    shown = (await http.get("/v1/opportunities/c1")).json()
+    shown = await the_deal(http)
     assert (shown["owner"], shown["team"], shown["stage"]) == ("ann", "south", "proposal")
     assert [one["owner"] for one in shown["owners"]] == ["kim", "lee", "ann"]
     missing = await send(http, row("opportunity_assigned", "2026-01-09"))

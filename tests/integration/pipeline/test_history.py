@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from shared.contracts.identity import external_identity, identity
-from shared.contracts.lifecycle_events import LeadCreated, LeadTouched
+from shared.contracts.lifecycle_events import LeadCreated, LeadTouched, OpportunityOpened, OpportunityWon, OrderPlaced
 from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.erasing import erase, says_nothing
 from tests.unit.pipeline.builders import SECRET, a_score, an_interaction, at
 
 
@@ -19,6 +20,12 @@ async def send(http: httpx.AsyncClient, *rows: Any, sender: str = "import") -> A
     answer = await http.post("/v1/history:batch", json={"sender": sender, "rows": list(rows)})
     assert answer.status_code in (200, 207, 422), answer.text
     return answer.json()
+
+
+async def the_deal(http: httpx.AsyncClient) -> Any:
+    """The only one there is."""
+    (deal,) = (await http.get("/v1/opportunities")).json()["items"]
+    return (await http.get(f"/v1/opportunities/{deal['opportunity_id']}")).json()
 
 
 def row(event: str, day: str, lead: str = "c1", **values: Any) -> dict[str, Any]:
@@ -43,7 +50,7 @@ async def test_a_bank_application_is_the_same_in_file_order_and_reversed(
     assert await send(http, *BANK) == {"accepted": 0, "duplicates": 5, "rejected": 0, "items": []}
     lead = (await http.get("/v1/leads")).json()["items"][0]
     assert (lead["status"], lead["created_at"]) == ("customer", "2011-09-30T22:38:44.546000+00:00")
-    deal = (await http.get("/v1/opportunities/c1")).json()
+    deal = await the_deal(http)
     assert (deal["status"], deal["stage"], deal["amount"], deal["currency"]) == ("won", "5 Finalized", "20000", "EUR")
     assert deal["closed_at"] == "2011-10-13T08:37:29.226000+00:00"
     assert all(event.historical for event in await pipeline.published())
@@ -88,11 +95,29 @@ async def test_an_explicit_creation_beats_an_implied_one(pipeline: Pipeline, htt
     assert (await http.get("/v1/leads")).json()["items"][0]["created_at"] == "2026-01-04T23:00:00+00:00"
 
 
+async def test_who_wanted_no_more_in_the_history_permits_no_e_mail(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    left = row("interaction", "2026-01-01", kind="Unsubscribe")
+    await send(http, left)
+    assert (await send(http, left))["duplicates"] == 1
+    (lead,) = (await http.get("/v1/leads")).json()["items"]
+    (told,) = (await http.get(f"/v1/leads/{lead['lead_id']}/consents")).json()["history"]
+    assert (told["purpose"], told["granted"], told["at"]) == ("email", False, "2025-12-31T23:00:00+00:00")
+
+
+async def test_a_kind_of_ours_has_its_one_name_however_history_spells_it_and_one_of_theirs_stays_as_it_is(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    kinds = ("Page View", "E-Mail Bounce", "EMAIL-BOUNCE", "Booth Visit")
+    await send(http, *(row("interaction", f"2026-01-0{day}", kind=kind) for day, kind in enumerate(kinds, 1)))
+    touches = [one for one in await pipeline.published() if isinstance(one, LeadTouched)]
+    assert [one.kind for one in touches] == ["page_view", "E-Mail Bounce", "email_bounce", "Booth Visit"]
+
+
 async def test_won_without_opened_opens_it_and_keeps_the_amount_it_had(
     pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:
     await send(http, row("won", "2026-01-02", amount="1e3", currency="usd"))
-    deal = (await http.get("/v1/opportunities/c1")).json()
+    deal = await the_deal(http)
     assert (deal["status"], deal["opened_at"], deal["amount"], deal["currency"]) == (
         "won", "2026-01-01T23:00:00+00:00", "1000", "USD",
     )  # fmt: skip
@@ -133,6 +158,61 @@ async def test_a_record_id_makes_a_row_itself_and_other_facts_under_it_are_refus
     changed = await send(http, {**first, "kind": "mail"})
     assert changed["items"][0]["problem"]["field"] == "record_id"
     assert (await send(http, first, sender="other"))["accepted"] == 1
+
+
+async def test_a_deal_that_nobody_named_is_not_called_by_what_its_lead_is_known_by(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    """The lead's id in a spreadsheet is often an address, and what happened is kept for ever."""
+    mail = "ann@x.example"
+    await send(http, row("opportunity_opened", "2026-01-02", mail), row("won", "2026-01-03", mail, amount=10))
+    assert (await the_deal(http))["status"] == "won"
+    told = await pipeline.published()
+    await erase(http, external_id=mail)
+    await says_nothing(pipeline)
+    assert [type(event) for event in told] == [LeadCreated, OpportunityOpened, OpportunityWon]
+    assert not any(mail.encode() in event.to_json() for event in told)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one call", "in two calls"])
+async def test_a_deal_that_is_called_by_the_leads_id_is_meant_where_none_is_named(
+    pipeline: Pipeline, http: httpx.AsyncClient, at_once: bool
+) -> None:
+    opened = row("opportunity_opened", "2026-01-02", opportunity_id="c1")
+    won = row("won", "2026-01-01", amount=10)
+    for rows in [(won, opened)] if at_once else [(opened,), (won,)]:
+        assert (await send(http, *rows))["rejected"] == 0
+    assert (await the_deal(http))["opportunity_id"] == "c1"
+    other = await send(http, row("won", "2026-01-01", amount=10), sender="other")
+    assert other["accepted"] == 1, "of another system this is another lead, with a deal of its own"
+    assert len((await http.get("/v1/opportunities")).json()["items"]) == 2
+
+
+@pytest.mark.parametrize("named_first", [True, False])
+async def test_rows_that_leave_out_the_name_and_rows_that_give_the_leads_id_are_of_one_deal_in_any_order(
+    pipeline: Pipeline, http: httpx.AsyncClient, named_first: bool
+) -> None:
+    named = row("opportunity_opened", "2026-01-01", opportunity_id="c1")
+    unnamed = row("won", "2026-01-02", amount=10)
+    for one in (named, unnamed) if named_first else (unnamed, named):
+        assert (await send(http, one))["rejected"] == 0
+    assert (await the_deal(http))["status"] == "won"
+    assert len((await http.get("/v1/opportunities")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one call", "in two calls"])
+async def test_an_order_that_gives_its_deal_the_leads_id_is_of_the_deal_that_nobody_named(
+    pipeline: Pipeline, http: httpx.AsyncClient, at_once: bool
+) -> None:
+    won = row("won", "2026-01-02", amount=10)
+    order = row("order_placed", "2026-01-03", opportunity_id="c1", order_id="o1", amount=10)
+    for rows in [(won, order)] if at_once else [(won,), (order,)]:
+        assert (await send(http, *rows))["rejected"] == 0
+    placed = [one for one in await pipeline.published() if isinstance(one, OrderPlaced)]
+    assert [one.opportunity_id for one in placed] == [(await the_deal(http))["opportunity_id"]]
+    unknown = row("order_placed", "2026-01-03", "c2", opportunity_id="c2", order_id="o2", amount=10)
+    touched = row("interaction", "2026-01-01", "c2", kind="call")
+    assert (await send(http, touched, unknown))["items"][0]["problem"]["field"] == "opportunity_id"
 
 
 async def test_another_leads_deal_is_not_taken_over(pipeline: Pipeline, http: httpx.AsyncClient) -> None:

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.capture.domain import Submission, Taken
-from services.capture.domain.text import clean_block, clean_line, clean_token
+from services.capture.domain.text import clean_block, clean_line
 from services.capture.handlers import message
 from shared.contracts.capture_events import LeadCaptured
 from shared.contracts.policy import Policy, UnitPolicy
+from shared.contracts.tokens import clean_token
 from shared.contracts.topics import CAPTURE_LEADS
 from tests.unit.capture.fakes import NOW, the_rules
 

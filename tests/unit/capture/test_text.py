@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.capture.domain.text import ascii_digits, clean_block, clean_line, clean_token, unstorable
+from services.capture.domain.text import ascii_digits, clean_block, clean_line, unstorable
+from shared.contracts.tokens import clean_token
 
 CLEANERS = [clean_token, clean_line, clean_block]
 

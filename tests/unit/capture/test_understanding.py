@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from services.capture.domain import Submission, Taken
 from services.capture.domain.fields import LEAD_TEXTS
-from services.capture.domain.mail_domains import DISPOSABLE, REAL, SUGGESTED
+from services.capture.domain.mail_domains import SUGGESTED
 from services.capture.domain.values import _are_plain, check_attributes
 from services.capture.handlers import message
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.identity import MADE_UP_ENDINGS, ROLE_LOCAL_PARTS
+from shared.contracts.mail_domains import DISPOSABLE, REAL
 from shared.contracts.policy import ConsentRules, Marks, Policy, UnitPolicy, Vocabulary
 from shared.contracts.topics import CAPTURE_LEADS
 from tests.unit.capture.fakes import NOW, decided, lead, the_rules

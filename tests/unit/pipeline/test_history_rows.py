@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from services.capture.domain.fields import LEAD_TEXTS
 from services.pipeline.domain.amounts import normal_amount
 from services.pipeline.domain.history_import import record_row
 from services.pipeline.domain.history_rows import EVENTS, HistoryRow, read_row
@@ -18,6 +20,7 @@ from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.storage.rows import published
 from shared.contracts.envelope import LifecycleEvent, Money
+from shared.contracts.policy import Policy
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from tests.unit.pipeline.builders import POLICY, an_id
 
@@ -104,7 +107,7 @@ def test_every_event_becomes_a_lifecycle_event_of_the_contract(event: str, known
         record_row(ledger, lead_id, read(event="lead_created"), sender="import", unit=unit)
     row = read(
         event=event, stage="proposal", amount="5", owner="kim", value="4", expected_close="2026-09-01", channel="chat",
-        record_id="r", order_id="o",
+        record_id="r", order_id="o", opportunity_id="d",
     )  # fmt: skip
     record_row(ledger, lead_id, row, sender="import", unit=unit)
     assert len(ledger.entries) == (1 if event == "lead_created" and not known else 2)
@@ -113,3 +116,54 @@ def test_every_event_becomes_a_lifecycle_event_of_the_contract(event: str, known
         assert isinstance(said, LifecycleEvent)
         assert (said.historical, said.version, said.business_unit) == (True, entry.fact.version, "default")
     assert ledger.entries[-1].fact.event_id == row.event_id
+
+
+@pytest.mark.parametrize(
+    ("written", "known_as"),
+    [
+        ("\u200fA-17", "A-17"),
+        ("A\u200c-17\ufeff", "A-17"),
+        ("e\u0301-1", "é-1"),
+        (17.0, "17"),
+        (17, "17"),
+        ("17.0", "17.0"),
+    ],
+)
+def test_a_leads_id_is_read_as_capture_reads_it(written: Any, known_as: str) -> None:
+    faults: list[Any] = []
+    assert LEAD_TEXTS["external_id"].read(written, faults) == known_as
+    assert read(external_id=written).external_id == known_as
+    assert not faults
+
+
+@pytest.mark.parametrize("written", ["\u200f", 2.0**60])
+def test_an_id_of_nothing_and_one_that_lost_digits_are_refused(written: Any) -> None:
+    with pytest.raises(Refused, match="external_id"):
+        read(external_id=written)
+
+
+MENDED = {
+    "zone": POLICY.model_copy(update={"defaults": POLICY.defaults.model_copy(update={"time_zone": "Asia/Tehran"})}),
+    "currency": POLICY.model_copy(update={"defaults": POLICY.defaults.model_copy(update={"currency": "USD"})}),
+}
+OPEN = {"event": "order_placed", "occurred_at": "2026-01-02 10:00", "amount": "5", "runs_until": "2027-01-01"}
+
+
+@pytest.mark.parametrize("mended", MENDED.values(), ids=MENDED)
+@pytest.mark.parametrize("record_id", [None, "r1"])
+def test_a_row_is_the_same_row_whatever_the_policy_makes_of_it(mended: Policy, record_id: str | None) -> None:
+    raw = {"external_id": "c1", **OPEN, **({"record_id": record_id} if record_id else {})}
+    before, after = (read_row(raw, place=0, sender="import", policy=one, now=NOW) for one in (POLICY, mended))
+    assert (before.occurred_at, before.values) != (after.occurred_at, after.values)
+    assert after.event_id == before.event_id
+    assert not after.contradicts(before.fingerprint)
+
+
+def test_a_row_that_was_known_by_what_the_policy_made_of_it_still_is() -> None:
+    """As rows were recorded before they were known by what they say."""
+    left_open = read(event="order_placed", occurred_at="2026-01-02 10:00", amount="5")
+    assert UUID("d079fd9d-3028-598a-9f6f-c4650c311402") in left_open.event_ids
+    assert not left_open.contradicts("ca63fcf0648e6b82")
+    assert left_open.contradicts("0000000000000000")
+    told = read(event="order_placed", occurred_at="2026-01-02T10:00:00Z", amount="5", currency="EUR")
+    assert told.event_ids == (UUID("ec19b7ba-28f8-54d6-bb0a-c69b9719578d"),)

@@ -57,7 +57,8 @@ def imported(rows: list[Row]) -> list[Fact]:
     """What history says of one deal, recorded in the order in which it is sent."""
     ledger, lead_id = Ledger(), an_id()
     for place, (event, day, said) in enumerate(rows):
-        raw: dict[str, Any] = {"external_id": "c1", "event": event, "occurred_at": at(1440 * day).isoformat(), **said}
+        when = {"event": event, "occurred_at": at(1440 * day).isoformat()}
+        raw: dict[str, Any] = {"external_id": "c1", "opportunity_id": "c1", **when, **said}
         row = read_row(raw, place=place, sender="crm", policy=POLICY, now=at(1440 * 10))
         record_row(ledger, lead_id, row, sender="crm", unit=UnitPolicy())
     return list(ledger.facts(lead_id))

@@ -38,16 +38,20 @@ def rows() -> list[dict[str, Any]]:
     with (DATA / "cases_dev.csv").open() as file:
         for case in csv.DictReader(file):
             opened = {"event": "opportunity_opened", "occurred_at": case["reg_date"], "stage": "1 Submitted"}
-            found.append({"external_id": case["case_id"], "amount": case["amount_req"], **opened})
+            found.append({**_about(case), "amount": case["amount_req"], **opened})
     with (DATA / "stage_history_dev.csv").open() as file:
         for row in csv.DictReader(file):
-            about, activity = {"external_id": row["case_id"], "occurred_at": row["entered_at_utc"]}, row["activity"]
+            about, activity = {**_about(row), "occurred_at": row["entered_at_utc"]}, row["activity"]
             if activity in STAGES:
                 found.append({**about, "event": "stage_changed", "stage": row["stage"]})
             elif activity in ENDED:
                 found.append({**about, "event": ENDED[activity], "reason": REASONS.get(activity)})
     Random(20120301).shuffle(found)
     return found
+
+
+def _about(case: dict[str, str]) -> dict[str, Any]:
+    return {"external_id": case["case_id"], "opportunity_id": case["case_id"]}
 
 
 def taken_in(found: list[dict[str, Any]]) -> Ledger:

@@ -58,6 +58,15 @@ def test_the_beginning_of_a_lead_id_bounds_the_ids_that_begin_so() -> None:
     assert sought("Ann", country=None, sender="crm").low is None
 
 
+@pytest.mark.parametrize(
+    "text", ["a" * 33, "0" * 34, "1234567890" * 3 + "12345", "0190ab00-0000-0000-0000-0000000000000"]
+)
+def test_more_digits_than_a_lead_id_has_are_the_beginning_of_none(text: str) -> None:
+    found = sought(text, country=None, sender="crm")
+    assert (found.low, found.high) == (None, None)
+    assert found.terms
+
+
 @pytest.mark.parametrize("text", ["", "  ", "!!", "_"])
 def test_what_says_nothing_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="no word, number or id"):

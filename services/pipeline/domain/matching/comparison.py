@@ -16,7 +16,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "personal number": ("same", "nearly", "differs"),
     "mailbox": ("same", "nearly", "differs"),
     "telephone": ("same", "nearly", "differs"),
-    "company": ("same", "nearly", "differs"),
+    "company": ("same", "same domain", "nearly", "differs"),
     "street": ("same with number", "same", "nearly", "differs"),
     "place": ("same", "half", "nearly", "differs"),
     "country": ("same", "differs"),
@@ -103,12 +103,12 @@ def _phone(one: str, other: str) -> str | None:
 
 
 def _company(one: Person, other: Person) -> str | None:
-    if one.mail_domain and one.mail_domain == other.mail_domain:
-        return "same"
     level = _text(one.company, other.company)
     shorter, longer = sorted((one.company, other.company), key=len)
     if level == "differs" and len(shorter) >= 5 and longer.startswith(shorter):
-        return "nearly"
+        level = "nearly"
+    if one.mail_domain and one.mail_domain == other.mail_domain:
+        return "same" if level in ("same", "nearly") else "same domain"
     return level
 
 

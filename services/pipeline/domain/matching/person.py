@@ -8,22 +8,13 @@ from typing import Any
 
 from services.pipeline.domain.matching.words import company_letters, name_words, words
 from shared.contracts.identity import MADE_UP_ENDINGS, email_identity, phone_identity
+from shared.contracts.mail_domains import is_anybodys
 
 PLACES = ("street", "address", "house_number", "address_2", "city", "postcode")
 """Attributes of a lead that say where somebody lives or works."""
 
 ATTRIBUTES = (*PLACES, "birth_date", "personal_number")
 """Attributes of a lead that are kept with the person, to be compared and forgotten with them."""
-
-FREE_MAIL = frozenset(
-    {
-        "gmail.com", "googlemail.com", "yahoo.com", "ymail.com", "hotmail.com", "outlook.com", "live.com", "msn.com",
-        "icloud.com", "me.com", "aol.com", "gmx.de", "gmx.net", "web.de", "proton.me", "protonmail.com", "mail.com",
-        "yandex.ru", "mail.ru", "ziggo.nl", "kpnmail.nl", "planet.nl", "hetnet.nl", "chmail.ir", "walla.co.il",
-        "walla.com",
-    }
-)  # fmt: skip
-"""Where anybody has a mailbox: such a domain says nothing of a company."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +60,7 @@ def person(
         birth_date=_digits(_text(known, "birth_date")),
         number="".join(words(_text(known, "personal_number"))),
         mailbox="".join(letter for letter in mailbox if letter.isalnum()),
-        mail_domain="" if domain in FREE_MAIL else domain,
+        mail_domain="" if is_anybodys(domain) else domain,
         phone=_digits(number) if _is_of_one(number, shared_phones) else "",
         company=company_letters(_text(known, "company")),
         country=_text(known, "country").upper(),

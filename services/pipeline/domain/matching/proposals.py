@@ -52,7 +52,7 @@ def propose(one: Known, other: Known, rules: Matching, apart: Collection[frozens
     if judged.confidence < rules.review_from:
         return None
     first, second = sorted((one, other), key=lambda known: known.lead_id)
-    automatic = rules.automatic and judged.confidence >= rules.merge_from and not judged.is_contradicted
+    automatic = rules.automatic and judged.is_enough(rules.merge_from)
     content = f"{first.content}{second.content}"
     return Proposal(first.lead_id, second.lead_id, one.business_unit, judged, automatic, content)
 

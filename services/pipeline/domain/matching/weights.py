@@ -39,7 +39,12 @@ FIXED: Weights = {
     },
     "mailbox": {"same": Chances(0.30, 0.001), "nearly": Chances(0.08, 0.002), "differs": Chances(0.62, 0.997)},
     "telephone": {"same": Chances(0.50, 0.00005), "nearly": Chances(0.04, 0.0002), "differs": Chances(0.46, 0.99975)},
-    "company": {"same": Chances(0.62, 0.004), "nearly": Chances(0.14, 0.006), "differs": Chances(0.24, 0.99)},
+    "company": {
+        "same": Chances(0.31, 0.002),
+        "same domain": Chances(0.31, 0.002),
+        "nearly": Chances(0.14, 0.006),
+        "differs": Chances(0.24, 0.99),
+    },
     "street": {
         "same with number": Chances(0.62, 0.0002),
         "same": Chances(0.16, 0.003),
@@ -68,6 +73,9 @@ CONTRADICTIONS = frozenset(
 )
 """What people of one household, or of one name, differ in. Where one of these is seen, a person decides."""
 
+NEVER_ENOUGH = ("company", "same domain")
+"""What may be a provider of mailboxes that nobody wrote down: it is shown to a person, and merges nobody who is not one without it."""
+
 
 class Part(NamedTuple):
     """What one thing adds to the whole, in bits."""
@@ -78,12 +86,18 @@ class Part(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What a comparison comes to. The parts sum up to `bits`, and these to the confidence."""
+    """What a comparison comes to. The parts sum up to `bits`, and these to the confidence. `surety` is what it would be without
+    what is never enough to merge by itself."""
 
     parts: tuple[Part, ...]
     bits: float
     confidence: float
     is_contradicted: bool
+    surety: float
+
+    def is_enough(self, merge_from: float) -> bool:
+        """Whether the two may be merged without asking somebody."""
+        return self.surety >= merge_from and not self.is_contradicted
 
 
 REVIEW_FROM, MERGE_FROM = 0.9, 0.9999
@@ -96,7 +110,8 @@ def judge(comparison: Comparison, weights: Weights = FIXED, prior_bits: float = 
     parts += [Part(what, level, round(weights[what][level].weight, 2)) for what, level in comparison]
     bits = round(sum(part.bits for part in parts), 2)
     contradicted = any(one in CONTRADICTIONS for one in comparison)
-    return Judgement(tuple(parts), bits, confidence_of(bits), contradicted)
+    sure = bits - sum(part.bits for part in parts if (part.what, part.level) == NEVER_ENOUGH)
+    return Judgement(tuple(parts), bits, confidence_of(bits), contradicted, confidence_of(sure))
 
 
 def confidence_of(bits: float) -> float:

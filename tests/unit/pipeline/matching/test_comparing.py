@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.pipeline.domain.matching.blocking import keys
 from services.pipeline.domain.matching.comparison import LEVELS, compare
 from services.pipeline.domain.matching.person import Person, person
-from services.pipeline.domain.matching.weights import FIXED, PRIOR_BITS, judge
+from services.pipeline.domain.matching.weights import FIXED, MERGE_FROM, PRIOR_BITS, judge
 from services.pipeline.domain.matching.words import company_letters, is_slip, name_words, sounds
 
 FIELDS = ("name", "email", "phone", "company", "country", "street", "house_number", "city", "postcode", "birth_date")
@@ -66,8 +66,11 @@ def test_names_agree_across_case_order_titles_and_script(
         ("company", "شرکت پارس خودرو", "پارس‌خودرو", "company", "same"),
         ("email", "jane.doe@example.com", "janedoe@example.org", "mailbox", "same"),
         ("email", "info@example.com", "info@example.org", "mailbox", None),
-        ("email", "jane@acme.example", "kevin@acme.example", "company", "same"),
+        ("email", "jane@acme.example", "kevin@acme.example", "company", "same domain"),
         ("email", "jane@gmail.com", "kevin@gmail.com", "company", None),
+        ("email", "jane@yahoo.com.tr", "kevin@yahoo.com.tr", "company", None),
+        ("email", "jane@seznam.cz", "kevin@seznam.cz", "company", None),
+        ("email", "jane@mailinator.com", "kevin@mailinator.com", "company", None),
         ("country", "NL", "nl", "country", "same"),
         ("postcode", "1012 AB", "1012ab", "place", "half"),
         ("postcode", "1012 AB", "1021 AB", "place", "nearly"),
@@ -105,6 +108,28 @@ def test_people_of_one_household_are_not_merged_by_themselves() -> None:
     assert judged.is_contradicted
 
 
+JAN = {"name": "Jan de Vries", "city": "Amsterdam", "postcode": "1012 AB", "country": "NL"}
+
+
+@pytest.mark.parametrize(
+    "domain", ["gmail.com", "hotmail.nl", "t-online.de", "gmx.at", "comcast.net", "provider.example"]
+)
+def test_father_and_son_with_one_provider_of_mailboxes_are_not_merged_by_themselves(domain: str) -> None:
+    one, other = ({**JAN, "email": f"{mailbox}@{domain}"} for mailbox in ("jan.dv", "jandevries58"))
+    judged = judge(compare(person(one), person(other)))
+    assert judged.confidence > 0.99
+    assert not judged.is_enough(MERGE_FROM)
+
+
+@pytest.mark.parametrize("companies", [("Acme", "ACME B.V."), ("Acme Industries", "Acme Industrys")])
+def test_one_domain_counts_in_full_where_the_company_says_the_same(companies: tuple[str, str]) -> None:
+    said = zip(("jan.dv", "jandevries58"), companies, strict=True)
+    one, other = ({**JAN, "email": f"{mailbox}@acme.example", "company": name} for mailbox, name in said)
+    told = compare(person(one), person(other))
+    assert dict(told)["company"] == "same"
+    assert judge(told).is_enough(MERGE_FROM)
+
+
 def test_a_namesake_elsewhere_is_not_shown() -> None:
     one = {"name": "John Smith", "country": "US", "company": "Acme Widgets"}
     other = {"name": "John Smith", "country": "US", "company": "Bolt Works"}
@@ -133,7 +158,7 @@ def test_who_stands_first_does_not_matter_and_the_parts_are_the_whole(one: Perso
 
 @given(people)
 def test_nobody_differs_from_themselves(one: Person) -> None:
-    assert all(level in ("same", "half", "same with number") for _, level in compare(one, one))
+    assert all(level in ("same", "same domain", "half", "same with number") for _, level in compare(one, one))
 
 
 @pytest.mark.parametrize(
