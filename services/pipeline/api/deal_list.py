@@ -32,9 +32,10 @@ async def listing(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
-    """One page; `next_cursor` leads to the next."""
+    """One page; `next_cursor` leads to the next, and the last has none. A page looks at no more than 2,000 opportunities: where few of
+    them are meant it has fewer than `limit`, or none."""
     sparse({}, fields, queries.DEAL_FIELDS)
-    rows = await deal_list.listed(
+    rows, end = await deal_list.listed(
         parts_of(request).database,
         units=reach.within(business_unit),
         lead_id=lead_id,
@@ -43,9 +44,8 @@ async def listing(
         limit=limit,
     )
     following = None
-    if len(rows) == limit:
-        last = rows[-1]
-        following = place_after(last.opened_at.isoformat(), last.business_unit, last.opportunity_id)
+    if end is not None:
+        following = place_after(end.opened_at.isoformat(), end.opportunity_id, end.business_unit)
     items = [sparse(queries.deal_document(row), fields, queries.DEAL_FIELDS) for row in rows]
     return JSONAnswer({"items": items, "next_cursor": following})
 
@@ -54,8 +54,8 @@ def _after(cursor: str | None) -> deal_list.DealPlace | None:
     if cursor is None:
         return None
     try:
-        at, unit, opportunity_id = words_of(cursor)
-        return deal_list.DealPlace(datetime.fromisoformat(at), unit, opportunity_id)
+        at, opportunity_id, unit = words_of(cursor)
+        return deal_list.DealPlace(datetime.fromisoformat(at), opportunity_id, unit)
     except ValueError:
         raise Rejected(
             "cursor is none of ours.", field="cursor", fix="Send the next_cursor of the page before."

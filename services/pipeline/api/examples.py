@@ -77,7 +77,9 @@ _LISTED = {
     "personal": {"name": "Ann Smith", "email": "ann@example.com", "country": "NL"},
 }  # fmt: skip
 _LEAD = {
-    **_LISTED, "kind": "person", "contacts": [], "need": "a roof before winter", "interest": "interested", "status_since": AT,
+    **_LISTED,
+    "last_touch": {"at": AT, "channel": "email", "source": "newsletter", "medium": "email", "campaign": "spring", "product": None},
+    "kind": "person", "contacts": [], "need": "a roof before winter", "interest": "interested", "status_since": AT,
     "seconds_in_status": 86400, "statuses": [{"status": "converted", "since": AT, "until": None, "seconds": 86400}],
     "version": 4, "archived_until": None, "mark_reasons": [], "consents": {"email": True}, "merged_lead_ids": [], "opportunities": [_DEAL],
 }  # fmt: skip

@@ -12,20 +12,23 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.pipeline.api.guard import READ, WORK, Reaching, allowed
-from services.pipeline.api.narrowing import Fields, OnlyLeads, sparse
+from services.pipeline.api.narrowing import Fields, OnlyLeads, asks_for, sparse
 from services.pipeline.api.parts import Label, Note, Said, With, answer, parts_of
 from services.pipeline.asking import moved, no_such_lead
 from services.pipeline.domain import decisions
 from services.pipeline.domain.consents import decide_consent
+from services.pipeline.domain.outcomes import worded
 from services.pipeline.domain.qualification import confirming
 from services.pipeline.domain.state import Status
 from services.pipeline.domain.versions import etag, version_in
 from services.pipeline.storage import lead_list, queries
+from services.pipeline.storage.touches import last_touches
 from shared.contracts.activity_events import Seconds
 from shared.contracts.addresses import read_email
 from shared.contracts.envelope import Moment
 from shared.contracts.identity import email_identity, external_identity, identity
 from shared.contracts.marks import Mark
+from shared.contracts.tokens import spellings
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
 
@@ -50,7 +53,7 @@ class Archive(Said):
 
 class Attempt(Said):
     """An attempt to reach the lead: a call, a message, a `meeting`. With `made` it was made already, and is recorded whatever
-    the rules say of it."""
+    the rules say of it. An `outcome` in words that the policy does not have is kept as a note is, and travels as `other`."""
 
     kind: Label
     outcome: Label | None = None
@@ -106,10 +109,10 @@ async def listing(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
     """One page; `next_cursor` leads to the next, and the last has none. A page looks at no more than 2,000 leads: where few of them
-    are meant it has fewer than `limit`, or none."""
+    are meant it has fewer than `limit`, or none. `last_touch` is told where `fields` names it: it is read from all that each did."""
     parts = parts_of(request)
     sparse({}, fields, queries.LEAD_FIELDS)
-    tokens: list[tuple[str, str, str]] = []
+    tokens: list[tuple[str, str, list[str]]] = []
     units = reach.within(business_unit)
     if email is not None or external_id is not None:
         unit = reach.one(business_unit)
@@ -122,10 +125,11 @@ async def listing(
                     field="email",
                     fix="Send a personal address such as name@example.com.",
                 )
-            tokens.append((unit, "email", identity(parts.identity_secret, unit, "email", address).token))
+            tokens.append((unit, "email", [identity(parts.identity_secret, unit, "email", address).token]))
         if external_id is not None:
-            value = external_identity(sender, external_id)
-            tokens.append((unit, "external", identity(parts.identity_secret, unit, "external", value).token))
+            known_by = [external_identity(sender, name) for name in spellings(external_id)]
+            of = [identity(parts.identity_secret, unit, "external", value).token for value in known_by]
+            tokens.append((unit, "external", of))
     found, following = await lead_list.listed(
         parts.database,
         units=units,
@@ -137,6 +141,9 @@ async def listing(
         after=_after(cursor),
         limit=limit,
     )
+    if asks_for("last_touch", fields):
+        last = await last_touches(parts.database, [one["lead_id"] for one in found])
+        found = [{**one, "last_touch": last[one["lead_id"]]} for one in found]
     items = [sparse(one, fields, queries.LEAD_FIELDS) for one in found]
     following_page = _cursor(following.created_at, following.lead_id) if following is not None else None
     return JSONAnswer({"items": items, "next_cursor": following_page})
@@ -244,16 +251,19 @@ async def record_contact(request: Request, lead_id: UUID, said: Attempt, circums
     done = await parts_of(request).commands.on_lead(
         lead_id,
         circumstances.asked(":record-contact", said),
-        lambda state, _, act: decisions.decide_contact(
-            state,
-            act,
-            kind=said.kind,
-            outcome=said.outcome,
-            owner=said.owner,
-            human=said.human,
-            outbound=said.outbound,
-            duration_seconds=said.duration_seconds,
-        ),
+        lambda state, unit, act: [
+            worded(unit, draft)
+            for draft in decisions.decide_contact(
+                state,
+                act,
+                kind=said.kind,
+                outcome=said.outcome,
+                owner=said.owner,
+                human=said.human,
+                outbound=said.outbound,
+                duration_seconds=said.duration_seconds,
+            )
+        ],
         guard=contacting.made if said.made else contacting.wanted,
     )
     return answer(done)
@@ -336,12 +346,12 @@ async def unmerge(request: Request, lead_id: UUID, circumstances: With, said: Sa
 
 
 async def to_canonical(request: Request, lead_id: UUID, below: str = "") -> None:
-    """Answers 404 for an id nobody knows and 308 for a merged one, through `Rejected`."""
+    """Answers 404 for an id nobody knows and 308 for a merged one, with all that was asked, through `Rejected`."""
     root_id = await queries.root_of(parts_of(request).database, lead_id)
     if root_id is None:
         raise no_such_lead()
     if root_id != lead_id:
-        raise moved(lead_id, root_id, below)
+        raise moved(lead_id, root_id, f"{below}?{query}" if (query := request.url.query) else below)
 
 
 def _cursor(created_at: datetime, lead_id: UUID) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from starlette.responses import Response
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_candidate
 from services.pipeline.api.parts import Label, Said, Unversioned, With, answer, parts_of
 from services.pipeline.asking import decided
-from services.pipeline.domain.contacts import shown_person
 from services.pipeline.storage import matches
+from services.pipeline.storage.people import people
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
@@ -48,7 +49,8 @@ async def listing(
         limit=limit,
     )
     following = _cursor(rows[-1].bits, rows[-1].candidate_id) if len(rows) == limit else None
-    return JSONAnswer({"items": [_with_people(row) for row in rows], "next_cursor": following})
+    known = await people(parts_of(request).database, {one for row in rows for one in (row.root_id, row.other_root_id)})
+    return JSONAnswer({"items": [_with_people(row, known) for row in rows], "next_cursor": following})
 
 
 @router.post("/merge-candidates/{candidate_id}:merge", summary="They are one person: merge the two leads")
@@ -96,11 +98,8 @@ async def _found(request: Request, candidate_id: UUID) -> Row[Any]:
     return row
 
 
-def _with_people(row: Row[Any]) -> dict[str, Any]:
-    leads = [
-        {"lead_id": row.root_id, "personal": shown_person(row.personal)},
-        {"lead_id": row.other_root_id, "personal": shown_person(row.other_personal)},
-    ]
+def _with_people(row: Row[Any], known: Mapping[UUID, dict[str, Any]]) -> dict[str, Any]:
+    leads = [{"lead_id": one, "personal": known.get(one, {})} for one in (row.root_id, row.other_root_id)]
     return {**_shown(row), "leads": leads}
 
 

@@ -31,6 +31,11 @@ def sparse(document: Mapping[str, Any], fields: str | None, known: Collection[st
     return {name: value for name, value in document.items() if name in wanted or name in _IDS}
 
 
+def asks_for(name: str, fields: str | None) -> bool:
+    """Whether a field is asked for by its name: one that costs more than the row of whom it is told."""
+    return fields is not None and name in {one.strip() for one in fields.split(",")}
+
+
 _IDS = ("lead_id", "opportunity_id", "business_unit")
 
 

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import MANAGE, READ, Reaching, allowed, no_such_absence
 from services.pipeline.api.parts import Label, Said, Unversioned, parts_of
-from services.pipeline.domain.contacts import shown_person
 from services.pipeline.domain.queue import WORDS, in_turn
 from services.pipeline.domain.routing import Absence, Office
 from services.pipeline.storage import queue, worklist
+from services.pipeline.storage.people import people
 from shared.contracts.envelope import Moment
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
@@ -43,7 +43,9 @@ async def the_queue(
     database = parts_of(request).database
     now = database.clock.now()
     places = in_turn(await queue.candidates(database, owner, reach.within(business_unit), now, limit + 1), now)
-    rows, due = await queue.details(database, owner, [place.candidate.lead_id for place in places[:limit]])
+    lead_ids = [place.candidate.lead_id for place in places[:limit]]
+    rows, due = await queue.details(database, owner, lead_ids)
+    known = await people(database, lead_ids)
     return JSONAnswer(
         {
             "owner": owner,
@@ -64,7 +66,7 @@ async def the_queue(
                          "starts_at": task.starts_at, "due_at": task.due_at, "missed": task.missed}
                         for task in due[one.lead_id]
                     ],
-                    "personal": shown_person(rows[one.lead_id].personal),
+                    "personal": known.get(one.lead_id, {}),
                 }
                 for one, urgency, due_at, why in places[:limit]
             ],
@@ -132,7 +134,8 @@ async def add_absence(
         return await worklist.add_absence(transaction, absence_id, said.business_unit, absence)
 
     row, fresh = await parts.database.run(work)
-    if Absence(row.owner, row.starts_at, row.ends_at) != absence and not fresh:
+    kept = row.business_unit, Absence(row.owner, row.starts_at, row.ends_at)
+    if kept != (said.business_unit, absence) and not fresh:
         raise Rejected(
             "This Idempotency-Key was used for another absence, or for one that has ended.",
             status=409,

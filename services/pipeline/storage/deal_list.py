@@ -1,26 +1,37 @@
-"""Opportunities, page by page."""
+"""Opportunities, page by page, first opened first: each page along an index, and bounded in what it looks at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
+from services.pipeline.domain.deal_state import DealStatus
+from services.pipeline.storage.along import WHOLE, Stretch, Walk, Wanted, looked, of_each
 from services.pipeline.storage.narrowing import DEALS, narrowed
 from services.pipeline.storage.places import of_units
-from services.pipeline.storage.queries import OF_GROUP
+from services.pipeline.storage.queries import OF_GROUP, units_with_leads
 from shared.kit.database import Database
+
+STATUSES: Sequence[str] = get_args(DealStatus)
+
+WALK = Walk(
+    table="pipeline.opportunities",
+    alias="o",
+    moment="opened_at",
+    ties=("opportunity_id", "business_unit"),
+    rows="SELECT o.*, l.root_id FROM pipeline.opportunities o JOIN pipeline.leads l USING (lead_id)",
+)
 
 
 class DealPlace(NamedTuple):
-    """Where a listing goes on: after this opportunity. It opened when it opened, so whatever is written meanwhile, a page has
-    none twice and leaves none out."""
+    """Where a listing goes on: after this opportunity."""
 
     opened_at: datetime
-    business_unit: str
     opportunity_id: str
+    business_unit: str
 
 
 async def listed(
@@ -31,26 +42,37 @@ async def listed(
     only: Mapping[str, Any],
     after: DealPlace | None,
     limit: int,
-) -> Sequence[Any]:
-    """A page of deals, first opened first, each with its lead's canonical id."""
-    kept, parameters = of_units("o.business_unit", units)
+) -> tuple[list[Any], DealPlace | None]:
+    """A page of deals, each with its lead's canonical id, and where the next goes on, None where there is none."""
+    kept, of = of_units("o.business_unit", units)
     narrow = narrowed(only, DEALS)
-    conditions = ["true", *kept, *narrow.conditions]
-    if lead_id is not None:
-        conditions.append(OF_GROUP)
-        parameters["id"] = lead_id
+    wanted = Wanted(["true", *kept, *narrow.conditions], {"limit": limit, **of, **narrow.parameters})
     if after is not None:
-        conditions.append("(o.opened_at, o.business_unit, o.opportunity_id) > (:after_at, :after_unit, :after_id)")
-        parameters |= {
-            "after_at": after.opened_at,
-            "after_unit": after.business_unit,
-            "after_id": after.opportunity_id,
-        }
-    return await database.rows(
+        WALK.go_on(wanted, *after)
+    if lead_id is None:
+        rows, end = await looked(database, WALK, wanted, await _stretches(database, units, only), limit)
+        return rows, DealPlace(*end) if end is not None else None
+    wanted.also(OF_GROUP, id=lead_id)
+    rows = await database.rows(
         f"""
-        SELECT o.*, l.root_id FROM pipeline.opportunities o JOIN pipeline.leads l USING (lead_id)
-        WHERE {" AND ".join(conditions)} ORDER BY o.opened_at, o.business_unit, o.opportunity_id LIMIT :limit""",
-        **parameters,
-        **narrow.parameters,
-        limit=limit,
+        {WALK.rows} WHERE {" AND ".join(wanted.conditions)}
+        ORDER BY {WALK.at}, {WALK.places("o")} LIMIT :limit""",
+        **wanted.parameters,
     )
+    last = rows[-1] if len(rows) == limit else None
+    return rows, DealPlace(last.opened_at, last.opportunity_id, last.business_unit) if last is not None else None
+
+
+async def _stretches(database: Database, units: Units, only: Mapping[str, Any]) -> list[Stretch]:
+    """Stretches of indexes, each in the order of the list, that have all deals that are meant."""
+    status = only.get("status")
+    statuses = STATUSES if status is None else [status]
+    for name in ("owner", "stage"):
+        if only.get(name) is not None:
+            return [
+                (f"o.{name} = :only_{name} AND o.status = :value{at}", {f"value{at}": one})
+                for at, one in enumerate(statuses)
+            ]
+    if units is None and status is None:
+        return [WHOLE]
+    return of_each("o", "status", sorted(await units_with_leads(database) if units is None else units), statuses)

@@ -15,9 +15,11 @@ from services.pipeline.domain.contacts import shown_contacts, shown_person
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import CONTACTS, known_with
 from services.pipeline.storage.office_tables import TaskRow
+from services.pipeline.storage.people import OLDEST_FIRST
 from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
 from services.pipeline.storage.tables import HistoryEntry, Lead, Opportunity, Order
+from services.pipeline.storage.touches import last_touches
 from shared.contracts.marks import Marking
 from shared.kit.database import Database, Transaction, as_array
 
@@ -44,7 +46,9 @@ def _told(table: type[SQLModel], *more: str) -> tuple[str, ...]:
 
 
 KINDS: dict[str, Kind] = {
-    "leads": Kind(Lead, (("lead_id", "uuid"),), _told(Lead, "version", "merged_lead_ids", "consents", "personal")),
+    "leads": Kind(
+        Lead, (("lead_id", "uuid"),), _told(Lead, "version", "merged_lead_ids", "last_touch", "consents", "personal")
+    ),
     "opportunities": Kind(
         Opportunity,
         (("business_unit", "text"), ("opportunity_id", "text")),
@@ -108,13 +112,13 @@ async def page(transaction: Transaction, what: str, units: Units, after: Sequenc
 
 
 async def _with_people(transaction: Transaction, roots: list[dict[str, Any]]) -> None:
-    """Adds to leads who they are, with all that was merged into them, and what they permit."""
+    """Adds to leads who they are, with all that was merged into them, how they were reached last, and what they permit."""
     ids = as_array(root["lead_id"] for root in roots)
     members = await transaction.rows(
-        """
+        f"""
         SELECT lead_id, root_id, version, conflicts, personal FROM pipeline.leads
         WHERE lead_id = ANY(CAST(:ids AS uuid[])) OR (root_id = ANY(CAST(:ids AS uuid[])) AND root_id <> lead_id)
-        ORDER BY personal_at NULLS FIRST""",
+        ORDER BY {OLDEST_FIRST}""",
         ids=ids,
     )
     root_of = {member.lead_id: member.root_id for member in members}
@@ -133,11 +137,13 @@ async def _with_people(transaction: Transaction, roots: list[dict[str, Any]]) ->
         else:
             facts.setdefault(root_of[fact.lead_id], []).append(fact)
     released = {lead_id for lead_id, marking in words.items() if marking.counts_marked_touches}
+    touches = await last_touches(transaction, [root["lead_id"] for root in roots])
     by_id: Mapping[UUID, dict[str, Any]] = {root["lead_id"]: root for root in roots}
     for root in roots:
         holds = standing(facts.get(root["lead_id"], []), released)
         consents = {purpose: fact.data["granted"] for purpose, fact in sorted(holds.items())}
         root |= {"personal": {}, "version": 0, "conflicts": 0, "merged_lead_ids": [], "consents": consents}
+        root["last_touch"] = touches[root["lead_id"]]
     for member in members:
         root = by_id[member.root_id]
         root["personal"] = known_with(root["personal"], member.personal)

@@ -229,7 +229,7 @@ async def candidates(
         parameters |= {"bits": after[0], "after_id": after[1]}
     return await source.rows(
         f"""
-        SELECT c.*, one.root_id, other.root_id AS other_root_id, root.personal, other_root.personal AS other_personal
+        SELECT c.*, one.root_id, other.root_id AS other_root_id
         FROM pipeline.merge_candidates c
         JOIN pipeline.leads one ON one.lead_id = c.lead_id JOIN pipeline.leads other ON other.lead_id = c.other_id
         JOIN pipeline.leads root ON root.lead_id = one.root_id

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from services.pipeline.storage.people import COUNTRY
+
 
 class Narrowed(NamedTuple):
     """The conditions on one table, given by its alias, with their parameters."""
@@ -32,7 +34,7 @@ def narrowed(wanted: Mapping[str, Any], columns: Mapping[str, str]) -> Narrowed:
 
 LEADS = {
     **{name: f"l.{name}" for name in ("grade", "owner", "team", "channel", "source", "medium", "campaign", "product")},
-    "country": "l.personal ->> 'country'",
+    "country": COUNTRY,
     "created_at": "l.created_at",
     "updated_at": "l.updated_at",
 }

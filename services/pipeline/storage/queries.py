@@ -14,8 +14,10 @@ from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import known_with
 from services.pipeline.domain.standing import MOVING, interest, seconds_in, shape_of, standing_of
 from services.pipeline.domain.versions import version_among
+from services.pipeline.storage.people import OLDEST_FIRST, people
 from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
+from services.pipeline.storage.touches import PLACE, last_touches
 from shared.contracts.marks import Marking
 from shared.kit.database import Database, Transaction
 
@@ -24,13 +26,12 @@ _PLAIN = (
     "assigned_at", "first_assigned_at", "first_response_at", "qualified_at",
     "archived_at", "archived_reason", "mark", "conflicts", "updated_at",
 )  # fmt: skip
-_TOUCH = ("channel", "source", "medium", "campaign", "product")
 _DEAL = (
     "business_unit", "opportunity_id", "lead_id", "pipeline", "stage", "status", "amount", "currency", "product", "owner",
     "team", "opened_at", "closed_at", "expected_close", "reason", "updated_at",
 )  # fmt: skip
 
-LEAD_FIELDS = frozenset((*_PLAIN, "first_touch", "personal"))
+LEAD_FIELDS = frozenset((*_PLAIN, "first_touch", "last_touch", "personal"))
 DEAL_FIELDS = frozenset(_DEAL)
 """What a list says of each."""
 
@@ -48,7 +49,7 @@ async def root_of(database: Database, lead_id: UUID) -> UUID | None:
 async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[str, Any]:
     """A lead with everything that is one person with it, as the API shows it."""
     members = await source.rows(
-        f"SELECT l.* FROM pipeline.leads l WHERE {OF_GROUP} ORDER BY l.personal_at NULLS FIRST", id=root_id
+        f"SELECT l.* FROM pipeline.leads l WHERE {OF_GROUP} ORDER BY {OLDEST_FIRST}", id=root_id
     )
     deals = await source.rows(
         f"""
@@ -63,6 +64,7 @@ async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[s
     archived = root.status == "archived"
     return {
         **_lead(root),
+        "last_touch": (await last_touches(source, [root_id]))[root_id],
         **await _standing(source, root_id, personal),
         "archived_until": await _archived_until(source, root_id) if archived else None,
         "version": sum(member.version for member in members),
@@ -156,7 +158,7 @@ async def _mark_reasons(source: Database | Transaction, root_id: UUID) -> list[s
 
 
 def _lead(row: Any) -> dict[str, Any]:
-    touch = {"at": row.first_touch_at, **{name: getattr(row, name) for name in _TOUCH}}
+    touch = {"at": row.first_touch_at, **{name: getattr(row, name) for name in PLACE}}
     return {**{name: getattr(row, name) for name in _PLAIN}, "first_touch": touch}
 
 
@@ -199,7 +201,7 @@ async def deals_named(
     )
 
 
-EVERY_UNIT = """
+_EVERY_UNIT = """
     (SELECT business_unit AS name FROM pipeline.leads WHERE merged_into IS NULL ORDER BY business_unit LIMIT 1)
     UNION ALL
     SELECT (SELECT business_unit FROM pipeline.leads WHERE merged_into IS NULL AND business_unit > every_unit.name
@@ -209,13 +211,14 @@ EVERY_UNIT = """
 
 async def units_with_leads(source: Database | Transaction) -> list[str]:
     """The business units that have a lead."""
-    rows = await source.rows(f"WITH RECURSIVE every_unit AS ({EVERY_UNIT}) SELECT name FROM every_unit")
+    rows = await source.rows(f"WITH RECURSIVE every_unit AS ({_EVERY_UNIT}) SELECT name FROM every_unit")
     return [row.name for row in rows if row.name is not None]
 
 
-def shown(row: Any) -> dict[str, Any]:
-    """A lead as a listing shows it."""
-    return {**_lead(row), "personal": shown_person(row.personal)}
+async def shown(source: Database | Transaction, roots: Sequence[Any]) -> list[dict[str, Any]]:
+    """Leads as a listing shows them, each with the person they are by now."""
+    known = await people(source, [row.lead_id for row in roots])
+    return [{**_lead(row), "personal": known.get(row.lead_id, shown_person(row.personal))} for row in roots]
 
 
 async def story(database: Database, root_id: UUID) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ CANDIDATES = f"""
 """In the domain's order, so that no more is read than is shown. Of each lead only what is most pressing decides its place."""
 
 DETAILS = """
-    SELECT lead_id, business_unit, status, grade, score, probability, first_response_at, personal
+    SELECT lead_id, business_unit, status, grade, score, probability, first_response_at
     FROM pipeline.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))"""
 
 TASKS = f"""

@@ -58,7 +58,7 @@ async def documents(source: Database, root_ids: Collection[UUID]) -> dict[UUID, 
     rows = await source.rows(
         "SELECT * FROM pipeline.leads WHERE lead_id = ANY(CAST(:ids AS uuid[]))", ids=as_array(root_ids)
     )
-    return {row.lead_id: shown(row) for row in rows}
+    return {one["lead_id"]: one for one in await shown(source, rows)}
 
 
 async def unworded(transaction: Transaction, limit: int) -> Sequence[Any]:

@@ -190,7 +190,10 @@ class Opportunity(PipelineTable, table=True):
     __table_args__ = (
         Index("opportunities_lead", "lead_id"),
         Index("opportunities_id", "opportunity_id"),
-        Index("opportunities_listed", "opened_at", "business_unit", "opportunity_id"),
+        Index("opportunities_in_order", text("(opened_at AT TIME ZONE 'UTC')"), "opportunity_id", "business_unit"),
+        Index("opportunities_of_unit", "business_unit", "status", "opened_at", "opportunity_id"),
+        Index("opportunities_of_owner", "owner", "status", "opened_at", "opportunity_id", "business_unit"),
+        Index("opportunities_of_stage", "stage", "status", "opened_at", "opportunity_id", "business_unit"),
     )
 
     business_unit: str = _text(primary_key=True)
@@ -215,7 +218,18 @@ class Order(PipelineTable, table=True):
     """An order that was placed, as its facts leave it. `lead_id` is the story it stands in."""
 
     __tablename__ = "orders"
-    __table_args__ = (Index("orders_lead", "lead_id"), Index("orders_id", "order_id"))
+    __table_args__ = (
+        Index("orders_lead", "lead_id"),
+        Index("orders_id", "order_id"),
+        Index(
+            "orders_run_out",
+            "business_unit",
+            "runs_until",
+            "order_id",
+            postgresql_where=text("runs_until IS NOT NULL AND status = 'placed'"),
+        ),
+        Index("orders_renewing", "business_unit", "renews", postgresql_where=text("renews IS NOT NULL")),
+    )
 
     business_unit: str = _text(primary_key=True)
     order_id: str = _text(primary_key=True)

@@ -25,6 +25,7 @@ from services.pipeline.domain.webhook_rules import (
 )
 from services.pipeline.instruments import WebhookInstruments
 from services.pipeline.storage import webhook_queue, webhooks
+from services.pipeline.storage.people import people as people_of
 from services.pipeline.webhooks.endpoints import Secrets
 from services.pipeline.webhooks.posting import Poster
 from shared.kit import failpoints
@@ -93,6 +94,8 @@ class Sending:
     async def once(self) -> bool:
         """Starts what is due and there is room for, and settles what was answered. Whether there may be more: what was settled
         lets what comes after it be due."""
+        if not self._under_way and not await webhooks.anybody_follows(self._database):
+            return False
         busy = Counter(one.key.endpoint_id for one in self._under_way.values())
         room = self._pace.at_once - len(self._under_way)
         due = await self._database.run(lambda tx: self._take(tx, busy, room)) if room > 0 else []
@@ -134,7 +137,7 @@ class Sending:
             for key in keys
             if endpoints[key.endpoint_id].personal and (key.lead_id, key.version) in known
         }
-        people = await webhook_queue.people(tx, told) if told else {}
+        people = await people_of(tx, told)
         return [
             self._delivery(
                 key, row.attempts, endpoints[key.endpoint_id], known.get((key.lead_id, key.version)), people, tx

@@ -18,6 +18,7 @@ from shared.contracts.policy import Policy
 from shared.kit.clock import FakeClock
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
+from tests.integration.pipeline.test_pages_beside_writes import Item, have_ties, hold, pages
 from tests.unit.pipeline.builders import POLICY, a_lead, an_interaction, at
 
 RULES = Policy.model_validate(
@@ -144,6 +145,24 @@ async def test_a_lead_that_nobody_touches_gets_stale_and_stays_on_the_list_of_ea
     assert (await http.get("/v1/hygiene", params={"period": "May"})).status_code == 422
 
 
+async def test_what_was_taken_back_is_no_sign_of_life_no_work_and_no_bounce(
+    pipeline: Pipeline, household: Household, http: httpx.AsyncClient
+) -> None:
+    stale, reached = a_lead("ann@x.example", name="Ann"), a_lead("lee@x.example", name="Lee")
+    visit = an_interaction("ann@x.example", occurred_at=at(60 * 24))
+    bounce = an_interaction("lee@x.example", kind="email_bounce", occurred_at=at(60))
+    await pipeline.take(stale, reached, visit, bounce)
+    for wrong, kind in ((visit, "retraction"), (bounce, "email_bounce")):
+        who = "ann@x.example" if wrong is visit else "lee@x.example"
+        undone = an_interaction(who, kind=kind, occurred_at=at(60 * 24 * 2), retracts=wrong.event_id)
+        await pipeline.take(undone)
+    household.clock.advance(timedelta(days=30, hours=12))
+    await household.look()
+    assert sorted(await listed(http)) == sorted(
+        (one.lead_id, "stale", "new, and nothing happened for 30 days") for one in (stale, reached)
+    )
+
+
 async def test_who_is_probably_the_same_is_on_the_list_until_somebody_decides_and_who_was_erased_is_not(
     pipeline: Pipeline, household: Household, http: httpx.AsyncClient
 ) -> None:
@@ -181,3 +200,26 @@ async def test_a_look_goes_on_where_another_process_left_it_and_the_next_waits_f
     household.clock.advance(timedelta(seconds=61))
     assert await household.tidying.once()
     assert (await pipeline.one("SELECT began_at FROM pipeline.hygiene_look")).began_at > began
+
+
+async def test_what_is_still_to_be_put_in_order_is_told_once_beside_looks_that_find_more_and_less(
+    pipeline: Pipeline, household: Household, http: httpx.AsyncClient
+) -> None:
+    old = [a_lead(f"{n}@x.example") for n in range(9)]
+    await pipeline.take(*old)
+    await household.look()
+    put_in_order = iter(old[1:9:3])
+    new: list[UUID] = []
+
+    async def others_write(_: list[Item]) -> None:
+        if (one := next(put_in_order, None)) is None:
+            return
+        number = old.index(one)
+        new.append((found := a_lead(f"new{number}@x.example")).lead_id)
+        await pipeline.take(a_lead(f"{number}@x.example", name="Ann", occurred_at=at(1)), found)
+        await household.look()
+
+    found = await pages(http, "/v1/hygiene", others_write)
+    stayed = [str(one.lead_id) for n, one in enumerate(old) if n % 3 != 1]
+    hold(found, "lead_id", stayed=stayed, ever=[*(str(one.lead_id) for one in old), *map(str, new)])
+    assert have_ties(found, "found_at")

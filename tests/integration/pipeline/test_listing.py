@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from services.pipeline.storage import lead_list
-from shared.kit.database import Database
+from services.pipeline.storage import along, lead_list
 from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.meanwhile import Meanwhile
 from tests.unit.pipeline.builders import a_lead, a_score, at
 
 FILTERS: list[dict[str, Any]] = [
@@ -57,7 +56,7 @@ async def test_pages_together_are_all_leads_that_are_meant_oldest_first(
     looked_at: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lead_list, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(along, "LOOKED_AT", looked_at)
     monkeypatch.setattr(lead_list, "MOST_READ", 20_000 if looked_at > 3 else 4)
     units, marks = ("north", "south", "default"), (None, None, None, "spam", "test")
     leads = [
@@ -100,34 +99,15 @@ async def test_of_many_units_no_more_is_read_than_a_page_looks_at(
 ) -> None:
     monkeypatch.setattr(lead_list, "MOST_READ", 10)
     await pipeline.take(*(a_lead(f"{n}@x.example", business_unit=f"unit {n}", mark="spam") for n in range(6)))
-    asked = Meanwhile(pipeline.database, _nothing)
+    asked = Meanwhile(pipeline.database)
     await lead_list.listed(asked, units=None, **{"status": None, **filters}, after=None, limit=2)  # type: ignore[arg-type]
-    assert lead_list.IN_ORDER in asked.asked[-1]
-
-
-async def _nothing() -> None:
-    """Nothing is written meanwhile."""
-
-
-class Meanwhile:
-    """A database in which something is written after each question."""
-
-    def __init__(self, database: Database, write: Callable[[], Awaitable[Any]]) -> None:
-        self._database = database
-        self._write = write
-        self.asked: list[str] = []
-
-    async def rows(self, sql: str, **parameters: Any) -> Any:
-        self.asked.append(sql)
-        found = await self._database.rows(sql, **parameters)
-        await self._write()
-        return found
+    assert any(lead_list.WALK.whole_at in one for one in asked.asked)
 
 
 async def test_nobody_is_passed_over_while_others_leave_the_list(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lead_list, "LOOKED_AT", 3)
+    monkeypatch.setattr(along, "LOOKED_AT", 3)
     pipeline.rows_are_told = False
     leads = [
         a_lead(f"{n}@x.example", occurred_at=at(n), channel="event" if n % 5 == 4 else "web_form") for n in range(20)

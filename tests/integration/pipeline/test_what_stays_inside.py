@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.pipeline.storage import webhook_queue
+from services.pipeline.storage.people import people
 from shared.contracts.policy import Policy
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
@@ -55,7 +55,7 @@ async def test_no_answer_says_by_what_a_contact_is_recognised(
             answers[route] = (await http.get(named, params=query)).text
     answers["as CSV"] = (await http.get("/v1/export", params={"what": "leads", "format": "csv"})).text
     answers["to the person"] = (await http.post("/v1/people:export", json={"lead_id": str(one.lead_id)})).text
-    known = await pipeline.database.run(lambda tx: webhook_queue.people(tx, [one.lead_id]))
+    known = await pipeline.database.run(lambda tx: people(tx, [one.lead_id]))
     answers["to whoever follows"] = str(known)
     for route in ("/v1/queue", "/v1/merge-candidates", "/v1/export", "/v1/leads", "to whoever follows"):
         assert "jane.doering@x.example" in answers[route], answers[route]
