@@ -57,6 +57,7 @@ from services.pipeline.instruments import (
     WorkInstruments,
 )
 from services.pipeline.matching.finding import Finding
+from services.pipeline.renewing import Renewals
 from services.pipeline.searching import Searching
 from services.pipeline.sending import Messages
 from services.pipeline.sending.together import leaving_of
@@ -193,6 +194,8 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         pool_size=settings.database_pool_size,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
+        prepare_after=settings.database_prepare_after,
+        direct_url=settings.database_direct_url.get_secret_value(),
     )
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     handlers = Handlers(policy, secret, instruments, routes)
@@ -203,6 +206,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         topics={topic.name: topic.parse for topic in CONSUMES},
         handle=handlers.handle,
         instruments=ConsumerInstruments(registry),
+        first=(PIPELINE_ERASURES.name,),
     )
     stranded = Stranded(database, handlers, interval_seconds=settings.stranded_interval_seconds)
     forgetting = Forgetting(
@@ -239,6 +243,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
         await messages.refresh()
 
     dry_runs = DryRuns(database, policy)
+    renewals = Renewals(database, policy, assigning)
     callers = Callers(
         database,
         registry,
@@ -272,6 +277,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
             callers.kept,
             tidying.running,
             messages.running,
+            renewals.running,
         ],
     )
     app.add_middleware(Conditional)

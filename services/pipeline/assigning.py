@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
 
 
 class Assigning:
-    """The routers of all units."""
+    """The routers of all units, and what follows. `answers` says whether any unit answers what leads ask for."""
 
     def __init__(self, policy: Policy) -> None:
         self._version = policy.version
@@ -50,6 +50,7 @@ class Assigning:
             for name, unit in policy.business_units.items()
         }
         self._follow_default = Following(policy.defaults, policy.version, self._default.calendars)
+        self.answers = any(one.requests for one in (self._follow_default, *self._following.values()))
 
     def router(self, business_unit: str) -> Router:
         """How a unit gives out its leads."""

@@ -22,11 +22,13 @@ from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.qualification import Qualifiers
 from services.pipeline.domain.refusals import Refused, illegal
+from services.pipeline.domain.released_tasks import due_again
 from services.pipeline.domain.selling import Sellings
 from services.pipeline.domain.state import LeadState
 from services.pipeline.domain.tasks import refuse_closed
 from services.pipeline.domain.versions import etag, names, version_among
 from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.joining import Joining
 from services.pipeline.naming import hold_names
 from services.pipeline.storage import erasures, loading, matches, named_commands, queries, saving, tasks
 from shared.contracts.identity import event_id_from
@@ -51,6 +53,7 @@ class Commands:
         self._assigning = Assigning(policy)
         self._qualifiers = Qualifiers(policy)
         self._sellings = Sellings(policy)
+        self._joining = Joining(self._assigning)
         self._asking = Asking(secret)
         self._instruments = instruments
 
@@ -108,6 +111,7 @@ class Commands:
             await self._follow(transaction, ledger, lead_id, (), act)
             if was_held_out:
                 await self._look_again(transaction, ledger)
+                self._begin_again(ledger, lead_id, act)
                 await self._qualify(transaction, ledger, lead_id, command_id)
             await saving.save(transaction, ledger)
             return lead_id, None
@@ -156,6 +160,8 @@ class Commands:
             ledger.part(lead_id)
             for draft in drafts:
                 ledger.record(lead_id, draft)
+            cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
+            await self._joining.begin_again(transaction, ledger, lead_id, root.lead_id, cause)
             await self._look_again(transaction, ledger)
             await saving.save(transaction, ledger)
             return lead_id, None
@@ -176,7 +182,8 @@ class Commands:
             self._admit(asked, ledger.root(other_id))
             act = self._act(transaction, asked, command_id, ledger.root(lead_id).state)
             gone = await erasures.erased(transaction, [str(lead.lead_id) for lead in ledger])
-            merge_by_judgement(ledger, lead_id, other_id, act, gone)
+            loser = merge_by_judgement(ledger, lead_id, other_id, act, gone)
+            await self._joining.settle(transaction, ledger, [loser])
             await self._look_again(transaction, ledger)
             await saving.save(transaction, ledger)
             if candidate_id is not None and not await matches.decide(transaction, candidate_id, "merged", asked.actor):
@@ -279,6 +286,14 @@ class Commands:
                 ledger.record(ledger.story_of(root.lead_id, draft.data), draft)
         await self._give_out(transaction, ledger, lead_id, drafts)
 
+    def _begin_again(self, ledger: Ledger, lead_id: UUID, act: Act) -> None:
+        """What was called off while the lead was held out is due, if it counts again."""
+        root = ledger.root(lead_id)
+        cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
+        version = self._assigning.following(root.business_unit).version
+        for draft in due_again(ledger.facts(lead_id), root.state, cause, version):
+            ledger.record(ledger.story_of(lead_id, draft.data), draft)
+
     async def _qualify(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, command_id: UUID) -> None:
         """Qualifies the person by what a command made known, where the policy says so."""
         qualifier = self._qualifiers.of(ledger.root(lead_id).business_unit)
@@ -358,9 +373,11 @@ def _canonical(ledger: Ledger, lead_id: UUID, asked: Asked) -> Lead:
 
 
 async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str | None, *, repeated: bool) -> Done:
-    rows = await transaction.rows("SELECT root_id FROM pipeline.leads WHERE lead_id = :id", id=lead_id)
-    lead = await queries.lead_document(transaction, rows[0].root_id)
-    deal = None
+    rows = await transaction.rows("SELECT root_id, business_unit FROM pipeline.leads WHERE lead_id = :id", id=lead_id)
+    root_id, deal = rows[0].root_id, None
+    if opportunity_id is not None:  # sent again after an unmerge, the deal may be of another lead than it was
+        root_id = one_deal(await queries.deals_named(transaction, opportunity_id, rows[0].business_unit)).root_id
+    lead = await queries.lead_document(transaction, root_id)
     if opportunity_id is not None:
         deal = next(one for one in lead["opportunities"] if one["opportunity_id"] == opportunity_id)
     return Done(lead, deal, repeated)

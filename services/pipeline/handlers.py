@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from services.pipeline import retracting
 from services.pipeline.arrivals import Arrival, Work, as_record, nameless, repeated, wait, waited
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.domain import capture_intake
 from services.pipeline.domain.batch import Batch, Pending, components
-from services.pipeline.domain.due import Cause
+from services.pipeline.domain.due import Cause, task_from
 from services.pipeline.domain.erasure import forgotten, names_of
 from services.pipeline.domain.fingerprints import NOTHING_ELSE, said_besides
 from services.pipeline.domain.follow_up import answer_to
@@ -24,11 +26,13 @@ from services.pipeline.domain.returns import is_return
 from services.pipeline.domain.visiting import visits_of
 from services.pipeline.erasing import take_order
 from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.joining import Joining
 from services.pipeline.returning import Returning
-from services.pipeline.storage import erasures, loading, matches, saving, tasks, visits
+from services.pipeline.storage import erasures, loading, matches, saving, tasks, touches, visits
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
+from shared.contracts.interactions import refuses
 from shared.contracts.lifecycle_events import LeadQualified
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
@@ -51,7 +55,9 @@ class Handlers:
         self._assigning = Assigning(policy)
         self._qualifiers = Qualifiers(policy)
         self._returning = Returning(policy, self._assigning)
-        self._secret = blake2b(secret, digest_size=32).digest()
+        self._joining = Joining(self._assigning)
+        key = blake2b(secret, digest_size=32).digest()
+        self._hashes = {size: blake2b(digest_size=size, key=key) for size in (4, 8)}
         self._instruments = instruments
 
     async def handle(self, transaction: Transaction, records: Sequence[Record]) -> None:
@@ -59,8 +65,9 @@ class Handlers:
         orders = [record for record in records if isinstance(record.event, ErasureOrdered)]
         for record in orders:
             await self.on_erasure_ordered(transaction, record)
-        if arrivals := [Arrival(one) for one in records if not isinstance(one.event, ErasureOrdered)]:
-            await self._process(transaction, arrivals)
+        others = [one for one in records if not isinstance(one.event, ErasureOrdered)] if orders else records
+        if others:
+            await self._process(transaction, [Arrival(one) for one in others])
 
     async def take_up_stranded(self, transaction: Transaction, *, within_seconds: float | None) -> int:
         """Looks again at what waits although its lead is known. Answers with how many there were."""
@@ -91,18 +98,25 @@ class Handlers:
         erased = work.erased_by(event)
         known = event.lead_id in ledger
         held_out = known and ledger.root(event.lead_id).state.mark is not None
-        owners = [(one.kind, owner) for one in event.identities if (owner := work.owners.get(one.token)) is not None]
+        owners = [
+            (one.kind, owner)
+            for one in event.identities
+            if (owner := work.owners.get(one.token)) is not None
+            and owner is not event.lead_id
+            and owner != event.lead_id
+        ]
         returned = is_return(ledger, event, [owner for _, owner in owners])
         if known:
-            ledger.record(event.lead_id, capture_intake.touched(event, event.lead_id, fingerprint, returned=returned))
+            draft = capture_intake.touched(event, event.lead_id, fingerprint, returned=returned)
         else:
             ledger.create(event.lead_id, event.business_unit)
-            ledger.record(event.lead_id, capture_intake.created(event, fingerprint, returned=returned))
-            if erased is not None:
-                ledger.record(event.lead_id, forgotten(erased))
+            draft = capture_intake.created(event, fingerprint, returned=returned)
+        ledger.record(event.lead_id, draft)
+        if erased is not None and not known:
+            ledger.record(event.lead_id, forgotten(erased))
         if erased is None:
             ledger[event.lead_id].learn(
-                capture_intake.personal(event), event.occurred_at, doubtful=event.mark is not None and not held_out
+                capture_intake.personal(event), draft.occurred_at, doubtful=event.mark is not None and not held_out
             )
             if self._policy.unit(event.business_unit).matching.enabled:
                 work.learned.append(event.lead_id)
@@ -120,6 +134,7 @@ class Handlers:
                 correlation_id=event.correlation_id,
                 historical=event.historical,
             )
+        work.joined += joined
         if (returned or joined) and not event.historical and event.mark is None and erased is None:
             work.again.append(event)
         if erased is not None:
@@ -132,12 +147,13 @@ class Handlers:
         self, work: Work, event: InteractionRecorded, arrival: Arrival, under: UUID | None = None
     ) -> None:
         """A known lead was touched; an interaction of somebody unknown waits."""
-        if event.event_id in work.causes:
+        if work.knows(event.event_id):
             work.is_repeated(event.event_id, arrival.fingerprint or self.fingerprint(event))
             repeated(work, arrival)
             return
-        tokens = tuple([one.token for one in event.identities])
-        lead_id = work.lead_for(event.lead_id, tokens) or under
+        is_known = event.lead_id in work.ledger
+        tokens = () if is_known else tuple([one.token for one in event.identities])
+        lead_id = event.lead_id if is_known else work.lead_for(tokens) or under
         if lead_id is None:
             if work.erased_by(event) is not None and not arrival.stored:
                 said = arrival.fingerprint or self.fingerprint(event)
@@ -146,15 +162,24 @@ class Handlers:
             return
         fingerprint = arrival.fingerprint or self.fingerprint(event)
         touch = capture_intake.touched(event, lead_id, fingerprint)
-        if touch.aside is not None and work.erased_by(event) is not None:
+        if work.erased_by(event) is None:
+            work.notice(event, lead_id)
+        else:
             touch = touch._replace(aside=None)
         asks = event.kind in self._assigning.following(event.business_unit).requests
+        asks = asks and event.retracts is None and event.event_id not in work.retracted
         if asks and event.mark is None and not event.historical:
             touch = touch._replace(data={**touch.data, "moves": True})
         work.ledger.record(lead_id, touch)
         work.remember(event.event_id, lead_id, fingerprint)
+        if event.retracts is None and refuses(event.kind):
+            contact = self._policy.unit(event.business_unit).contact
+            work.ledger.record(lead_id, capture_intake.refusal(event, contact.mail_purpose))
         if "moves" in touch.data:
             self._asked(work, lead_id, event)
+        elif event.retracts is not None and event.mark is None:
+            work.retracted.add(event.retracts)
+            retracting.take_back(work, lead_id, event)
 
     def _asked(self, work: Work, lead_id: UUID, event: InteractionRecorded) -> None:
         """A lead asked for something: somebody is to answer, unless they are to already."""
@@ -165,7 +190,7 @@ class Handlers:
         cause = Cause(event.event_id, event.correlation_id, event.occurred_at)
         for draft in self._assigning.following(root.business_unit).asked(root.state, root.lead_id, event.kind, cause):
             work.ledger.record(root.lead_id, draft)
-            work.unanswered.add((root.lead_id, name))
+            work.unanswered[root.lead_id, name] = task_from(root.lead_id, draft.data)
 
     def on_lead_scored(self, work: Work, event: LeadScored, arrival: Arrival, _: UUID | None = None) -> None:
         """Takes over the verdict, in the story of the id it names, and qualifies the person where the policy says so."""
@@ -197,7 +222,7 @@ class Handlers:
                 work.qualified.append((root.lead_id, draft))
 
     def _take_up(self, work: Work, lead_id: UUID, tokens: Iterable[str]) -> None:
-        for one in work.take_up(lead_id, tokens):
+        for one in work.take_up(lead_id, tokens) if work.pending else ():
             self._on(work, Arrival(one.record, one.stored, one.fingerprint), under=lead_id)
             self._instruments.taken_up.inc()
 
@@ -213,11 +238,16 @@ class Handlers:
         await self._assigning.assign(transaction, work.ledger, [Wanted.by(*one) for one in work.qualified])
         if work.again:
             await self._returning.take(transaction, work.ledger, work.again)
+        await self._joining.settle(transaction, work.ledger, work.joined)
         await self._save(transaction, work, arrivals)
         fresh = (arrival.record.event for arrival in arrivals if not arrival.stored)
-        told = [one for one in fresh if not isinstance(one, LeadScored) and work.erased_by(one) is None]
+        told = [one for one in fresh if not isinstance(one, LeadScored)]
+        if work.erased:
+            told = [one for one in told if work.erased_by(one) is None]
         if there := visits_of(told, lambda unit: self._policy.unit(unit).zone):
             await visits.keep(transaction, there)
+        if work.visitors:
+            await visits.belong(transaction, work.visitors)
 
     async def _load(self, transaction: Transaction, arrivals: Sequence[Arrival]) -> Work:
         """Everything the batch needs, in a handful of statements, identities before leads, leads in order."""
@@ -234,8 +264,8 @@ class Handlers:
             ((event.business_unit, one, event.lead_id) for event in captured for one in event.identities),
             ((event.business_unit, one) for event in named for one in event.identities),
         )
-        lead_ids = {event.lead_id for event in events} | set(owners.values()) | {one.lead_id for one in seen.values()}
-        ledger = await loading.lock_groups(transaction, lead_ids)
+        lead_ids = chain((event.lead_id for event in events), owners.values(), (one.lead_id for one in seen.values()))
+        ledger = await loading.lock_groups(transaction, {one.int: one for one in lead_ids}.values())
         work: Work = Batch(ledger, owners)
         before = [event for event in named if erased_until is not None and event.recorded_at <= erased_until]
         if before:
@@ -244,30 +274,41 @@ class Handlers:
             work.remember(event_id, one.lead_id, one.fingerprint)
         unknown = {event.lead_id for event in captured if event.lead_id not in ledger}
         scored = {event.lead_id for event in events if isinstance(event, LeadScored) and event.lead_id in ledger}
-        await self._load_waiting(transaction, work, unknown | scored, claimed)
+        taken_up = {(event.lead_id, event.event_id) for event in (one.record.event for one in arrivals if one.stored)}
+        await self._load_waiting(transaction, work, unknown | scored, claimed, taken_up)
         await self._load_unanswered(transaction, work, events)
         await self._load_stories(transaction, work, captured, [*events, *(one.record.event for one in work.pending)])
         return work
 
     async def _load_unanswered(self, transaction: Transaction, work: Work, events: Sequence[Event]) -> None:
         """What leads of this batch asked for before, where they ask for something now."""
+        if not self._assigning.answers:
+            return
         told = [*events, *(one.record.event for one in work.pending)]
-        asking = any(
-            isinstance(one, InteractionRecorded) and one.kind in self._assigning.following(one.business_unit).requests
+        asking = [
+            one
             for one in told
-        )
+            if isinstance(one, InteractionRecorded)
+            and (one.retracts is not None or one.kind in self._assigning.following(one.business_unit).requests)
+        ]
         if asking and (known := [lead.lead_id for lead in work.ledger if lead.stored]):
-            work.unanswered = {(task.lead_id, task.name) for task in await tasks.open_tasks(transaction, known)}
+            work.unanswered = {(one.lead_id, one.name): one for one in await tasks.open_tasks(transaction, known)}
+            work.retracted = await touches.retracted(transaction, *retracting.told_of(work, asking))
 
     async def _load_waiting(
-        self, transaction: Transaction, work: Work, lead_ids: Collection[UUID], claimed: Collection[str]
+        self,
+        transaction: Transaction,
+        work: Work,
+        lead_ids: Collection[UUID],
+        claimed: Collection[str],
+        taken_up: Collection[tuple[UUID, UUID]],
     ) -> None:
         """What waits for leads and identities that this batch makes known, or for leads that it has a verdict on."""
-        if not lead_ids and not claimed:
+        if not lead_ids and not claimed and not taken_up:
             return
         tokens: dict[tuple[UUID, UUID], list[str]] = {}
         found: dict[tuple[UUID, UUID], loading.Stored] = {}
-        for one in await loading.waiting_for(transaction, lead_ids, claimed):
+        for one in await loading.waiting_for(transaction, lead_ids, claimed, held=taken_up):
             place = (one.lead_id, one.event_id)
             found.setdefault(place, one)
             if one.token is not None:
@@ -298,7 +339,7 @@ class Handlers:
             await loading.load_apart(
                 transaction, work.ledger, [one.lead_id for lead in meeting for one in work.ledger.group(lead)]
             )
-        asked = self._asking_stories(work, events)
+        asked = self._asking_stories(work, events) | retracting.leads_of(work, events)
         if meeting or merged or asked:
             await loading.load_stories(transaction, work.ledger, meeting | merged | asked)
 
@@ -350,4 +391,6 @@ class Handlers:
 
     def _hash(self, said: list[Any], size: int) -> str:
         document = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-        return blake2b(document, digest_size=size, key=self._secret).hexdigest()
+        made = self._hashes[size].copy()
+        made.update(document)
+        return made.hexdigest()

@@ -60,10 +60,12 @@ class Timers:
     async def once(self) -> int:
         """Fires what is due now, at most a batch, in one transaction with what it announces. How many there were. Where that fails
         and the database is there, each fires alone, so that one that cannot keeps nobody else's from firing."""
+        if not await tasks.due_ids(self._database, self._database.clock.now(), 1):
+            return 0
         try:
             return await self._fired(self._fire)
         except Exception as error:
-            if _is_away(error):
+            if is_away(error):
                 raise
         return await self._each_alone()
 
@@ -73,7 +75,7 @@ class Timers:
             try:
                 fired += await self._fired(partial(self._fire, only=task_id), deadline_seconds=ALONE_SECONDS)
             except Exception as error:
-                if _is_away(error):
+                if is_away(error):
                     raise
                 log().error("timer_failed", task_id=str(task_id), error_type=name_of(error.__cause__ or error))
                 await self._database.run(partial(_let_rest, task_id=task_id))
@@ -119,6 +121,6 @@ async def _let_rest(transaction: Transaction, task_id: UUID) -> None:
     await tasks.let_rest(transaction, task_id, transaction.now + RESTS)
 
 
-def _is_away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Whether the database does not answer. That what is written stands there already is said of every try as well."""
     return is_transient(error) and not isinstance(error.__cause__ or error, RacedWrite)

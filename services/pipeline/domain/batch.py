@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from services.pipeline.domain.due import Task
 from services.pipeline.domain.erasure import Erased, Extension, erased_by, names_of
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.fingerprints import contradicts
 from services.pipeline.domain.ledger import Ledger
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
+from shared.contracts.visit_events import visitor_of
 
 R = TypeVar("R")
 
@@ -33,12 +36,12 @@ class Pending(Generic[R]):
 
 @dataclass(slots=True)
 class Batch(Generic[R]):
-    """What the rules of one batch see and change. `causes` tells in whose story each known cause is and what it said, by event id; `qualified`
-    are the leads that somebody has to get now, `unanswered` what leads asked for, by their id and what is to be done, `again` what was captured of somebody known."""
+    """What the rules of one batch see and change. `causes` tells in whose story each known cause is and what it said, by the number of its id; `qualified`
+    are the leads that somebody has to get now, `unanswered` what is open, as that a lead is answered, by their id and what is to be done, `again` what was captured of somebody known, `joined` the ids that were merged into others, `retracted` the interactions that were taken back, `visitors` those whom a lead turned out to be, with a day of that."""
 
     ledger: Ledger
     owners: dict[str, UUID]
-    causes: dict[UUID, tuple[UUID, str | None]] = field(default_factory=dict)
+    causes: dict[int, tuple[UUID, str | None]] = field(default_factory=dict)
     duplicates: list[R] = field(default_factory=list)
     conflicts: int = 0
     pending: list[Pending[R]] = field(default_factory=list)
@@ -46,19 +49,26 @@ class Batch(Generic[R]):
     erased: dict[str, Erased] = field(default_factory=dict)
     extensions: list[Extension] = field(default_factory=list)
     qualified: list[tuple[UUID, Draft]] = field(default_factory=list)
-    unanswered: set[tuple[UUID, str]] = field(default_factory=set)
+    unanswered: dict[tuple[UUID, str], Task] = field(default_factory=dict)
     again: list[LeadCaptured] = field(default_factory=list)
-    _under_lead: dict[UUID, list[Pending[R]]] = field(default_factory=dict)
+    joined: list[UUID] = field(default_factory=list)
+    retracted: set[UUID] = field(default_factory=set)
+    visitors: dict[tuple[UUID, UUID], date] = field(default_factory=dict)
+    _under_lead: dict[int, list[Pending[R]]] = field(default_factory=dict)
     _under_token: dict[str, list[Pending[R]]] = field(default_factory=dict)
-    _waiting: set[tuple[UUID, UUID]] = field(default_factory=set)
+    _waiting: set[tuple[int, int]] = field(default_factory=set)
 
     def remember(self, event_id: UUID, lead_id: UUID, fingerprint: str | None) -> None:
         """Notes that a cause is a fact now."""
-        self.causes[event_id] = lead_id, fingerprint
+        self.causes[event_id.int] = lead_id, fingerprint
+
+    def knows(self, event_id: UUID) -> bool:
+        """Whether a cause is a fact already."""
+        return event_id.int in self.causes
 
     def is_repeated(self, event_id: UUID, fingerprint: str | None) -> bool:
         """Whether a cause is a fact already. One that says something else now is counted on the lead it made."""
-        known = self.causes.get(event_id)
+        known = self.causes.get(event_id.int)
         if known is None:
             return False
         lead_id, before = known
@@ -69,15 +79,19 @@ class Batch(Generic[R]):
                 self.ledger[lead_id].changed = True
         return True
 
-    def lead_for(self, lead_id: UUID, tokens: Iterable[str]) -> UUID | None:
-        """The known lead that an interaction belongs to: by its id, else by an identity, else nobody's yet."""
-        if lead_id in self.ledger:
-            return lead_id
+    def lead_for(self, tokens: Iterable[str]) -> UUID | None:
+        """The known lead that an interaction belongs to by an identity; nobody's yet is None."""
         for token in tokens:
             owner = self.owners.get(token)
             if owner is not None and owner in self.ledger:
                 return owner
         return None
+
+    def notice(self, event: InteractionRecorded, lead_id: UUID) -> None:
+        """Notes that a lead was a visitor by whose id nobody is known: no lead has it, since who did something is known otherwise."""
+        for one in event.identities:
+            if one.kind == "visitor" and one.token not in self.owners:
+                self.visitors.setdefault((visitor_of(one.token), lead_id), event.occurred_at.date())
 
     def erased_by(self, event: LeadCaptured | InteractionRecorded) -> Erased | None:
         """The erasure that reaches an event. That it has an identity in common with somebody whom a person said to be
@@ -103,13 +117,13 @@ class Batch(Generic[R]):
 
     def wait(self, pending: Pending[R]) -> bool:
         """Keeps a record until its lead is known. False when the same one waits already."""
-        place = (pending.lead_id, pending.event_id)
+        place = (pending.lead_id.int, pending.event_id.int)
         if place in self._waiting:
             return False
         self._waiting.add(place)
         pending.place = len(self.pending)
         self.pending.append(pending)
-        self._under_lead.setdefault(pending.lead_id, []).append(pending)
+        self._under_lead.setdefault(place[0], []).append(pending)
         for token in pending.tokens:
             self._under_token.setdefault(token, []).append(pending)
         return True
@@ -118,9 +132,11 @@ class Batch(Generic[R]):
         """What waited for this lead, in order of arrival, taken."""
         if not self.pending:
             return []
-        found = list(self._under_lead.get(lead_id, ()))
+        found = list(self._under_lead.get(lead_id.int, ()))
         for token in tokens:
             found.extend(self._under_token.get(token, ()))
+        if not found:
+            return []
         fresh = sorted({one.place: one for one in found if not one.taken}.values(), key=lambda one: one.place)
         for one in fresh:
             one.taken = True

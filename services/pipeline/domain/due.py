@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 from services.pipeline.domain.business_time import BusinessCalendar, NoTimeLeft
-from services.pipeline.domain.facts import Draft, given
+from services.pipeline.domain.facts import Draft, Fact, given
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import FollowUpCancelled, FollowUpDone, FollowUpScheduled
 from shared.contracts.policy.follow_up import duration_of
@@ -25,6 +25,8 @@ REQUEST: Kind = "request"
 STAGE: Kind = "stage"
 RETURN: Kind = "return"
 RENEWAL: Kind = "renewal"
+
+ONE_MINUTE = timedelta(minutes=1)
 
 
 class Task(NamedTuple):
@@ -61,6 +63,12 @@ def task_from(lead_id: UUID, data: Mapping[str, Any]) -> Task:
         send=data.get("send"),
         order_id=data.get("order_id"),
     )  # fmt: skip
+
+
+def told_again(task: Task, fact: Fact) -> Task:
+    """The task as a later fact schedules it, the same lead's. What was missed is so for as long as it is due at the same moment."""
+    again = task_from(task.lead_id, fact.data)
+    return again._replace(missed=task.missed and again.due_at == task.due_at)
 
 
 class Cause(NamedTuple):
@@ -107,9 +115,19 @@ def scheduled(cause: Cause, task: Task, policy_version: str | None = None) -> Dr
     return draft._replace(data={**draft.data, **step})
 
 
-def done(cause: Cause, task: Task, outcome: str | None = None) -> Draft:
+def due_anew(task: Task, cause: Cause, waited: timedelta = timedelta()) -> Task:
+    """The task that takes the place of one that was called off for so long. What was missed before has as much time as it had at
+    first: it was told already, and nothing is missed twice at one moment."""
+    again = task._replace(task_id=derived_event_id(cause.event_id, f"task:{task.task_id}"))
+    if not task.missed:
+        return again._replace(starts_at=task.starts_at + waited, due_at=task.due_at + waited)
+    window = max(task.due_at - task.starts_at, ONE_MINUTE)
+    return again._replace(starts_at=cause.occurred_at, due_at=cause.occurred_at + window, missed=False)
+
+
+def done(cause: Cause, task: Task, outcome: str | None = None, reason: str | None = None) -> Draft:
     """The task is done."""
-    return cause.draft(FollowUpDone, task.task_id, **_of(task), outcome=outcome)
+    return cause.draft(FollowUpDone, task.task_id, **_of(task), outcome=outcome, reason=reason)
 
 
 def cancelled(cause: Cause, task: Task, reason: str) -> Draft:

@@ -104,7 +104,7 @@ class Following:
 
     def __init__(self, unit: UnitPolicy, version: str, calendars: Mapping[str, BusinessCalendar]) -> None:
         self._policy = unit.follow_up
-        self._unit = unit
+        self.unit = unit
         self.version = version
         self._calendar = BusinessCalendar.of(unit.working_hours, unit.zone)
         self._calendars = calendars
@@ -150,7 +150,7 @@ class Following:
             elif task.kind == STAGE and task.opportunity_id in moved:
                 follows.append(done(cause, task, _whereto(moved[task.opportunity_id])))
             elif (reason := needless(state, task)) is not None:
-                follows.append(_ended(cause, task, reason))
+                follows.append(ended(cause, task, reason))
             elif task.kind != RECYCLE:
                 open_tasks.append(task)
         for draft in moved.values():
@@ -175,7 +175,7 @@ class Following:
     def next_step(self, task: Task, outcome: str | None, cause: Cause) -> list[Draft]:
         """What comes after a step that was done; nothing where its outcome ends the cadence, or the policy has it no more."""
         cadence = self._policy.named(task.cadence)
-        if task.kind != "step" or task.step is None or cadence is None or outcome in cadence.stops_on:
+        if task.kind != "step" or task.step is None or cadence is None or _ends(cadence, outcome):
             return []
         return self._step(cadence, task.step + 1, task.lead_id, task.owner, cause)
 
@@ -186,7 +186,7 @@ class Following:
         if task.kind == RECYCLE:
             return self._back(state, task, cause)
         if (reason := needless(state, task)) is not None:
-            return [_ended(cause, task, reason)]
+            return [ended(cause, task, reason)]
         if task.kind == CONFIRMATION and state.status == "qualified":
             return [done(cause, task)]
         responded = state.first_response_at
@@ -237,26 +237,37 @@ class Following:
     def came_back(self, lead_id: UUID, owner: str | None, cause: Cause) -> list[Draft]:
         """That somebody who has no deal any more is back: whoever has them decides whether that is a new one."""
         task_id = derived_event_id(cause.event_id, f"task:{RETURN}")
-        due_at = later(self.calendar_of(owner), cause.occurred_at, self._unit.returning.within)
+        due_at = later(self.calendar_of(owner), cause.occurred_at, self.unit.returning.within)
         task = Task(task_id, lead_id, RETURN, "came back", due_at, cause.occurred_at, owner)
         return [scheduled(cause, task, self.version)]
 
     def _renewal(self, state: LeadState, draft: Draft, cause: Cause, now: datetime) -> list[Draft]:
         """That an order is renewed before it has run out, by whoever has the customer: one that is placed, or again one of which the
         renewal is cancelled."""
-        owner, _ = owner_of(state)
         name: str | None = draft.data.get("order_id")
         if draft.kind is OrderCancelled:
             order = state.orders.get(name or "")
             name = order.values.get("renews") if order is not None else None
-        task = to_renew(state, name, owner or self._fallback, self._unit.renewing, cause, now)
+        return self._to_renew(state, name, cause, now)
+
+    def runs_out(self, state: LeadState, order_id: str, now: datetime) -> list[Draft]:
+        """That an order is renewed of which nobody was told when it was placed. Whoever looks when, it is one task."""
+        order = state.orders.get(order_id)
+        if order is None:
+            return []
+        marker = derived_event_id(order.lead_id, f"{RENEWAL}:{order_id}")
+        return self._to_renew(state, order_id, Cause(marker, marker, now), now)
+
+    def _to_renew(self, state: LeadState, name: str | None, cause: Cause, now: datetime) -> list[Draft]:
+        owner, _ = owner_of(state)
+        task = to_renew(state, name, owner or self._fallback, self.unit.renewing, cause, now)
         return [scheduled(cause, task, self.version)] if task is not None else []
 
     def _stay(self, state: LeadState, move: Draft, cause: Cause) -> list[Draft]:
         """That a deal is to leave the stage it entered, where the policy says for how long it may be there."""
         name = move.data["opportunity_id"]
         deal = state.deals[name]
-        stage = self._unit.stage(deal.value("stage"), deal.value("pipeline") or "default")
+        stage = self.unit.stage(deal.value("stage"), deal.value("pipeline") or "default")
         if deal.status != "open" or stage is None or stage.overdue_after is None or state.mark is not None:
             return []
         owner = deal.value("owner")
@@ -284,7 +295,7 @@ class Following:
         follows: list[Draft] = []
         for task in tasks:
             cadence = self._policy.named(task.cadence)
-            ends = task.kind == "step" and cadence is not None and outcome in cadence.stops_on
+            ends = task.kind == "step" and cadence is not None and _ends(cadence, outcome)
             fits = task.kind == "step" and task.channel in (None, attempt.data["kind"])
             if task.kind in (FIRST_RESPONSE, REQUEST) or fits:
                 follows += [done(cause, task, outcome), *self.next_step(task, outcome, cause)]
@@ -319,7 +330,13 @@ class Following:
         return self._calendars.get(owner or "", self._calendar)
 
 
-def _ended(cause: Cause, task: Task, reason: str) -> Draft:
+def _ends(cadence: Cadence, outcome: str | None) -> bool:
+    """Whether an outcome, in any case of letters, ends a cadence."""
+    return outcome is not None and outcome.casefold() in {one.casefold() for one in cadence.stops_on}
+
+
+def ended(cause: Cause, task: Task, reason: str) -> Draft:
+    """The task is over, for a reason that `needless` gave."""
     return done(cause, task, reason) if reason == RENEWED else cancelled(cause, task, reason)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from services.pipeline.domain.due import RENEWAL, Cause, Task
+from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.state import LeadState
 from shared.contracts.identity import derived_event_id
 from shared.contracts.policy import Renewing
@@ -26,6 +28,14 @@ def to_renew(
     task_id = derived_event_id(cause.event_id, f"task:{RENEWAL}:{order.order_id}")
     task = Task(task_id, order.lead_id, RENEWAL, "renew", due_at, starts_at, owner, order_id=order.order_id)
     return task if needless_renewal(state, task) is None else None
+
+
+def is_told_of(facts: Iterable[Fact], order_id: str) -> bool:
+    """Whether somebody was told to renew an order, whatever became of that."""
+    return any(
+        fact.event == "FollowUpScheduled" and fact.data.get("kind") == RENEWAL and fact.data.get("order_id") == order_id
+        for fact in facts
+    )
 
 
 def needless_renewal(state: LeadState, task: Task) -> str | None:

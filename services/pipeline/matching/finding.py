@@ -10,12 +10,14 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+from services.pipeline.assigning import Assigning
 from services.pipeline.domain.identity_join import record_merge
 from services.pipeline.domain.ledger import Ledger, known_with
 from services.pipeline.domain.matching.blocking import LARGEST_BLOCK, keys
 from services.pipeline.domain.matching.person import Person, person
 from services.pipeline.domain.matching.proposals import Known, pairs_of, propose
 from services.pipeline.instruments import PipelineInstruments
+from services.pipeline.joining import Joining
 from services.pipeline.storage import erasures, loading, matches, saving
 from shared.contracts.identity import derived_event_id
 from shared.contracts.policy import Matching, Policy
@@ -45,6 +47,7 @@ class Finding:
     ) -> None:
         self._database = database
         self._policy = policy
+        self._joining = Joining(Assigning(policy))
         self._key = blake2b(secret, digest_size=32, person=b"leadflow-match-1").digest()
         self._instruments = instruments
         self._interval_seconds = interval_seconds
@@ -80,6 +83,7 @@ class Finding:
             await asyncio.sleep(self._interval_seconds)
 
     async def _begin(self, tx: Transaction) -> None:
+        await erasures.stand_beside(tx)
         if not await matches.stand_alone(tx):
             return
         begun = await matches.units_begun(tx)
@@ -169,7 +173,7 @@ class Finding:
         if found is None or not found.is_automatic:
             await matches.ask(tx, row.candidate_id)
             return
-        record_merge(
+        loser = record_merge(
             ledger,
             (mine, theirs),
             occurred_at=tx.now,
@@ -177,6 +181,7 @@ class Finding:
             correlation_id=row.candidate_id,
             data={"matched_on": "similarity", "actor": ACTOR},
         )
+        await self._joining.settle(tx, ledger, [loser])
         await saving.save(tx, ledger)
         await matches.enqueue(tx, [lead.lead_id for lead in ledger])
         await matches.decide(tx, row.candidate_id, "merged", ACTOR)

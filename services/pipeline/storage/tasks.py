@@ -132,6 +132,7 @@ async def due(transaction: Transaction, limit: int, only: UUID | None = None) ->
             missing=as_array(groups - locked),
         )
         locked = {row.lead_id for row in rows}
+    transaction.may_wait_for("leads")  # and has not: a group that has grown since is taken where nobody has it
     ledger = await lock_groups(transaction, locked)
     rows = await transaction.rows(
         f"""
@@ -171,6 +172,14 @@ async def one(source: Database | Transaction, task_id: UUID) -> Any | None:
         id=task_id,
     )
     return rows[0] if rows else None
+
+
+async def several(source: Database | Transaction, task_ids: Collection[UUID]) -> dict[UUID, Any]:
+    """Rows of tasks, by their ids."""
+    rows = await source.rows(
+        "SELECT * FROM pipeline.tasks WHERE task_id = ANY(CAST(:ids AS uuid[]))", ids=as_array(task_ids)
+    )
+    return {row.task_id: row for row in rows}
 
 
 def document(row: Any) -> dict[str, Any]:

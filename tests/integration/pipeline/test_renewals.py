@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.pipeline import renewing
+from services.pipeline.assigning import Assigning
+from services.pipeline.renewing import Renewals
+from services.pipeline.storage import loading, orders
 from shared.contracts.lifecycle_events import FollowUpMissed, FollowUpScheduled
 from shared.contracts.policy import Policy
 from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.erasing import erase
 from tests.integration.pipeline.test_commands import do
 from tests.integration.pipeline.test_history import row, send
 from tests.integration.pipeline.test_routing import ROUTING, with_sections
@@ -131,6 +137,138 @@ async def test_an_imported_renewal_is_seen_when_the_task_is_due(work: Work, http
     work.after(2 * DAY)
     assert await work.timers.once() == 1
     assert [(one.status, one.outcome) for one in await renewals(work)] == [("done", "renewed")]
+
+
+async def an_imported_order(work: Work, http: httpx.AsyncClient, **said: Any) -> str:
+    """Of a customer whom kim has, told as history: it runs for thirty days."""
+    who = identities(email="ann@x.example", external="import\x1fc1")
+    lead = a_lead("ann@x.example", identities=who)
+    await work.pipeline.take(lead)
+    path = f"/v1/leads/{lead.lead_id}"
+    await do(http, f"{path}:assign", {"owner": "kim"})
+    told = {"order_id": "o1", "amount": "100", "runs_until": at(30 * DAY).isoformat(), **said}
+    assert (await send(http, row("order_placed", at(0).isoformat(), **told)))["accepted"] == 1
+    return path
+
+
+async def test_an_imported_order_is_somebodys_to_renew_when_it_runs_out_soon(
+    work: Work, http: httpx.AsyncClient
+) -> None:
+    path = await an_imported_order(work, http)
+    looking = Renewals(work.pipeline.database, work.policy, Assigning(work.policy))
+    assert await looking.look() == 0
+    work.after(20 * DAY)
+    assert sorted(await asyncio.gather(looking.look(), looking.look())) == [0, 1]
+    (task,) = await renewals(work)
+    assert (task.order_id, task.owner, task.status, str(task.lead_id)) == ("o1", "kim", "open", path.rpartition("/")[2])
+    assert (task.starts_at, task.due_at) == (at(20 * DAY), at(30 * DAY))
+    await do(http, f"/v1/tasks/{task.task_id}:cancel", {"note": "they know"})
+    assert await looking.look() == 0
+    assert [one.status for one in await renewals(work)] == ["cancelled"]
+
+
+async def test_many_that_run_out_at_once_are_all_somebodys(
+    work: Work, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewing, "AT_ONCE", 2)
+    await an_imported_order(work, http)
+    told = [
+        row("order_placed", at(0).isoformat(), order_id=f"m{place}", amount="1", runs_until=at(29 * DAY).isoformat())
+        for place in range(4)
+    ]
+    assert (await send(http, *told))["accepted"] == 4
+    work.after(20 * DAY)
+    looking = Renewals(work.pipeline.database, work.policy, Assigning(work.policy))
+    assert [await looking.look(), await looking.look()] == [5, 0]
+    assert sorted(one.order_id for one in await renewals(work)) == ["m0", "m1", "m2", "m3", "o1"]
+
+
+NEEDLESS = ["renewed", "churned", "cancelled", "does not run out", "archived", "marked", "erased"]
+
+
+@pytest.mark.parametrize("what", NEEDLESS)
+async def test_an_imported_order_that_need_not_be_renewed_is_nobodys_and_its_lead_is_not_asked_for(
+    work: Work, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    asked: list[Any] = []
+
+    async def locked(*said: Any) -> None:
+        asked.append(said)
+
+    path = await an_imported_order(work, http, **({"runs_until": None} if what == "does not run out" else {}))
+    match what:
+        case "renewed":
+            renewal = row("order_placed", at(DAY).isoformat(), order_id="o2", renews="o1", amount="100")
+            work.after(2 * DAY)
+            assert (await send(http, renewal))["accepted"] == 1
+        case "churned":
+            work.after(DAY)
+            await do(http, f"{path}:churn", {"reason": "other", "note": "moved away"})
+        case "cancelled":
+            await do(http, "/v1/orders/o1:cancel", {"reason": "other", "note": "a mistake"})
+        case "archived":
+            assert (await send(http, row("archived", at(1).isoformat(), reason="silence")))["accepted"] == 1
+        case "marked":
+            await do(http, f"{path}:mark", {"mark": "test"})
+        case "erased":
+            await erase(http, email="ann@x.example")
+    work.after(20 * DAY)
+    monkeypatch.setattr(loading, "lock_groups", locked)
+    assert await Renewals(work.pipeline.database, work.policy, Assigning(work.policy)).look() == 0
+    assert await renewals(work) == []
+    assert asked == []
+
+
+async def running_out(work: Work) -> list[str]:
+    """The orders whose leads a look would ask for."""
+    found = await orders.running_out(work.pipeline.database, "default", at(31 * DAY), None, 100)
+    return [one.order_id for one in found if not one.has_left]
+
+
+async def test_who_left_and_bought_again_has_both_orders_to_renew(work: Work, http: httpx.AsyncClient) -> None:
+    path = await an_imported_order(work, http)
+    left = row("churned", at(DAY).isoformat(), reason="other")
+    bought = row(
+        "order_placed", at(2 * DAY).isoformat(), order_id="o2", amount="1", runs_until=at(29 * DAY).isoformat()
+    )
+    work.after(20 * DAY)
+    other = a_lead("bob@x.example", occurred_at=at(3 * DAY))
+    await work.pipeline.take(other)
+    assert (await send(http, left))["accepted"] == 1
+    assert await running_out(work) == []
+    assert (await send(http, bought))["accepted"] == 1
+    await do(http, f"{path}:merge", {"other_lead_id": str(other.lead_id)})
+    assert await running_out(work) == ["o2", "o1"]
+    looking = Renewals(work.pipeline.database, work.policy, Assigning(work.policy))
+    assert await looking.look() == 2
+    assert await running_out(work) == []
+
+
+async def test_a_look_that_meets_another_leaves_it_all_to_that(work: Work, http: httpx.AsyncClient) -> None:
+    await an_imported_order(work, http)
+    work.after(20 * DAY)
+    looking = Renewals(work.pipeline.database, work.policy, Assigning(work.policy))
+    async with work.pipeline.database.transaction() as other:
+        assert await orders.look_alone(other)
+        assert await looking.look() == 0
+    assert await looking.look() == 1
+
+
+async def test_who_is_erased_while_a_look_goes_on_has_nothing_to_renew(
+    work: Work, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await an_imported_order(work, http)
+    work.after(20 * DAY)
+    found = await orders.running_out(work.pipeline.database, "default", at(31 * DAY), None, 100)
+    assert [one.order_id for one in found] == ["o1"]
+    await erase(http, email="ann@x.example")
+
+    async def found_before(*_: Any) -> list[orders.RunningOut]:
+        return found
+
+    monkeypatch.setattr(orders, "running_out", found_before)
+    assert await Renewals(work.pipeline.database, work.policy, Assigning(work.policy)).look() == 0
+    assert await renewals(work) == []
 
 
 async def test_what_does_not_run_out_or_has_run_out_is_nobodys_to_renew(work: Work, http: httpx.AsyncClient) -> None:
