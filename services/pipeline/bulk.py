@@ -22,6 +22,7 @@ from services.pipeline.domain.fingerprints import Asking
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.storage import bulk as storage
 from shared.contracts.identity import Tokens, event_id_from, external_identity
+from shared.contracts.tokens import spellings
 from shared.kit.background import running
 from shared.kit.courtesy import rest_seconds
 from shared.kit.database import Database, Transaction
@@ -74,10 +75,10 @@ class Bulk:
                 await self._database.run(lambda tx: storage.let_go(tx, self._worker))
 
     async def begin(
-        self, wanted: Wanted, units: Units, unit: str, *, actor: str, namespace: str, key: str | None
+        self, wanted: Wanted, units: Units, unit: str, *, actor: str, credentials: str, namespace: str, key: str | None
     ) -> tuple[Any, bool]:
         """The job, and whether it was begun before under this key. `units` are those that it stays within, `unit` that of the ids
-        of other systems. Raises `Refused`."""
+        of other systems, `credentials` those for which it goes on. Raises `Refused`."""
         command_of(wanted.doing, wanted.said)
         job_id = event_id_from(f"{namespace}/bulk", key) if key else new_id()
         fingerprint = self._asking.fingerprint(wanted)
@@ -88,7 +89,7 @@ class Bulk:
                 if before.fingerprint != fingerprint:
                     raise _used_for_another()
                 return before, True
-            await storage.add(tx, job_id, fingerprint, wanted.doing, wanted.said, actor, units)
+            await storage.add(tx, job_id, fingerprint, wanted.doing, wanted.said, actor, units, credentials)
             if wanted.filters is not None:
                 await storage.add_filtered(tx, job_id, units, wanted.filters)
             else:
@@ -109,6 +110,9 @@ class Bulk:
         until = asyncio.get_running_loop().time() + TURN_SECONDS
         while items := await storage.left(self._database, job.job_id, AT_ONCE):
             began = asyncio.get_running_loop().time()
+            if await self._database.run(lambda tx: storage.stop_unvouched(tx, job.job_id)):
+                log().warning("bulk_stopped", job_id=str(job.job_id), reason="credentials ended")
+                return True
             outcomes = [await self._outcome(job, item) for item in items]
             if not await self._note(job.job_id, outcomes):
                 log().info("bulk_left", job_id=str(job.job_id))
@@ -127,13 +131,12 @@ class Bulk:
         if wanted.lead_ids is not None:
             return list(wanted.lead_ids)
         tokens = [
-            self._tokens.token(unit, "external", external_identity(wanted.sender, one))
+            [self._tokens.token(unit, "external", external_identity(wanted.sender, name)) for name in spellings(one)]
             for one in wanted.external_ids or ()
         ]
-        known = await storage.owners_of(
-            tx, [{"business_unit": unit, "kind": "external", "token": token} for token in tokens]
-        )
-        return [known.get(token) for token in tokens]
+        names = [{"business_unit": unit, "kind": "external", "token": token} for each in tokens for token in each]
+        known = await storage.owners_of(tx, names)
+        return [next((known[token] for token in each if token in known), None) for each in tokens]
 
     async def _note(self, job_id: UUID, outcomes: Sequence[Mapping[str, Any]]) -> bool:
         return await self._database.run(

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from prometheus_client import CollectorRegistry
 
-from services.pipeline.domain.access import DEPLOYMENT, FOLLOWERS, ApiToken, Caller, Units
+from services.pipeline.domain.access import DEPLOYMENT, FOLLOWERS, NOTHING, ApiToken, Caller, Units, together
 from services.pipeline.domain.claims import ClaimRules, read_meanings
 from services.pipeline.settings import PipelineSettings
 from services.pipeline.storage.access_tables import TOKENS
@@ -80,7 +80,7 @@ class Callers:
         if self._provider is not None and given.count(".") == 2:
             caller = await self._provider.of(given)
             reach = caller.reach(FOLLOWERS)
-            self._seen[caller.name] = reach.all if reach is not None else frozenset()
+            self._see(caller.name, reach.all if reach is not None else NOTHING)
             return caller
         raise unauthorized("This token is nobody's." if given else "This needs a token.", FIX)
 
@@ -88,7 +88,7 @@ class Callers:
     async def kept(self) -> AsyncIterator[None]:
         """Knows tokens, and notes which are used, while the block runs."""
         async with self.ring.kept():
-            noting = again_and_again(self._note, READ_ANYWAY_SECONDS, "token_uses_not_noted")
+            noting = again_and_again(self.note, READ_ANYWAY_SECONDS, "token_uses_not_noted")
             async with running(noting, "pipeline-token-uses"):
                 yield
 
@@ -103,12 +103,25 @@ class Callers:
             raise unauthorized(f"The token {token.prefix} expired at {token.expires_at:%Y-%m-%dT%H:%M:%SZ}.", FIX)
         return token.caller
 
-    async def _note(self) -> None:
+    def _see(self, name: str, units: Units) -> None:
+        """Somebody came with a role to follow these units. One token of theirs may say less than another: it takes nothing of what
+        that one said meanwhile."""
+        self._seen[name] = together((self._seen.get(name, NOTHING), units))
+
+    async def note(self) -> None:
+        """Tells the database who came since it was told last; what cannot be told now is told the next time."""
         uses, self._used[:] = list(self._used), []
-        if uses:
-            await self._database.run(lambda tx: TOKENS.note_used(tx, uses))
         seen, self._seen = self._seen, {}
-        await note_seen(self._database, seen)
+        try:
+            if uses:
+                await self._database.run(lambda tx: TOKENS.note_used(tx, uses))
+            uses = []
+            await note_seen(self._database, seen)
+        except Exception:
+            self._used[:0] = dict(uses).items()
+            for name, units in seen.items():
+                self._see(name, units)
+            raise
 
 
 def provider_of(settings: PipelineSettings, registry: CollectorRegistry) -> Provider | None:

@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 from services.pipeline.domain.claims import read_meanings
 from services.pipeline.domain.mail_server import Server
 from services.pipeline.domain.webhook_rules import Patience
+from shared.contracts.standard_webhooks import signing_key
 from shared.kit.oidc import ALGORITHMS
 from shared.kit.outside import Rules
 from shared.kit.settings import ServiceSettings
@@ -121,6 +122,12 @@ class PipelineSettings(ServiceSettings):
         if url.get_secret_value():
             Server.of(url.get_secret_value())
         return url
+
+    @field_validator("mail_provider_secret")
+    @classmethod
+    def _has_a_key(cls, secret: SecretStr) -> SecretStr:
+        signing_key(secret.get_secret_value())
+        return secret
 
     @model_validator(mode="after")
     def _can_send(self) -> PipelineSettings:

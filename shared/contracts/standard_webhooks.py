@@ -6,7 +6,6 @@ A receiver that was shown a `whsec_` secret finds its key in base64 behind it.
 
 from __future__ import annotations
 
-import binascii
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
@@ -25,13 +24,17 @@ def signed_text(message_id: str, timestamp: str, body: bytes) -> bytes:
 
 
 def signing_key(secret: str) -> bytes:
-    """The key in a secret; one without the prefix, or with something else than base64 behind it, is the key itself."""
+    """The key in a secret; one without the prefix is the key itself. Raises `ValueError`, which does not say the secret, where
+    the prefix has no key behind it: taken for text it would sign what nobody else does, and an empty key signs for anybody."""
     if not secret.startswith(SECRET_PREFIX):
         return secret.encode()
     try:
-        return b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        return secret.encode()
+        key = b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not key:
+        raise ValueError(f"has no key in base64 behind {SECRET_PREFIX}; copy the secret whole, with each = at its end")
+    return key
 
 
 def secret_of(key: bytes) -> str:

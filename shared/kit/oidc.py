@@ -25,6 +25,9 @@ from shared.kit.logs import log
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 """What may be allowed: signatures whose key only the issuer has. Never `none`, never a shared secret."""
 
+_KEY_KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+"""With what kind of key an algorithm signs, by how its name begins."""
+
 FRESH_SECONDS = 300.0
 AGAIN_SECONDS = 10.0
 KEPT_SECONDS = 86_400.0
@@ -96,7 +99,8 @@ class KeySet:
     def _known(self, key_id: str | None, algorithm: str) -> Mapping[str, Any] | None:
         if self._age(self._fetched_at) > KEPT_SECONDS:
             return None
-        fitting = [key for key in self._keys if key.get("alg", algorithm) == algorithm]
+        kind = _KEY_KINDS[algorithm[:2]]
+        fitting = [key for key in self._keys if key["kty"] == kind and key.get("alg", algorithm) == algorithm]
         if key_id is None:
             return fitting[0] if len(fitting) == 1 else None
         return next((key for key in fitting if key.get("kid") == key_id), None)
@@ -164,7 +168,7 @@ class Issuer:
         try:
             header = jwt.get_unverified_header(token)
             algorithm, key_id = header.get("alg"), header.get("kid")
-            if algorithm not in self._algorithms:
+            if not isinstance(algorithm, str) or algorithm not in self._algorithms:
                 raise unauthorized("The token is signed in a way that is not allowed here.", FIX)
             data = await self._keys.find(key_id if isinstance(key_id, str) else None, algorithm)
             claims: dict[str, Any] = jwt.decode(

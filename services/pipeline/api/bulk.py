@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from services.pipeline.api.cursors import after_of, cursor_of
-from services.pipeline.api.guard import MANAGE, Reaching, allowed
+from services.pipeline.api.guard import MANAGE, Reaching, access_of, allowed
 from services.pipeline.api.parts import Circumstances, Label, Unversioned, parts_of
 from services.pipeline.asking import rejected
 from services.pipeline.bulk import Wanted
@@ -127,6 +127,7 @@ async def _begin(request: Request, said: Begin, circumstances: Circumstances, re
             reach.within(said.business_unit),
             reach.one(said.business_unit) if said.external_ids is not None else "",
             actor=circumstances.actor,
+            credentials=access_of(request).caller.name,
             namespace=circumstances.namespace,
             key=circumstances.idempotency_key,
         )
@@ -194,7 +195,8 @@ async def _change(
     request: Request, job_id: UUID, reach: Reach, status: Status, instead_of: tuple[Status, ...]
 ) -> Response:
     await _found(request, job_id, reach)
-    job = await parts_of(request).database.run(lambda tx: storage.change(tx, job_id, status, instead_of))
+    vouched_by = access_of(request).caller.name
+    job = await parts_of(request).database.run(lambda tx: storage.change(tx, job_id, status, instead_of, vouched_by))
     if job is None:
         raise _unknown()
     if job.status != status and not (status == "waiting" and job.status == "running"):
@@ -227,7 +229,7 @@ def _unknown() -> Rejected:
 
 def shown(job: Any) -> dict[str, Any]:
     """A job as the API shows it."""
-    names = ("job_id", "doing", "said", "actor", "status", "created_at", "started_at", "ended_at")
+    names = ("job_id", "doing", "said", "actor", "status", "created_at", "started_at", "ended_at", "stopped")
     left = job.items - job.done - job.refused
     return {
         **{name: getattr(job, name) for name in names},

@@ -12,7 +12,8 @@ import orjson
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.bulk import MOST_ITEMS, Doing, Status
 from services.pipeline.storage.places import of_units
-from shared.kit.database import Database, Transaction
+from services.pipeline.storage.vouching import ENDED
+from shared.kit.database import Database, Transaction, as_array
 
 Source = Database | Transaction
 
@@ -50,12 +51,13 @@ async def add(
     said: Mapping[str, Any],
     actor: str,
     units: Units,
+    vouched_by: str,
 ) -> None:
     """A job without items."""
     await transaction.execute(
         """
-        INSERT INTO pipeline.bulk_jobs (job_id, fingerprint, doing, said, actor, units, status, items, done, refused, created_at)
-        VALUES (:job_id, :fingerprint, :doing, CAST(:said AS jsonb), :actor, CAST(:units AS text[]), 'waiting', 0, 0, 0, :now)""",
+        INSERT INTO pipeline.bulk_jobs (job_id, fingerprint, doing, said, actor, units, vouched_by, status, items, done, refused, created_at)
+        VALUES (:job_id, :fingerprint, :doing, CAST(:said AS jsonb), :actor, CAST(:units AS text[]), :vouched_by, 'waiting', 0, 0, 0, :now)""",
         {
             "job_id": job_id,
             "fingerprint": fingerprint,
@@ -63,6 +65,7 @@ async def add(
             "said": orjson.dumps(said).decode(),
             "actor": actor,
             "units": sorted(units) if units is not None else None,
+            "vouched_by": vouched_by,
             "now": transaction.now,
         },
     )
@@ -211,16 +214,37 @@ async def let_go(transaction: Transaction, worker: UUID) -> None:
     )
 
 
-async def change(transaction: Transaction, job_id: UUID, status: Status, instead_of: Collection[Status]) -> Any | None:
-    """The job in its new state, or as it is where it was in none that it can be changed from."""
+async def change(
+    transaction: Transaction, job_id: UUID, status: Status, instead_of: Collection[Status], vouched_by: str
+) -> Any | None:
+    """The job in its new state, or as it is where it was in none that it can be changed from. It goes on for whoever lets it."""
     await transaction.execute(
         """
-        UPDATE pipeline.bulk_jobs SET status = :status, worker = NULL, leased_until = NULL,
-            ended_at = CASE WHEN :status = 'cancelled' THEN CAST(:now AS timestamptz) END
+        UPDATE pipeline.bulk_jobs SET status = :status, worker = NULL, leased_until = NULL, vouched_by = :vouched_by,
+            stopped = NULL, ended_at = CASE WHEN :status = 'cancelled' THEN CAST(:now AS timestamptz) END
         WHERE job_id = :id AND status = ANY(:before)""",
-        {"id": job_id, "status": status, "before": list(instead_of), "now": transaction.now},
+        {"id": job_id, "status": status, "before": list(instead_of), "vouched_by": vouched_by, "now": transaction.now},
     )
     return await one(transaction, job_id)
+
+
+STOP = """
+    WITH RECURSIVE token AS (
+        SELECT k.prefix, k.replaced_by, k.revoked_at, k.expires_at
+        FROM pipeline.api_keys k JOIN pipeline.bulk_jobs j ON j.vouched_by = k.prefix WHERE j.job_id = :id
+        UNION SELECT k.prefix, k.replaced_by, k.revoked_at, k.expires_at
+        FROM pipeline.api_keys k JOIN token t ON t.replaced_by = k.prefix
+    )
+    UPDATE pipeline.bulk_jobs SET status = 'cancelled', stopped = :why, ended_at = :now, worker = NULL, leased_until = NULL
+    WHERE job_id = :id AND status = 'running' AND EXISTS (
+        SELECT FROM token WHERE replaced_by IS NULL AND (revoked_at IS NOT NULL OR expires_at <= :now))
+    RETURNING 1"""
+"""A token that was replaced is as good as the one in its place."""
+
+
+async def stop_unvouched(transaction: Transaction, job_id: UUID) -> bool:
+    """Ends a job whose credentials were revoked or have expired; whether it was so."""
+    return bool(await transaction.rows(STOP, id=job_id, why=ENDED, now=transaction.now))
 
 
 async def jobs(
@@ -260,9 +284,12 @@ async def items(source: Source, job_id: UUID, *, outcome: str | None, after: int
 
 
 async def forget(transaction: Transaction, before: datetime) -> None:
-    """Deletes jobs that ended before a moment."""
-    for statement in (
-        "DELETE FROM pipeline.bulk_items WHERE job_id IN (SELECT job_id FROM pipeline.bulk_jobs WHERE ended_at < :before)",
-        "DELETE FROM pipeline.bulk_jobs WHERE ended_at < :before",
-    ):
-        await transaction.execute(statement, {"before": before})
+    """Deletes jobs that ended before a moment, those that nobody else deletes just now."""
+    rows = await transaction.rows(
+        "SELECT job_id FROM pipeline.bulk_jobs WHERE ended_at < :before FOR UPDATE SKIP LOCKED", before=before
+    )
+    for table in ("bulk_items", "bulk_jobs"):
+        await transaction.execute(
+            f"DELETE FROM pipeline.{table} WHERE job_id = ANY(CAST(:ids AS uuid[]))",
+            {"ids": as_array(row.job_id for row in rows)},
+        )

@@ -14,7 +14,8 @@ from services.pipeline.storage.tables import PipelineTable
 
 
 class BulkJob(PipelineTable, table=True):
-    """One command for many leads: by whom, in which units (null: all), how far it has come, who works on it until when."""
+    """One command for many leads: by whom, in which units (null: all), how far it has come, who works on it until when. It goes on
+    for the credentials that it is `vouched_by`; `stopped` says why it ended by itself."""
 
     __tablename__ = "bulk_jobs"
     __table_args__ = (
@@ -27,6 +28,8 @@ class BulkJob(PipelineTable, table=True):
     doing: str = Field(sa_type=Text)
     said: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     actor: str = Field(sa_type=Text)
+    vouched_by: str | None = Field(default=None, sa_type=Text)
+    stopped: str | None = Field(default=None, sa_type=Text)
     units: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text)))
     status: str = Field(sa_type=Text)
     items: int = Field(sa_type=Integer)

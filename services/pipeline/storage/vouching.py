@@ -16,11 +16,22 @@ LOST = "role lost"
 
 
 async def handed_on(transaction: Transaction) -> None:
-    """What a token vouched for that was replaced, its successor vouches for."""
+    """What a token vouched for that was replaced, its successor vouches for; if that was replaced too, the last of them. Endpoints
+    are held in one order."""
     await transaction.execute(
         """
-        UPDATE pipeline.webhook_endpoints e SET vouched_by = k.replaced_by FROM pipeline.api_keys k
-        WHERE k.prefix = e.vouched_by AND k.replaced_by IS NOT NULL AND e.state <> 'removed'"""
+        WITH RECURSIVE heir AS (
+            SELECT k.prefix AS of, k.replaced_by AS prefix FROM pipeline.webhook_endpoints e
+            JOIN pipeline.api_keys k ON k.prefix = e.vouched_by WHERE k.replaced_by IS NOT NULL AND e.state <> 'removed'
+            UNION
+            SELECT h.of, k.replaced_by FROM heir h JOIN pipeline.api_keys k USING (prefix) WHERE k.replaced_by IS NOT NULL
+        ), held AS (
+            SELECT endpoint_id FROM pipeline.webhook_endpoints
+            WHERE vouched_by IN (SELECT of FROM heir) AND state <> 'removed' ORDER BY endpoint_id FOR UPDATE
+        )
+        UPDATE pipeline.webhook_endpoints e SET vouched_by = h.prefix
+        FROM held, heir h LEFT JOIN pipeline.api_keys k USING (prefix)
+        WHERE e.endpoint_id = held.endpoint_id AND h.of = e.vouched_by AND k.replaced_by IS NULL"""
     )
 
 
@@ -46,6 +57,12 @@ async def seen(transaction: Transaction, reached: Mapping[str, Units]) -> dict[U
     """Somebody came, with a role to follow these units: for what they vouch there they are seen, for what they vouch elsewhere not
     any more; which that is."""
     lost: dict[UUID, str] = {}
+    await transaction.rows(
+        """
+        SELECT 1 FROM pipeline.webhook_endpoints WHERE vouched_by = ANY(:names) AND state <> 'removed'
+        ORDER BY endpoint_id FOR UPDATE""",
+        names=sorted(reached),
+    )
     for name in sorted(reached):
         units = reached[name]
         rows = await transaction.rows(

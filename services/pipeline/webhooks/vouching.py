@@ -37,9 +37,9 @@ class Vouching:
         """Pauses what goes on without anybody; how many that were."""
 
         async def work(tx: Transaction) -> dict[UUID, str]:
-            await vouching.handed_on(tx)
             return await vouching.pause(tx, await vouching.without(tx, tx.now - self._unseen))
 
+        await self._database.run(vouching.handed_on)
         return _told(await self._database.run(work))
 
 

@@ -10,14 +10,17 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from services.pipeline.callers import Callers, Provider
+from services.pipeline.domain.access import Caller, Grant
 from services.pipeline.storage.vouching import ENDED, LOST, UNSEEN
 from services.pipeline.storage.webhooks import By
 from services.pipeline.webhooks.endpoints import Asked
 from services.pipeline.webhooks.vouching import note_seen
 from shared.kit.ids import new_id
-from tests.integration.pipeline.conftest import Pipeline
+from tests.integration.pipeline.conftest import TOKEN, Pipeline
 from tests.integration.pipeline.hooked import OPERATOR, Hooked
 from tests.integration.pipeline.receiving import Receiver
 from tests.integration.pipeline.test_tokens import becomes
@@ -175,6 +178,69 @@ async def test_what_a_token_vouched_for_its_successor_does_and_an_expiry_ends_it
     hooked.after(days=1)
     assert await hooked.hooks.vouching.look() == 1
     assert (await hooked.endpoint(made))["disabled_reason"] == ENDED
+
+
+async def test_what_a_token_vouched_for_the_last_of_its_successors_does(
+    http: httpx.AsyncClient, hooked: Hooked
+) -> None:
+    token = await a_token(http)
+    made = [await hooked.follow(URL, By("crm", token["prefix"])) for _ in range(2)]
+    last = token
+    for _ in range(3):
+        last = (await http.post(f"/v1/tokens/{last['prefix']}:rotate", json={"overlap_seconds": 0})).json()
+    assert await hooked.hooks.vouching.look() == 0
+    assert {(await hooked.endpoint(one))["vouched_by"] for one in made} == {last["prefix"]}
+
+
+class Person(Provider):
+    """Lets everybody in, with the roles that their token names."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def of(self, given: str) -> Caller:
+        units = frozenset(given.split(".")[1].split(",")) - {""}
+        return Caller((Grant("integrator" if units else "agent", units),), "kim", True, KIM.credentials)
+
+
+async def seen_with(pipeline: Pipeline, *tokens: str) -> Callers:
+    """What finds out who comes, after somebody came with these."""
+    callers = Callers(pipeline.database, CollectorRegistry(), api_token=TOKEN, refresh_seconds=1, provider=Person())
+    for one in tokens:
+        await callers.of(one)
+    return callers
+
+
+@pytest.mark.parametrize("tokens", [("a.default.c", "a..c"), ("a..c", "a.default.c")], ids=str)
+async def test_another_token_of_the_same_person_that_says_less_takes_nothing_from_them(
+    pipeline: Pipeline, hooked: Hooked, tokens: tuple[str, ...]
+) -> None:
+    made = await hooked.follow(URL, KIM)
+    await (await seen_with(pipeline, *tokens)).note()
+    assert (await hooked.endpoint(made))["state"] == "live"
+    await (await seen_with(pipeline, "a..c")).note()
+    assert (await hooked.endpoint(made))["disabled_reason"] == LOST
+
+
+async def test_who_came_while_the_database_was_away_is_seen_when_it_is_back(
+    pipeline: Pipeline, hooked: Hooked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await hooked.follow(URL, KIM)
+    hooked.after(days=89)
+    callers = await seen_with(pipeline, "a.default.c")
+    with monkeypatch.context() as away:
+        away.setattr(pipeline.database, "run", _is_away)
+        with pytest.raises(ConnectionError):
+            await callers.note()
+    pipeline.database.clock = hooked.clock
+    await callers.note()
+    hooked.after(days=2)
+    assert await hooked.hooks.vouching.look() == 0
+    assert (await hooked.endpoint(made))["state"] == "live"
+
+
+async def _is_away(_work: Any) -> None:
+    raise ConnectionError
 
 
 @pytest.mark.parametrize(

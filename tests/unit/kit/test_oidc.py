@@ -83,6 +83,14 @@ async def test_a_token_that_names_no_key_counts_where_there_is_but_one(provider:
     assert "key" in await refused(the_issuer(provider), provider.token(kid=None))
 
 
+async def test_a_token_that_names_no_key_counts_where_one_alone_signs_as_it_is_signed(provider: Provider) -> None:
+    provider.keys["curve"] = ec.generate_private_key(ec.SECP256R1())
+    issuer = the_issuer(provider)
+    assert (await issuer.claims(provider.token(kid=None)))["sub"] == "kim"
+    assert (await issuer.claims(provider.token(kid=None, key=provider.keys["curve"], alg="ES256")))["sub"] == "kim"
+    assert "does not have" in await refused(issuer, provider.token(kid="curve", key=provider.keys["one"]))
+
+
 @pytest.mark.parametrize(
     ("claims", "words"),
     [
@@ -123,6 +131,9 @@ async def test_a_forged_token_does_not_count(provider: Provider, issuer: Issuer)
         (f"{header}.{changed}.{signature}", "not signed by its issuer"),
         (f"{part({'alg': 'none'})}.{changed}.", "not allowed"),
         (f"{part({'alg': 'NONE', 'kid': 'one'})}.{changed}.", "not allowed"),
+        (f"{part({'alg': []})}.{changed}.", "not allowed"),
+        (f"{part({'alg': {}, 'kid': 'one'})}.{changed}.", "not allowed"),
+        (f"{part({'kid': 'one'})}.{changed}.", "not allowed"),
         (f"{secret}.{by_public_key}", "not allowed"),
         (provider.token(key=an_rsa_key()), "not signed by its issuer"),
         (provider.token(alg="RS512"), "not allowed"),

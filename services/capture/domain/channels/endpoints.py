@@ -22,6 +22,7 @@ from services.capture.domain.channels.twilio import read_twilio_call, verify_twi
 from services.capture.domain.channels.typeform import read_typeform, verify_typeform
 from services.capture.domain.channels.verification import verify_standard_webhook
 from shared.contracts.policy import AdapterName, Endpoint, Policy, VerificationName
+from shared.contracts.standard_webhooks import signing_key
 
 DEFAULT_UNIT = "default"
 
@@ -94,7 +95,7 @@ class Addresses:
         return self._places.get((unit, name))
 
     def faults(self, secrets: Mapping[str, tuple[str, ...]]) -> list[str]:
-        """What keeps an address from being trusted: a signature without a secret, a secret without a value."""
+        """What keeps an address from being trusted: a signature without a secret, a secret without a value or a key."""
         found: list[str] = []
         for address in self:
             place = f"{address.unit}.endpoints.{address.name}"
@@ -105,4 +106,18 @@ class Addresses:
                 for name in address.endpoint.secrets
                 if name not in secrets
             ]
+            if address.verification == "standard_webhooks":
+                found += [
+                    f"{place}: a secret {name} of CAPTURE_CHANNEL_SECRETS {fault}"
+                    for name in address.endpoint.secrets
+                    for fault in filter(None, map(_fault, secrets.get(name, ())))
+                ]
         return found
+
+
+def _fault(secret: str) -> str | None:
+    try:
+        signing_key(secret)
+    except ValueError as error:
+        return str(error)
+    return None
