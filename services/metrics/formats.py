@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import orjson
@@ -44,11 +45,20 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 _ABOUT = ("kpi", "version", "unit", "basis", "from", "to", "as_of", "folded_to")
-_INTEGERS = ("horizon_days",)
+_ASKED = {
+    "of": "of",
+    "attribution": "attribution",
+    "currency": "asked_currency",
+    "rates": "rates",
+    "lag_days": "lag_days",
+}
+"""What an answer says of how it was asked for, where that makes it another number, and how a row calls it."""
+_INTEGERS = ("horizon_days", "lag_days")
 _COUNTS = ("n", "horizon_days", "negative", "never_contacted", "without_amount")
 """Whole numbers, except where a rule of attribution gives parts of a lead to several."""
 _NUMBERS = (
     "value", "numerator", "denominator", "mean", "median", "p50", "p75", "p90", "p95", "interval_low", "interval_high", "maturity",
+    "change_absolute", "change_relative",
 )  # fmt: skip
 _MOMENTS = ("as_of", "folded_to")
 _INNER = {"quantiles": "", "interval": "interval_"}
@@ -112,29 +122,48 @@ async def answer_as(format: Format, answer: Mapping[str, Any]) -> Response:  # n
 
 def columns(answer: Mapping[str, Any]) -> list[str]:
     """What each row has: by which KPI and window it is, the cuts, and everything a value of any KPI can have."""
-    return [*_ABOUT, "window", "is_total", *answer["group_by"], "currency", *_NUMBERS, *_COUNTS, "more"]
+    return [
+        *_ABOUT,
+        *_ASKED.values(),
+        "window",
+        "is_total",
+        *answer["group_by"],
+        "currency",
+        *_NUMBERS,
+        *_COUNTS,
+        "more",
+    ]
 
 
 def rows(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A row for each group and currency and one for the total; those of the window that it is compared with behind them."""
     about = {name: answer[name] for name in _ABOUT}
-    yield from _of_window({**about, "window": "asked"}, answer)
-    if compared := answer.get("comparison"):
+    asked = {column: answer[name] for name, column in _ASKED.items() if answer.get(name) is not None}
+    about |= {column: value if column in _INTEGERS else str(value) for column, value in asked.items()}
+    compared = answer.get("comparison")
+    moved = (compared.get("change") or {}) if compared else {}
+    yield from _of_window({**about, "window": "asked"}, answer, {f"change_{how}": by for how, by in moved.items()})
+    if compared:
         yield from _of_window({**about, "window": "compared", "from": compared["from"], "to": compared["to"]}, compared)
 
 
-def _of_window(about: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _of_window(
+    about: Mapping[str, Any], answer: Mapping[str, Any], of_total: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[dict[str, Any]]:
     for group in answer["groups"]:
         own = {name: value for name, value in group.items() if name != "key"}
         yield from _each_currency({**about, "is_total": False, **group["key"]}, own)
-    yield from _each_currency({**about, "is_total": True}, answer["total"])
+    yield from _each_currency({**about, "is_total": True, **of_total}, answer["total"])
 
 
 def _each_currency(about: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for currency, own in (values.get("by_currency") or {values.get("currency"): values}).items():
+    """A row for each; what is said of all of them together stands in each row, how many those are as `n_of_all`."""
+    several = values.get("by_currency")
+    for currency, own in (several or {values.get("currency"): values}).items():
         row: dict[str, Any] = {**about, "currency": currency}
-        more: dict[str, Any] = {}
-        for name, value in own.items():
+        more: dict[str, Any] = {"n_of_all": values["n"]} if several else {}
+        beside = {name: value for name, value in values.items() if name not in own and value is not None}
+        for name, value in {**beside, **own}.items():
             if name in _INNER and isinstance(value, Mapping):
                 row.update(
                     {_INNER[name] + inner: each for inner, each in value.items() if _INNER[name] + inner in _NUMBERS}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from math import fsum
 from typing import Any
 
 from services.metrics.domain.entries import Measure
@@ -36,14 +37,15 @@ TOTAL: None = None
 @dataclass(frozen=True, slots=True)
 class Cell:
     """What one measure adds up to in one group and one currency. `mature` counts those whose cohort is older than the
-    horizon; `durations` is how many were measured, `microseconds` how long they took together, quantiles are of them, `median_amount` of the amounts."""
+    horizon; `durations` is how many were measured, `microseconds` how long they took together (of what is `KEPT_WHEN`, when they were: since
+    1970), quantiles are of them, `median_amount` of the amounts."""
 
     group: Group | None
     measure: Measure
     currency: str = ""
     n: int = 0
     amount: Decimal = Decimal(0)
-    mature: int = 0
+    mature: float = 0
     negative: int = 0
     durations: int = 0
     microseconds: int = 0
@@ -85,19 +87,23 @@ def answer_groups(question: Question, values: Mapping[Group | None, Values]) -> 
 
 
 def from_cells(
-    question: Question, cells: Iterable[Cell], elapsed_days: float | None = None
+    question: Question, cells: Iterable[Cell], days_of: Callable[[Group | None], float | None] | None = None
 ) -> dict[Group | None, Values]:
-    """The values of every group. A total is always there, with nothing counted if there is nothing."""
+    """The values of every group, of a number per day for so many days as each has. A total is always there, with nothing counted if
+    there is nothing."""
     by_group: dict[Group | None, list[Cell]] = defaultdict(list)
     by_group[TOTAL] = []
     for cell in cells:
         by_group[cell.group].append(cell)
-    return {group: _values(question, found, elapsed_days) for group, found in by_group.items()}
+    return {
+        group: _values(question, found, None if days_of is None else days_of(group))
+        for group, found in by_group.items()
+    }
 
 
-def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -> Values:
+def _values(question: Question, cells: list[Cell], days: float | None) -> Values:
     count: dict[Measure, float] = defaultdict(int)
-    mature: dict[Measure, int] = defaultdict(int)
+    mature: dict[Measure, float] = defaultdict(int)
     for cell in cells:
         count[cell.measure] += cell.n
         mature[cell.measure] += cell.mature
@@ -107,7 +113,7 @@ def _values(question: Question, cells: list[Cell], elapsed_days: float | None) -
             return {**found, **_time_taken(cells)} if timed else found
         case PerDay(measure):
             number = count[measure]
-            return plain(number / elapsed_days if elapsed_days else None, number, elapsed_days, number)
+            return plain(number / days if days else None, number, days, number)
         case Ratio(numerator, denominator, proportion):
             below = sum(count[measure] for measure in denominator)
             return ratio(count[numerator], below, interval=proportion)
@@ -156,13 +162,19 @@ def ratio(numerator: float, denominator: float, *, interval: bool) -> Values:
     """One count divided by another, with an interval where it is a proportion of few."""
     found = plain(numerator / denominator if denominator else None, numerator, denominator, denominator)
     if interval and denominator < SMALL_SAMPLE:
-        found["interval"] = _interval(numerator, denominator)
+        found["interval"] = _shown(wilson(numerator, denominator))
     return found
 
 
-def _interval(successes: float, n: float) -> Values | None:
-    bounds = wilson(successes, n)
+def _shown(bounds: tuple[float, float] | None) -> Values | None:
     return None if bounds is None else {"low": bounds[0], "high": bounds[1], "level": 0.95, "method": "wilson"}
+
+
+def _of_decided(share: float | None, n: int, maturity: float | None) -> Values | None:
+    """The interval of a curve, as wide as for those alone who are decided or older than the horizon: who came yesterday makes
+    nothing surer."""
+    decided = (maturity or 0.0) * n
+    return None if share is None else _shown(wilson(share * decided, decided) or (0.0, 1.0))
 
 
 def _per_currency(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
@@ -185,6 +197,10 @@ def one_or_each(each: Mapping[str, Values], n: float, without_amount: float, emp
     return {**found, "without_amount": without_amount} if without_amount else found
 
 
+OF_ALL = ("n", "currency", "without_amount", "maturity", "horizon_days")
+"""What is said of everybody whatever the currencies."""
+
+
 def in_one(values: Values, currency: str | None) -> Values:
     """An answer that is wanted in one currency: where something had no rate into it, none, but each currency's own, and which
     those are."""
@@ -195,7 +211,7 @@ def in_one(values: Values, currency: str | None) -> Values:
         return values
     found = {**values, "without_rate": others}
     if values["currency"] is not None:
-        own = {name: each for name, each in values.items() if name not in ("n", "currency", "without_amount")}
+        own = {name: each for name, each in values.items() if name not in OF_ALL}
         found.update(
             {**dict.fromkeys(own), "currency": None, "by_currency": {values["currency"]: {**own, "n": values["n"]}}}
         )
@@ -237,7 +253,7 @@ def _velocity(cells: list[Cell], opened: float, won: Measure, lost: Measure) -> 
     wins = [cell for cell in cells if cell.measure == won]
     decided = sum(cell.n for cell in cells if cell.measure in (won, lost))
     durations = sum(cell.durations for cell in wins)
-    seconds = sum((cell.mean_seconds or 0.0) * cell.durations for cell in wins)
+    seconds = fsum((cell.mean_seconds or 0.0) * cell.durations for cell in wins)  # the same in any order
     days = seconds / durations / DAY_SECONDS if durations else None
     n, valued = sum(cell.n for cell in wins), sum(cell.n for cell in wins if cell.currency)
     each: dict[str, Values] = {}
@@ -283,7 +299,7 @@ def from_waits(
         if isinstance(question.definition.form, Incidence):
             values = {**plain(share, reached, wait.ages.n, wait.ages.n), **beside}
             if wait.ages.n < SMALL_SAMPLE:
-                values["interval"] = _interval(reached, wait.ages.n)
+                values["interval"] = _of_decided(share, wait.ages.n, beside["maturity"])
         else:
             times = [curve.time_at(quantile, horizon) for quantile in QUANTILES]
             values = {

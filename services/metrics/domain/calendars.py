@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -20,10 +20,13 @@ A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Calendars:
-    """The calendar of each business unit: the default one, and those of units that have another."""
+    """The calendar of each business unit: the default one, and those of units that have another; and in which zones their days
+    begin: those of units that have another than `zone`."""
 
     default: Calendar = field(default_factory=Calendar)
     others: Mapping[Calendar, tuple[str, ...]] = field(default_factory=dict)
+    zone: tzinfo = UTC
+    zones: Mapping[str, tzinfo] = field(default_factory=dict)
 
     @property
     def only(self) -> Calendar | None:
@@ -34,20 +37,27 @@ class Calendars:
         """The one of a business unit; the default one of everybody."""
         return next((calendar for calendar, units in self.others.items() if unit in units), self.default)
 
+    def day(self, unit: str | None, at: datetime) -> date:
+        """The day that it is at a moment where a business unit is."""
+        return at.astimezone(self.zones.get(unit or "", self.zone)).date()
+
 
 def calendars_of(policy: Policy, units: Collection[str | None]) -> Calendars:
-    """The calendars of these units, of all for none. Those that the policy does not name have the default one."""
+    """The calendars of these units, of all for none, and the zone of the one that is asked about, of several that of the defaults.
+    Those that the policy does not name have the default ones."""
     if not units:
         default, asked = policy.defaults.calendar, sorted(policy.business_units)
     else:
         asked = sorted(unit for unit in units if unit is not None)
         default = policy.unit(asked[0]).calendar if asked else policy.defaults.calendar
+    zone = policy.unit(asked[0] if len(units) == 1 and asked else "").zone
+    zones = {unit: there for unit in policy.business_units if (there := policy.unit(unit).zone) != zone}
     others: dict[Calendar, tuple[str, ...]] = {}
     for unit in asked:
         own = policy.unit(unit).calendar
         if own != default:
             others[own] = (*others.get(own, ()), unit)
-    return Calendars(default, others)
+    return Calendars(default, others, zone, zones)
 
 
 class Periods(NamedTuple):
@@ -88,10 +98,8 @@ def compared(calendar: Calendar, start: date, end: date, how: Comparison) -> tup
     many days; right before it, or the same of a year earlier."""
     period = _made_of(calendar, start, end)
     if period is None:
-        if how == "last_year":
-            last = calendar.a_year_before(end - A_DAY)
-            return calendar.a_year_before(start), last + A_DAY
-        return start - (end - start), start
+        before = calendar.a_year_before(start) if how == "last_year" else start - (end - start)
+        return before, before + (end - start)
     back = MONTHS_A_YEAR if period == "month" else WEEKS_A_YEAR
     if how == "previous":
         back = _how_many(calendar, period, start, end)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.metrics.domain.entries import Measure
+from services.metrics.domain.quality import LACKING
 from services.metrics.domain.spend_kinds import SpendKind
 
 Basis = Literal["period", "cohort", "snapshot"]
 Unit = Literal[
-    "leads", "visitors", "opportunities", "attempts", "orders", "leads per day", "ratio", "seconds", "months", "currency", "currency per day"
+    "leads", "visitors", "opportunities", "activities", "orders", "leads per day", "ratio", "seconds", "months", "currency", "currency per day"
 ]  # fmt: skip
 
 
@@ -122,15 +123,16 @@ class Velocity:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What was spent on some kinds of thing, for each one that came of it."""
+    """What was spent on some kinds of thing, for each one that came of it; where it is `lagged`, some days later if that is asked for."""
 
     kinds: tuple[SpendKind, ...]
     measure: Measure
+    lagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """What came in beyond what was spent, for each unit of money spent."""
+    """What came in of a cohort's customers beyond what was spent, for each unit of money spent."""
 
     kinds: tuple[SpendKind, ...]
     revenue: Measure
@@ -299,7 +301,7 @@ class Definition:
             case Visitors():
                 return ()
             case DataQuality():
-                return (Measure.LEAD_CREATED, Measure.LEAD_LACKING, Measure.LEAD_REPEATED, Measure.LEAD_LATE)
+                return (Measure.LEAD_CREATED, *LACKING, Measure.LEAD_REPEATED, Measure.LEAD_LATE)
             case PerVisitor(measure):
                 return (measure,)
             case Ratio(numerator, denominator) | MoneyRatio(numerator, denominator):
@@ -310,8 +312,10 @@ class Definition:
                 return (began, reached, competing)
             case Ranking(began, reached) | Reach(began, reached):
                 return (began, reached)
-            case Cost(_, measure) | Return(_, measure):
+            case Cost(_, measure):
                 return (measure,)
+            case Return(_, revenue):
+                return (Measure.COHORT_CUSTOMER, revenue)
             case Velocity(opened, won, lost):
                 return (opened, won, lost)
             case Weighted(still_open, won):
@@ -325,7 +329,7 @@ class Definition:
             case Projected(money) | Worth(_, money, _):
                 return (Measure.CUSTOMER, money)
             case Best(margin, revenue):
-                return (Measure.CUSTOMER_IN, margin, revenue)
+                return (Measure.CUSTOMER, margin, revenue)
             case Churn():
                 return (Measure.CUSTOMER, Measure.CUSTOMER_RETURNED, Measure.CUSTOMER_LOST)
             case Satisfaction():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from services.metrics.domain.answers import TOTAL, Group
@@ -27,6 +28,7 @@ PERIOD_SQL = {
 EXPECTED_OR_HAPPENED = ("expected_day", "day"), ("expected_close", "at")
 """An open deal counts when it is expected to close, one that was won when it was."""
 
+AHEAD = timedelta(days=3653)
 A_ZONE = timedelta(days=2)
 """No local day is further from the day in UTC."""
 
@@ -74,11 +76,26 @@ def _is_known_to_postgres(calendar: Calendar, period: str) -> bool:
     return calendar.system == "gregorian" and starts_alike.get(period, calendar.fiscal_year_starts == 1)
 
 
-def _period_sql(calendar: Calendar, period: str, day: str, place: int) -> str:
+AS_NUMBERS: dict[Period, str] = {"day": 'FM0000"-"00"-"00', "week": 'FM0000"-"00"-"00', "month": 'FM0000"-"00'}
+"""What is named by numbers alone is kept as whole ones, which are written so: PostgreSQL walks through an array of texts from its
+beginning each time, and goes straight to a number."""
+
+
+def _period_sql(calendar: Calendar, period: Period, day: str, place: int) -> str:
     if _is_known_to_postgres(calendar, period):
         return PERIOD_SQL[period].format(day=day)
     of = f"{period}{place}"
-    return f"(CAST(:{of}_names AS text[]))[width_bucket({day}, CAST(:{of}_firsts AS date[]))]"
+    at = f"width_bucket({day}, {_array(f'{of}_firsts', 'date')})"
+    if period == "day":
+        at = f"{day} - CAST(:{of}_first AS date) + 1"
+    if period in AS_NUMBERS:
+        return f"to_char({_array(f'{of}_names', 'integer')}[{at}], '{AS_NUMBERS[period]}')"
+    return f"{_array(f'{of}_names', 'text')}[{at}]"
+
+
+def _array(name: str, of: str) -> str:
+    """An array that is given as its text, which is read once and not for every row."""
+    return f"(SELECT CAST(:{name} AS {of}[]))"
 
 
 def _period_values(question: Question) -> dict[str, Any]:
@@ -91,28 +108,49 @@ def _period_values(question: Question) -> dict[str, Any]:
             values[f"units{place}"] = list(question.calendars.others[calendar])
         for period in cuts:
             if not _is_known_to_postgres(calendar, period):
-                found = periods(calendar, period, begins, ends)
-                values[f"{period}{place}_firsts"] = list(found.firsts)
-                values[f"{period}{place}_names"] = list(found.names)
+                named = _named(calendar, period, begins, ends)
+                values[f"{period}{place}_names"] = named.names
+                if period == "day":
+                    values[f"{period}{place}_first"] = named.first
+                else:
+                    values[f"{period}{place}_firsts"] = named.firsts
     return values
 
 
+class Named(NamedTuple):
+    """Periods one after the other: the first day of the first, the first days of all, and what each is called; as texts of arrays."""
+
+    first: date
+    firsts: str
+    names: str
+
+
+@lru_cache(maxsize=64)
+def _named(calendar: Calendar, period: Period, begins: date, ends: date) -> Named:
+    """Written once for all who ask about the same days: the driver takes longer to write a list than PostgreSQL to use it."""
+    found = periods(calendar, period, begins, ends)
+    names = (name.replace("-", "") for name in found.names) if period in AS_NUMBERS else found.names
+    return Named(found.firsts[0], f"{{{','.join(map(str, found.firsts))}}}", f"{{{','.join(names)}}}")
+
+
 def _days_asked_about(question: Question) -> tuple[date, date]:
-    begins, ends = EARLIEST.date() - A_ZONE, question.as_of.date() + A_ZONE
+    begins, ends = (question.since or EARLIEST.date()) - A_ZONE, question.as_of.date() + A_ZONE
+    if isinstance(question.definition.form, Weighted):
+        ends += AHEAD  # open deals count when they are expected to close
     if question.definition.basis != "snapshot":
         begins = max(begins, _day(question.start) - A_ZONE) if question.start else begins
         ends = min(ends, _day(question.end) + A_ZONE) if question.end else ends
     return begins, max(begins, ends)
 
 
-def named_days(question: Question) -> int:
-    """How many days or weeks have to be named, since PostgreSQL does not know their calendar; months are never many."""
+def names_days(question: Question) -> bool:
+    """Whether days or weeks have to be named from where anything begins, since PostgreSQL does not know their calendar; months are never
+    many."""
+    if question.start is not None and question.definition.basis != "snapshot":
+        return False
     used = (question.calendars.default, *question.calendars.others)
     cuts = [one for one in ("day", "week") if one in question.group_by]
-    if not any(not _is_known_to_postgres(calendar, cut) for calendar in used for cut in cuts):
-        return 0
-    begins, ends = _days_asked_about(question)
-    return (ends - begins).days
+    return any(not _is_known_to_postgres(calendar, cut) for calendar in used for cut in cuts)
 
 
 def _day(bound: date | datetime) -> date:
@@ -135,6 +173,15 @@ def grouping(question: Question, day: str, always: Sequence[str]) -> tuple[str, 
         return "true AS is_total", f"GROUP BY {', '.join(always)}" if always else ""
     select = f"grouping({cuts[0]}) = 1 AS is_total, " + ", ".join(f"{cut} AS g{i}" for i, cut in enumerate(cuts))
     return select, f"GROUP BY GROUPING SETS (({', '.join(always)}), ({', '.join([*always, *cuts])}))"
+
+
+def ungrouped(question: Question, day: str, always: Sequence[str] = ()) -> tuple[str, str]:
+    """What rows are alike in to whoever groups them afterwards by `grouping(question, "day", always)`, as a select list and for GROUP
+    BY: a period is named once for each day then, and not once for each row."""
+    of_periods = [f"{day} AS day", UNIT] if any(name in PERIODS for name in question.group_by) else []
+    columns = dict.fromkeys([*of_periods, *(name for name in question.group_by if name not in PERIODS), *always])
+    places = ", ".join(str(place) for place in range(1, len(columns) + 1))
+    return "".join(f"{column}, " for column in columns), places or "()"
 
 
 def group_of(question: Question, row: Any) -> Group | None:
@@ -166,6 +213,11 @@ def of_sums(question: Question) -> Sums:
         conditions = [condition.replace(f"({dimension} =", "(value =") for condition in conditions]
     cuts = ["value" if name == dimension else cut_sql(question, name, "day") for name in question.group_by]
     return Sums(dimension, grouped, cuts, conditions, values)
+
+
+def held(question: Question) -> str:
+    """Which entries held at `as_of`: where nothing was folded since, those that have not ended."""
+    return "valid_to IS NULL" if question.behind is False else HELD
 
 
 HELD = "valid_from <= :as_of AND (valid_to IS NULL OR valid_to > :as_of)"

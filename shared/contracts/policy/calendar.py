@@ -87,6 +87,18 @@ class Calendar(Section):
             return None
         return (period, first) if self.name_of(period, first) == name else None
 
+    def first_called(self, period: Period, name: str) -> date | None:
+        """The first day of the period that a name means; None for a name that this calendar gives none of them."""
+        if period not in ("day", "week"):
+            found = self.named(name)
+            return found[1] if found is not None and found[0] == period else None
+        try:
+            own = JalaliDate.fromisoformat(name) if self.system == "jalali" else date.fromisoformat(name)
+        except ValueError:
+            return None
+        first: date = own.to_gregorian() if isinstance(own, JalaliDate) else own
+        return first if self.first_of(period, first) == first else None
+
     def a_year_before(self, day: date) -> date:
         """The same day of the same month one year earlier; where that month is shorter, its last day."""
         month = self.month_of(day) - MONTHS_A_YEAR

@@ -71,15 +71,18 @@ async def test_a_rate_per_day_of_a_window_with_a_beginning_is_told_by_sums_as_by
     fitted: list[bool] = []
     fits = Question.fits_rollups
 
-    def noting(question: Question, latest: Any) -> bool:
-        fitted.append(fits(question, latest))
+    def noting(question: Question) -> bool:
+        fitted.append(fits(question))
         return fitted[-1]
 
     monkeypatch.setattr(Question, "fits_rollups", noting)
     from_sums = await metrics.ask("lead_generation_rate", **asked)
     without_beginning = await metrics.ask("lead_generation_rate", to=asked["to"])
-    assert fitted == [True, False]
+    assert fitted == [True, True]
     assert without_beginning["total"]["numerator"] == from_sums["total"]["numerator"] > 0
     monkeypatch.setattr(Question, "fits_rollups", lambda *_: False)
     from_entries = await metrics.ask("lead_generation_rate", **asked)
     assert (from_sums["total"], from_sums["groups"]) == (from_entries["total"], from_entries["groups"])
+    assert await metrics.ask("lead_generation_rate", to=asked["to"]) == without_beginning, (
+        "not even by when the first one came"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import Any
 
 import pytest
@@ -48,10 +49,11 @@ async def test_every_kpi_says_the_same_in_every_form(metrics: Metrics, media_typ
     await told(metrics)
     names: set[tuple[str, ...]] = set()
     for definition in DEFINITIONS:
-        parameters = {**JANUARY, "group_by": "source"}
+        cut = "owner" if definition.id == "forecast_accuracy" else "source"
+        parameters = {**JANUARY, "group_by": cut}
         said = await metrics.ask(definition.id, **parameters)
         rows = await as_rows(metrics, definition.id, media_type, **parameters)
-        names.add(tuple(rows[0]))
+        names.add(tuple(name for name in rows[0] if name != cut))
         total = said["total"]
         expected = total.get("by_currency") or {total.get("currency"): total}
         for currency, values in expected.items():
@@ -61,7 +63,7 @@ async def test_every_kpi_says_the_same_in_every_form(metrics: Metrics, media_typ
             found = None if row["value"] in ("", None) else float(row["value"])
             assert found == pytest.approx(values["value"]), definition.id
             assert int(row["n"]) == values["n"], definition.id
-        assert {one["source"] or None for one in rows} - {None} <= {EVIL, f"'{EVIL}", "spring"}
+        assert {one[cut] or None for one in rows} - {None} <= {EVIL, f"'{EVIL}", "spring"}
     assert len(names) == 1, "the columns are the same for every KPI"
 
 
@@ -77,6 +79,65 @@ async def test_parts_of_a_lead_stay_parts_in_every_form(metrics: Metrics, media_
     found = {one["channel"]: (one["value"], one["n"]) for one in rows if not one["is_total"]}
     assert found == {one["key"]["channel"]: (one["value"], one["n"]) for one in said["groups"]}
     assert found == {"web_form": (0.5, 0.5), "phone": (0.5, 0.5)}
+
+
+async def test_what_is_said_of_all_currencies_together_is_on_the_line_of_each(metrics: Metrics) -> None:
+    await told(metrics)
+    story = Told().tell("x", "LeadCreated", 3, channel="phone").tell("x", "OpportunityWon", 12, opportunity_id="x")
+    await metrics.fold_all(story.facts)
+    asked = {**JANUARY, "currency": "EUR"}
+    said = await metrics.total("sales_volume", **asked)
+    assert (said["without_rate"], said["without_amount"], said["n"]) == (["USD"], 1, 4)
+    rows = await as_rows(metrics, "sales_volume", "text/csv", **asked)
+    assert [(row["currency"], row["value"], row["n"], row["without_amount"]) for row in rows] == [
+        ("EUR", "200.0", "2", "1"), ("USD", "100.0", "1", "1"),
+    ]  # fmt: skip
+    assert [json.loads(row["more"]) for row in rows] == [{"n_of_all": 4, "without_rate": ["USD"]}] * 2
+    for row in rows:
+        assert (row["asked_currency"], row["rates"]) == ("EUR", "event")
+    restated = await as_rows(metrics, "sales_volume", "text/csv", **asked, rates="as_of")
+    assert {row["rates"] for row in restated} == {"as_of"}
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "text/csv"]
+)
+async def test_a_file_says_by_which_rule_it_was_cut_and_how_far_the_total_moved(
+    metrics: Metrics, media_type: str
+) -> None:
+    await told(metrics)
+    asked = {
+        "from": "2026-01-05",
+        "to": "2026-01-09",
+        "compare": "previous",
+        "group_by": "source",
+        "attribution": "linear",
+    }
+    change = (await metrics.ask("leads_created", **asked))["comparison"]["change"]
+    rows = await as_rows(metrics, "leads_created", media_type, **asked)
+    assert {row["attribution"] for row in rows} == {"linear"}
+    moved = {
+        (row["window"], str(row["is_total"]).lower()): (row["change_absolute"], row["change_relative"]) for row in rows
+    }
+    absolute, relative = moved.pop(("asked", "true"))
+    assert [float(absolute), float(relative)] == pytest.approx([change["absolute"], change["relative"]])
+    assert set(moved.values()) <= {(None, None), ("", "")}
+    await metrics.client.put("/v1/targets?by=kim", json={"kpi": "leads_created", "period": "2026-01", "value": "9"})
+    (row,) = await as_rows(metrics, "target_attainment", media_type, **JANUARY, of="leads_created")
+    assert row["of"] == "leads_created"
+
+
+@pytest.mark.parametrize("media_type", ["application/vnd.apache.arrow.stream", "text/csv"])
+async def test_a_file_says_how_many_days_before_customers_came_it_was_spent_on_them(
+    metrics: Metrics, media_type: str
+) -> None:
+    await told(metrics)
+    for asked, said in (({"lag_days": 90}, 90), ({}, 0)):
+        rows = await as_rows(metrics, "cac", media_type, **JANUARY, **asked, compare="previous")
+        written = str(said) if media_type == "text/csv" else said
+        assert {row["lag_days"] for row in rows} == {written}
+        why = await metrics.client.get("/v1/kpis/cac/why", params={**JANUARY, **asked, "compare": "previous"})
+        assert (why.status_code, why.json()["lag_days"]) == (200, said), why.text
 
 
 async def test_a_comparison_stands_below_what_was_asked(metrics: Metrics) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -44,6 +44,23 @@ def test_every_day_is_in_one_period_and_periods_follow_each_other(
     assert calendar.first_of(period, following) == following
     assert calendar.moved(period, following, -1) == first
     assert calendar.name_of(period, first) != calendar.name_of(period, following)
+
+
+@given(calendars, some_period, days)
+def test_the_first_day_of_a_period_is_found_by_its_name(calendar: Calendar, period: Period, day: date) -> None:
+    first = calendar.first_of(period, day)
+    assert calendar.first_called(period, calendar.name_of(period, first)) == first
+
+
+@pytest.mark.parametrize(
+    ("calendar", "period", "name"),
+    [(JALALI, "week", "1404-12-12"), (JALALI, "day", "1404-12-30"), (Calendar(), "day", "2026-02-29"), (Calendar(), "month", "2026"),
+     (APRIL, "year", "2026"), (JALALI, "quarter", "")],
+)  # fmt: skip
+def test_a_name_that_a_calendar_gives_none_of_these_periods_is_none(
+    calendar: Calendar, period: Period, name: str
+) -> None:
+    assert calendar.first_called(period, name) is None
 
 
 @given(calendars, days)
@@ -132,6 +149,9 @@ def test_days_are_named_by_their_months_and_not_one_by_one(monkeypatch: pytest.M
         (Calendar(), ("2026-03-02", "2026-03-09"), "last_year", ("2025-03-03", "2025-03-10")),
         (Calendar(), ("2026-03-03", "2026-03-10"), "previous", ("2026-02-24", "2026-03-03")),
         (Calendar(), ("2024-02-29", "2024-03-05"), "last_year", ("2023-02-28", "2023-03-05")),
+        (Calendar(), ("2028-01-01", "2028-03-10"), "last_year", ("2027-01-01", "2027-03-11")),
+        (Calendar(), ("2029-01-01", "2029-03-10"), "last_year", ("2028-01-01", "2028-03-09")),
+        (JALALI, ("2025-03-15", "2025-03-24"), "last_year", ("2024-03-15", "2024-03-24")),
         (JALALI, ("2026-03-21", "2026-04-21"), "previous", ("2026-02-20", "2026-03-21")),
         (JALALI, ("2025-03-21", "2026-03-21"), "last_year", ("2024-03-20", "2025-03-21")),
         (JALALI, ("2025-03-19", "2025-03-20"), "last_year", ("2024-03-19", "2024-03-20")),
@@ -156,6 +176,18 @@ def test_whole_months_are_compared_with_as_many_whole_months(calendar: Calendar,
     assert last_year == (calendar.moved("month", start, -12), calendar.moved("month", end, -12))
 
 
+@given(calendars, days, st.integers(1, 800), st.sampled_from(["previous", "last_year"]))
+def test_what_is_not_made_of_months_is_compared_with_as_many_days(
+    calendar: Calendar, day: date, many: int, how: Comparison
+) -> None:
+    end = day + timedelta(days=many)
+    if calendar.first_of("month", day) == day and calendar.first_of("month", end) == end:
+        return
+    before = compared(calendar, day, end, how)
+    assert before[1] - before[0] == end - day, "a leap day in one of them is no day more"
+    assert before[1] == day if how == "previous" else 364 <= (day - before[0]).days <= 367
+
+
 def test_each_unit_has_its_own_calendar_and_an_unnamed_one_that_of_the_defaults() -> None:
     policy = Policy(
         version="1",
@@ -173,6 +205,16 @@ def test_each_unit_has_its_own_calendar_and_an_unnamed_one_that_of_the_defaults(
     assert calendars_of(policy, ["tehran", "shiraz"]).only == JALALI
     assert calendars_of(policy, ["delft", "elsewhere"]).only == Calendar()
     assert calendars_of(policy, ["tehran", "delft"]).others == {JALALI: ("tehran",)}
+
+
+def test_the_day_is_that_of_the_one_unit_asked_about_and_of_several_that_of_the_defaults() -> None:
+    units = {"auckland": UnitPolicy(time_zone="Pacific/Auckland"), "delft": UnitPolicy(time_zone="Europe/Amsterdam")}
+    policy = Policy(version="1", defaults=UnitPolicy(), business_units=units)
+    noon = datetime(2026, 1, 19, 12, tzinfo=UTC)
+    for asked, today in ((["auckland"], 20), (["auckland", "delft"], 19), ([], 19)):
+        found = calendars_of(policy, asked)
+        assert found.day(None, noon) == date(2026, 1, today), asked
+        assert [found.day(unit, noon).day for unit in ("auckland", "delft")] == [20, 19]
 
 
 @given(calendars, st.sampled_from(["month", "quarter", "half_year", "year"]), days)
