@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from socket import gethostname
@@ -48,22 +50,27 @@ from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.policy import Policy
-from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES, Topic
+from shared.contracts.quarantine_events import PayloadQuarantined, QuarantineSettled
+from shared.contracts.topics import CAPTURE_LEADS, CAPTURE_QUARANTINE, PIPELINE_ERASURES, Topic
 from shared.kit.app import build_app
 from shared.kit.background import running
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.database import Database
 from shared.kit.documents import InvalidDocument, read_yaml
 from shared.kit.ids import new_id, new_id_text
-from shared.kit.instruments import ProducerInstruments, new_registry
+from shared.kit.instruments import OutboxInstruments, ProducerInstruments, new_registry
 from shared.kit.producer import Producer
+from shared.kit.relay import Relay
 from shared.kit.settings import read_settings
 
 CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
     CAPTURE_LEADS: {LeadCaptured: Receipts.on_captured, InteractionRecorded: Receipts.on_captured},
     PIPELINE_ERASURES: {ErasureOrdered: Receipts.on_erasure_ordered},
 }
-PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {CAPTURE_LEADS: (LeadCaptured, InteractionRecorded)}
+PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {
+    CAPTURE_LEADS: (LeadCaptured, InteractionRecorded),
+    CAPTURE_QUARANTINE: (PayloadQuarantined, QuarantineSettled),
+}
 
 
 def create_app(
@@ -160,6 +167,7 @@ def create_app(
         parts=[
             *([] if keeping is None else [lambda: running(keeping.run(), "capture-quarantine")]),
             *beside.parts,
+            *_telling(settings, beside.database, producer, registry),
             lambda: running(memory.forgetting(settings.memory_hours * 3600), "capture-memory"),
             *([spooling.running] if spooling else ()),
             *([telling.running] if telling else ()),
@@ -196,6 +204,34 @@ def _spooling(settings: CaptureSettings, direct: Log, producer: Producer | None,
         patience_seconds=min(settings.spool_after_seconds, settings.produce_deadline_seconds),
         drain_per_second=settings.spool_drain_per_second,
     )
+
+
+def _telling(
+    settings: CaptureSettings, database: Database | None, producer: Producer | None, registry: CollectorRegistry
+) -> tuple[Part, ...]:
+    """What tells others of quarantine, where there is one and a log."""
+    if database is None or producer is None:
+        return ()
+    instruments = OutboxInstruments(registry)
+
+    @asynccontextmanager
+    async def telling() -> AsyncIterator[None]:
+        # A producer of its own: where that topic cannot be written, intake neither waits nor stops being ready. What a producer
+        # shows is intake's; of this one the outbox's age tells.
+        own = Producer(
+            settings.kafka_bootstrap,
+            client_id="leadflow-capture-quarantine",
+            instruments=ProducerInstruments(CollectorRegistry()),
+            deadline_seconds=settings.produce_deadline_seconds,
+        )
+        await own.start()
+        try:
+            async with running(Relay(database, own, instruments).run(), "capture-relay"):
+                yield
+        finally:
+            await own.stop()
+
+    return (telling,)
 
 
 def _importing(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from services.capture.instruments import QuarantineInstruments
 from services.capture.quarantine import Quarantine
 from services.capture.storage import quarantine as storage
+from services.capture.storage.quarantine_told import tell_some
 from shared.kit.background import again_and_again
 from shared.kit.database import Database
 
@@ -37,6 +38,8 @@ class Keeping:
             pass
         until = self._keep + REMEMBERED
         while await self._database.run(lambda tx: storage.forget_quarantined(tx, until, AT_ONCE)) == AT_ONCE:
+            pass
+        while await self._database.run(lambda tx: tell_some(tx, AT_ONCE)) == AT_ONCE:
             pass
         await self.measure()
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.contracts.capture_events import CaptureEvents
 from shared.contracts.envelope import Event
 from shared.contracts.erasure_events import ErasureEvents
 from shared.contracts.lifecycle_events import LifecycleEvents
+from shared.contracts.quarantine_events import QuarantineEvents
 from shared.contracts.scoring_events import ScoringEvents
 from shared.contracts.visit_events import VisitEvents
 
@@ -51,7 +52,7 @@ class Topic:
             # The parser would take these words for numbers. What is no JSON otherwise it tells better itself.
             with suppress(json.JSONDecodeError, UnicodeDecodeError, RecursionError):
                 json.loads(value, parse_constant=_no_number)
-        event: Event = self.events.validate_json(value)
+        event: Event = self.events.validator.validate_json(value)
         return event
 
     def parse_only(self, *wanted: type[Event]) -> Callable[[bytes], Event | Unread]:
@@ -70,13 +71,28 @@ class Topic:
         return parse
 
 
-CAPTURE_LEADS = Topic("capture.leads.v1", "capture", TypeAdapter(CaptureEvents), timedelta(days=30))
+_HARDLY_TWICE = ConfigDict(cache_strings="keys")
+"""Of the words of events hardly any comes again soon: only the names of fields are worth looking for among those that were read."""
+
+CAPTURE_LEADS = Topic(
+    "capture.leads.v1", "capture", TypeAdapter(CaptureEvents, config=_HARDLY_TWICE), timedelta(days=30)
+)
+CAPTURE_QUARANTINE = Topic("capture.quarantine.v1", "capture", TypeAdapter(QuarantineEvents), None)
 SCORING_SCORES = Topic("scoring.scores.v1", "scoring", TypeAdapter(ScoringEvents), timedelta(days=30))
-PIPELINE_LIFECYCLE = Topic("pipeline.lifecycle.v1", "pipeline", TypeAdapter(LifecycleEvents), None)
+PIPELINE_LIFECYCLE = Topic(
+    "pipeline.lifecycle.v1", "pipeline", TypeAdapter(LifecycleEvents, config=_HARDLY_TWICE), None
+)
 PIPELINE_ERASURES = Topic("pipeline.erasures.v1", "pipeline", TypeAdapter(ErasureEvents), None)
 PIPELINE_VISITS = Topic("pipeline.visits.v1", "pipeline", TypeAdapter(VisitEvents), None)
 
 TOPICS = {
     topic.name: topic
-    for topic in (CAPTURE_LEADS, SCORING_SCORES, PIPELINE_LIFECYCLE, PIPELINE_ERASURES, PIPELINE_VISITS)
+    for topic in (
+        CAPTURE_LEADS,
+        CAPTURE_QUARANTINE,
+        SCORING_SCORES,
+        PIPELINE_LIFECYCLE,
+        PIPELINE_ERASURES,
+        PIPELINE_VISITS,
+    )
 }

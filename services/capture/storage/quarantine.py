@@ -13,19 +13,22 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
+from services.capture.storage.quarantine_told import tell
 from services.capture.storage.tables import CaptureTable, moment, number, text
 from shared.kit.database import Database, Transaction
 
 
 class QuarantineRow(CaptureTable, table=True):
     """A payload and where it stands. `payload` is what was sent, `mended` what an operator made of it; `key`, `identities`
-    and these two are what retention and erasure empty. `submission` is the way it came, to be released as it was sent."""
+    and these two are what retention and erasure empty. `submission` is the way it came, to be released as it was sent. `told` is
+    where others were told that it stands, by the id `told_as`."""
 
     __tablename__ = "quarantine"
     __table_args__ = (
         Index("quarantine_open", "received_at", "id", postgresql_where=sql("status = 'open'")),
         Index("quarantine_kept", "received_at", "id", postgresql_where=sql("payload IS NOT NULL")),
         Index("quarantine_by_time", "received_at", "id"),
+        Index("quarantine_untold", "received_at", postgresql_where=sql("told IS DISTINCT FROM status")),
         Index("quarantine_identities", "identities", postgresql_using="gin"),
     )
 
@@ -49,6 +52,8 @@ class QuarantineRow(CaptureTable, table=True):
     status: str = text()
     settled_at: datetime | None = moment(nullable=True)
     event_id: UUID | None = Field(sa_column=Column(Uuid, nullable=True))
+    told: str | None = text(nullable=True)
+    told_as: UUID | None = Field(sa_column=Column(Uuid, nullable=True))
 
 
 class QuarantineActionRow(CaptureTable, table=True):
@@ -121,9 +126,10 @@ ADD = f"""
 
 
 async def add_quarantined(tx: Transaction, entries: Sequence[Quarantined]) -> None:
-    """Adds entries, in one order for every process."""
+    """Adds entries, in one order for every process, and tells of those that begin."""
     rows = [{**one._asdict(), "payload": b64encode(one.payload).decode()} for one in entries]
     await tx.set_wise(ADD, rows)
+    await tell(tx, {one.id for one in entries})
 
 
 EMPTIED = "payload = NULL, mended = NULL, key = NULL, identities = '{}'"
@@ -200,6 +206,7 @@ async def settle_entry(tx: Transaction, entry_id: UUID, status: str, event_id: U
     )
     if emptied:
         await tx.execute(UNNOTED.format("(:id)"), {"id": entry_id})
+    await tell(tx, [entry_id])
 
 
 async def add_action(
@@ -241,6 +248,7 @@ async def expire_quarantined(tx: Transaction, keep: timedelta, limit: int) -> in
         before=tx.now - keep,
         limit=limit,
     )
+    await tell(tx, [row.id for row in rows])
     return len(rows)
 
 
@@ -296,6 +304,7 @@ async def _erase(tx: Transaction, which: str, **parameters: Any) -> int:
         now=tx.now,
         **parameters,
     )
+    await tell(tx, [row.id for row in rows])
     return len(rows)
 
 

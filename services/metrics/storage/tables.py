@@ -17,10 +17,12 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
@@ -89,6 +91,24 @@ class EntryRow(MetricsTable, table=True):
         Index("entries_period", "measure", "day"),
         Index("entries_cohort", "measure", "cohort_day"),
         Index("entries_expected", "expected_day", postgresql_where="expected_day IS NOT NULL"),
+        Index(
+            "entries_open_deals",
+            "expected_day",
+            postgresql_where="measure = 'opportunity_open' AND valid_to IS NULL",
+        ),
+        Index(
+            "entries_second_touch",
+            "root_id",
+            "at",
+            postgresql_where="measure = 'touched' AND key = 'touched:000001' AND valid_to IS NULL",
+        ),
+        Index(
+            "entries_turned",
+            text("(valid_from AT TIME ZONE 'UTC')"),
+            text("(valid_to AT TIME ZONE 'UTC')"),
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 32, "autosummarize": "on"},
+        ),
     )
     root_id: UUID = _key(Uuid())
     key: str = _key(Text())
@@ -135,6 +155,26 @@ class RollupRow(MetricsTable, table=True):
     durations: int = _given(BigInteger())
     duration_microseconds: int = _given(BigInteger())
     amount: Decimal = _given(Numeric())
+
+
+class OpenDealsRow(MetricsTable, table=True):
+    """Open deals added up by when they are expected to close (the year 1: nobody said), with the powers of their amounts. Empty
+    `dimension`: everything; empty `pipeline`, `stage` or `currency`: none."""
+
+    __tablename__ = "open_deals"
+    dimension: str = _key(Text())
+    expected_day: date = _key(Date())
+    business_unit: str = _key(Text())
+    value: str = _key(Text())
+    pipeline: str = _key(Text())
+    stage: str = _key(Text())
+    currency: str = _key(Text())
+    count: int = _given(BigInteger())
+    total: Decimal = _given(Numeric())
+    squares: Decimal = _given(Numeric())
+    cubes: Decimal = _given(Numeric())
+    below: Decimal = _given(Numeric())
+    above: Decimal = _given(Numeric())
 
 
 class SketchRow(MetricsTable, table=True):
@@ -229,6 +269,7 @@ class AuditRow(MetricsTable, table=True):
     __tablename__ = "audits"
     audit_id: UUID = _key(Uuid())
     check: str = _key(Text())
+    began_at: datetime | None = _optional(MOMENT)
     finished_at: datetime = _given(MOMENT)
     checked: int = _given(BigInteger())
     different: int = _given(BigInteger())
@@ -257,6 +298,27 @@ class ForgottenVisitorRow(MetricsTable, table=True):
     event_id: UUID = _key(Uuid())
     until: datetime = _given(MOMENT)
     forgotten: int = _given(Integer())
+
+
+class VisitorRegisterRow(MetricsTable, table=True):
+    """How many different visitors of a day or a block of days there were in one place, as registers that add up."""
+
+    __tablename__ = "visitor_registers"
+    dimension: str = _key(Text())
+    block: int = _key(Integer())
+    business_unit: str = _key(Text())
+    value: str = _key(Text())
+    visits: int = _given(BigInteger())
+    last_at: datetime = _given(MOMENT)
+    registers: bytes = _given(LargeBinary())
+
+
+class VisitorChangeRow(MetricsTable, table=True):
+    """A day whose registers are to be made again."""
+
+    __tablename__ = "visitor_changes"
+    change_id: int = Field(sa_column=Column(BigInteger(), Identity(always=True), primary_key=True))
+    day: date = _given(Date())
 
 
 class SpendRow(MetricsTable, table=True):

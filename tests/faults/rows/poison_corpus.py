@@ -17,6 +17,7 @@ from services.pipeline import app as pipeline
 from services.scoring import app as scoring
 from shared.contracts.topics import (
     CAPTURE_LEADS,
+    CAPTURE_QUARANTINE,
     PIPELINE_ERASURES,
     PIPELINE_LIFECYCLE,
     PIPELINE_VISITS,
@@ -98,8 +99,14 @@ def visited(chance: random.Random, **own: Any) -> dict[str, Any]:
     return envelope(chance, "VisitorSeen", **{"day": "2026-01-01", "channel": "api", **own})
 
 
+def quarantined(chance: random.Random, **own: Any) -> dict[str, Any]:
+    """That something could not be taken in."""
+    return envelope(chance, "PayloadQuarantined", **{"sender": "poison", "kind": "lead", "reason": "invalid", **own})
+
+
 MAKE: dict[str, Callable[..., dict[str, Any]]] = {
     CAPTURE_LEADS.name: captured,
+    CAPTURE_QUARANTINE.name: quarantined,
     SCORING_SCORES.name: scored,
     PIPELINE_LIFECYCLE.name: graded,
     PIPELINE_ERASURES.name: ordered,

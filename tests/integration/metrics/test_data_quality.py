@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 
 from services.metrics.domain.facts import Fact
+from services.metrics.domain.quality import LACKING
 from services.metrics.domain.quality_answers import delay
+from services.metrics.domain.questions import Question
+from services.metrics.storage import quality, sketches
+from shared.kit.database import Snapshot
 from tests.integration.metrics.brute_force import Lead, Naive, quantile
 from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.test_brute_force import EVER, NOW, near
+from tests.integration.metrics.test_rebuilding import rebuilt
+from tests.integration.metrics.test_sketches import alike
 from tests.integration.metrics.test_stays import stays_of
 from tests.unit.metrics.histories import history
 from tests.unit.metrics.stories import Told, day
@@ -112,21 +118,89 @@ async def test_a_delay_is_the_percentile_of_all_and_two_of_them_leave_the_databa
         for fact, wait in zip(story.facts, waits, strict=True)
     ])  # fmt: skip
     read: list[Any] = []
-    rows = metrics.database.rows
+    rows = Snapshot.rows
 
-    async def seen(sql: str, **values: Any) -> Any:
-        found = await rows(sql, **values)
+    async def seen(snapshot: Snapshot, sql: str, **values: Any) -> Any:
+        found = await rows(snapshot, sql, **values)
         read.extend(value for row in found for value in tuple(row))
         return found
 
-    monkeypatch.setattr(metrics.database, "rows", seen)
+    monkeypatch.setattr(Snapshot, "rows", seen)
     found = (await metrics.total("data_quality"))["ingest_delay"]
+    assert read
     assert not any(isinstance(value, list | tuple) for value in read)
     assert (found["n"], found["late"]) == (len(waits), late)
     if (len(waits) - 1) * 0.95 >= prompt:
         assert found["value"] == near(quantile(sorted(waits), 95))
+        monkeypatch.setattr(quality, "FEW", -1)
+        of_sketches = (await metrics.total("data_quality"))["ingest_delay"]
+        assert of_sketches["value"] == pytest.approx(found["value"], rel=0.0101)
     else:
         assert (found["value"], found["at_most"]) == (None, 60)
+
+
+CUTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"group_by": "channel"},
+    {"group_by": "source"},
+    {"group_by": "business_unit,owner"},
+    {"group_by": "month,campaign", "start": "2026-01-02", "to": "2026-02-09"},
+    {"source": "ads", "group_by": "week"},
+    {"channel": "phone", "business_unit": "tehran"},
+    {"group_by": "day", "calendar": "jalali"},
+)
+
+
+@pytest.mark.parametrize("seed", [53, 54])
+async def test_sums_tell_what_entries_do_also_behind_the_newest_fact_and_by_sketches_within_one_per_cent(
+    metrics: Metrics, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await metrics.fold_all(told_of(Random(seed)), 70)
+    questions = [{**cut, "as_of": as_of.isoformat()} for cut in CUTS for as_of in (NOW, day(9))]
+    of_sums = [await metrics.ask("data_quality", **asked) for asked in questions]
+    with monkeypatch.context() as many:
+        many.setattr(quality, "FEW", -1)
+        of_sketches = [await metrics.ask("data_quality", **asked) for asked in questions]
+    monkeypatch.setattr(Question, "fits_rollups", lambda *_: False)
+    of_entries = [await metrics.ask("data_quality", **asked) for asked in questions]
+    assert of_sums == of_entries
+    alike(of_sketches, of_entries, 0.0101)
+    assert of_sketches != of_entries
+
+
+async def test_with_one_cut_at_most_no_entry_of_what_records_lack_is_read(metrics: Metrics) -> None:
+    await metrics.fold_all(told_of(Random(55)), 70)
+    one_cut = {"group_by": "channel", "as_of": NOW.isoformat()}
+    several = {**one_cut, "group_by": "channel,source"}
+    before = [await metrics.ask("data_quality", **asked) for asked in (one_cut, several)]
+    async with metrics.database.transaction() as tx:
+        await tx.execute(
+            "DELETE FROM metrics.entries WHERE measure = ANY(:lacking)", {"lacking": [one.value for one in LACKING]}
+        )
+    after = [await metrics.ask("data_quality", **asked) for asked in (one_cut, several)]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+async def test_leads_folded_by_a_version_that_did_not_count_what_they_lack_are_counted_by_a_rebuild(
+    metrics: Metrics,
+) -> None:
+    await metrics.fold_all(told_of(Random(56)), 70)
+    await metrics.database.run(sketches.merge)
+    asked = {"group_by": "channel", "as_of": NOW.isoformat()}
+    wanted = await metrics.ask("data_quality", **asked)
+    async with metrics.database.transaction() as tx:
+        for table in ("entries", "rollups"):
+            await tx.execute(
+                f"DELETE FROM metrics.{table} WHERE measure = ANY(:lacking)",
+                {"lacking": [one.value for one in LACKING]},
+            )
+            await tx.execute(f"UPDATE metrics.{table} SET measure = 'lead_lacking' WHERE measure = 'lead_repeated'")
+        await tx.execute("DELETE FROM metrics.sketches WHERE measure = 'lead_late'")
+    assert await metrics.ask("data_quality", **asked) != wanted
+    await rebuilt(metrics)
+    assert await metrics.ask("data_quality", **asked) == wanted
+    assert (await metrics.audit())["differences"] == []
 
 
 async def test_what_is_learned_later_is_no_longer_lacking_and_groups_have_their_own(metrics: Metrics) -> None:
