@@ -1,4 +1,4 @@
-"""What batches left of how things are spread, merged beside them: seldom enough that much of it falls together, often enough
+"""What batches left of how things are spread, and of who was there, merged beside them: seldom enough that much of it falls together, often enough
 that questions find little of it."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 
-from services.metrics.storage import sketches
+from services.metrics.storage import sketches, visitor_registers
 from shared.kit.background import again_and_again, running
 from shared.kit.database import Database
 
@@ -23,10 +23,15 @@ class Merging:
         self._interval_seconds = interval_seconds
         self._at_least = at_least
         self._within_seconds = within_seconds
-        self._merged_at = time.monotonic()
+        self._merged_at = self._made_at = time.monotonic()
 
     async def once(self) -> int:
-        """Merges where much waits, or anything has for long; how much that was."""
+        """Merges where much waits, or anything has for long; how much that was. Days that were visited are made again now and then
+        only: each is read whole."""
+        if time.monotonic() - self._made_at >= self._within_seconds:
+            self._made_at = time.monotonic()
+            while await self._database.run(visitor_registers.make, deadline_seconds=60):
+                pass
         waiting = await self._database.run(lambda tx: sketches.waiting(tx, self._at_least))
         now, merged = time.monotonic(), 0
         if waiting < self._at_least and now - self._merged_at < self._within_seconds:

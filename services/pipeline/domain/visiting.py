@@ -41,9 +41,12 @@ class Visit(NamedTuple):
 def visits_of(
     events: Iterable[LeadCaptured | InteractionRecorded], zone_of: Callable[[str], ZoneInfo]
 ) -> dict[Place, Visit]:
-    """Everybody who was there: with a visitor's id, whether anybody is known by it or not. Tests, spam and machines are nobody."""
+    """Everybody who was there: with a visitor's id, whether anybody is known by it or not. Tests, spam and machines are nobody, and
+    who takes an interaction back was not there."""
     found: dict[Place, Visit] = {}
     for event in events:
+        if isinstance(event, InteractionRecorded) and event.retracts is not None:
+            continue
         for one in event.identities:
             if one.kind == "visitor" and event.mark is None and BOT not in event.flags:
                 day = event.occurred_at.astimezone(zone_of(event.business_unit)).date()

@@ -29,7 +29,7 @@ from services.pipeline.storage.tables import (
     Waiting,
     WaitingIdentity,
 )
-from services.pipeline.storage.visit_tables import VisitRow
+from services.pipeline.storage.visit_tables import VisitorLead, VisitRow
 from services.pipeline.storage.webhook_tables import WebhookDelivery, WebhookEndpoint, WebhookFeed
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "TaskRow",
     "TeamTrack",
     "VisitRow",
+    "VisitorLead",
     "Waiting",
     "WaitingIdentity",
     "WebhookDelivery",

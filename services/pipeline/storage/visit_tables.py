@@ -1,4 +1,4 @@
-"""The table of visitors that were told of."""
+"""The tables of visitors that were told of."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ class VisitRow(PipelineTable, table=True):
     source: str = Field(sa_type=Text, nullable=False)
     campaign: str = Field(sa_type=Text, nullable=False)
     first_at: datetime = Field(sa_type=DateTime(timezone=True), nullable=False)
+
+
+class VisitorLead(PipelineTable, table=True):
+    """A lead who did something as a visitor of whom no lead is known by that name, and the day on which that was first told."""
+
+    __tablename__ = "visitor_leads"
+    __table_args__ = (Index("visitor_leads_lead", "lead_id"),)
+
+    visitor: UUID = Field(primary_key=True)
+    lead_id: UUID = Field(primary_key=True)
+    day: date = Field(sa_type=Date, nullable=False)

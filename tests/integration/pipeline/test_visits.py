@@ -51,6 +51,13 @@ async def test_who_left_their_name_is_a_visitor_too_and_no_test_or_machine_is(pi
     assert one.lead_id != lead.lead_id
 
 
+async def test_who_takes_back_what_a_visitor_did_was_not_there(pipeline: Pipeline) -> None:
+    view = an_interaction(visitor="v", source="search", occurred_at=at(0))
+    await pipeline.take(view)
+    await pipeline.take(an_interaction(visitor="v", kind="retraction", retracts=view.event_id, occurred_at=at(60 * 48)))
+    assert seen(pipeline) == [(at(0).isoformat(), "search")]
+
+
 async def test_a_visitor_of_whom_nothing_else_is_kept_is_shown_their_visits(
     pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:
@@ -63,6 +70,37 @@ async def test_a_visitor_of_whom_nothing_else_is_kept_is_shown_their_visits(
     shown = await http.post("/v1/people:export", json=who, headers={"Leadflow-Actor": "kim"})
     assert shown.status_code == 200, shown.text
     assert [(one["day"], one["source"]) for one in shown.json()["visits"]] == [(str(at(0).date()), "search")]
+
+
+@pytest.mark.parametrize("is_lead", [True, False], ids=["of a lead", "of nobody yet"])
+async def test_a_visitor_who_left_an_address_with_an_interaction_is_found_and_forgotten_by_it(
+    pipeline: Pipeline, http: httpx.AsyncClient, is_lead: bool
+) -> None:
+    both = an_interaction("ann@x.example", visitor="v", source="search", occurred_at=at(0))
+    another = an_interaction("bob@x.example", visitor="w", occurred_at=at(0))
+    await pipeline.take(*([a_lead("ann@x.example", occurred_at=at(-5))] if is_lead else []), both, another)
+    (told,) = [one for one in pipeline.visits if one.source == "search"]
+    who = {"email": "ann@x.example"}
+    shown = (await http.post("/v1/people:export", json=who, headers={"Leadflow-Actor": "kim"})).json()
+    assert [one["visitor"] for one in shown["visits"]] == [str(told.lead_id)]
+    assert shown["held"]["visits"] == 1
+    await erase(http, **who)
+    (left,) = await pipeline.database.rows("SELECT visitor FROM pipeline.visits")
+    assert left.visitor != told.lead_id
+    forgotten = {one.lead_id for one in await pipeline.told_of_visits() if isinstance(one, VisitorForgotten)}
+    assert told.lead_id in forgotten
+    assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.visitor_leads")).n == 0
+
+
+async def test_a_visitor_whom_nobody_knew_is_whoever_their_address_turns_out_to_be(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    """The interaction waited for its lead; whoever is taken up is a visitor all the same."""
+    lead = a_lead("ann@x.example", occurred_at=at(5))
+    await pipeline.take(an_interaction("ann@x.example", visitor="v", occurred_at=at(0)))
+    await pipeline.take(lead)
+    (row,) = await pipeline.database.rows("SELECT visitor, lead_id FROM pipeline.visitor_leads")
+    assert (row.visitor, row.lead_id) == (pipeline.visits[0].lead_id, lead.lead_id)
 
 
 async def test_an_erased_visitor_is_nobody_and_a_visit_told_before_that_is_not_told_again(
@@ -93,14 +131,25 @@ async def test_a_visitor_is_told_of_however_many_letters_say_how_they_came(pipel
 
 
 async def test_visits_of_long_ago_are_let_go_a_few_at_a_time(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whose they were is found by their address all the same, and forgotten where metrics has them."""
     monkeypatch.setattr(forgetting, "AT_ONCE", 2)
     now = datetime.now(UTC)
     long_ago, lately = now - timedelta(days=62), now - timedelta(days=50)
     views = [an_interaction(visitor=f"v{place}", occurred_at=long_ago) for place in range(5)]
-    await pipeline.take(*views, an_interaction(visitor="w", occurred_at=lately))
+    known = [an_interaction("ann@x.example", visitor=f"v{place}", occurred_at=long_ago) for place in range(3)]
+    await pipeline.take(a_lead("ann@x.example"), *known)
+    await pipeline.take(*views, an_interaction("ann@x.example", visitor="w", occurred_at=lately))
     days = timedelta(days=7)
     sweep = Forgetting(pipeline.database, pipeline.handlers.fingerprint, waiting=days, letters=days, commands=days)
     await sweep.once()
     assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.visits")).n == 1
+    told = {one.lead_id for one in pipeline.visits if isinstance(one, VisitorSeen)}
+    hers = {row.visitor for row in await pipeline.database.rows("SELECT visitor FROM pipeline.visitor_leads")}
+    assert len(hers) == 4
+    assert hers <= told
+    await erase(http, email="ann@x.example")
+    forgotten = {one.lead_id for one in await pipeline.told_of_visits() if isinstance(one, VisitorForgotten)}
+    assert forgotten >= hers
+    assert (await pipeline.one("SELECT count(*) AS n FROM pipeline.visitor_leads")).n == 0
