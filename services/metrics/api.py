@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from services.metrics import formats
+from services.metrics.access import guard
 from services.metrics.asking import PARAMETERS, answered, ask, describe
 from services.metrics.domain.definitions import DEFINITIONS
 from services.metrics.domain.entries import DIMENSIONS
 from services.metrics.domain.questions import CUTS, UNIT
 from services.metrics.storage import answering, auditing
 from shared.contracts.policy import Policy
-from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.problems import JSONAnswer
@@ -47,7 +47,7 @@ class MeasuresAfter(BaseModel):
 
 def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     """The routes, over one database and one policy."""
-    routes = APIRouter(prefix="/v1", dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1", dependencies=[Depends(guard)])
 
     @routes.get("/kpis", tags=["kpis"], summary="What can be asked: every KPI with its definition")
     async def kpis() -> JSONAnswer:

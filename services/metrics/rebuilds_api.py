@@ -9,8 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from services.metrics.access import guard
 from services.metrics.rebuilding import Rebuilding
-from shared.kit.auth import require_token
 from shared.kit.errors import Rejected
 
 
@@ -29,7 +29,7 @@ class Rebuild(BaseModel):
 
 def router(rebuilding: Rebuilding) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/rebuilds", tags=["audit"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/rebuilds", tags=["audit"], dependencies=[Depends(guard)])
 
     @routes.post("", status_code=202, summary="Count everybody again from their facts")
     async def ask() -> Rebuild:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime
 
+from services.metrics.access import Access, Reaching, guard
 from services.metrics.formats import accepted
+from services.metrics.moments import gone
 from services.metrics.reporting.delivering import UNREADABLE, Delivering, as_saved
 from services.metrics.reporting.periods import EXAMPLES
 from services.metrics.reporting.standard import STANDARD
@@ -19,18 +21,20 @@ from shared.contracts.envelope import EARLIEST, LATEST, Name
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import System
 from shared.contracts.policy.reports import File, Language, Report, ReportName
-from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
+from shared.kit.header_texts import AsWritten
 from shared.kit.problems import JSONAnswer
 
 FIRST, LAST = EARLIEST.date(), LATEST.date()
 PARAMETERS = ("period", "from", "to", "business_unit", "by", "lang", "calendar", "as_of", "format")
 
+OWN = "own"
 
 Owner = Annotated[
     str,
+    AsWritten,
     Header(
         alias="Leadflow-Actor",
         max_length=200,
@@ -44,20 +48,22 @@ def router(
     reports: Reports, delivering: Delivering, database: Database, policy: Policy, clock: Clock, *, public_url: str = ""
 ) -> APIRouter:
     """The routes. Links in reports lead to `public_url`, or to where the request came in."""
-    routes = APIRouter(prefix="/v1/reports", tags=["reports"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/reports", tags=["reports"], dependencies=[Depends(guard)])
 
-    async def known(owner: str) -> dict[str, tuple[str, Report | None]]:
-        """Every report that somebody has, by name, and where it comes from: their own before everybody's. None is one that this
-        version cannot read."""
+    async def known(owner: str, access: Access) -> dict[str, tuple[str, Report | None]]:
+        """Every report that somebody has, by name, and where it comes from: their own before everybody's, but for those that are of
+        other units than theirs. None is one that this version cannot read."""
         found: dict[str, tuple[str, Report | None]] = {name: ("standard", report) for name, report in STANDARD.items()}
         found |= {name: ("policy", report) for name, report in policy.reports.items()}
         for row in sorted(await storage.saved(database, owner), key=lambda row: row.owner != storage.EVERYBODY):
-            origin = "saved" if row.owner == storage.EVERYBODY else "own"
+            origin = "saved" if row.owner == storage.EVERYBODY else OWN
             found[row.name] = (origin, as_saved(row.report))
-        return found
+        return {
+            name: (origin, report) for name, (origin, report) in found.items() if _is_theirs(origin, report, access)
+        }
 
-    async def the(name: str, owner: str) -> tuple[str, Report]:
-        found = await known(owner)
+    async def the(name: str, owner: str, access: Access) -> tuple[str, Report]:
+        found = await known(owner, access)
         if name not in found:
             raise Rejected(
                 "There is no report of this name.", status=404, code="unknown-report", field="name",
@@ -72,9 +78,10 @@ def router(
         return origin, report
 
     @routes.get("", summary="Which reports there are")
-    async def listing(owner: Owner = storage.EVERYBODY) -> JSONAnswer:
-        found = sorted((await known(owner)).items())
-        return JSONAnswer({"items": [_shown(name, report, origin) for name, (origin, report) in found]})
+    async def listing(access: Reaching, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
+        """Those of other units than one has are left out, and where reports are sent is told to who may have them sent."""
+        found = sorted((await known(owner, access)).items())
+        return JSONAnswer({"items": [_shown(name, report, origin, access) for name, (origin, report) in found]})
 
     @routes.get("/deliveries", summary="What was sent, is to be sent, and did not arrive")
     async def deliveries(
@@ -100,17 +107,22 @@ def router(
         return JSONAnswer(row._asdict())
 
     @routes.get("/{name}", summary="What a report tells")
-    async def definition(name: str, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
-        origin, report = await the(name, owner)
-        return JSONAnswer(_shown(name, report, origin))
+    async def definition(name: str, access: Reaching, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
+        origin, report = await the(name, owner, access)
+        return JSONAnswer(_shown(name, report, origin, access))
 
     @routes.put("/{name}", summary="Save a report under a name")
-    async def save(name: ReportName, report: Report, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
-        """One's own, or everybody's where nobody is named. Saving the same again changes nothing."""
+    async def save(name: ReportName, report: Report, access: Reaching, owner: Owner = storage.EVERYBODY) -> JSONAnswer:
+        """One's own, or everybody's where nobody is named. Saving the same again changes nothing. Whoever does not reach all units
+        names those that it is of."""
+        units = report.business_units or [None]
+        access.check(units)
+        if report.deliveries:
+            access.check_delivering(units)
         faults = [
             *(["`deliveries` is no name for a report"] if name == "deliveries" else []),
             *delivering.faults(report),
-            *(f"there is no unit {one!r}" for one in report.business_units if not _has(policy, one)),
+            *(f"there is no unit {one!r}" for one in report.business_units if not policy.has(one)),
         ]
         if faults:
             raise Rejected(
@@ -119,7 +131,7 @@ def router(
                 fix="GET /v1/kpis lists numbers and cuts; docs/reports.md says more.",
             )
         await database.run(lambda tx: storage.save(tx, owner, name, report.model_dump(mode="json")))
-        return JSONAnswer(_shown(name, report, "own" if owner else "saved"))
+        return JSONAnswer(_shown(name, report, OWN if owner else "saved", access))
 
     @routes.delete("/{name}", status_code=204, summary="Forget a report that was saved")
     async def forget(name: str, owner: Owner = storage.EVERYBODY) -> Response:
@@ -139,6 +151,7 @@ def router(
     async def told(
         name: str,
         request: Request,
+        access: Reaching,
         period: Annotated[str | None, Query(max_length=30, description=f"Such as {EXAMPLES}.")] = None,
         start: Annotated[date | None, Query(ge=FIRST, lt=LAST, alias="from", description="The first day.")] = None,
         end: Annotated[
@@ -162,15 +175,16 @@ def router(
                     fix=f"Use {', '.join(PARAMETERS)}.",
                 )  # fmt: skip
         for unit in business_unit or ():
-            if not _has(policy, unit):
+            if not policy.has(unit):
                 raise Rejected(
                     "There is no unit of this name.", code="unknown-business-unit", field="business_unit",
                     fix=f"Use {', '.join(sorted({'default', *policy.business_units}))}.",
                 )  # fmt: skip
         form: File = format if format is not None else accepted(request.headers.get("accept"), MEDIA_TYPES)
-        wish = Wish(period, start, end, tuple(business_unit or ()), by, lang, calendar, as_of)
+        then = gone("as_of", as_of.astimezone(UTC), clock.now()) if as_of is not None else None
+        wish = Wish(period, start, end, tuple(business_unit or ()), by, lang, calendar, then)
         base = (public_url or str(request.base_url)).rstrip("/")
-        _, report = await the(name, owner)
+        _, report = await the(name, owner, access)
         found = await reports.tell(name, report, wish, clock.now(), lambda path: base + path)
         return answer_of(await reports.written(found, form), form, name, found.document.period_key)
 
@@ -195,11 +209,23 @@ def _no_such_delivery() -> Rejected:
     )  # fmt: skip
 
 
-def _has(policy: Policy, unit: str) -> bool:
-    return unit == "default" or unit in policy.business_units
+def _is_theirs(origin: str, report: Report | None, access: Access) -> bool:
+    """Whether somebody knows of a report: their own, one that names no units, and one that names one that they reach."""
+    if origin == OWN or access.units is None:
+        return True
+    return report is not None and (not report.business_units or any(access.sees(one) for one in report.business_units))
 
 
-def _shown(name: str, report: Report | None, origin: str) -> dict[str, Any]:
+def _shown(name: str, report: Report | None, origin: str, access: Access) -> dict[str, Any]:
+    """A report as whoever asks may know it: an address that is posted to may be all that it takes to post there."""
     if report is None:
         return {"name": name, "origin": origin, "fault": UNREADABLE}
-    return {"name": name, "origin": origin, **report.model_dump(mode="json")}
+    told = {"name": name, "origin": origin, **report.model_dump(mode="json")}
+    if origin == OWN:
+        return told
+    if not access.delivers(report.business_units or [None]):
+        del told["deliveries"]
+    return {
+        **told,
+        "business_units": [one for one in report.business_units if access.units is None or access.sees(one)],
+    }

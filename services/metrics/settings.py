@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from shared.contracts.standard_webhooks import signing_key
 from shared.kit.outside import Rules
 from shared.kit.settings import ServiceSettings
 
@@ -18,10 +19,22 @@ class MetricsSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="METRICS_")
 
+    pipeline_url: str = Field(
+        "", description="Where pipeline is, which knows whose token is whose; empty: only the deployment's is known."
+    )
     port: int = Field(8004, ge=0, le=65535)
     batch_max_records: int = Field(500, ge=1, le=10_000)
     freezing_interval_seconds: float = Field(
         60.0, gt=0, description="How often it is looked whether to freeze something."
+    )
+    findings_interval_seconds: float = Field(
+        60.0, gt=0, description="How often it is looked whether to look for findings."
+    )
+    findings_after_seconds: float = Field(
+        300.0, ge=0, description="How long after its start metrics looks for findings first."
+    )
+    findings_again_seconds: float = Field(
+        6 * 3600.0, gt=0, description="How often it is looked for findings of the same midnight, for what is told late."
     )
     rebuild_interval_seconds: float = Field(5.0, gt=0, description="How often a rebuild is looked for.")
     snapshot_seconds: float = Field(0.5, gt=0, description="How old the numbers on /metrics may be.")
@@ -62,6 +75,7 @@ class MetricsSettings(ServiceSettings):
             name, _, secret = one.partition("=")
             if not name or len(secret) < 16:
                 raise ValueError("has a part that is not NAME=secret with 16 characters or more")
+            signing_key(secret)
         return secrets
 
     @property

@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, get_args
 
 from services.pipeline.domain.refusals import Refused
+from shared.contracts.access import EVERYTHING as EVERYTHING
+from shared.contracts.access import FOLLOWERS as FOLLOWERS
+from shared.contracts.access import NOTHING as NOTHING
+from shared.contracts.access import ROLES as ROLES
+from shared.contracts.access import Grant as Grant
+from shared.contracts.access import Role as Role
+from shared.contracts.access import Units as Units
+from shared.contracts.access import together as together
 from shared.contracts.policy import UnitPolicy
 
-Role = Literal["agent", "manager", "operator", "integrator"]
-ROLES: tuple[Role, ...] = get_args(Role)
 MEANINGS: Mapping[Role, str] = {
     "agent": "sees the leads of its units and works its own, its teams' and those that nobody has",
     "manager": "sees and moves every lead of its units, and decides who has them",
     "operator": "may do everything in its units; with all of them also what concerns no unit: imports, dead letters, erasure, tokens",
     "integrator": "reads what its units have, and follows it",
 }
-
-FOLLOWERS: tuple[Role, ...] = ("integrator", "manager", "operator")
-"""Who may take along what happens: exports, webhooks."""
-
-Units = frozenset[str] | None
-"""Business units by name; None is all of them."""
-
-EVERYTHING: Units = None
-NOTHING: Units = frozenset()
-
-
-class Grant(NamedTuple):
-    """A role, and where it is held."""
-
-    role: Role
-    units: Units
-
-
-def together(units: Iterable[Units]) -> Units:
-    """All that any of these has."""
-    found: frozenset[str] = frozenset()
-    for one in units:
-        if one is None:
-            return None
-        found |= one
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ class Installation:
             RUN_MARKER: str(self.directory.path),
         }
         environment.setdefault("CAPTURE_UPLOAD_DIR", str(self.directory.uploads))
+        environment.setdefault("METRICS_PIPELINE_URL", f"http://{LOOPBACK}:{self.ports['pipeline']}")
         for service in SERVICES:
             environment[f"{service.upper()}_PORT"] = str(self.ports[service])
             environment[f"{service.upper()}_GROUP_INSTANCE_ID"] = f"{service}-embedded"

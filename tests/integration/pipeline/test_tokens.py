@@ -16,6 +16,7 @@ from services.pipeline.app import create_app
 from services.pipeline.callers import Callers, Provider
 from services.pipeline.domain.claims import ClaimRules, read_meanings
 from services.pipeline.settings import PipelineSettings
+from shared.contracts.access import Grant, Me
 from shared.kit.clock import FakeClock
 from shared.kit.oidc import Issuer, KeySet, KeySetInstruments
 from shared.kit.settings import InvalidSettings, read_settings
@@ -66,11 +67,13 @@ async def test_a_token_is_good_for_its_role_in_its_units(
     made = await make("kim", "agent", business_units=["europe"])
     token = made["key"]
     await becomes(http, token, 200)
-    assert (await http.get("/v1/me", headers=by(token))).json() == {
+    me = (await http.get("/v1/me", headers=by(token))).json()
+    assert me == {
         "subject": "kim",
         "is_person": True,
         "grants": [{"role": "agent", "business_units": ["europe"]}],
     }
+    assert Me.model_validate(me).grants[0].grant == Grant("agent", frozenset({"europe"})), "as metrics reads it"
     listed = (await http.get("/v1/leads", headers=by(token))).json()["items"]
     assert [one["lead_id"] for one in listed] == [str(here.lead_id)]
     assert await status(http, token, f"/v1/leads/{there.lead_id}") == 404
