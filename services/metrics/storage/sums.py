@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.metrics.domain.entries import AGED, BY_COHORT, DIMENSIONS, Measure
+from services.metrics.domain.entries import AGED, BY_COHORT, DIMENSIONS, KEPT_WHEN, Measure
 from services.metrics.domain.rollups import DAY_SECONDS, RollupKey
+from services.metrics.storage.turning import when_sql
 
 PLACE = ("business_unit", "day", "dimension", "value", "age_days", "currency")
 PARTS = ("count", "durations", "duration_microseconds", "amount")
@@ -29,6 +30,9 @@ def drift_sql(measure: str) -> str:
     """The sums of a measure that differ, each with what it lacks; in one statement, and so of one moment. The measure itself
     is the parameter `:measure`."""
     cohort = measure in BY_COHORT
+    day = "cohort_day" if cohort else "day"
+    durations = "duration_seconds", "CAST(round(duration_seconds * 1000000) AS bigint)"
+    timed, microseconds = ("at", when_sql(day)) if measure in KEPT_WHEN else durations
     age = f"CAST(coalesce(ceil(duration_seconds / {DAY_SECONDS}), -1) AS integer)" if measure in AGED else "-1"
     cut_age = age if cohort else "-1"
     cuts = ", ".join(["('', '')", *(f"('{name}', {name})" for name in DIMENSIONS)])
@@ -39,10 +43,10 @@ def drift_sql(measure: str) -> str:
     differs = " OR ".join(f"coalesce(wanted.{name}, 0) <> coalesce(kept.{name}, 0)" for name in PARTS)
     return f"""
         WITH wanted AS (
-            SELECT business_unit, {"cohort_day" if cohort else "day"} AS day, cut.dimension, cut.value,
+            SELECT business_unit, {day} AS day, cut.dimension, cut.value,
                 CASE cut.dimension WHEN '' THEN {age} ELSE {cut_age} END AS age_days, coalesce(currency, '') AS currency,
-                count(*) AS count, count(duration_seconds) AS durations,
-                CAST(coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS bigint) AS duration_microseconds,
+                count(*) AS count, count({timed}) AS durations,
+                CAST(coalesce(sum({microseconds}), 0) AS bigint) AS duration_microseconds,
                 coalesce(sum(amount), 0) AS amount
             FROM metrics.entries CROSS JOIN LATERAL (VALUES {cuts}) AS cut (dimension, value)
             WHERE measure = :measure AND valid_to IS NULL AND (cut.dimension = '' OR cut.value <> '')
