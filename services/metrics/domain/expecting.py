@@ -19,6 +19,8 @@ ENUMERATED = 12
 """So many deals have few enough outcomes to look at each."""
 CELLS = 4096
 """Into how many parts the sum of more deals is divided."""
+NO_SKEWNESS = 1e-4
+"""So little of it moves no bound by more than a ten-thousandth of the spread."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -81,8 +83,7 @@ def interval_of(deals: Sequence[Deal], level: float = LEVEL) -> Interval:
 
 
 def interval_by_moments(of: Moments, level: float = LEVEL) -> Interval:
-    """The same from the moments alone: a gamma distribution that is moved and mirrored to have them, its quantiles as Wilson and
-    Hilferty give them, within what can be."""
+    """The same from the moments alone: a gamma distribution that is moved and mirrored to have them, within what can be."""
     sd = math.sqrt(max(of.variance, 0.0))
     if sd == 0:
         return Interval(of.mean, of.mean, level, "moments")
@@ -94,10 +95,14 @@ def interval_by_moments(of: Moments, level: float = LEVEL) -> Interval:
 
 def _quantile(skewness: float, share: float) -> float:
     """How many standard deviations from the mean."""
-    z = NormalDist().inv_cdf(share)
-    if abs(skewness) < 1e-6:
-        return z
-    return 2 / skewness * ((1 + skewness * z / 6 - skewness**2 / 36) ** 3 - 1)
+    if skewness < 0:
+        return -_quantile(-skewness, 1 - share)
+    if skewness < NO_SKEWNESS:
+        return NormalDist().inv_cdf(share)
+    from scipy.special import gammaincinv  # takes half a second to load, and only this asks for it
+
+    shape = 4 / skewness**2
+    return (float(gammaincinv(shape, share)) - shape) / math.sqrt(shape)
 
 
 def _each_outcome(deals: Sequence[Deal]) -> tuple[Floats, Floats]:

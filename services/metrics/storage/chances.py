@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.contracts.policy import Policy
-from shared.kit.database import Database, Transaction, as_json
+from shared.kit.database import Reader, Transaction, as_json
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('leadflow-metrics-chances'))"
 ANY_OTHER = ""
@@ -27,6 +27,14 @@ class Chances(NamedTuple):
         rows = [dict(zip(names, (*place, chance), strict=True)) for place, chance in self.of_stages.items()]
         units = sorted({unit for unit, *_ in self.of_stages} - {ANY_OTHER})
         return {"chances": as_json(rows), "units_with_chances": units}
+
+    def of(self, place: tuple[str, str | None, str | None] | None) -> float:
+        """The chance of a unit's pipeline's stage; nothing where that is not known."""
+        if place is None or place[2] is None:
+            return 0.0
+        unit, pipeline, stage = place[0], place[1], place[2]
+        own = unit if any(known == unit for known, *_ in self.of_stages) else ANY_OTHER
+        return self.of_stages.get((own, pipeline or "default", stage), 0.0)
 
 
 CHANCES = """
@@ -81,7 +89,7 @@ async def note(tx: Transaction, policy: Policy) -> bool:
     return True
 
 
-async def at(database: Database, policy: Policy, as_of: datetime) -> Chances:
+async def at(database: Reader, policy: Policy, as_of: datetime) -> Chances:
     """What held at a moment; before the first policy known of, what that one said; what runs now, while none was noted."""
     rows = await database.rows(
         """

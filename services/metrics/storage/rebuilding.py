@@ -1,4 +1,5 @@
-"""Counting everybody again in place: a page of people, or the sums of one measure, in each transaction."""
+"""Counting everybody again in place: a page of people, or the sums of one measure, in each transaction. At last all days have
+their visitors' registers made again, by whoever makes those."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from services.metrics.domain.rollups import Delta, Rules
-from services.metrics.storage import folding, sketches, sums
+from services.metrics.storage import folding, open_deals, sketches, sums, visitor_registers
 from services.metrics.storage.recounting import counted_anew, facts_of, kept_of
 from shared.kit.database import Database, Transaction
 
@@ -70,7 +71,7 @@ async def _people(tx: Transaction, rebuild: Row[Any], rules: Rules) -> None:
     met_since = await _leads_among({root for root, *_ in kept} - {row.lead_id for row in held}, tx)
     kept = {place: one for place, one in kept.items() if place[0] not in met_since}
     delta = Delta()
-    delta.change([entry for entry, *_ in kept.values()], [entry for entry, *_ in wanted.values()])
+    delta.change_each([entry for entry, *_ in kept.values()], [entry for entry, *_ in wanted.values()])
     for place in wanted.keys() & kept.keys():
         if wanted[place] != kept[place] and wanted[place][0] == kept[place][0]:
             delta.say_again(wanted[place][0])
@@ -100,20 +101,28 @@ async def _measure(tx: Transaction, rebuild: Row[Any]) -> None:
     left = [name for name in names if rebuild.after_measure is None or name > rebuild.after_measure]
     drifts: list[sums.Drift] = []
     spread: list[sketches.SketchDrift] = []
+    deals: list[open_deals.Drift] = []
     if left:
+        # What is lacking is added to the tables that it was found lacking in: nobody puts others in their place meanwhile.
+        await tx.execute("SELECT pg_advisory_xact_lock_shared(hashtext('leadflow-metrics-shadow'))")
         await tx.execute("SET LOCAL statement_timeout = 0")
         rows = await tx.connection.execute(text(sums.drift_sql(left[0])), {"measure": left[0]})
         drifts = sorted(sums.drift_of(left[0], row) for row in rows)
-        await folding.add_sums(tx, [{**one.key._asdict(), **one.parts} for one in drifts])
+        deals = await open_deals.drifts(tx.connection, left[0])
         spread = await sketches.drifts(tx.connection, left[0])
-        await sketches.add(tx, spread)
+        await sketches.add(tx, spread)  # whoever takes all tables has its lock before them
+        await folding.add_sums(tx, [{**one.key._asdict(), **one.parts} for one in drifts])
+        await open_deals.add(tx, deals)
+    if len(left) <= 1:
+        await tx.execute("SET LOCAL statement_timeout = 0")
+        await visitor_registers.all_changed(tx)
     await tx.execute(
         """
         UPDATE metrics.rebuilds SET after_measure = coalesce(:measure, after_measure),
             sums_changed = sums_changed + :changed, finished_at = CASE WHEN :over THEN :now END WHERE id = :id""",
         {
             "measure": left[0] if left else None,
-            "changed": len(drifts) + len(spread),
+            "changed": len(drifts) + len(deals) + len(spread),
             "over": len(left) <= 1,
             "now": tx.now,
             "id": rebuild.id,

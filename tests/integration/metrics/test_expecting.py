@@ -18,6 +18,7 @@ import pytest
 from services.metrics.domain.facts import Fact
 from services.metrics.storage import chances
 from shared.contracts.policy import Policy, Stage, UnitPolicy
+from shared.kit.database import Database, Snapshot
 from tests.integration.metrics.brute_force import CURRENCY, ZONES, Deal, people
 from tests.integration.metrics.harness import Metrics
 from tests.unit.metrics.histories import history
@@ -54,6 +55,33 @@ def deal(told: Told, name: str, stage: str, amount: str, close: float | None = 6
         name, "OpportunityOpened", 2, opportunity_id=name, stage=stage, amount=amount, currency="EUR",
         **({} if close is None else {"expected_close": day(close).isoformat()}), **more,
     )  # fmt: skip
+
+
+async def test_what_is_folded_meanwhile_is_in_all_of_it_or_in_nothing(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, later = Told(), Told()
+    deal(told, "a", "third", "100")
+    deal(later, "b", "third", "900")
+    await metrics.fold(told.facts)
+    before = await metrics.total("weighted_forecast")
+    after_sums: list[str] = []
+
+    def folding(rows: Any) -> Any:
+        async def read(reader: Any, sql: str, **values: Any) -> Any:
+            found = await rows(reader, sql, **values)
+            if "AS without_chance" in sql and not after_sums:
+                after_sums.append(sql)
+                await metrics.fold(later.facts)
+            return found
+
+        return read
+
+    for reader in (Database, Snapshot):
+        monkeypatch.setattr(reader, "rows", folding(reader.rows))
+    assert await metrics.total("weighted_forecast") == before
+    assert after_sums
+    assert (await metrics.total("weighted_forecast"))["open_n"] == 2
 
 
 async def test_the_vector_with_what_was_won_and_without_what_was_lost(metrics: Metrics) -> None:
@@ -111,6 +139,7 @@ async def test_chances_are_those_of_the_policy_that_held(metrics: Metrics) -> No
         metrics.clock.advance(day(on) - metrics.clock.now())
         metrics.database.clock = metrics.clock
         assert await metrics.database.run(partial(chances.note, policy=policy)) is (on != 11)
+    metrics.clock.advance(timedelta(days=5))
     for on, value, version in ((5, 700, "7"), (15, 700, "7"), (25, 500, "8")):
         found = await metrics.total("weighted_forecast", as_of=day(on).isoformat())
         assert (found["value"], found["policy_version"]) == (pytest.approx(value), version)

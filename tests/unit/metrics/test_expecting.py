@@ -72,6 +72,25 @@ def test_more_deals_are_as_a_simulation_has_them(n: int, seed: int) -> None:
     assert inside == pytest.approx(0.8, abs=0.02)
 
 
+@pytest.mark.parametrize("shape", [4.0, 1.0, 0.4, 0.2])
+def test_bounds_by_moments_have_their_share_of_what_lies_far_to_one_side(shape: float) -> None:
+    """A gamma distribution, simulated: the smaller its shape, the rarer and the larger is what there is of it."""
+    random = Random(7)
+    sums = sorted(random.gammavariate(shape, 1 / shape) for _ in range(40_000))
+    found = interval_by_moments(Moments(1.0, 1 / shape, 2 / shape**2, 0.0, math.inf), 0.9)
+    assert sum(one < found.low for one in sums) / len(sums) == pytest.approx(0.05, abs=0.005)
+    assert sum(one > found.high for one in sums) / len(sums) == pytest.approx(0.05, abs=0.005)
+    mirrored = interval_by_moments(Moments(-1.0, 1 / shape, -2 / shape**2, -math.inf, 0.0), 0.9)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+@pytest.mark.parametrize("third", [0.0, 1e-5, 9.9e-5, 1.01e-4, 1e-3, 1e-2])
+def test_bounds_by_moments_are_those_of_a_normal_distribution_where_nothing_is_lopsided(third: float) -> None:
+    for sign in (1, -1):
+        found = interval_by_moments(Moments(0.0, 1.0, sign * third, -9.0, 9.0), 0.95)
+        assert found[:2] == pytest.approx((-1.96, 1.96), abs=0.02)
+
+
 def test_nothing_open_is_certain() -> None:
     assert interval_of([])[:2] == (0, 0)
     assert interval_by_moments(Moments())[:2] == (0, 0)
