@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,11 +14,13 @@ from services.metrics.domain import quality
 from services.metrics.domain.customer_entries import Born, customer_entries
 from services.metrics.domain.customers import CUSTOMER_EVENTS, Customer
 from services.metrics.domain.deal_entries import deal_entries, spell_entry
-from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed, told_first
+from services.metrics.domain.entries import RANKED, Dims, Entry, Ledger, Measure, elapsed, entry_of, told_first
 from services.metrics.domain.facts import CAPTURES, Counted, Fact, counted
-from services.metrics.domain.opportunities import OPPORTUNITY_EVENTS, Held, Opportunity
-from services.metrics.domain.responses import ANSWER, PROMISES, Attempt, Responses
-from services.metrics.domain.statuses import Statuses
+from services.metrics.domain.opportunities import NOTHING_KNOWN, OPPORTUNITY_EVENTS, Held, Opportunity
+from services.metrics.domain.places import FirstTouch, dims_of, place_of
+from services.metrics.domain.responses import ANSWER, PROMISES, Activity, Answer, Responses
+from services.metrics.domain.rollups import Rules
+from services.metrics.domain.statuses import MOVES, Statuses
 from shared.contracts.marks import Mark
 
 LEAD_SCOPE = "lead"
@@ -26,17 +28,13 @@ STATUS_SCOPE = "status"
 STAY = "stay:"
 DEAL = "opportunity:"
 SPELL = "spell:"
+AT_FIRST = (LEAD_SCOPE, STATUS_SCOPE)
 TOLD_WITHIN = timedelta(days=1)
 REVIVES = frozenset({"LeadReopened", "LeadQualified", "OrderPlaced"}) | OPPORTUNITY_EVENTS
 """After these a lead is not archived, with or without a word about it: nobody sells to one that is put aside."""
 
-
-class FirstTouch(NamedTuple):
-    """Where a lead came from: its earliest touch that names a channel or a source."""
-
-    channel: str | None
-    source: str | None
-    campaign: str | None
+HAPPENS = REVIVES | {"LeadArchived"} | CUSTOMER_EVENTS | PROMISES
+"""What changes more than who the lead is, where it came from and whether it is worked: all else is done with sooner."""
 
 
 class Moment(NamedTuple):
@@ -59,23 +57,48 @@ def contributions(
     return lived(root_id, counted(facts), currency=currency, margin_rate=margin_rate)
 
 
+def contributions_by(root_id: UUID, facts: Iterable[Fact], rules: Rules) -> tuple[Entry, ...]:
+    """The same by the rules of the unit where the person came first, in whatever order facts are read."""
+    known = counted(facts)
+    if not known[0]:
+        return ()
+    unit = rules(known[0][0].business_unit)
+    return lived(root_id, known, currency=unit.currency, margin_rate=unit.customers.margin)
+
+
 def lived(root_id: UUID, known: Counted, *, currency: str, margin_rate: Decimal | None = None) -> tuple[Entry, ...]:
     """What a story in order counts as."""
     story, mark = known
     if not story:
         return ()
     lead = _Lead(root_id, story[0].business_unit, currency, mark, margin_rate)
-    for at, instant in groupby(story, key=_when):
-        lead.live(at, list(instant))
+    at, instant = story[0].occurred_at, list[Fact]()
+    for fact in story:
+        if fact.occurred_at != at:
+            lead.live(at, instant)
+            at, instant = fact.occurred_at, []
+        instant.append(fact)
+    lead.live(at, instant)
     return lead.entries()
-
-
-def _when(fact: Fact) -> datetime:
-    return fact.occurred_at
 
 
 class _Lead:
     """The lead as its facts have made it so far, and a snapshot of what that counts as after each instant."""
+
+    held = NOTHING_KNOWN
+    first_touch: FirstTouch | None = None
+    touched_at: datetime | None = None
+    moved_at: datetime | None = None
+    contacts: frozenset[str] | None = None
+    created: Moment | None = None
+    created_explicitly = False
+    graded_as_a_whole = False
+    qualified: Moment | None = None
+    archived: Moment | None = None
+    converted: Opportunity | None = None
+    failed: Moment | None = None
+    responses: Responses | None = None
+    customer: Customer | None = None
 
     def __init__(
         self, root_id: UUID, business_unit: str, currency: str, mark: Mark | None, margin_rate: Decimal | None
@@ -85,49 +108,38 @@ class _Lead:
         self.business_unit = business_unit
         self.currency = currency
         self.mark = mark
-        self.held = Held()
-        self.first_touch: FirstTouch | None = None
-        self.touched_at: datetime | None = None
+        self.margin_rate = margin_rate
         self.touches: list[tuple[datetime, FirstTouch]] = []
         self.captures: list[Fact] = []
-        self.contacts: frozenset[str] | None = None
-        self.created: Moment | None = None
-        self.created_explicitly = False
-        self.graded_as_a_whole = False
-        self.qualified: Moment | None = None
-        self.archived: Moment | None = None
-        self.converted: Opportunity | None = None
-        self.failed: Moment | None = None
         self.opportunities: dict[str, Opportunity] = {}
-        self.responses = Responses()
         self.statuses = Statuses()
-        self.margin_rate = margin_rate
-        self.customer: Customer | None = None
         self.changed: set[str] = set()
         self.told: list[Fact] = []
 
     def entries(self) -> tuple[Entry, ...]:
         """Everything that held at some moment. That a lead was told a score is known of it from the beginning, as who it
         is: it is asked for only when the lead is old."""
-        entries = (*self.ledger.entries(), *self._touches())
-        if self.captures and not self.mark:
-            entries += tuple(quality.of_captures(self.captures, self.root_id))
+        entries = self.ledger.entries()
+        if not self.mark:
+            if self.moved_at is not None:
+                entries += self._touches(self.moved_at)
+            if self.captures:
+                entries += quality.of_captures(self.captures, self.root_id, entries)
         first = self._first_told() if self.told else None
-        if first is None:
-            return entries
-        told = first.data["score"], first.data.get("probability")
-        return tuple([told_first(one, *told) if one.measure in RANKED else one for one in entries])
+        if first is not None:
+            told = first.data["score"], first.data.get("probability")
+            entries = [told_first(one, *told) if one.measure in RANKED else one for one in entries]
+        return tuple(entries)
 
-    def _touches(self) -> Iterator[Entry]:
+    def _touches(self, moved_at: datetime) -> list[Entry]:
         """Every touch, in order, of a lead from when it was touched in a second place: to share out between them what it brings."""
-        if len(self.touches) < 2 or self.mark:
-            return
-        moved = next((at for at, place in self.touches if place != self.first_touch), None)
-        for number, (at, place) in enumerate(self.touches if moved is not None else ()):
-            yield Entry(
-                Measure.TOUCHED, f"{Measure.TOUCHED}:{number:06}", self.business_unit, at, at, Dims(*place), None, None, None,
-                False, None, None, self.root_id, max(at, moved or at),
-            )  # fmt: skip
+        return [
+            entry_of((
+                Measure.TOUCHED, _touch_key(number), self.business_unit, at, at, dims_of(place, NOTHING_KNOWN), None, None, None,
+                False, None, None, self.root_id, max(moved_at, at), None, None, None, None, None,
+            ))
+            for number, (at, place) in enumerate(self.touches)
+        ]  # fmt: skip
 
     def _first_told(self) -> Fact | None:
         """The first score, where it came within a day of the lead and before its first opportunity. What was imported was
@@ -143,20 +155,30 @@ class _Lead:
 
     def live(self, at: datetime, instant: list[Fact]) -> None:
         """One moment: attributes first, since those given at a moment hold at it, then what happened."""
-        before = self.held
+        before, creates = self.held, False
         for fact in instant:
-            self._observe(fact)
-        explicit = not self.created_explicitly and any(map(_creates, instant))
-        if self.created is None or explicit:
+            event = fact.event
+            if event in CAPTURES:
+                creates = self._capture(fact) or creates
+            elif event == "LeadGraded":
+                self._grade(fact)
+            elif event == "LeadAssigned":
+                self.held = Held(self.held.product, fact.data["owner"], fact.data.get("team") or None, self.held.grade)
+        if self.created is None or (creates and not self.created_explicitly):
+            self.changed.update(AT_FIRST if self.created is None else self._everything())
             self.created = Moment(at, self.held)
-            self.created_explicitly = explicit
-            self.changed.update(self._everything())
+            self.created_explicitly = creates
             self.statuses.begin(at)
         for fact in instant:
-            self._happen(fact)
+            if fact.event in MOVES:
+                self.statuses.apply(fact)
+            if fact.event in HAPPENS:
+                self._happen(fact)
         if self.statuses.settle(at, self.held, archived=self.archived is not None):
-            self.changed.update((STATUS_SCOPE, f"{STAY}{len(self.statuses.stays) - 1}"))
-        elif self.statuses.status is not None and self.held != before:
+            self.changed.add(STATUS_SCOPE)
+            if self.statuses.stays:
+                self.changed.add(f"{STAY}{len(self.statuses.stays) - 1}")
+        elif self.held is not before and self.statuses.status is not None and self.held != before:
             self.changed.add(STATUS_SCOPE)
         if not self.changed:
             return
@@ -168,15 +190,16 @@ class _Lead:
         self.changed.clear()
 
     def _snapshot(self, scope: str, at: datetime) -> Iterable[Entry]:
-        """What one of the lead's stays, deals, attempts or purchases counts as."""
+        """What one of the lead's stays, deals, activities or purchases counts as."""
         if scope == STATUS_SCOPE:
             return self._stands(at)
         if scope.startswith(STAY):
             return self._stay(at, int(scope.removeprefix(STAY)))
-        if scope.startswith(ANSWER):
-            return [self._answer(at, scope.removeprefix(ANSWER))]
-        if attempt := self.responses.attempts.get(scope):
-            return [self._attempt(at, attempt)] * attempt.counts
+        if self.responses is not None:
+            if scope.startswith(ANSWER):
+                return [self._answer(at, self.responses.answers[scope.removeprefix(ANSWER)])]
+            if activity := self.responses.activities.get(scope):
+                return [self._activity(at, activity)] * activity.counts
         assert self.created is not None
         born = Born(self.root_id, self.business_unit, self.currency, self.created.at, self.created.held, self._dims)
         if scope.startswith(DEAL):
@@ -187,44 +210,48 @@ class _Lead:
         assert self.customer is not None
         return customer_entries(self.customer, scope, born, at)
 
-    def _observe(self, fact: Fact) -> None:
-        data = fact.data
-        if fact.event in CAPTURES:
-            if _creates(fact):
-                self.captures.append(fact)
-            if (contacts := data.get("contacts")) is not None and (
-                self.contacts is None or not self.contacts.issuperset(contacts)
-            ):
-                self.contacts = (self.contacts or frozenset()) | frozenset(contacts)
-                self.changed.add(LEAD_SCOPE)
-            touch = FirstTouch(data.get("channel") or None, data.get("source") or None, data.get("campaign") or None)
-            if touch.channel or touch.source:
-                self.touches.append((fact.occurred_at, touch))
-            if self.first_touch is None and self.touches:
+    def _capture(self, fact: Fact) -> bool:
+        """Who came, and from where; whether that creates a lead by itself."""
+        data, creates = fact.data, _creates(fact)
+        if creates:
+            self.captures.append(fact)
+        if (contacts := data.get("contacts")) is not None and (
+            self.contacts is None or not self.contacts.issuperset(contacts)
+        ):
+            self.contacts = (self.contacts or frozenset()).union(contacts)
+            self.changed.add(LEAD_SCOPE)
+        touch = place_of(data.get("channel"), data.get("source"), data.get("campaign"))
+        if touch.channel or touch.source:
+            self.touches.append((fact.occurred_at, touch))
+            if self.first_touch is None:
                 self.first_touch = touch
                 if self.created is not None:
                     self.changed.update(self._everything())
-            if self.touched_at is None and not data.get("implied"):
-                self.touched_at = fact.occurred_at
-            if data.get("product"):
-                self.held = self.held._replace(product=data["product"])
-        elif fact.event == "LeadGraded":
-            # The canonical id's grade counts everything known of the person; a merged id's, only a part.
-            if "historical" not in data:
-                self.told.append(fact)
-            whole = fact.lead_id == self.root_id
-            if whole or not self.graded_as_a_whole:
-                self.held = self.held._replace(grade=data["grade"])
-                self.graded_as_a_whole = whole
-        elif fact.event == "LeadAssigned":
-            self.held = self.held._replace(owner=data["owner"], team=data.get("team") or None)
+            elif self.moved_at is None and touch != self.first_touch:
+                self.moved_at = fact.occurred_at
+        if self.touched_at is None and not data.get("implied"):
+            self.touched_at = fact.occurred_at
+        if data.get("product"):
+            _, owner, team, grade = self.held
+            self.held = Held(data["product"], owner, team, grade)
+        return creates
 
-    def _stands(self, now: datetime) -> Iterator[Entry]:
+    def _grade(self, fact: Fact) -> None:
+        """What it was told. The canonical id's grade counts everything known of the person; a merged id's, only a part."""
+        if "historical" not in fact.data:
+            self.told.append(fact)
+        whole = fact.lead_id.int == self.root_id.int
+        if whole or not self.graded_as_a_whole:
+            product, owner, team, _ = self.held
+            self.held = Held(product, owner, team, fact.data["grade"])
+            self.graded_as_a_whole = whole
+
+    def _stands(self, now: datetime) -> list[Entry]:
         """The lead's stay in its status that has not ended."""
-        statuses = self.statuses
-        if statuses.status is not None and statuses.since is not None:
-            since = statuses.since
-            yield self._status(now, Measure.LEAD_OPEN, "", since, since, self.held, statuses.status)
+        since, status = self.statuses.since, self.statuses.status
+        if status is None or since is None:
+            return []
+        return [self._status(now, Measure.LEAD_OPEN, "", since, since, self.held, status)]
 
     def _stay(self, now: datetime, number: int) -> Iterator[Entry]:
         """One that has, unless the lead turned out to have begun later."""
@@ -235,13 +262,12 @@ class _Lead:
         self, now: datetime, measure: Measure, of: str, at: datetime, since: datetime, held: Held, status: str
     ) -> Entry:
         seconds = (at - since).total_seconds() if measure is Measure.STATUS_SPELL else None
-        return Entry(
-            measure, f"{measure}{of}", self.business_unit, at, since, self._dims(held), status, None, seconds, False,
-            None, None, self.root_id, now,
-        )  # fmt: skip
+        return entry_of((
+            measure, f"{measure}{of}" if of else measure, self.business_unit, at, since, dims_of(self.first_touch, held),
+            status, None, seconds, False, None, None, self.root_id, now, None, None, None, None, None,
+        ))  # fmt: skip
 
     def _happen(self, fact: Fact) -> None:
-        self.statuses.apply(fact)
         if self.archived is not None and fact.event in REVIVES:
             self.archived = None
             self.changed.add(LEAD_SCOPE)
@@ -254,8 +280,12 @@ class _Lead:
         elif fact.event in CUSTOMER_EVENTS:
             self.customer = self.customer or Customer(self.margin_rate)
             self.changed |= self.customer.apply(fact, self.held, self.opportunities)
-        elif fact.event in PROMISES and (told := self.responses.apply(fact, self.held)):
-            self.changed |= told
+        elif fact.event in PROMISES:
+            self.responses = self.responses or Responses()
+            first = self.responses.first
+            self.changed |= self.responses.apply(fact, self.held)
+            if self.responses.first is first:
+                return
         else:
             return
         self.changed.add(LEAD_SCOPE)
@@ -283,38 +313,33 @@ class _Lead:
         for name, deal in self.opportunities.items():
             yield _scope(name)
             yield from (f"{SPELL}{number}:{name}" for number in range(len(deal.spells)))
-        yield from self.responses.scopes
+        yield from () if self.responses is None else self.responses.scopes
         yield from () if self.customer is None else self.customer.scopes
 
     def _dims(self, held: Held) -> Dims:
-        channel, source, campaign = self.first_touch or (None, None, None)
-        return Dims(channel, source, campaign, *held)
+        return dims_of(self.first_touch, held)
 
     def _lead_snapshot(self, now: datetime) -> Iterator[Entry]:
         assert self.created is not None
         created, born = self.created.at, self._dims(self.created.held)
         bought = self.customer.first if self.customer is not None else None
+        unit, root_id = self.business_unit, self.root_id
 
         def entry(
-            measure: Measure,
-            at: datetime,
-            dims: Dims,
-            *,
-            reason: str | None = None,
-            since: datetime | None = None,
+            measure: Measure, at: datetime, dims: Dims, reason: str | None = None, since: datetime | None = None
         ) -> Entry:
             seconds, negative = elapsed(since, at) if since else (None, False)
-            return Entry(
-                measure, measure, self.business_unit, at, created, dims, None, reason, seconds, negative, None, None,
-                self.root_id, now,
-            )  # fmt: skip
+            return entry_of((
+                measure, measure, unit, at, created, dims, None, reason, seconds, negative, None, None, root_id, now,
+                None, None, None, None, None,
+            ))  # fmt: skip
 
         if self.mark:
             yield entry(Measure.LEAD_MARKED, created, born, reason=self.mark)
             return
         yield entry(Measure.LEAD_CREATED, created, born)
-        if lacking := quality.lacking(self.contacts):
-            yield entry(Measure.LEAD_LACKING, created, born, reason=lacking)
+        for lacking in quality.lacking(self.contacts, sourced=born.source is not None):
+            yield entry(lacking, created, born)
         if self.qualified:
             yield entry(Measure.LEAD_QUALIFIED, self.qualified.at, self._dims(self.qualified.held))
             yield entry(Measure.COHORT_QUALIFIED, self.qualified.at, born, since=created)
@@ -332,7 +357,7 @@ class _Lead:
             touched = min(self.touched_at, created) if self.touched_at else created
             yield entry(Measure.LEAD_CUSTOMER, bought.at, self._dims(bought.held), since=touched)
             yield entry(Measure.COHORT_CUSTOMER, bought.at, born, since=created)
-        if first := self.responses.first:
+        if self.responses is not None and (first := self.responses.first):
             yield entry(Measure.COHORT_CONTACTED, first.at, born, since=created)
         deals = self.opportunities.values()
         if bought is None and (self.archived or (deals and all(deal.status == "lost" for deal in deals))):
@@ -341,22 +366,26 @@ class _Lead:
         else:
             self.failed = None
 
-    def _answer(self, now: datetime, task: str) -> Entry:
+    def _answer(self, now: datetime, one: Answer) -> Entry:
         """A promise to answer that is decided."""
         assert self.created is not None
-        one = self.responses.answers[task]
         measure = Measure.RESPONSE_MET if one.outcome == "met" else Measure.RESPONSE_BREACHED
         return Entry(
-            measure, f"{measure}:{task}" if task else measure, self.business_unit, one.at, self.created.at,
+            measure, f"{measure}:{one.task}" if one.task else measure, self.business_unit, one.at, self.created.at,
             self._dims(one.held), None, None, None, False, None, None, self.root_id, now,
         )  # fmt: skip
 
-    def _attempt(self, now: datetime, one: Attempt) -> Entry:
-        """An attempt to reach the lead and how long it took; what kind of one stands where reasons do."""
+    def _activity(self, now: datetime, one: Activity) -> Entry:
+        """What was done with the lead and how long it took; what kind of activity stands where reasons do."""
         return Entry(
-            Measure.CONTACT_ATTEMPTED, f"{Measure.CONTACT_ATTEMPTED}:{one.key}", self.business_unit, one.at, one.at,
+            Measure.ACTIVITY, f"{Measure.ACTIVITY}:{one.key}", self.business_unit, one.at, one.at,
             self._dims(one.held), None, one.kind, one.seconds, False, None, None, self.root_id, now,
         )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _touch_key(number: int) -> str:
+    return f"{Measure.TOUCHED}:{number:06}"
 
 
 def _scope(opportunity_id: str) -> str:

@@ -225,7 +225,7 @@ class Customer:
         if key in self._purchases:
             return set()
         deal = deals.get(data.get("opportunity_id") or "")
-        held = lead if deal is None else deal.held
+        held = lead if deal is None else deal.held_with(lead)
         if data.get("product"):
             held = held._replace(product=data["product"])
         amount, cost = Decimal(data["amount"]), data.get("cost")
@@ -263,7 +263,7 @@ class Customer:
         changed = {REFUND + one.key for one in refunds}
         if not named or not named + more:  # the first that tells of it, or the last one gone
             changed |= {PURCHASE + key for key in self._deals} if order.deal is None else self._known(f":{order.deal}")
-        if order.renews is not None:
+        if order.renews is not None and order.renews != order.order_id:
             self.renewed[order.renews] = self.renewed.get(order.renews, 0) + more
             changed |= self._known(_order_key(order.renews))
         return changed

@@ -93,7 +93,7 @@ class Opportunity:
         self.pipeline = data.get("pipeline") or self.pipeline
         if data.get("expected_close"):
             self.expected_close = datetime.fromisoformat(data["expected_close"])
-        now = Held(self.product or lead.product, self.owner or lead.owner, self.team or lead.team, lead.grade)
+        now = self.held_with(lead)
         match fact.event:
             case "StageChanged":
                 self._move(data["stage"], data.get("position"), fact.occurred_at, now)
@@ -107,6 +107,10 @@ class Opportunity:
             self.held = now
         if fact.occurred_at == self.opened_at:
             self.opened = now
+
+    def held_with(self, lead: Held) -> Held:
+        """Who and what it is about while so much is known of its lead: what it does not say itself."""
+        return Held(self.product or lead.product, self.owner or lead.owner, self.team or lead.team, lead.grade)
 
     def _move(self, stage: str, position: int | None, at: datetime, held: Held) -> None:
         """Enter a stage. The stage it is already in opens no new spell; a closed deal is open again."""

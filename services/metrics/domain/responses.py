@@ -1,4 +1,4 @@
-"""How soon somebody answers: attempts to reach the lead, and whether the answer that was promised came in time."""
+"""What is done with a lead, how soon somebody tries to reach it, and whether the answer that was promised came in time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ WITHDRAWN = "withdrawn"
 ANSWER = "answer:"
 
 
-class Attempt(NamedTuple):
-    """Somebody, or a machine, tried to reach the lead. `seconds` is how long that took, where it is known. A message that was
-    withdrawn before it was sent does not count."""
+NOTED, NOTE = "NoteAdded", "note"
+
+
+class Activity(NamedTuple):
+    """Somebody, or a machine, reached out to the lead or was reached by it, or wrote a note on it. `seconds` is how long that took,
+    where it is known. A message that was withdrawn before it was sent does not count."""
 
     key: str
     at: datetime
@@ -36,53 +39,58 @@ class Answer(NamedTuple):
 
 
 class Responses:
-    """The attempts and promises of one lead as its facts have made them so far. A promise that was not kept by its time is
+    """The activities and promises of one lead as its facts have made them so far. A promise that was not kept by its time is
     breached, whenever the answer comes; one that was called off is neither."""
 
     def __init__(self) -> None:
-        self.attempts: dict[str, Attempt] = {}
+        self.activities: dict[str, Activity] = {}
         self._by_people: list[str] = []
         self._withdrawn: set[str] = set()
         self._due: dict[str, datetime] = {}
         self.answers: dict[str, Answer] = {}
 
     @property
-    def first(self) -> Attempt | None:
-        """The first time that a person tried. What was withdrawn stays so, and is not looked at again."""
-        while self._by_people and not self.attempts[self._by_people[0]].counts:
+    def first(self) -> Activity | None:
+        """The first time that a person tried to reach the lead. What was withdrawn stays so, and is not looked at again."""
+        while self._by_people and not self.activities[self._by_people[0]].counts:
             del self._by_people[0]
-        return self.attempts[self._by_people[0]] if self._by_people else None
+        return self.activities[self._by_people[0]] if self._by_people else None
 
     @property
     def scopes(self) -> Iterator[str]:
-        """Every attempt, and every promise that is decided."""
-        yield from self.attempts
+        """Every activity, and every promise that is decided."""
+        yield from self.activities
         yield from (ANSWER + task for task in self.answers)
 
     def apply(self, fact: Fact, held: Held) -> set[str]:
-        """One more fact; the scopes that it changed. The owner that it names holds for it."""
-        if fact.data.get("owner"):
-            held = held._replace(owner=fact.data["owner"], team=held.team if fact.data["owner"] == held.owner else None)
+        """One more fact; the scopes that it changed. The owner that it names holds for it, as who wrote it does for a note."""
+        if by := fact.data.get("actor" if fact.event == NOTED else "owner"):
+            held = held._replace(owner=by, team=held.team if by == held.owner else None)
+        if fact.event == NOTED:
+            note = Activity(activity_key(fact), fact.occurred_at, NOTE, held)
+            self.activities[note.key] = note
+            return {note.key}
         if fact.event == "ContactAttempted":
-            return self._attempt(fact, held) if fact.data.get("outbound", True) else set()
+            return self._contact(fact, held)
         if fact.data.get("kind") != FIRST_RESPONSE:
             return set()
         return self._promise(fact, str(fact.data.get("task_id") or ""), held)
 
-    def _attempt(self, fact: Fact, held: Held) -> set[str]:
-        """A message is an attempt when it is decided on; what became of it is told of the same one again."""
-        data, key = fact.data, attempt_key(fact)
+    def _contact(self, fact: Fact, held: Held) -> set[str]:
+        """A message is one when it is decided on; what became of it is told of the same one again."""
+        data, key = fact.data, activity_key(fact)
         if data.get("message_id") and data.get("outcome"):
             if data["outcome"] != WITHDRAWN:
                 return set()
             self._withdrawn.add(key)
-            if key not in self.attempts:
+            if key not in self.activities:
                 return set()
-            self.attempts[key] = self.attempts[key]._replace(counts=False)
+            self.activities[key] = self.activities[key]._replace(counts=False)
             return {key}
         counts = key not in self._withdrawn
-        attempt = Attempt(key, fact.occurred_at, str(data.get("kind")), held, data.get("duration_seconds"), counts)
-        if self.attempts.setdefault(key, attempt) is attempt and data.get("human", True):
+        contact = Activity(key, fact.occurred_at, str(data.get("kind")), held, data.get("duration_seconds"), counts)
+        is_new = self.activities.setdefault(key, contact) is contact
+        if is_new and data.get("human", True) and data.get("outbound", True):
             self._by_people.append(key)
         return {key}
 
@@ -104,11 +112,11 @@ class Responses:
         return set()
 
 
-def attempt_key(fact: Fact) -> str:
-    """The name of an attempt among all of a person: a message's own, or the event's."""
+def activity_key(fact: Fact) -> str:
+    """The name of an activity among all of a person: a message's own, or the event's."""
     message = fact.data.get("message_id")
     return f"message:{message}" if message else f"{fact.lead_id}:{fact.event_id}"
 
 
-PROMISES = frozenset({"ContactAttempted", "FollowUpScheduled", "FollowUpMissed", "FollowUpDone"})
-"""Facts that attempts and promises are made of."""
+PROMISES = frozenset({"ContactAttempted", NOTED, "FollowUpScheduled", "FollowUpMissed", "FollowUpDone"})
+"""Facts that activities and promises are made of."""

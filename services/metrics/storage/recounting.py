@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.metrics.domain.contributions import contributions
+from services.metrics.domain.contributions import contributions_by
 from services.metrics.domain.entries import Dims, Entry, Measure
 from services.metrics.domain.facts import Fact
 from services.metrics.domain.rollups import EntryId, Rules, local_day
@@ -40,9 +40,7 @@ def counted_anew(people: Mapping[UUID, Iterable[Fact]], rules: Rules) -> dict[En
     """What people count as, by what their facts say alone."""
     found: dict[EntryId, Dated] = {}
     for root, facts in people.items():
-        known = list(facts)
-        unit = rules(known[0].business_unit)
-        for entry in contributions(root, known, currency=unit.currency, margin_rate=unit.customers.margin):
+        for entry in contributions_by(root, facts, rules):
             zone = rules(entry.business_unit).zone
             found[entry.root_id, entry.key, entry.valid_from] = (
                 entry, local_day(entry.at, zone), local_day(entry.cohort_at, zone),

@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from services.metrics.domain.contributions import contributions_by
 from services.metrics.domain.entries import Measure
-from tests.unit.metrics.stories import Told, day, the_only
+from shared.contracts.policy import UnitPolicy
+from tests.unit.metrics.stories import Told, day, lead_id, the_only
 
 DAY = 86_400.0
 
@@ -126,6 +128,20 @@ def test_a_loss_that_says_an_amount_is_worth_what_there_was_to_win() -> None:
     assert (untold.amount, untold.currency) == (Decimal(70), "USD")
 
 
+def test_notes_and_contacts_of_both_directions_are_activities_and_only_reaching_out_is_a_contact() -> None:
+    story = told().tell("a", "LeadAssigned", 1, owner="kim", team="west").tell("a", "NoteAdded", 2, actor="ali")
+    story.tell("a", "NoteAdded", 2).tell("a", "ContactAttempted", 3, kind="call", outbound=False, duration_seconds=600)
+    activities = {
+        (one.reason, one.dims.owner, one.dims.team, one.duration_seconds) for one in story.entries(Measure.ACTIVITY)
+    }
+    assert activities == {("note", "ali", None, None), ("note", "kim", "west", None), ("call", "kim", "west", 600)}
+    assert len(story.entries(Measure.ACTIVITY)) == 3
+    assert story.entries(Measure.COHORT_CONTACTED) == []
+    story.tell("a", "ContactAttempted", 4, kind="call", duration_seconds=60)
+    assert the_only(story.entries(Measure.COHORT_CONTACTED)).at == day(4)
+    assert len(story.entries(Measure.ACTIVITY)) == 4
+
+
 def test_a_message_that_was_withdrawn_is_nobody_s_first_contact() -> None:
     story = (
         told()
@@ -223,3 +239,17 @@ def test_the_grade_of_a_person_is_that_of_the_canonical_id_whatever_merged_ids_w
     story = told().tell("b", "LeadGraded", 2, score=5, grade="D").tell("a", "LeadGraded", 3, score=70, grade="A")
     story.tell("b", "LeadGraded", 3, score=20, grade="C").tell("a", "OpportunityOpened", 4, opportunity_id="o")
     assert the_only(story.entries(Measure.LEAD_CONVERTED)).dims.grade == "A"
+
+
+def test_who_was_met_in_two_units_counts_by_the_rules_of_the_first_whatever_is_read_first() -> None:
+    here, there = Told("berlin"), Told("tehran")
+    here.tell("a", "LeadCreated", 0).tell("a", "OrderPlaced", 3, order_id="one", amount="100")
+    there.tell("b", "LeadCreated", 1).tell("b", "LeadMerged", 2, into_lead_id=str(lead_id("a")))
+
+    def rules(unit: str) -> UnitPolicy:
+        return UnitPolicy(currency={"berlin": "EUR", "tehran": "IRR"}[unit])
+
+    facts = [*here.facts, *there.facts]
+    found = [contributions_by(lead_id("a"), told, rules) for told in (facts, facts[::-1])]
+    assert found[0] == found[1]
+    assert {one.currency for one in found[0] if one.measure == Measure.CUSTOMER_REVENUE} == {"EUR"}

@@ -31,8 +31,8 @@ DEFINITIONS: tuple[Definition, ...] = (
     ),
     Definition(
         "lead_generation_rate", "leads per day", "period", PerDay(M.LEAD_CREATED),
-        "leads created ÷ days of the window that have passed",
-        "a window that is not over yet has fewer days", "created_to_qualified_cohort",
+        "leads created ÷ days of the window that have passed; cut by a period, those of the period in the window",
+        "a window that is not over yet has fewer days, and so has its last period", "created_to_qualified_cohort", version=2,
     ),
     Definition(
         "leads_qualified", "leads", "period", Count(M.LEAD_QUALIFIED),
@@ -123,9 +123,9 @@ DEFINITIONS: tuple[Definition, ...] = (
         "an answer after its time is a breach at its time; one that was called off is neither", "speed_to_lead",
     ),
     Definition(
-        "activities", "attempts", "period", Count(M.CONTACT_ATTEMPTED, timed=True),
-        "outbound attempts to reach leads, by people and by machines, with how long those took that say so; group by reason "
-        "for their kind, by owner for who",
-        "busy is not effective", "lead_to_opportunity_cohort",
+        "activities", "activities", "period", Count(M.ACTIVITY, timed=True),
+        "calls, messages, meetings and notes: leads reached out to or reaching out, by people and by machines, with how long "
+        "those took that say so; group by reason for their kind, by owner for who",
+        "busy is not effective", "lead_to_opportunity_cohort", version=2,
     ),
 )  # fmt: skip

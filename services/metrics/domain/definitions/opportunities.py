@@ -41,7 +41,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     Definition(
         "opportunity_to_won_cohort", "ratio", "cohort",
         Share(M.OPPORTUNITY_OPENED, M.COHORT_WON, (M.COHORT_WON, M.COHORT_LOST)),
-        "of opportunities opened in the window, the share won by as_of",
+        "of opportunities opened in the window, the share won by as_of; also by policy_version, that which had qualified the lead",
         "young cohorts look bad: read the maturity", "average_deal_value",
     ),
     Definition(
