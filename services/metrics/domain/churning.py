@@ -47,21 +47,36 @@ def places(question: Question) -> tuple[str, ...]:
     return (UNIT, *(name for name in question.group_by if name not in (UNIT, *PERIODS)))
 
 
-def changes(cells: Iterable[Cell], *, dated: bool) -> Iterator[Change]:
-    """What cells, grouped by place and, where they are dated, by day, say."""
+def period_names(question: Question) -> tuple[str, ...]:
+    """The periods that the answer is cut by."""
+    return tuple(name for name in question.group_by if name in PERIODS)
+
+
+def changes(question: Question, cells: Iterable[Cell], begins: date | None) -> Iterator[Change]:
+    """What cells say, grouped by place and, where they are of days from `begins` on, by the periods that the answer is cut by: who came
+    or left in one did so on its first day, for none that is told apart."""
+    names, here = period_names(question), len(places(question))
+    firsts: dict[Calendar, dict[tuple[str | None, ...], date]] = {}
     for cell in cells:
-        if cell.group is not None:
-            day = date.fromisoformat(cell.group[-1] or "") if dated else None
-            sign = -1 if cell.measure is Measure.CUSTOMER_LOST else 1
-            yield Change(cell.group[:-1] if dated else cell.group, day, sign * cell.n)
+        if cell.group is None:
+            continue
+        place, day = cell.group[:here], None
+        if begins is not None:
+            calendar = calendar_of(question, place[0] or "")
+            if calendar not in firsts:
+                cuts = cuts_of(calendar, names, begins, question.as_of.date() + timedelta(days=2))
+                firsts[calendar] = {cut.names: cut.first for cut in cuts}
+            day = firsts[calendar].get(cell.group[here:])
+            if day is None:
+                continue  # still to come
+        yield Change(place, day, -cell.n if cell.measure is Measure.CUSTOMER_LOST else cell.n)
 
 
-def churned(
-    question: Question, moved: Iterable[Change], losses: Iterable[Loss], today: date
-) -> dict[Group | None, Values]:
-    """The share that left, in the total and in every group. `today` is the day of `as_of`."""
+def churned(question: Question, moved: Iterable[Change], losses: Iterable[Loss]) -> dict[Group | None, Values]:
+    """The share that left, in the total and in every group."""
     start, end = (_day(bound) for bound in (question.start, question.end))
     moved, losses = list(moved), list(losses)
+    today = _today(question, "")
     last = min(end, today) if end is not None else today
     active: dict[Group | None, int] = defaultdict(int)
     lost: dict[Group | None, int] = defaultdict(int)
@@ -69,24 +84,24 @@ def churned(
     calendar = question.calendars.only or Calendar()
     begins = start if start is not None else last
     months[TOTAL] = months_between(calendar, begins, last if end is None or end > today else end)
-    begun = start is None or start <= today
+    begun = {one.place for one in moved if start is None or start <= _today(question, one.place[0])}
     for one in moved:
-        if one.day is None and begun:
+        if one.day is None and one.place in begun:
             active[TOTAL] += one.more
     for each in losses:
         if start is not None and each.since < start:
             lost[TOTAL] += each.n
-    names = tuple(name for name in question.group_by if name in PERIODS)
+    names = period_names(question)
     here = places(question)
-    if question.group_by and not names and begun:
+    if question.group_by and not names:
         for one in moved:
-            if one.day is None:
+            if one.day is None and one.place in begun:
                 active[_group(question, here, one.place, names, ())] += one.more
         for each in losses:
             if start is not None and each.since < start:
                 lost[_group(question, here, each.place, names, ())] += each.n
     if names:
-        _by_period(question, moved, losses, last, names, active, lost, months)
+        _by_period(question, moved, losses, names, active, lost, months)
     return {
         group: _values(lost[group], active[group], months.get(group, months[TOTAL]))
         for group in {TOTAL: 0, **active}
@@ -98,7 +113,6 @@ def _by_period(
     question: Question,
     moved: Sequence[Change],
     losses: Sequence[Loss],
-    last: date,
     names: tuple[str, ...],
     active: dict[Group | None, int],
     lost: dict[Group | None, int],
@@ -112,19 +126,23 @@ def _by_period(
     for each in losses:
         gone[each.place].append(each)
     days = [one.day for one in moved if one.day is not None]
-    begins = _day(question.start) or min(days, default=last)
-    cuts: dict[Calendar, list[Cut]] = {}
+    start, end = (_day(bound) for bound in (question.start, question.end))
+    cuts: dict[tuple[Calendar, date], list[Cut]] = {}
     for place, own in by_place.items():
-        calendar = calendar_of(question, place[0] or "")
-        if calendar not in cuts:
-            cuts[calendar] = list(cuts_of(calendar, names, begins, last))
-        for cut in cuts[calendar]:
+        calendar, today = calendar_of(question, place[0] or ""), _today(question, place[0])
+        tomorrow = today + timedelta(days=1)
+        if (calendar, today) not in cuts:
+            begins, after = start or min(days, default=today), tomorrow if end is None else min(end, tomorrow)
+            cuts[calendar, today] = list(cuts_of(calendar, names, begins, after))
+        for cut in cuts[calendar, today]:
             group = _group(question, here, place, names, cut.names)
             active[group] += sum(one.more for one in own if one.day is None or one.day < cut.first)
             lost[group] += sum(
                 one.n for one in gone[place] if cut.first <= one.day < cut.after and one.since < cut.first
             )
-            months.setdefault(group, months_between(calendar, cut.first, cut.after))
+            # Where the day has come later, less has passed: the longest counts, in whatever order places come.
+            passed = months_between(calendar, cut.first, min(cut.after, today))
+            months[group] = max(months.get(group, 0.0), passed)
 
 
 def _group(question: Question, here: Sequence[str], place: Place, names: Sequence[str], called: Sequence[str]) -> Group:
@@ -173,6 +191,11 @@ def converted(share: float | None, months: float, into: float) -> float | None:
     if share is None or months <= 0:
         return None
     return float(1 - (1 - share) ** (into / months))
+
+
+def _today(question: Question, unit: str | None) -> date:
+    """The day of `as_of` where a unit is: whoever left on it has left."""
+    return question.calendars.day(unit, question.as_of)
 
 
 def _day(bound: date | datetime | None) -> date | None:

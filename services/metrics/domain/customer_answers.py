@@ -180,14 +180,33 @@ def _against(form: Worth, brings: Life | None, cost: float | None, n: int) -> Va
     return {**plain(value, above, below, n), "cac": cost, **brings.shown()}
 
 
-def best(rows: Iterable[Best], ranked_by: str) -> dict[Group | None, Values]:
-    """Who is worth most, and their share of what all are worth."""
+def with_total(rows: Sequence[Best], top: int) -> list[Best]:
+    """The best of all beside the best of each group, among whom they are: everybody is in one group."""
+    by_currency: dict[str, dict[Group | None, list[Best]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        by_currency[row.currency][row.group].append(row)
+    found = list(rows)
+    for groups in by_currency.values():
+        each = [own[0] for own in groups.values()]
+        whole, n = sum((one.whole for one in each), Decimal(0)), sum(one.n for one in each)
+        everybody = sorted((one for own in groups.values() for one in own), key=_place)
+        found += [one._replace(group=TOTAL, whole=whole, n=n) for one in everybody[:top]]
+    return found
+
+
+def _place(one: Best) -> tuple[Decimal, UUID]:
+    return -one.worth, one.lead_id
+
+
+def best(rows: Iterable[Best], customers: Iterable[Cell], ranked_by: str) -> dict[Group | None, Values]:
+    """Who is worth most, and their share of what all are worth; of so many `customers`, each once in however many currencies."""
     by_group: dict[Group | None, dict[str, list[Best]]] = defaultdict(lambda: defaultdict(list))
-    by_group[TOTAL] = defaultdict(list)
     for row in rows:
         by_group[row.group][row.currency].append(row)
+    counted = grouped(customers)
     found: dict[Group | None, Values] = {}
-    for group, currencies in by_group.items():
+    for group in dict.fromkeys((*counted, *by_group)):
+        currencies = by_group[group]
         each: dict[str, Values] = {}
         for currency, own in currencies.items():
             top, whole = sum((one.worth for one in own), Decimal(0)), own[0].whole
@@ -195,10 +214,10 @@ def best(rows: Iterable[Best], ranked_by: str) -> dict[Group | None, Values]:
                 **plain(float(top / whole) if whole > 0 else None, float(top), float(whole), own[0].n),
                 "customers": [
                     {"lead_id": one.lead_id, "worth": float(one.worth), "since": one.since}
-                    for one in sorted(own, key=lambda one: (-one.worth, one.lead_id))
+                    for one in sorted(own, key=_place)
                 ],
             }
         empty = {**plain(None, 0, 0, 0), "customers": []}
-        n = sum(one["n"] for one in each.values())
+        n = sum(cell.n for cell in counted[group])
         found[group] = {**one_or_each(each, n, 0, empty), "ranked_by": ranked_by}
     return found

@@ -12,6 +12,7 @@ import pytest
 
 from services.metrics.domain.facts import Fact
 from services.metrics.domain.questions import Question
+from services.metrics.rebuilding import Rebuilding
 from shared.contracts.policy import Customers
 from tests.integration.metrics.harness import POLICY, Metrics
 from tests.integration.metrics.naive_customers import NaiveCustomers, persons
@@ -119,9 +120,26 @@ async def test_every_number_about_customers_equals_its_naive_recomputation(
     facts = await folded(metrics, seed)
     assert (await metrics.audit())["differences"] == []
     await agree(metrics, facts, NOW)
+    await agree(metrics, facts, THEN)
     monkeypatch.setattr(Question, "fits_rollups", lambda *_: False)
     await agree(metrics, facts, NOW)
     await agree(metrics, facts, THEN)
+
+
+async def test_how_long_customers_stay_is_known_of_sums_that_were_kept_before_they_said_when(metrics: Metrics) -> None:
+    facts = await folded(metrics, 5)
+    half = "UPDATE metrics.rollups SET durations = 0, duration_microseconds = 0 WHERE measure LIKE 'customer%' AND {}"
+    for which in ("dimension = '' AND day < '2026-02-15'", "true"):
+        async with metrics.database.transaction() as tx:
+            await tx.execute(half.format(which))
+        await agree(metrics, facts, NOW)
+        await agree(metrics, facts, THEN)
+    assert {one["measure"] for one in (await metrics.audit())["differences"]} >= {"customer"}
+    again = Rebuilding(metrics.database, with_margin(RATE).unit, interval_seconds=1)
+    await again.ask()
+    await again.until_done()
+    assert (await metrics.audit())["differences"] == []
+    await agree(metrics, facts, NOW)
 
 
 async def test_churn_of_each_month_and_channel_is_that_of_its_own_beginning(metrics: Metrics) -> None:

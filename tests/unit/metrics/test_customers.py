@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from random import Random
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.domain.churning import converted, months_between
+from services.metrics.domain.calendars import Calendars
+from services.metrics.domain.churning import Change, churned, converted, months_between
 from services.metrics.domain.contributions import contributions, lived
+from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.facts import counted
+from services.metrics.domain.questions import Question
 from shared.contracts.policy.calendar import Calendar
 from tests.unit.metrics.customer_histories import history
 from tests.unit.metrics.stories import Told, day, holds, lead_id
@@ -165,6 +169,16 @@ def test_a_month_is_one_of_the_calendar_whatever_its_days() -> None:
     assert months_between(Calendar(), date(2026, 3, 2), date(2026, 3, 1)) == 0
 
 
+def test_a_month_that_goes_on_is_as_long_as_where_most_of_it_has_passed_in_whatever_order_units_come() -> None:
+    calendars = Calendars(zones={"auckland": ZoneInfo("Pacific/Auckland")})
+    asked = Question(
+        BY_ID["churn_rate"], datetime(2026, 3, 15, 22, tzinfo=UTC), 90, None, None, ("month",), {}, calendars
+    )
+    moved = [Change((unit,), date(2026, 2, 1), 5) for unit in ("auckland", "berlin")]
+    for told in (moved, moved[::-1]):
+        assert churned(asked, told, [])[("2026-03",)]["months"] == pytest.approx(15 / 30.436875)
+
+
 def test_orders_of_two_ids_are_those_of_one_person_once_they_are_merged() -> None:
     told = customer().tell("b", "LeadCreated", 0, channel="web_form")
     told.tell("a", "OrderPlaced", 1, order_id="1", amount="10").tell("b", "OrderPlaced", 2, order_id="2", amount="5")
@@ -172,3 +186,13 @@ def test_orders_of_two_ids_are_those_of_one_person_once_they_are_merged() -> Non
     (only,) = told.entries(M.CUSTOMER)
     assert only.at == day(1)
     assert worth(told, M.CUSTOMER_REVENUE) == {"EUR": 15}, "an order is one, from whichever id it is told"
+
+
+@pytest.mark.parametrize(
+    ("kpi", "version"),
+    [("source_romi", 3), ("source_roi", 2), ("clv_revenue", 2), ("clv_observed", 2), ("top_customers", 2)],
+)
+def test_what_counts_customers_where_it_counted_purchases_or_currencies_has_another_version(
+    kpi: str, version: int
+) -> None:
+    assert BY_ID[kpi].version == version, "a frozen answer of the version before counts something else"

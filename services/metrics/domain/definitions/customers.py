@@ -43,12 +43,13 @@ DEFINITIONS: tuple[Definition, ...] = (
         "clv_revenue", "currency", "cohort", PerCustomer(M.CUSTOMER_REVENUE),
         "Σ what customers of the window bought by as_of, less refunds ÷ those customers: an order's amount, or a won deal's of which no "
         "order tells; customers of the window are those who first bought in it",
-        "revenue is not margin; young cohorts have bought little yet", "clv_observed",
+        "revenue is not margin; young cohorts have bought little yet", "clv_observed", version=2,
     ),
     Definition(
         "clv_observed", "currency", "cohort", PerCustomer(M.CUSTOMER_MARGIN),
         "Σ margin of what customers of the window bought by as_of ÷ those customers: amount − cost, or × the unit's margin rate",
         "a purchase without a cost, in a unit without a margin rate, adds nothing: without_amount counts those", "clv_revenue",
+        version=2,
     ),
     Definition(
         "clv_projected", "currency", "cohort", Projected(M.CUSTOMER_MARGIN),
@@ -79,7 +80,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "top_customers", "ratio", "cohort", Best(M.CUSTOMER_MARGIN, M.CUSTOMER_REVENUE),
         "customers of the window with the highest clv_observed by as_of, or clv_revenue where the margin of some is not known; value is "
         "their share of what all are worth",
-        "who is worth most today joined long ago", "repeat_purchase_rate",
+        "who is worth most today joined long ago", "repeat_purchase_rate", version=2,
     ),
     Definition(
         "churn_rate", "ratio", "period", Churn(),
