@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
+
+import numpy as np
 
 from services.metrics.domain.entries import BY_COHORT, RANKED, Entry, Measure
 from services.metrics.domain.rollups import Rules, age_days, local_day
@@ -24,6 +26,7 @@ TIMED = frozenset(
         Measure.COHORT_CUSTOMER,
         Measure.FAILED_BEFORE_CUSTOMER,
         Measure.LEAD_CUSTOMER,
+        Measure.LEAD_LATE,
         Measure.OPPORTUNITY_WON,
         Measure.STAGE_SPELL,
         Measure.STATUS_SPELL,
@@ -101,6 +104,11 @@ def amount_of(bucket: int) -> float:
     return -found if bucket < 0 else found
 
 
+SECONDS = np.array([seconds_of(bucket) for bucket in range(len(DURATION_BOUNDS) + 1)])
+AMOUNTS = np.array([amount_of(bucket) for bucket in (*range(len(AMOUNT_BOUNDS) + 1), *range(-len(AMOUNT_BOUNDS), 0))])
+"""What stands for each bucket, by its number; those below zero are counted from the end."""
+
+
 def permille_of(probability: float) -> int:
     """A probability in thousandths, rounded as PostgreSQL does."""
     return int(Decimal(f"{probability * PERMILLE:.15g}").quantize(Decimal(1), ROUND_HALF_UP))
@@ -122,6 +130,15 @@ def quantiles(counts: Mapping[float, int], shares: Sequence[float] = QUANTILES) 
         high = values[bisect_right(ends, min(below + 1, ends[-1] - 1))]
         found.append(low + (high - low) * (place - below))
     return tuple(found)
+
+
+def neighbours(counts: Mapping[float, int], below: int) -> tuple[float, float]:
+    """The value at a place of their order, from 0, and the next; the last one where there is none."""
+    values = sorted(value for value, n in counts.items() if n)
+    ends = list(accumulate(counts[value] for value in values))
+    last = len(values) - 1
+    low, high = (values[min(bisect_right(ends, place), last)] for place in (below, below + 1))
+    return low, high
 
 
 BLOCK_EPOCH = date(1800, 1, 1)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain import visiting
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, Wait, from_cells, from_waits
 from services.metrics.domain.attributing import put_together
-from services.metrics.domain.entries import DIMENSIONS, Measure
+from services.metrics.domain.elapsed import DaysPassed
+from services.metrics.domain.entries import DIMENSIONS, KEPT_WHEN, Measure
 from services.metrics.domain.forms import (
     Cost,
     Count,
@@ -23,7 +25,6 @@ from services.metrics.domain.forms import (
     Duration,
     Incidence,
     MoneyMean,
-    MoneyTotal,
     PerDay,
     PerVisitor,
     Ranking,
@@ -34,23 +35,31 @@ from services.metrics.domain.forms import (
     TimeToEvent,
     Visitors,
 )
-from services.metrics.domain.quality_answers import with_parts
-from services.metrics.domain.questions import UNIT, Question
-from services.metrics.domain.rankings import from_ranked
+from services.metrics.domain.quality_answers import Standing, in_whole, with_parts
+from services.metrics.domain.questions import UNIT, VERSION, Question
+from services.metrics.domain.rankings import from_entries, from_ranked
 from services.metrics.domain.rollups import DAY_SECONDS
 from services.metrics.domain.spending import from_spent
 from services.metrics.domain.statistics import QUANTILES, Ages
-from services.metrics.domain.stays import with_stays
+from services.metrics.domain.stays import MANY, with_stays
+from services.metrics.storage.around import are_few, around, mature_of
 from services.metrics.storage.attributing import moved
 from services.metrics.storage.customers import CUSTOMER_FORMS, customer_values
-from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, of_sums, window
+from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, held, of_sums, window
+from services.metrics.storage.edges import first_moment, up_to_now
+from services.metrics.storage.grouped import grouped
+from services.metrics.storage.open_stays import open_by_day
 from services.metrics.storage.quality import accounts_of, records_of, standing_of
+from services.metrics.storage.quarantine import held_of
 from services.metrics.storage.ranking import ranked
-from services.metrics.storage.rates import ENTRIES, ROLLUPS, source
+from services.metrics.storage.rates import ENTRIES, source
 from services.metrics.storage.sketched import from_sketches, is_sketched
 from services.metrics.storage.spending import spent
 from services.metrics.storage.stays import still_open, totals
+from services.metrics.storage.turning import SUM_COLUMNS, sums_of
+from services.metrics.storage.versions import cohort_by_version
 from services.metrics.storage.visitors import visitors_of
+from shared.contracts.policy.calendar import PERIODS
 from shared.kit.database import Database, Reader
 
 
@@ -70,8 +79,10 @@ async def progress(database: Database) -> Progress:
 async def values_of(
     database: Database, question: Question, zone: ZoneInfo, *, rollups: bool
 ) -> dict[Group | None, Values]:
-    """The values of every group and of the total. `zone` is where the days of a rate per day are counted."""
+    """The values of every group and of the total. `zone` is where it is noon, when stays are taken to begin that are told by the day."""
     form = question.definition.form
+    if VERSION in question.group_by:
+        return from_cells(question, await cohort_by_version(database, question))
     if is_sketched(form):
         found = await _from_sketches(database, question, zone) if rollups else None
         if found is not None:
@@ -83,12 +94,17 @@ async def values_of(
         maturity = from_cells(mature, await _from_entries(database, mature))
         return from_waits(question, await waits_of(database, question, form), maturity)
     if isinstance(form, Ranking):
-        return from_ranked(question, await ranked(database, question, form))
+        return from_ranked(question, from_entries(await ranked(database, question, form)))
     if isinstance(form, Visitors):
         return visiting.counted(await visitors_of(database, question))
     if isinstance(form, DataQuality):
-        standing = await standing_of(database, question, question.as_of - timedelta(days=question.stale_days))
-        return with_parts(await records_of(database, question), standing, await accounts_of(database, question.as_of))
+        standing = await _standing(database, question)
+        quarantined = await held_of(database, question)
+        accounts = await accounts_of(database, question.as_of)
+        async with database.snapshot() as one_moment:
+            add_up = _from_rollups if rollups else _from_entries
+            records = await records_of(one_moment, question, add_up, sketched=rollups)
+        return with_parts(records, standing, accounts, quarantined)
     if isinstance(form, PerVisitor):
         leads = replace(question, definition=replace(question.definition, form=Count(form.measure)))
         cells = await (_from_rollups if rollups else _from_entries)(database, leads)
@@ -97,18 +113,24 @@ async def values_of(
         ended = replace(question, definition=replace(question.definition, form=Duration(form.ended)))
         found = await values_of(database, ended, zone, rollups=rollups)
         if rollups and await _are_many(database, ended, form):
-            return with_stays(found, None, {})
-        return with_stays(found, await still_open(database, question, form), await totals(database, question))
+            goes_on, each = await open_by_day(database, question, form, zone), None
+        else:
+            goes_on, each = await still_open(database, question, form), await totals(database, question)
+        return with_stays(found, goes_on, each, of_periods=any(name in PERIODS for name in question.group_by))
     if isinstance(form, CUSTOMER_FORMS):
-        return await customer_values(database, question, partial(_from_rollups if rollups else _from_entries, database))
+        ask = partial(_from_rollups if rollups else _from_entries, database)
+        return await customer_values(database, question, ask, rolled=rollups)
     if isinstance(form, Cost | Return):
-        counts = Count(form.measure) if isinstance(form, Cost) else MoneyTotal(form.revenue)
-        counted = replace(question, definition=replace(question.definition, form=counts))
-        cells = await _cells(database, counted, rollups=rollups)
+        cells = await _cells(database, question, rollups=rollups)
         return from_spent(form, cells, await spent(database, question, form.kinds))
+    if isinstance(form, Due) and rollups:
+        return from_cells(question, await up_to_now(database, question, rolled=_from_rollups, exact=_from_entries))
     cells = await _cells(database, question, rollups=rollups)
     if isinstance(form, PerDay):
-        return from_cells(question, cells, elapsed_days(question, cells, zone))
+        if rollups and question.start is None and cells:
+            first_at = await first_moment(database, question)
+            cells = [replace(cells[0], first_at=first_at), *cells[1:]]
+        return from_cells(question, cells, DaysPassed(question, cells).of)
     return from_cells(question, cells)
 
 
@@ -122,20 +144,6 @@ async def _cells(database: Database, question: Question, *, rollups: bool) -> li
     """What was counted, by first touch, and from there to where else it is put down."""
     cells = await (_from_rollups if rollups else _from_entries)(database, question)
     return put_together([*cells, *await moved(database, question)]) if question.shares_out else cells
-
-
-def elapsed_days(question: Question, cells: Sequence[Cell], zone: ZoneInfo) -> float | None:
-    """Days of the window that have passed; without a beginning it begins on the day of the first one counted."""
-
-    def moment(bound: date | datetime) -> datetime:
-        return bound if isinstance(bound, datetime) else datetime(bound.year, bound.month, bound.day, tzinfo=zone)
-
-    firsts = [cell.first_at for cell in cells if cell.first_at]
-    start = question.start or (min(firsts).astimezone(zone).date() if firsts else None)
-    if start is None:
-        return None
-    end = min(moment(question.end), question.as_of) if question.end else question.as_of
-    return max((end.astimezone(UTC) - moment(start).astimezone(UTC)).total_seconds() / DAY_SECONDS, 0.0)
 
 
 async def _from_entries(database: Reader, question: Question, *, days: tuple[date, date] | None = None) -> list[Cell]:
@@ -159,10 +167,12 @@ async def _from_entries(database: Reader, question: Question, *, days: tuple[dat
         extra = "NULL AS quantiles, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS median_amount"
     # In whole microseconds, so that the mean does not depend on the order in which rows are met.
     select, group_by = grouping(question, day, ("measure",) if duration else ("measure", "currency"))
-    where = ["measure = ANY(:measures)", HELD, *conditions]
+    where = ["measure = ANY(:measures)", held(question), *conditions]
     values.update(measures=[measure.value for measure in question.definition.measures], as_of=question.as_of)
     own = await source(database, question, ENTRIES, where, values)
-    rows = await database.rows(
+    rows = await grouped(
+        database,
+        question,
         f"""
         SELECT {select}, measure, {"NULL" if duration else "currency"} AS currency, count(*) AS n,
             coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE cohort_at <= :cutoff) AS mature,
@@ -172,6 +182,7 @@ async def _from_entries(database: Reader, question: Question, *, days: tuple[dat
         FROM {own.table}
         WHERE {" AND ".join(where)}
         {group_by}""",
+        each=len(question.definition.measures),
         cutoff=question.cutoff,
         **values,
         **own.values,
@@ -186,10 +197,6 @@ async def _from_entries(database: Reader, question: Question, *, days: tuple[dat
     ]  # fmt: skip
 
 
-MANY = 100_000
-"""So many stays are not looked at one by one while somebody waits."""
-
-
 async def _are_many(database: Reader, ended: Question, form: Stay) -> bool:
     """Whether stays that ended in the window, or that go on, are more than can be looked at one by one."""
     definition = ended.definition
@@ -200,75 +207,108 @@ async def _are_many(database: Reader, ended: Question, form: Stay) -> bool:
     return any([sum(cell.n for cell in await _from_rollups(database, one)) > MANY for one in there])
 
 
+async def _standing(database: Database, question: Question) -> dict[Group | None, Standing] | None:
+    """The leads that are open, and those of them that have long stood where they stand: from sums, with the day that "long" ends on as
+    maturity has it."""
+    if not question.is_plain or any(name in PERIODS for name in question.group_by):
+        return await standing_of(database, question, question.as_of - timedelta(days=question.stale_days))
+    stood = Share(Measure.LEAD_OPEN, Measure.LEAD_OPEN, ())
+    definition = replace(question.definition, form=stood, basis="snapshot")
+    found: dict[Group | None, tuple[int, float]] = {}
+    for cell in await _from_rollups(
+        database, replace(question, definition=definition, horizon_days=question.stale_days)
+    ):
+        n, stale = found.get(cell.group, (0, 0))
+        found[cell.group] = n + cell.n, stale + cell.mature
+    return in_whole(found)
+
+
 def _mean(row: Any) -> float | None:
     return row.microseconds / row.durations / 1_000_000 if row.durations else None
 
 
+SINCE_1970 = " + count * extract(epoch FROM day) * 1000000"
+"""What sums that say when something was lack, since they say it of a day of their own."""
+
+
 async def _from_rollups(database: Reader, question: Question) -> list[Cell]:
     """The same from sums by local day. Values not known are what the known ones leave of the whole; maturity, which
-    turns on a moment, looks at the entries of the days around that moment only."""
+    turns on a moment, looks at the entries of the days around that moment where these are few."""
     asked = of_sums(question)
-    dimension, grouped, cuts, conditions, values = asked
-    edge = question.cutoff.date()
-    first_day, last_day = edge - timedelta(days=1), edge + timedelta(days=1)
+    dimension, is_cut, cuts, conditions, values = asked
     where = ["measure = ANY(:measures)", "dimension = ANY(:dimensions)", *conditions]
     values.update(
         measures=[measure.value for measure in question.definition.measures],
         dimensions=asked.kept_as,
     )
-    own = await source(database, question, ROLLUPS, where, values)
-    rows = await database.rows(
+    table, turned = sums_of(question)
+    values.update(turned)
+    own = await source(database, question, (table, SUM_COLUMNS), where, values)
+    horizon = around(question)
+    since = SINCE_1970 if KEPT_WHEN.issuperset(question.definition.measures) else ""
+    rows = await grouped(
+        database,
+        question,
         f"""
         SELECT {"".join(f"{cut} AS g{i}, " for i, cut in enumerate(cuts))} dimension = '' AS whole,
-            measure, currency, sum(count) AS n, sum(amount) AS amount,
-            sum(durations) AS durations, sum(duration_microseconds) AS microseconds,
-            coalesce(sum(count) FILTER (WHERE day < :first_day), 0) AS mature
+            measure, currency, CAST(sum(count) AS bigint) AS n, sum(amount) AS amount, CAST(sum(durations) AS bigint) AS durations,
+            sum(duration_microseconds{since}) AS microseconds, {horizon.columns}
         FROM {own.table}
         WHERE {" AND ".join(where)}
         GROUP BY {", ".join([*cuts, "whole", "measure", "currency"])} HAVING sum(count) <> 0""",
-        first_day=first_day,
+        each=len(question.definition.measures),
+        **horizon.values,
         **values,
         **own.values,
     )
-    sums: dict[tuple[Group | None, str, str], list[Any]] = defaultdict(lambda: [0, Decimal(0), 0, 0, 0])
-
-    def add(group: Group | None, row: Any, sign: int) -> None:
-        found = sums[group, row.measure, row.currency]
-        for place, amount in enumerate((row.n, row.amount, row.mature, row.durations, row.microseconds)):
-            found[place] += sign * amount
-
-    at = question.group_by.index(dimension) if grouped else -1
+    sums: dict[tuple[Group | None, str, str], list[Any]] = defaultdict(lambda: [0, Decimal(0), 0, 0, 0, 0, 0])
+    at = question.group_by.index(dimension) if is_cut else -1
     for row in rows:
-        group = tuple(getattr(row, f"g{i}") for i in range(len(cuts)))
-        rest = (*group[:at], None, *group[at + 1 :]) if grouped else group
-        if row.whole or not grouped:
-            add(TOTAL, row, 1)
+        *group_parts, whole, measure, currency = row[: len(cuts) + 3]
+        group, numbers = tuple(group_parts), row[len(cuts) + 3 :]
+        rest = (*group[:at], None, *group[at + 1 :]) if is_cut else group
+        if whole or not is_cut:
+            _add(sums[TOTAL, measure, currency], numbers)
         if question.group_by:
-            add(rest if row.whole else group, row, 1)
-            if grouped and not row.whole:
-                add(rest, row, -1)
+            _add(sums[rest if whole else group, measure, currency], numbers)
+            if is_cut and not whole:
+                _add(sums[rest, measure, currency], [-number for number in numbers])
+    near = sum(told[5] for (group, *_), told in sums.items() if group is TOTAL)
+    few = are_few(question, near)
     cells = [
         Cell(
             group,
             Measure(measure),
             currency,
-            int(n),
-            Decimal(amount),
-            int(mature),
-            durations=int(durations),
+            n,
+            amount,
+            mature if few else mature + mature_of(parts),
+            durations=durations,
             microseconds=int(microseconds),
         )
-        for (group, measure, currency), (n, amount, mature, durations, microseconds) in sums.items()
+        for (group, measure, currency), (n, amount, durations, microseconds, mature, _, parts) in sums.items()
         if n
     ]
-    if isinstance(question.definition.form, Share):
-        around = await _from_entries(database, question, days=(first_day, last_day))
-        cells += [Cell(cell.group, cell.measure, cell.currency, mature=cell.mature) for cell in around]
+    if few and near:
+        each = await _from_entries(database, question, days=question.local_days(question.cutoff))
+        cells += [Cell(cell.group, cell.measure, cell.currency, mature=cell.mature) for cell in each]
     return cells
 
 
-async def waits_of(database: Database, question: Question, form: Incidence | TimeToEvent) -> list[Wait]:
-    """The cohort as ages. Those past the horizon are alike: one age just beyond it stands for all of them. Those that wait
+def _add(found: list[Any], numbers: Sequence[Any]) -> None:
+    for place, number in enumerate(numbers):
+        found[place] += number
+
+
+async def waits_of(
+    database: Reader,
+    question: Question,
+    form: Incidence | TimeToEvent,
+    *,
+    without: Sequence[UUID] = (),
+    beside: Sequence[float] = (),
+) -> list[Wait]:
+    """The cohort as ages, `without` some people, whose ages at an outcome stand `beside` it. Those past the horizon are alike: one age just beyond it stands for all of them. Those that wait
     count at the last age before their own at which anything was decided: a curve asks only then who still waited, and
     there are as many rows as different outcomes, not as leads."""
     day, at = days_of(question)
@@ -276,6 +316,9 @@ async def waits_of(database: Database, question: Question, form: Incidence | Tim
     select, group_by = grouping(question, day, ("measure", "negative", "age", "age_now"))
     inner = ", ".join(dict.fromkeys(["measure", "negative", UNIT, *DIMENSIONS, day, "at", "cohort_at"]))
     age = "least(coalesce(duration_seconds, 0), :beyond)"
+    if without:
+        conditions.append("root_id <> ALL(:without)")
+        values["without"] = list(without)
     held = " AND ".join([HELD, *conditions])
     rows = await database.rows(
         f"""
@@ -283,7 +326,7 @@ async def waits_of(database: Database, question: Question, form: Incidence | Tim
             SELECT array_agg(DISTINCT age ORDER BY age) AS ages
             FROM (
                 SELECT {age} AS age FROM metrics.entries WHERE measure = ANY(:outcomes) AND {held}
-                UNION ALL SELECT CAST(0 AS double precision)
+                UNION ALL SELECT unnest(CAST(:beside AS double precision[]))
             ) AS one
         )
         SELECT {select}, measure, negative, age, age_now, count(*) AS n,
@@ -299,17 +342,25 @@ async def waits_of(database: Database, question: Question, form: Incidence | Tim
         measures=[measure.value for measure in question.definition.measures],
         outcomes=[form.reached.value, form.competing.value],
         as_of=question.as_of,
-        beyond=float(question.horizon_days * DAY_SECONDS + 1),
+        beyond=beyond_horizon(question),
+        beside=[0.0, *beside],
         **values,
     )
     by_group: dict[Group | None, list[Any]] = defaultdict(list)
     for row in rows:
         by_group[group_of(question, row)].append(row)
     skip = isinstance(form, TimeToEvent)
-    return [_wait(group, found, form, leave_out_negative=skip) for group, found in by_group.items()]
+    return [wait_of(group, found, form, leave_out_negative=skip) for group, found in by_group.items()]
 
 
-def _wait(group: Group | None, rows: Sequence[Any], form: Incidence | TimeToEvent, *, leave_out_negative: bool) -> Wait:
+def beyond_horizon(question: Question) -> float:
+    """The age that stands for all beyond the horizon."""
+    return float(question.horizon_days * DAY_SECONDS + 1)
+
+
+def wait_of(
+    group: Group | None, rows: Sequence[Any], form: Incidence | TimeToEvent, *, leave_out_negative: bool
+) -> Wait:
     """Those still waiting are the whole cohort but for those that were decided, each at its age now. An outcome dated
     before the beginning counts at age 0, and not at all where durations are asked for."""
     outcome: dict[float, int] = defaultdict(int)

@@ -9,82 +9,103 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.metrics.domain.answers import TOTAL, Group
+from services.metrics.domain.buckets import Buckets, Part, cells_of, together
 from services.metrics.domain.calendars import periods
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.questions import Question
-from services.metrics.domain.sketches import AMOUNT, DURATION, PROBABILITY, SCORE, blocks_of
+from services.metrics.domain.sketches import BLOCK_EPOCH, PROBABILITY, blocks_of, first_day_of
 from services.metrics.storage.cutting import of_sums
-from services.metrics.storage.sketches import day_sql
+from services.metrics.storage.sketches import CHANGE_COLUMNS, PARTS, SCALES, day_sql, parameters_of, turned_sql
+from services.metrics.storage.turning import TURNS, sums_of
 from shared.contracts.policy.calendar import PERIODS, Calendar
 from shared.kit.database import Reader
 
 A_DAY = timedelta(days=1)
 
-Groups = dict[Group | None, dict[tuple[Any, ...], list[Any]]]
-"""By group, and by whatever the numbers are told apart by, the numbers."""
+Spreads = dict[Group | None, dict[tuple[Any, ...], Buckets]]
+"""By group, and by whatever is told apart, how many there are in which bucket or on which day."""
+
+COUNT = ("count",)
+TIMES = ("count", "durations", "duration_microseconds / 1000000", "duration_microseconds % 1000000")
+"""Whole seconds apart from what is left: together they are more than an array adds up where days beyond the horizon are one."""
 
 
-async def by_day(database: Reader, question: Question) -> Groups:
-    """How many each cohort day has of each measure. Days older than any horizon are one."""
+async def by_day(database: Reader, question: Question) -> Spreads:
+    """How many each cohort day has of each measure, how many of them were timed and how long these took. Days older than any horizon
+    are one."""
     oldest = (question.cutoff - 3 * A_DAY).date()
+    table, turned = sums_of(question)
     return await _grouped(
-        database, question, "metrics.rollups", ("measure", "greatest(day, :oldest)"),
-        ("count", "durations", "duration_microseconds"), {"oldest": oldest},
+        database, question, table, ("measure",), f"greatest(day, :oldest) - DATE '{BLOCK_EPOCH}'", TIMES,
+        {"oldest": oldest, **turned},
     )  # fmt: skip
 
 
+async def counts_of_days(database: Reader, question: Question) -> dict[Group | None, dict[date, int]]:
+    """How many of what is counted each day has, by group."""
+    table, turned = sums_of(question)
+    found = await _grouped(database, question, table, (), f"day - DATE '{BLOCK_EPOCH}'", COUNT, turned)
+    return {
+        group: {first_day_of(day): n for day, n in zip(days.at.tolist(), days.counts.tolist(), strict=True) if n}
+        for group, of_group in found.items()
+        for days in of_group.values()
+    }
+
+
 async def spread(
-    database: Reader, question: Question, kind: str, measures: Sequence[Measure], *beside: str,
-    without: tuple[date, date] | None = None, values: Mapping[str, Any] | None = None,
-) -> Groups:  # fmt: skip
-    """The cells of a scale by group, told apart by measure, by what is named beside, and by bucket. Days `without` are left
-    out, both included."""
+    database: Reader, question: Question, kinds: Sequence[str], measures: Sequence[Measure], *beside: str,
+    bounds: Iterable[date] = (), values: Mapping[str, Any] | None = None,
+) -> Spreads:  # fmt: skip
+    """The cells of scales by group, told apart by measure and by what is named beside; days before and after any of the bounds are
+    apart too."""
     first, after = await _days(database, question)
-    bounds = [one for calendar in _calendars(question) for one in _period_firsts(question, calendar, first, after)]
-    spans = (
-        [(first, after)]
-        if without is None
-        else [(first, min(after, without[0])), (max(first, without[1] + A_DAY), after)]
-    )
-    blocks = [block for begin, end in spans if begin < end for block in blocks_of(begin, end, bounds)]
+    blocks = blocks_of(first, after, [*bounds, *bounds_of(question, first, after)])
     dimension = question.dimension or ""
-    bucket = {DURATION: "duration_bucket", AMOUNT: "amount_bucket", SCORE: "score", PROBABILITY: "permille"}[kind]
-    age = "age_days" if kind in (SCORE, PROBABILITY) else "-1"
-    numbers = "count, total, squares" if kind == PROBABILITY else "count, 0 AS total, 0 AS squares"
     cuts = f"(VALUES ('', ''), ('{dimension}', {dimension}))" if dimension else "(VALUES ('', ''))"
-    left_out = "AND NOT day BETWEEN :without_first AND :without_last" if without else ""
     source = f"""(
-        SELECT measure, dimension, value, business_unit, currency, bucket, age_days, {day_sql("block")} AS day,
+        SELECT measure, kind, dimension, value, business_unit, currency, bucket, age_days, {day_sql("block")} AS day,
             count, total, squares
         FROM metrics.sketches
-        WHERE measure = ANY(:measures) AND kind = :kind AND dimension = ANY(:dimensions) AND block = ANY(:blocks)
+        WHERE measure = ANY(:measures) AND kind = ANY(:kinds) AND dimension = ANY(:dimensions) AND block = ANY(:blocks)
         UNION ALL
-        SELECT measure, dimension, value, business_unit, {"currency" if kind == AMOUNT else "''"}, {bucket}, {age}, day, {numbers}
-        FROM metrics.sketch_changes CROSS JOIN LATERAL {cuts} AS cut (dimension, value)
-        WHERE measure = ANY(:measures) AND {bucket} IS NOT NULL AND (dimension = '' OR value <> '') {left_out}
+        SELECT measure, kind, dimension, value, business_unit, in_currency, bucket, in_age, day, count, in_total, in_squares
+        FROM {_changes(question, measures)} CROSS JOIN LATERAL {SCALES} CROSS JOIN LATERAL {cuts} AS cut (dimension, value)
+        WHERE measure = ANY(:measures) AND kind = ANY(:kinds) AND bucket IS NOT NULL AND (dimension = '' OR value <> '')
     ) AS cells"""
-    given = {"kind": kind, "blocks": blocks, **(values or {})}
-    if without:
-        given.update(without_first=without[0], without_last=without[1])
-    return await _grouped(
-        database, question, source, ("measure", *beside, "bucket"), ("count", "total", "squares"), given, measures
-    )
+    given = {"kinds": list(kinds), "blocks": blocks, **(values or {})}
+    if question.behind:
+        given.update(as_of=question.as_of)
+        for measure in measures:
+            given.update({name: value for name, value in parameters_of(measure).items() if name != "measure"})
+    numbers = PARTS if PROBABILITY in kinds else COUNT
+    return await _grouped(database, question, source, ("measure", *beside), "bucket", numbers, given, measures)
+
+
+def _changes(question: Question, measures: Sequence[Measure]) -> str:
+    """What batches left to be merged; behind the newest fact, with what counts otherwise at `as_of`."""
+    if not question.behind:
+        return "metrics.sketch_changes"
+    columns = ", ".join(CHANGE_COLUMNS)
+    turned = [turned_sql(measure, held, sign) for measure in measures for held, sign in TURNS]
+    return f"({' UNION ALL '.join([f'SELECT {columns} FROM metrics.sketch_changes', *turned])}) AS changes"
 
 
 async def _grouped(
-    database: Reader, question: Question, source: str, apart: Sequence[str], numbers: Sequence[str],
+    database: Reader, question: Question, source: str, apart: Sequence[str], bucket: str, numbers: Sequence[str],
     given: Mapping[str, Any], measures: Sequence[Measure] | None = None,
-) -> Groups:  # fmt: skip
-    """Numbers by group and by what they are told apart by. What is not known of the dimension that is cut by is what the known
-    leaves of the whole."""
+) -> Spreads:  # fmt: skip
+    """Numbers by bucket, of each group and whatever is told apart. PostgreSQL sends one row for each of these, with all of its cells as
+    bytes: the driver needs as long for one number of a row as is needed here for a hundred. What is not known of the dimension that is
+    cut by is what the known leaves of the whole."""
     sums = of_sums(question)
     dimension, grouped, cuts, conditions, values = sums
     names = [*(f"g{i}" for i in range(len(cuts))), "whole", *(f"k{i}" for i in range(len(apart)))]
     columns = [*cuts, "dimension = ''", *apart]
+    sent = [f"string_agg(int4send({bucket}), '')", *(f"string_agg(int8send({one}), '')" for one in numbers)]
     rows = await database.rows(
         f"""
         SELECT {", ".join(f"{column} AS {name}" for column, name in zip(columns, names, strict=True))},
-            {", ".join(f"CAST(sum({one}) AS bigint) AS n{i}" for i, one in enumerate(numbers))}
+            {", ".join(f"{one} AS n{i}" for i, one in enumerate(sent))}
         FROM {source}
         WHERE {" AND ".join(["measure = ANY(:measures)", "dimension = ANY(:dimensions)", *conditions])}
         GROUP BY {", ".join(map(str, range(1, len(names) + 1)))}""",
@@ -93,29 +114,28 @@ async def _grouped(
         **given,
         **values,
     )
-    found: Groups = defaultdict(lambda: defaultdict(lambda: [0] * len(numbers)))
-    found[TOTAL] = defaultdict(lambda: [0] * len(numbers))
+    parts: dict[Group | None, dict[tuple[Any, ...], list[Part]]] = defaultdict(lambda: defaultdict(list))
     at = question.group_by.index(dimension) if grouped else -1
     width = len(cuts)
     for row in rows:
         columns_of = tuple(row)
-        group, whole, key, told = (
-            columns_of[:width], columns_of[width], columns_of[width + 1 : len(names)], columns_of[len(names) :],
-        )  # fmt: skip
+        group, whole, key = columns_of[:width], columns_of[width], columns_of[width + 1 : len(names)]
+        cells = cells_of(*columns_of[len(names) :])
         rest = (*group[:at], None, *group[at + 1 :]) if grouped else group
-        places: list[tuple[Group | None, int]] = [(TOTAL, 1)] if whole or not grouped else []
+        if whole or not grouped:
+            parts[TOTAL][key].append((1, cells))
         if question.group_by:
-            places.append((rest if whole else group, 1))
+            parts[rest if whole else group][key].append((1, cells))
             if grouped and not whole:
-                places.append((rest, -1))
-        for place, sign in places:
-            kept = found[place][key]
-            for i, number in enumerate(told):
-                kept[i] += sign * number
+                parts[rest][key].append((-1, cells))
+    found = {
+        group: {key: together(cells) for key, cells in of_group.items()}
+        for group, of_group in {TOTAL: {}, **parts}.items()
+    }
     return {
-        group: cells
-        for group, told in found.items()
-        if (cells := {key: kept for key, kept in told.items() if any(kept)}) or group is TOTAL
+        group: known
+        for group, of_group in found.items()
+        if (known := {key: cells for key, cells in of_group.items() if len(cells.at)}) or group is TOTAL
     }
 
 
@@ -137,6 +157,30 @@ async def _days(database: Reader, question: Question) -> tuple[date, date]:
     assert not isinstance(end, datetime)
     first, after = max(first, start or first), min(last + A_DAY, end or last + A_DAY)
     return first, max(first, after)
+
+
+async def first_day(database: Reader) -> date | None:
+    """The first day of which anything was ever told: of facts, of deals that are to come, of visits, spending and what could not be
+    taken in."""
+    (row,) = await database.rows(
+        """
+        SELECT least(
+            (SELECT min(first) FROM unnest(CAST(:measures AS text[])) AS of (measure), LATERAL (
+                SELECT min(day) AS first FROM metrics.rollups AS r WHERE r.measure = of.measure AND dimension = ''
+            ) AS days),
+            (SELECT min(expected_day) FROM metrics.entries WHERE expected_day IS NOT NULL),
+            (SELECT min(day) FROM metrics.visitors), (SELECT min(day) FROM metrics.quarantined),
+            (SELECT min(first_day) FROM metrics.spending)
+        ) AS first""",
+        measures=[measure.value for measure in Measure],
+    )
+    found: date | None = row.first
+    return found
+
+
+def bounds_of(question: Question, first: date, after: date) -> list[date]:
+    """Days on which a period begins that the question is cut by, in any unit's calendar."""
+    return [one for calendar in _calendars(question) for one in _period_firsts(question, calendar, first, after)]
 
 
 def _calendars(question: Question) -> list[Calendar]:

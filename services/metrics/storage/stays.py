@@ -11,7 +11,8 @@ from services.metrics.domain.forms import Stay
 from services.metrics.domain.questions import Question
 from services.metrics.domain.statistics import QUANTILES
 from services.metrics.domain.stays import Spread
-from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, window
+from services.metrics.storage.cutting import days_of, group_of, grouping, held, window
+from services.metrics.storage.grouped import grouped
 from shared.contracts.policy.calendar import PERIODS
 from shared.kit.database import Database
 
@@ -33,11 +34,13 @@ async def still_open(database: Database, question: Question, form: Stay) -> dict
     day, at = days_of(now)
     conditions, values = window(now, day, at)
     select, group_by = grouping(now, day, ())
-    rows = await database.rows(
+    rows = await grouped(
+        database,
+        question,
         f"""
         SELECT {select}, {SPREAD} FROM (
             SELECT *, CAST(extract(epoch FROM CAST(:as_of AS timestamptz) - at) AS double precision) AS seconds
-            FROM metrics.entries WHERE measure = :open AND stage IS NOT NULL AND {" AND ".join([HELD, *conditions])}
+            FROM metrics.entries WHERE measure = :open AND stage IS NOT NULL AND {" AND ".join([held(question), *conditions])}
         ) AS waiting {group_by or "HAVING count(*) > 0"}""",
         open=form.open.value,
         as_of=question.as_of,
@@ -56,7 +59,7 @@ async def totals(database: Database, question: Question) -> dict[Group | None, S
         f"""
         SELECT {names}, {SPREAD} FROM (
             SELECT {select}, sum(round(CAST(duration_seconds AS numeric), 6)) AS seconds FROM metrics.entries
-            WHERE {" AND ".join(["measure = ANY(:measures)", "duration_seconds IS NOT NULL", HELD, *conditions])}
+            WHERE {" AND ".join(["measure = ANY(:measures)", "duration_seconds IS NOT NULL", held(question), *conditions])}
             {group_by}
         ) AS each GROUP BY {names}""",
         measures=[measure.value for measure in question.definition.measures],

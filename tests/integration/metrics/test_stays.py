@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.metrics.storage import answering
 from tests.integration.metrics.brute_force import ABOUT_DEALS, Lead, Naive, quantile
 from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.test_brute_force import EVER, NOW, folded, near
@@ -128,6 +129,27 @@ async def test_a_lead_that_comes_back_stays_twice_and_both_add_up(metrics: Metri
     }  # fmt: skip
     assert by_stage["qualified"]["key"]["owner"] == "kim"
     assert by_stage["new"]["value"] == 2 * days, "until it was assigned"
+
+
+async def test_of_many_stays_what_is_not_known_is_told_as_that(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as none: of two cuts at once it is known, and of stages how old those are that go on."""
+    monkeypatch.setattr(answering, "MANY", 0)
+    told = Told().tell("a", "LeadCreated", 0).tell("a", "LeadAssigned", 1, owner="kim")
+    for name, deal, stage in (("a", "d1", "demo"), ("b", "d2", None)):
+        told.tell(name, "OpportunityOpened", 2, opportunity_id=deal, stage=stage)
+    await metrics.fold(told.facts)
+    asked = {"as_of": day(9).isoformat()}
+    by_owner = (await metrics.ask("time_in_stage", group_by="owner", **asked))["total"]
+    assert (by_owner["open"], by_owner["each"], set(by_owner["untold"])) == (None, None, {"open", "each"})
+    by_stage = await metrics.ask("time_in_stage", group_by="stage", **asked)
+    assert (by_stage["total"]["open"]["n"], set(by_stage["total"]["untold"])) == (1, {"each"})
+    statuses = (await metrics.ask("time_in_lead_status", group_by="stage", **asked))["total"]
+    assert (statuses["n"] > 0, statuses["each"]) == (True, None)
+    both = (await metrics.ask("time_in_lead_status", group_by="stage,owner", **asked))["total"]
+    assert both["each"]["n"] > 0
+    assert "untold" not in both
 
 
 async def test_what_goes_on_is_of_no_period(metrics: Metrics) -> None:
