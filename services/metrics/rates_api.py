@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.metrics.access import guard
 from services.metrics.domain.rates import Rate
-from services.metrics.row_files import Taken, rows_of
+from services.metrics.row_files import Rows, Taken, rows_of
+from services.metrics.row_files import take as read_and_keep
 from services.metrics.storage import rates as storage
 from shared.contracts.envelope import EARLIEST, LATEST, Currency
 from shared.contracts.policy import Policy
-from shared.kit.auth import require_token
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
@@ -64,7 +66,7 @@ class RatesKept(BaseModel):
 
 def router(database: Database, policy: Policy) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/rates", tags=["rates"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/rates", tags=["rates"], dependencies=[Depends(guard)])
     own = policy.defaults.currency
 
     @routes.post("", summary="Say what currencies were worth")
@@ -80,21 +82,7 @@ def router(database: Database, policy: Policy) -> APIRouter:
     @routes.post("/import", summary="Rates from a CSV file")
     async def take(content: Annotated[bytes, Body(media_type="text/csv")]) -> Taken:
         """Rows that make sense are taken, the others are named with their line. The same file again changes nothing."""
-        found = rows_of(content, RateSaid, synonyms=SYNONYMS, fixes=FIXES)
-        rates: dict[tuple[str, str, date], Rate] = {}
-        for line, said in found.taken:
-            rate = _rate(said, own)
-            known = rates.setdefault(rate[:3], rate)
-            if rate.into == rate.currency:
-                found.refuse(line, "into", "A currency has no rate into itself.", FIXES["into"])
-            elif known.rate != rate.rate:
-                found.refuse(
-                    line, "rate", "The file has another rate of this pair and day above.", "Leave one of them."
-                )
-        kept = [rate for rate in rates.values() if rate.into != rate.currency]
-        refused = {one.line for one in found.rejected}
-        found.taken = [(line, said) for line, said in found.taken if line not in refused]
-        return found.answer(await database.run(lambda tx: storage.keep(tx, kept)))
+        return await read_and_keep(content, partial(_read, own=own), database, storage.keep)
 
     @routes.get("", summary="What currencies were worth, page by page")
     async def listing(
@@ -122,6 +110,22 @@ def router(database: Database, policy: Policy) -> APIRouter:
         return Response(status_code=204)
 
     return routes
+
+
+def _read(content: bytes, *, own: str) -> tuple[Rows[RateSaid], list[Rate]]:
+    """A file's rows, of which those are refused that say another rate of a pair and day than one above, and what they say."""
+    found = rows_of(content, RateSaid, synonyms=SYNONYMS, fixes=FIXES)
+    rates: dict[tuple[str, str, date], Rate] = {}
+    for line, said in found.taken:
+        rate = _rate(said, own)
+        known = rates.setdefault(rate[:3], rate)
+        if rate.into == rate.currency:
+            found.refuse(line, "into", "A currency has no rate into itself.", FIXES["into"])
+        elif known.rate != rate.rate:
+            found.refuse(line, "rate", "The file has another rate of this pair and day above.", "Leave one of them.")
+    refused = {one.line for one in found.rejected}
+    found.taken = [(line, said) for line, said in found.taken if line not in refused]
+    return found, [rate for rate in rates.values() if rate.into != rate.currency]
 
 
 def _rate(said: RateSaid, own: str) -> Rate:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from services.metrics.access import Access, Reaching, guard
 from services.metrics.domain.spend_kinds import SpendKind
 from services.metrics.domain.spending import Spend
 from services.metrics.row_files import Rows, Taken, rows_of
+from services.metrics.row_files import take as read_and_keep
 from services.metrics.storage import spending as storage
 from shared.contracts.envelope import EARLIEST, LATEST, Currency, Name
 from shared.contracts.policy import Policy
-from shared.kit.auth import require_token
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
 AT_ONCE = 5_000
+NO_UNIT = "The policy has no business unit {!r}."
 Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
 
 
@@ -34,9 +36,9 @@ SYNONYMS = {
 }
 FIXES = {
     "kind": f"Write one of {', '.join(SpendKind)}, or nothing for advertising.",
-    "first_day": "Write it as 2026-03-01.",
+    "first_day": "Write it as 2026-03-01, or have leadflow import spend read it by its --date-format.",
     "last_day": "Write it as 2026-03-31, not before the first day, or nothing for one day.",
-    "amount": "Write how much, not below 0, with a point and without signs, such as 1234.50.",
+    "amount": "Write how much, not below 0, with a point and without signs, such as 1234.50 (or see --decimal).",
     "currency": "Write its three letters, such as EUR, or nothing for the unit's own.",
     "row": "Let it end on the day it begins or later.",
 }
@@ -87,19 +89,21 @@ class Kept(BaseModel):
 
 def router(database: Database, policy: Policy) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/spending", tags=["spending"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/spending", tags=["spending"], dependencies=[Depends(guard)])
 
     @routes.post("", summary="Say what was spent")
-    async def tell(told: Told) -> Kept:
+    async def tell(told: Told, access: Reaching) -> Kept:
         """All rows or none. Sending the same again changes nothing."""
+        access.check({one.business_unit for one in told.rows})
+        if unknown := next((one.business_unit for one in told.rows if not policy.has(one.business_unit)), None):
+            raise Rejected(NO_UNIT.format(unknown), code="invalid-parameter", field="business_unit", fix=_units(policy))
         rows = [_spend(one, policy) for one in told.rows]
         return Kept(rows=len(rows), changed=await database.run(lambda tx: storage.keep(tx, rows)))
 
     @routes.post("/import", summary="What was spent, from a CSV file")
-    async def take(content: Annotated[bytes, Body(media_type="text/csv")]) -> Taken:
+    async def take(content: Annotated[bytes, Body(media_type="text/csv")], access: Reaching) -> Taken:
         """Rows that make sense are taken, the others are named with their line. The same file again changes nothing."""
-        found, spends = await asyncio.to_thread(_read, content, policy)
-        return found.answer(await database.run(lambda tx: storage.keep(tx, spends)))
+        return await read_and_keep(content, partial(_read, policy=policy, access=access), database, storage.keep)
 
     @routes.get("", summary="What was spent, page by page")
     async def listing(
@@ -118,8 +122,8 @@ def router(database: Database, policy: Policy) -> APIRouter:
         }
 
     @routes.delete("/{spend_id}", status_code=204, summary="Take a row back")
-    async def forget(spend_id: UUID) -> Response:
-        if not await database.run(lambda tx: storage.forget(tx, spend_id)):
+    async def forget(spend_id: UUID, access: Reaching) -> Response:
+        if not await database.run(lambda tx: storage.forget(tx, spend_id, access.units)):
             raise Rejected(
                 "There is no row of this id.", status=404, code="unknown-spending", fix="GET /v1/spending lists them."
             )
@@ -128,13 +132,17 @@ def router(database: Database, policy: Policy) -> APIRouter:
     return routes
 
 
-def _read(content: bytes, policy: Policy) -> tuple[Rows[Spending], list[Spend]]:
-    """A file's rows, of which those of the same thing, place and days as one above are refused, and what they say."""
+def _read(content: bytes, *, policy: Policy, access: Access) -> tuple[Rows[Spending], list[Spend]]:
+    """A file's rows, of which those are refused that are of no unit of the policy, or of the same thing, place and days as one above;
+    and what they say."""
     found = rows_of(content, Spending, synonyms=SYNONYMS, fixes=FIXES)
     lines: dict[UUID, int] = {}
     taken: list[tuple[int, Spending]] = []
     spends: list[Spend] = []
     for line, said in found.taken:
+        if not policy.has(said.business_unit):
+            found.refuse(line, "business_unit", NO_UNIT.format(said.business_unit), _units(policy))
+            continue
         spend = _spend(said, policy)
         above = lines.setdefault(storage.spend_id(spend), line)
         if above == line:
@@ -143,10 +151,15 @@ def _read(content: bytes, policy: Policy) -> tuple[Rows[Spending], list[Spend]]:
         else:
             found.refuse(
                 line, "row", f"It is of the same thing, place and days as line {above}, which counts.",
-                "Add the two up in one row, or tell them apart by their campaign.",
+                "Add the two up in one row (leadflow import spend --add-up), or tell them apart by their campaign.",
             )  # fmt: skip
     found.taken = taken
+    access.check({one.business_unit for one in spends})
     return found, spends
+
+
+def _units(policy: Policy) -> str:
+    return f"Use {', '.join(sorted({'default', *policy.business_units}))}, or name it in the policy."
 
 
 def _spend(one: Spending, policy: Policy) -> Spend:

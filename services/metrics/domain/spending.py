@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.metrics.domain.answers import TOTAL, Cell, Group, Values, one_or_each, plain
+from services.metrics.domain.entries import Measure
 from services.metrics.domain.forms import Cost, Return
 from services.metrics.domain.spend_kinds import SpendKind
 
@@ -41,7 +42,8 @@ class Spent(NamedTuple):
 
 def from_spent(form: Cost | Return, cells: Iterable[Cell], spent: Iterable[Spent]) -> dict[Group | None, Values]:
     """What each of those counted cost, or what came back, in the total and in every group, by currency. Where nobody said
-    what was spent, nothing is known of the cost. What came back in a currency in which nothing was spent is told beside."""
+    what was spent, nothing is known of the cost. What came back where nothing was spent, or in another currency, has no value
+    and is told above the line, so that groups add up."""
     counted: dict[Group | None, list[Cell]] = defaultdict(list)
     paid: dict[Group | None, dict[str, Decimal]] = defaultdict(dict)
     for cell in cells:
@@ -50,12 +52,13 @@ def from_spent(form: Cost | Return, cells: Iterable[Cell], spent: Iterable[Spent
         paid[one.group][one.currency] = one.amount
     found: dict[Group | None, Values] = {}
     for group in dict.fromkeys((TOTAL, *counted, *paid)):
-        own, n = counted[group], sum(cell.n for cell in counted[group])
+        of = form.measure if isinstance(form, Cost) else Measure.COHORT_CUSTOMER
+        own, n = counted[group], sum(cell.n for cell in counted[group] if cell.measure == of)
         each: dict[str, Values] = {}
         returned: dict[str, Decimal] = defaultdict(Decimal)
-        if paid[group] and isinstance(form, Return):
+        if isinstance(form, Return):
             for cell in own:
-                if cell.currency and cell.amount:
+                if cell.measure == form.revenue and cell.currency and cell.amount:
                     returned[cell.currency] += cell.amount
         for currency in dict.fromkeys((*paid[group], *returned)):
             amount = paid[group].get(currency, Decimal(0))

@@ -14,13 +14,6 @@ from services.metrics.storage.folding import ENTRY_COLUMNS
 from shared.kit.database import Database, Reader, Transaction
 
 ENTRIES = ("metrics.entries AS own", tuple(ENTRY_COLUMNS))
-ROLLUPS = (
-    "metrics.rollups AS own",
-    (
-        "measure", "dimension", "day", "business_unit", "value", "age_days", "currency", "count", "durations",
-        "duration_microseconds", "amount",
-    ),
-)  # fmt: skip
 """What has amounts of days, and which columns are read of it."""
 
 
@@ -78,6 +71,12 @@ async def listing(
     )
 
 
+async def known(database: Reader) -> Rates:
+    """All that there are."""
+    rows = await database.rows("SELECT currency, into_currency, day, rate FROM metrics.rates")
+    return Rates(Rate(*tuple(row)) for row in rows)
+
+
 async def source(
     database: Reader,
     question: Question,
@@ -93,9 +92,8 @@ async def source(
     pairs = await database.rows(
         f"SELECT DISTINCT currency, day FROM {table} WHERE {' AND '.join(['currency IS NOT NULL', *where])}", **values
     )
-    known = await database.rows("SELECT currency, into_currency, day, rate FROM metrics.rates")
-    rates = Rates(Rate(*tuple(row)) for row in known)
-    today = question.as_of.date()
+    rates = await known(database)
+    today = question.today
     rated: list[tuple[str, date, str]] = []
     for pair in pairs:
         currency, day = pair.currency, pair.day

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid5
@@ -14,8 +14,9 @@ from services.metrics.domain.questions import Question
 from services.metrics.domain.spend_kinds import SpendKind
 from services.metrics.domain.spending import CUTS, Spend, Spent
 from services.metrics.storage.cutting import group_of, grouping, window
+from services.metrics.storage.grouped import grouped
 from services.metrics.storage.rates import source
-from shared.kit.database import Database, Transaction
+from shared.kit.database import Database, Transaction, as_json
 
 SPENDS = UUID("5a0f7c39-58a3-5a0f-9d3a-6c1f1b5b3a02")
 
@@ -49,9 +50,17 @@ async def keep(tx: Transaction, spends: Sequence[Spend]) -> int:
     return len(changed)
 
 
-async def forget(tx: Transaction, one: UUID) -> bool:
-    """Takes a row back; whether there was one."""
-    return bool(await tx.rows("DELETE FROM metrics.spending WHERE spend_id = :id RETURNING 1", id=one))
+async def forget(tx: Transaction, one: UUID, units: Collection[str] | None = None) -> bool:
+    """Takes a row back, where it is of one of these units; whether there was one."""
+    return bool(
+        await tx.rows(
+            """
+            DELETE FROM metrics.spending WHERE spend_id = :id
+                AND (CAST(:units AS text[]) IS NULL OR business_unit = ANY(CAST(:units AS text[]))) RETURNING 1""",
+            id=one,
+            units=None if units is None else sorted(units),
+        )
+    )
 
 
 async def listing(
@@ -79,28 +88,46 @@ async def listing(
     )
 
 
+TODAY = "coalesce(CAST(CAST(:elsewhere AS json) ->> s.business_unit AS date), CAST(:today AS date))"
+
+
+def _todays(question: Question) -> dict[str, Any]:
+    """The day of `as_of`, and of units that have another one by then."""
+    days = question.calendars
+    today = days.day("", question.as_of)
+    each = {unit: days.day(unit, question.as_of) for unit in days.zones}
+    return {"today": today, "elsewhere": as_json({unit: day.isoformat() for unit, day in each.items() if day != today})}
+
+
 async def spent(database: Database, question: Question, kinds: Sequence[SpendKind]) -> list[Spent]:
-    """What was spent in the window until `as_of`, a day's share of each row for each of its days, in total and by group."""
-    conditions, values = window(question, "day", "at")
-    select, group_by = grouping(question, "day", ("currency",))
+    """What was spent in the window until `as_of`, a day's share of each row for each of its days that has begun where the unit is, in
+    total and by group. With a lag each day counts as the one so many days after it."""
+    conditions, values = window(question, "counts_on", "at")
+    select, group_by = grouping(question, "counts_on", ("currency",))
+    today = f"{TODAY} - CAST(:lag AS integer)"
     others = ", ".join(f"CAST(NULL AS text) AS {name}" for name in DIMENSIONS if name not in CUTS)
-    first, last, inside = "s.first_day", "least(s.after_day - 1, CAST(:until AS date))", "s.first_day <= :until"
+    first, last, inside = "s.first_day", f"least(s.after_day - 1, {today})", f"s.first_day <= {today}"
     if question.start is not None:
-        first, inside = f"greatest({first}, CAST(:start AS date))", f"{inside} AND s.after_day > :start"
+        start = "CAST(:start AS date) - CAST(:lag AS integer)"
+        first, inside = f"greatest({first}, {start})", f"{inside} AND s.after_day > {start}"
     if question.end is not None:
-        last, inside = f"least({last}, CAST(:end AS date) - 1)", f"{inside} AND s.first_day < :end"
+        end = "CAST(:end AS date) - CAST(:lag AS integer)"
+        last, inside = f"least({last}, {end} - 1)", f"{inside} AND s.first_day < {end}"
     daily = f"""(
             SELECT s.business_unit, s.channel, s.source, s.campaign, {others}, s.currency, CAST(each AS date) AS day,
+                CAST(each AS date) + CAST(:lag AS integer) AS counts_on,
                 s.amount / (s.after_day - s.first_day) AS amount
             FROM metrics.spending s,
                 generate_series({first}, {last}, interval '1 day') AS each
             WHERE s.kind = ANY(:kinds) AND {inside}
         ) AS own"""
-    where = ["day <= :until", *conditions]
-    values.update(kinds=[kind.value for kind in kinds], until=question.as_of.date())
-    columns = ("business_unit", *DIMENSIONS, "day", "currency", "amount")
+    where = [*conditions, "true"]
+    values.update(kinds=[kind.value for kind in kinds], lag=question.lag_days, **_todays(question))
+    columns = ("business_unit", *DIMENSIONS, "day", "counts_on", "currency", "amount")
     own = await source(database, question, (daily, columns), where, values)
-    rows = await database.rows(
+    rows = await grouped(
+        database,
+        question,
         f"SELECT {select}, currency, sum(amount) AS amount FROM {own.table} WHERE {' AND '.join(where)} {group_by}",
         **values,
         **own.values,

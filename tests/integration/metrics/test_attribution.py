@@ -155,6 +155,27 @@ async def test_what_was_spent_is_held_against_what_is_put_down_to_it(metrics: Me
     }  # fmt: skip
 
 
+async def test_what_is_paid_back_is_put_down_to_the_touches_of_its_purchase(metrics: Metrics) -> None:
+    told = (
+        Told()
+        .tell("a", "LeadCreated", 1, channel="phone")
+        .tell("a", "OrderPlaced", 5, order_id="o", amount="100", currency="EUR")
+    )
+    told.tell("a", "LeadTouched", 10, kind="captured", channel="web_form")
+    await metrics.fold_all(told.tell("a", "OrderRefunded", 20, order_id="o", amount="100", currency="EUR").facts)
+    month = {"first_day": "2026-01-01", "last_day": "2026-01-31", "amount": "50", "currency": "EUR"}
+    spent = [{**month, "channel": channel} for channel in ("phone", "web_form")]
+    assert (await metrics.client.post("/v1/spending", json={"rows": spent})).status_code == 200
+    for rule in RULES:
+        asked = {"group_by": "channel", "attribution": rule, "start": "2026-01-01", "to": "2026-02-01"}
+        answer = await metrics.ask("source_romi", **asked)
+        assert {one["key"]["channel"]: one["value"] for one in answer["groups"]} == {"phone": -1, "web_form": -1}, rule
+        refunds = await metrics.ask("order_refunds", **asked)
+        assert {one["key"]["channel"]: one["value"] for one in refunds["groups"]} == {"phone": 100}, rule
+        behind = await metrics.leads("order_refunds", **asked)
+        assert [one["key"] for one in behind] == [{"channel": "phone"}], rule
+
+
 async def test_touches_of_ids_that_turn_out_to_be_one_person_are_one_way(metrics: Metrics) -> None:
     story = Told().tell("a", "LeadCreated", 0, channel="phone").tell("b", "LeadCreated", 5, channel="email")
     story.tell("b", "OpportunityOpened", 6, opportunity_id="o").tell(

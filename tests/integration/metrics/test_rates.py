@@ -146,6 +146,24 @@ async def test_without_a_rate_nothing_is_added_and_a_rate_that_comes_late_holds_
     assert (await metrics.total("order_volume", **asked))["without_rate"] == ["USD"]
 
 
+async def test_who_paid_in_several_currencies_that_have_a_rate_is_one_customer_in_it(metrics: Metrics) -> None:
+    told = Told()
+    paid = (("a", "EUR"), ("a", "USD"), ("a", "GBP"), ("b", "GBP"), ("c", "EUR"), ("d", "GBP"), ("d", "USD"))
+    for number, (name, currency) in enumerate(paid):
+        told.tell(name, "OrderPlaced", 5 + number, order_id=f"o{number}", amount="100", currency=currency)
+    await metrics.fold_all(told.facts)
+    await say(metrics, {"currency": "USD", "into": "EUR", "day": "2026-01-07", "rate": "1"})
+    for rule in ("event", "as_of"):
+        worth = await metrics.total("clv_revenue", currency="EUR", rates=rule)
+        assert {one: (each["value"], each["n"]) for one, each in worth["by_currency"].items()} == {
+            "EUR": (near(400 / 3), 3), "GBP": (100, 3),
+        }, "what d paid first has no rate, and what they paid then has one"  # fmt: skip
+        assert (worth["n"], worth["without_rate"]) == (4, ["GBP"])
+    for asked in ({}, {"currency": "EUR"}):
+        top = await metrics.total("top_customers", **asked)
+        assert (top["n"], top["by_currency"]["GBP"]["n"]) == (4, 3)
+
+
 async def test_rates_of_a_file_are_taken_and_wrong_lines_are_named(metrics: Metrics) -> None:
     file = (
         "Date;From;To;Rate;Source\n2026-01-01;USD;EUR;0.9;bank\n2026-01-02;usd;EUR;0.9;bank\n2026-01-03;USD;USD;1;bank\n\n"
@@ -186,3 +204,23 @@ async def test_a_window_of_days_in_another_zone_takes_the_rate_of_the_units_own_
     late = Told("tehran").tell("b", "OrderPlaced", 18.9, order_id="2", amount="100", currency="USD")
     await metrics.fold_all(late.facts)
     assert (await metrics.total("order_volume", currency="EUR"))["value"] == near(80 + 80), "it is the 20th in Tehran"
+
+
+async def test_a_moment_has_one_day_however_it_is_written(metrics: Metrics) -> None:
+    story = Told()
+    story.tell("a", "OpportunityWon", 1, opportunity_id="a", amount="100", currency="USD")
+    await metrics.fold_all(story.facts)
+    await say(
+        metrics,
+        *(
+            {"currency": "USD", "into": "EUR", "day": on, "rate": rate}
+            for on, rate in (("2026-01-01", "0.5"), ("2026-03-01", "0.25"))
+        ),
+    )
+    asked = {"currency": "EUR", "rates": "as_of"}
+    found = [
+        await metrics.total("sales_volume", **asked, as_of=written)
+        for written in ("2026-02-28T21:30:00Z", "2026-03-01T01:00:00+03:30")
+    ]
+    assert found[0] == found[1]
+    assert found[0]["value"] == 50
