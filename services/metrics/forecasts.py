@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Literal, NamedTuple
 
 from services.metrics.domain.expecting import LEVEL
-from services.metrics.domain.forecasting import OpenDeals, Part, Span, coming, forecasts
+from services.metrics.domain.forecasting import VERSION, OpenDeals, Part, Span, coming, forecasts
 from services.metrics.storage.forecasting import Ground, Scope, ground
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import Calendar, Period
@@ -17,6 +17,8 @@ from shared.kit.database import Database
 
 Ahead = Literal["month", "quarter", "half_year", "year"]
 METHODS = ("weighted", "historical", "combined")
+IN_ONE = "event"
+"""What is forecast is of all currencies that have rates, at those of the days of amounts."""
 
 
 class Window(NamedTuple):
@@ -76,15 +78,18 @@ async def forecasts_of(
     since = min(window.first for those in windows for window in those)
     known = await ground(database, policy, scope, since, today)
     return [
-        Forecast(one, known, [(window, *_of_window(known, one, window, today)) for window in those])
+        Forecast(one, known, [(window, *_of_window(known, one, window, runs.first, today)) for window in those])
         for one, those in zip(several, windows, strict=True)
+        for runs in windows_from(unit.calendar, one.period, today, 1)
     ]
 
 
 def _of_window(
-    known: Ground, asked: Asked, window: Window, today: date
+    known: Ground, asked: Asked, window: Window, runs: date, today: date
 ) -> tuple[dict[str, Part], dict[str | None, dict[str, Part]]]:
-    span = Span(max((window.first - today).days, 0), max((window.after - today).days, 0))
+    begins = window.first if window.first <= today else runs  # one of another calendar has begun on another day
+    start, end, begun = (max(days.days, 0) for days in (window.first - today, window.after - today, today - begins))
+    span = Span(start, end, begun)
     new = coming(known.experience, span)
     everything = [deal for deals in known.deals.values() for deal in deals]
     won = {
@@ -167,11 +172,14 @@ def shown(found: Forecast) -> dict[str, Any]:
     """Forecasts with what they rest on."""
     asked, known = found.asked, found.ground.experience
     return {
+        "version": VERSION,
         "business_unit": asked.unit,
         "by": asked.by,
         "as_of": asked.as_of,
         "currency": asked.currency,
+        "rates": IN_ONE,
         "other_currencies": found.ground.other_currencies,
+        "without_rate": found.ground.without_rate,
         "policy_version": found.ground.policy_version,
         "experience": {
             "deals_decided": known.deals.decided,

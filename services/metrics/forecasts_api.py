@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 
-from services.metrics.asking import moment
+from services.metrics.access import guard
 from services.metrics.domain.expecting import LEVEL
 from services.metrics.forecasts import METHODS, Ahead, Asked, accuracy, backtest, forecast, shown, shown_part
+from services.metrics.moments import moment_gone
 from services.metrics.storage import answering
 from shared.contracts.envelope import Currency
 from shared.contracts.policy import Policy
-from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.problems import JSONAnswer
@@ -22,12 +21,15 @@ By = Literal["owner", "team", "business_unit"]
 Level = Annotated[float, Query(ge=0.5, le=0.99, description="The share of outcomes that an interval is to hold.")]
 Unit = Annotated[str | None, Query(description="One unit; all of them when left out.")]
 AsOf = Annotated[str | None, Query(description="A timestamp or a date, midnight UTC; now when left out.")]
-Money = Annotated[Currency | None, Query(description="The unit's own when left out. Others are not added to it.")]
+Money = Annotated[
+    Currency | None,
+    Query(description="The unit's own when left out. Others count at their rates; those that have none are named."),
+]
 
 
 def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/forecast", tags=["forecast"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/forecast", tags=["forecast"], dependencies=[Depends(guard)])
 
     def asked(
         unit: str | None,
@@ -38,8 +40,9 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
         currency: str | None,
         level: float,
     ) -> Asked:
-        own = policy.unit(unit or "").currency
-        return Asked(unit, period, periods, by, moment_of(as_of) or clock.now(), currency or own, level)
+        own, now = policy.unit(unit or "").currency, clock.now()
+        at = moment_gone("as_of", as_of, now) if as_of else now
+        return Asked(unit, period, periods, by, at, currency or own, level)
 
     @routes.get("", summary="What will be won in this period and the next ones")
     async def ahead(
@@ -104,8 +107,3 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
         )
 
     return routes
-
-
-def moment_of(text: str | None, name: str = "as_of") -> datetime | None:
-    """A moment as it is written; a date is midnight UTC. Raises `Rejected`."""
-    return moment(name, text) if text else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.metrics.asking import answered, ask
 from services.metrics.domain.definitions import BY_ID
@@ -24,6 +24,17 @@ from shared.kit.transient import name_of
 
 PERIODS: dict[Ahead, int] = {"quarter": 3, "half_year": 2, "year": 2}
 """Of how many periods a forecast is frozen: of the next one as long as it is the next, or soon will be."""
+
+
+MISSED_LATELY = timedelta(days=8)
+"""For so long it is told that something was missed: a week, and a day to look."""
+
+
+class Standing(NamedTuple):
+    """Since when the oldest is due that is not frozen yet, and how many were missed lately."""
+
+    oldest_due: datetime | None
+    missed: int
 
 
 class Freezing:
@@ -48,20 +59,34 @@ class Freezing:
     async def once(self) -> None:
         """Takes what is due now and notes what was missed. What cannot be taken keeps nobody else's from being taken; it is tried
         again as long as its time is."""
-        now = self._clock.now()
-        noted = await frozen.last_noted(self._database)
+        for unit, name, due in await self._dues():
+            try:
+                await self._note(unit, name, due)
+            except Exception as error:
+                log().warning("snapshot_not_taken", business_unit=unit, snapshot=name, error_type=name_of(error))
+        await self._database.run(frozen.forget)
+
+    async def standing(self) -> Standing:
+        """What is due now, and what was missed lately, whether that is noted yet or not."""
+        open_still = await self._dues()
+        since = self._clock.now() - MISSED_LATELY
+        missed = sum(one > since for _, _, due in open_still for one in due.missed)
+        return Standing(
+            min((due.now for _, _, due in open_still if due.now is not None), default=None),
+            missed + await frozen.missed(self._database, since),
+        )
+
+    async def _dues(self) -> list[tuple[str, str, Dues]]:
+        """Of each unit and name what has not been noted yet."""
+        now, noted = self._clock.now(), await frozen.last_noted(self._database)
+        found = []
         for unit in (EVERYBODY, *sorted(self._policy.business_units)):
             own = self._policy.unit(unit)
             for name in names_of(own.snapshots):
                 due = dues(own.snapshots, own.zone, noted.get((unit, name)), now)
                 if due.missed or due.now:
-                    try:
-                        await self._note(unit, name, due)
-                    except Exception as error:
-                        log().warning(
-                            "snapshot_not_taken", business_unit=unit, snapshot=name, error_type=name_of(error)
-                        )
-        await self._database.run(frozen.forget)
+                    found.append((unit, name, due))
+        return found
 
     async def _note(self, unit: str, name: str, due: Dues) -> None:
         missed = [self._frozen(unit, name, one, None, None) for one in due.missed]
@@ -120,9 +145,9 @@ class Freezing:
             parameters += [("from", first.isoformat()), ("to", after.isoformat())]
         try:
             question, _ = ask(one.kpi, parameters, self._policy, at)
+            return await answered(self._database, self._policy, progress, question, None)
         except Rejected as refused:
             return {"kpi": one.kpi, "refused": refused.detail, "fix": refused.fix}
-        return await answered(self._database, self._policy, progress, question, None)
 
 
 def names_of(rules: Snapshots) -> tuple[str, ...]:

@@ -11,14 +11,13 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 
-from services.metrics.asking import is_in_time
+from services.metrics.access import Access, Reaching, guard
 from services.metrics.domain.freezing import FORECAST
-from services.metrics.forecasts_api import moment_of
 from services.metrics.freezing import Freezing
+from services.metrics.moments import is_in_time, moment
 from services.metrics.storage import frozen
 from services.metrics.storage.frozen import EVERYBODY, Place
 from shared.contracts.envelope import Name
-from shared.kit.auth import require_token
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
@@ -36,12 +35,12 @@ class Freeze(BaseModel):
 
 def router(database: Database, freezing: Freezing) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/frozen", tags=["frozen"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/frozen", tags=["frozen"], dependencies=[Depends(guard)])
 
     @routes.post("", status_code=201, summary="Freeze numbers as they are known now")
-    async def freeze(asked: Freeze) -> JSONAnswer:
+    async def freeze(asked: Freeze, access: Reaching) -> JSONAnswer:
         taken = await freezing.take(asked.business_unit or EVERYBODY, asked.name, asked.by)
-        return JSONAnswer(await _one(taken.frozen_id), status_code=201)
+        return JSONAnswer(await _one(taken.frozen_id, access), status_code=201)
 
     @routes.get("", summary="What is frozen, and what was missed, the newest first")
     async def listing(
@@ -53,18 +52,18 @@ def router(database: Database, freezing: Freezing) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     ) -> dict[str, Any]:
         rows = await frozen.listing(
-            database, unit=business_unit, name=name, start=moment_of(start, "from"), end=moment_of(end, "to"),
+            database, unit=business_unit, name=name, start=moment("from", start) if start else None, end=moment("to", end) if end else None,
             after=_place(before) if before else None, limit=limit,
         )  # fmt: skip
         return {"items": [_about(row) for row in rows], "next": _cursor(rows[-1]) if len(rows) == limit else None}
 
     @routes.get("/{frozen_id}", summary="One, with what was known")
-    async def one(frozen_id: UUID) -> JSONAnswer:
-        return JSONAnswer(await _one(frozen_id))
+    async def one(frozen_id: UUID, access: Reaching) -> JSONAnswer:
+        return JSONAnswer(await _one(frozen_id, access))
 
-    async def _one(frozen_id: UUID) -> dict[str, Any]:
+    async def _one(frozen_id: UUID, access: Access) -> dict[str, Any]:
         row = await frozen.one(database, frozen_id)
-        if row is None:
+        if row is None or not access.sees(row.business_unit):
             raise Rejected(
                 "Nothing is frozen under this id.", status=404, code="unknown-snapshot", fix="GET /v1/frozen lists it."
             )

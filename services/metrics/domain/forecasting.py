@@ -12,6 +12,10 @@ import numpy as np
 from services.metrics.domain.expecting import LEVEL, Floats, Interval, Moments, interval_by_moments
 from services.metrics.domain.statistics import Ages, cumulative_incidence
 
+VERSION = 1
+"""By which rules forecasts are made: raised with whatever makes them say something else of the same facts, and kept in what is
+frozen. Those that were frozen before it was kept have none."""
+
 TRUST = 0.5
 """How much what people say of a deal counts beside what became of deals like it, where they say when it closes and how likely."""
 
@@ -107,10 +111,12 @@ class Part(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Days from now, half-open: from `start` to before `end`; a period that has begun starts now."""
+    """Days from now, half-open: from `start` to before `end`; a period that has begun starts now. `begun` days ago the one began
+    that runs now: what was to be won in it and is not yet still may be."""
 
     start: int
     end: int
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +168,14 @@ def coming(known: Experience, span: Span) -> Coming:
     variance = number * (worth.square + lumps * worth.mean**2) + mean**2 * doubt + new**2 * doubt_of_arrivals
     return Coming(
         wins["open_leads"] * worth.mean, wins["coming_leads"] * worth.mean, wins["later_deals"] * worth.mean, variance,
-        number * (1 + lumps) ** 2 * worth.cube,
+        number * _third_of_lumps(worth, lumps),
     )  # fmt: skip
+
+
+def _third_of_lumps(worth: Worth, lumps: float) -> float:
+    """The third central moment of what wins bring that come in lumps of one and so many more, each win of its own worth."""
+    of_one, of_two = worth.cube, 3 * lumps * worth.mean * worth.square
+    return of_one + of_two + lumps * (lumps - 1) * worth.mean**3
 
 
 def _from_waiting(known: Experience, days: int) -> Floats:
@@ -182,15 +194,30 @@ def _doubt(lag: Lag) -> float:
 
 
 def weighted(deals: Iterable[OpenDeals], span: Span) -> Moments:
-    """Open deals that are to close in the span, by their stage's chance."""
-    known = [deal for deal in deals if deal.closes_in is not None and span.start <= deal.closes_in < span.end]
-    return _sum((deal, deal.chance or 0.0) for deal in known)
+    """Open deals that are to close in the span, by their stage's chance; overdue ones in the period that runs."""
+    return _sum((deal, deal.chance or 0.0) for deal in deals if _closes_in(deal, span))
+
+
+def _closes_in(deal: OpenDeals, span: Span) -> bool:
+    return deal.closes_in is not None and (span.start or -span.begun) <= deal.closes_in < span.end
 
 
 def by_age(deals: Iterable[OpenDeals], lag: Lag, span: Span) -> Moments:
     """Open deals by what became of those that were open as long; that this is known of a few only spreads it further."""
     found = _sum((deal, lag.between(deal.age, span.start, span.end)) for deal in deals)
     return found._replace(variance=found.variance + found.mean**2 * _doubt(lag))
+
+
+def both(deals: Iterable[OpenDeals], lag: Lag, span: Span) -> Moments:
+    """Each open deal by what people say of it and by its age, so that those of owners add up to those of everybody."""
+    chances, aged = [], []
+    for deal in deals:
+        share = (1 - _trust(deal, span)) * lag.between(deal.age, span.start, span.end)
+        said = _trust(deal, span) * (deal.chance or 0.0) if _closes_in(deal, span) else 0.0
+        chances.append((deal, said + share))
+        aged.append(deal.amount * share)
+    found = _sum(chances)
+    return found._replace(variance=found.variance + math.fsum(aged) ** 2 * _doubt(lag))
 
 
 def _sum(deals: Iterable[tuple[OpenDeals, float]]) -> Moments:
@@ -204,31 +231,31 @@ def _sum(deals: Iterable[tuple[OpenDeals, float]]) -> Moments:
     )
 
 
-def trust_in(deals: Sequence[OpenDeals]) -> float:
-    """What people say of open deals counts as far as they say it: of which share of the value it is known when it is to close,
-    and how likely."""
-    said = sum(abs(deal.amount) for deal in deals if deal.closes_in is not None and deal.chance is not None)
-    every = sum(abs(deal.amount) for deal in deals)
-    return TRUST * said / every if every else 0.0
+def _trust(deal: OpenDeals, span: Span) -> float:
+    """What people say of a deal counts where they say when it closes, and how likely. Of one that was to close before the period
+    that runs, they say nothing of any to come."""
+    said = deal.closes_in is not None and deal.closes_in >= -span.begun and deal.chance is not None
+    return TRUST if said else 0.0
+
+
+def trust_in(deals: Sequence[OpenDeals], span: Span) -> float:
+    """How much what people say counts of the value of all."""
+    every = math.fsum(abs(deal.amount) for deal in deals)
+    return math.fsum(abs(deal.amount) * _trust(deal, span) for deal in deals) / every if every else 0.0
 
 
 def forecasts(
     won: float, deals: Sequence[OpenDeals], known: Experience, new: Coming, span: Span, level: float = LEVEL
 ) -> dict[str, Part]:
     """All three: what people say, what the past says, and both. What was won already is certain in each."""
-    said, aged, trust = weighted(deals, span), by_age(deals, known.deals, span), trust_in(deals)
+    said, aged, mixed = weighted(deals, span), by_age(deals, known.deals, span), both(deals, known.deals, span)
     later = Moments(new.mean, new.variance, new.third, 0.0, math.inf if new.mean else 0.0)
-    # Both are about the same deals: what one gets wrong the other may as well.
-    sd = trust * math.sqrt(said.variance) + (1 - trust) * math.sqrt(aged.variance)
-    of_open = Moments(
-        trust * said.mean + (1 - trust) * aged.mean, sd**2, trust * said.third + (1 - trust) * aged.third, 0.0,
-        max(said.most, aged.most),
-    )  # fmt: skip
     arrivals = {"open_leads": new.open_leads, "coming_leads": new.coming_leads, "later_deals": new.later_deals}
+    trust = trust_in(deals, span)
     return {
         "weighted": _part(won, said, {"open_deals": said.mean}, level),
         "historical": _part(won, aged.plus(later), {"open_deals": aged.mean, **arrivals}, level),
-        "combined": _part(won, of_open.plus(later), {"open_deals": of_open.mean, **arrivals, "trust": trust}, level),
+        "combined": _part(won, mixed.plus(later), {"open_deals": mixed.mean, **arrivals, "trust": trust}, level),
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,9 @@ FORECAST = "forecast"
 
 LEAD_DAYS = (90, 60, 30, 0)
 """How long before a period begins a forecast of it is judged."""
+
+FROZEN_BY = ("owner", "team")
+"""By one of which forecasts are frozen, beside their unit."""
 
 NEAR = timedelta(days=8)
 """A forecast stands for a lead time if it was frozen at most so long before it: they come weekly."""
@@ -63,12 +67,15 @@ def _a_week_before(rules: Snapshots, zone: ZoneInfo, due: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One forecast that was frozen so long before its period, and what came."""
+    """One forecast that was frozen so long before its period, and what came. `version` says by which rules it was made, None where
+    that was not kept."""
 
     lead_days: int
     method: str
     forecast: float
     actual: float
+    begins: date = date.min
+    version: int | None = None
 
 
 class FrozenForecast(NamedTuple):
@@ -100,6 +107,20 @@ def accuracy_values(judged: Sequence[Judged], methods: Sequence[str]) -> dict[st
         "n": head["n"],
         "bias": head["bias"],
         "by_lead_time": by_lead,
+        **_made_by([one for one in judged if one.method == methods[-1]]),
+    }
+
+
+def _made_by(judged: Sequence[Judged]) -> dict[str, Any]:
+    """By which rules they were made, the latest last, how many each made, and from which period on the latest made all of them:
+    from then on like is compared with like."""
+    made = Counter(one.version for one in judged)
+    versions = sorted(made, key=lambda version: version or 0)
+    others = [one.begins for one in judged if one.version != versions[-1]]
+    alike = [one.begins for one in judged if not others or one.begins > max(others)]
+    return {
+        "versions": [{"version": version, "forecasts": made[version]} for version in versions],
+        "alike_from": min(alike, default=None),
     }
 
 

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.forecasting import Experience, Lag, OpenDeals, Worth, lag_of, unevenness
-from services.metrics.storage import chances
+from services.metrics.domain.rates import Rates
+from services.metrics.storage import chances, forecast_sums
 from services.metrics.storage.cutting import HELD
+from services.metrics.storage.rates import known as known_rates
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
 
@@ -56,7 +58,8 @@ class Scope:
 
 class Ground(NamedTuple):
     """Everything that forecasts as of one moment rest on. `won` is what was won by group and day, `share` each group's part of
-    what comes."""
+    what comes. Amounts are in one currency: those won at the rate of their day, open ones at that of the moment; what has no rate
+    is not in it, and `without_rate` names its currencies."""
 
     experience: Experience
     deals: Mapping[Owner, Sequence[OpenDeals]]
@@ -64,22 +67,52 @@ class Ground(NamedTuple):
     share: Mapping[Owner, float]
     policy_version: str
     other_currencies: tuple[str, ...]
+    without_rate: tuple[str, ...]
+
+
+class InOne:
+    """Rates into the currency that is forecast; which others are met, and which of them had no rate."""
+
+    def __init__(self, rates: Rates, into: str, today: date) -> None:
+        self._rates = rates
+        self._into = into
+        self._today = today
+        self.met: set[str] = set()
+        self.without_rate: set[str] = set()
+
+    def rate(self, currency: str, day: date | None) -> float | None:
+        """What one of a currency is on a day, today's for None."""
+        if currency == self._into:
+            return 1.0
+        self.met.add(currency)
+        found = self._rates.at(currency, self._into, day or self._today)
+        if found is None:
+            self.without_rate.add(currency)
+        return None if found is None else float(found)
 
 
 async def ground(database: Database, policy: Policy, scope: Scope, since: date, today: date) -> Ground:
     """Reads it: experience of all units together, deals and wins (from `since` on) by group."""
-    deals, leads, waiting = await _lags(database, scope)
-    arrivals, later, seen, unevenness = await _arrivals(database, scope)
-    worth, share = await _worth(database, scope)
-    open_deals, version, open_in = await _open(database, policy, scope, today)
-    won, won_in = await _won(database, scope, since)
+    many = await forecast_sums.are_many(database, scope.units, scope.as_of, scope.as_of - timedelta(days=DAYS_SEEN))
+    deals, leads, waiting = await _lags(database, scope, many=many)
+    arrivals, later, seen, unevenness = await _arrivals(database, scope, many=many)
+    in_one = InOne(await known_rates(database), scope.currency, today)
+    worth, share = await _worth(database, scope, in_one)
+    open_deals, version = await _open(database, policy, scope, today, in_one)
+    won = await _won(database, scope, since, in_one)
     known = Experience(deals, leads, arrivals, seen, unevenness, later, worth, waiting)
-    others = tuple(sorted((open_in | won_in) - {scope.currency}))
-    return Ground(known, open_deals, won, share, version, others)
+    return Ground(known, open_deals, won, share, version, tuple(sorted(in_one.met)), tuple(sorted(in_one.without_rate)))
 
 
-async def _lags(database: Database, scope: Scope) -> tuple[Lag, Lag, dict[int, int]]:
-    """How long deals and leads took that began in the last two years, and the ages of leads that wait."""
+OF_DEALS = (M.OPPORTUNITY_OPENED, M.COHORT_WON, M.COHORT_LOST)
+OF_LEADS = (M.LEAD_CREATED, M.COHORT_CONVERTED, M.ARCHIVED_BEFORE_CONVERTED)
+"""What begins, and how it ends."""
+
+
+async def _lags(database: Database, scope: Scope, *, many: bool) -> tuple[Lag, Lag, dict[int, int]]:
+    """How long deals and leads took that began in the last two years, and the ages of leads that wait; of very many leads by the day."""
+    since = scope.as_of - timedelta(days=DAYS_SEEN)
+    one_by_one = OF_DEALS if many else (*OF_DEALS, *OF_LEADS)
     rows = await database.rows(
         f"""
         SELECT measure, false AS is_age, CAST(ceil(coalesce(duration_seconds, 0) / 86400) AS integer) AS days, count(*) AS n
@@ -87,18 +120,19 @@ async def _lags(database: Database, scope: Scope) -> tuple[Lag, Lag, dict[int, i
         UNION ALL
         SELECT measure, true, CAST(floor(extract(epoch FROM CAST(:as_of AS timestamptz) - cohort_at) / 86400) AS integer), count(*)
         FROM metrics.entries WHERE measure = ANY(:all) AND cohort_at >= :since AND {scope.condition} GROUP BY 1, 2, 3""",
-        outcomes=[M.COHORT_WON, M.COHORT_LOST, M.COHORT_CONVERTED, M.ARCHIVED_BEFORE_CONVERTED],
-        all=[
-            M.OPPORTUNITY_OPENED, M.COHORT_WON, M.COHORT_LOST,
-            M.LEAD_CREATED, M.COHORT_CONVERTED, M.ARCHIVED_BEFORE_CONVERTED,
-        ],
-        since=scope.as_of - timedelta(days=DAYS_SEEN),
+        outcomes=[one for one in one_by_one if one not in (M.OPPORTUNITY_OPENED, M.LEAD_CREATED)],
+        all=list(one_by_one),
+        since=since,
         **scope.values,
-    )  # fmt: skip
+    )
     took: dict[str, dict[int, int]] = defaultdict(dict)
     ages: dict[str, dict[int, int]] = defaultdict(dict)
     for row in rows:
         (ages if row.is_age else took)[row.measure][row.days] = row.n
+    if many:
+        took_by_day, ages_by_day = await forecast_sums.how_long(database, OF_LEADS, scope.units, scope.as_of, since)
+        took |= took_by_day
+        ages |= ages_by_day
     waiting = _left(ages, M.LEAD_CREATED, M.COHORT_CONVERTED, M.ARCHIVED_BEFORE_CONVERTED)
     still_open = _left(ages, M.OPPORTUNITY_OPENED, M.COHORT_WON, M.COHORT_LOST)
     return (
@@ -114,20 +148,16 @@ def _left(ages: Mapping[str, Mapping[int, int]], began: Measure, *ended: Measure
     return {age: n for age, n in sorted(found.items()) if n > 0}
 
 
-async def _arrivals(database: Database, scope: Scope) -> tuple[float, float, int, float]:
+COMING = (M.LEAD_CREATED, M.LEAD_CONVERTED, M.OPPORTUNITY_OPENED)
+
+
+async def _arrivals(database: Database, scope: Scope, *, many: bool) -> tuple[float, float, int, float]:
     """Leads a day, further deals a day of those who had one, leads seen, and how uneven their weeks are."""
-    rows = await database.rows(
-        f"""
-        SELECT measure, CAST(floor(extract(epoch FROM CAST(:as_of AS timestamptz) - at) / 604800) AS integer) AS week, count(*) AS n
-        FROM metrics.entries
-        WHERE measure = ANY(:measures) AND at > :since AND at <= :as_of AND {scope.condition} GROUP BY 1, 2""",
-        measures=[M.LEAD_CREATED, M.LEAD_CONVERTED, M.OPPORTUNITY_OPENED],
-        since=scope.as_of - timedelta(days=BLOCK_DAYS * BLOCKS),
-        **scope.values,
-    )
-    counts: dict[str, dict[int, int]] = defaultdict(dict)
-    for row in rows:
-        counts[row.measure][row.week] = row.n
+    since = scope.as_of - timedelta(days=BLOCK_DAYS * BLOCKS)
+    if many:
+        counts = await forecast_sums.by_week(database, COMING, scope.units, scope.as_of, since)
+    else:
+        counts = await _by_week(database, scope, since)
     first = max((max(weeks) for weeks in counts.values() if weeks), default=0)
     weeks = min(first + 1, DAYS_OF_ARRIVALS // 7)
 
@@ -144,30 +174,57 @@ async def _arrivals(database: Database, scope: Scope) -> tuple[float, float, int
     return leads / (7 * weeks), later / (7 * weeks), leads, unevenness(blocks)
 
 
-async def _worth(database: Database, scope: Scope) -> tuple[Worth, dict[Owner, float]]:
+async def _by_week(database: Database, scope: Scope, since: datetime) -> dict[str, dict[int, int]]:
+    """How much came in each week that is so many weeks ago, to the moment."""
+    rows = await database.rows(
+        f"""
+        SELECT measure, CAST(floor(extract(epoch FROM CAST(:as_of AS timestamptz) - at) / 604800) AS integer) AS week, count(*) AS n
+        FROM metrics.entries
+        WHERE measure = ANY(:measures) AND at > :since AND at <= :as_of AND {scope.condition} GROUP BY 1, 2""",
+        measures=list(COMING),
+        since=since,
+        **scope.values,
+    )
+    counts: dict[str, dict[int, int]] = defaultdict(dict)
+    for row in rows:
+        counts[row.measure][row.week] = row.n
+    return counts
+
+
+RATED_DAY = "CASE WHEN currency <> :currency THEN day END"
+"""The day of an amount whose rate matters."""
+
+
+async def _worth(database: Database, scope: Scope, in_one: InOne) -> tuple[Worth, dict[Owner, float]]:
     """What a win of the last year brought, and each group's share of what all did."""
     rows = await database.rows(
         f"""
-        SELECT {scope.cut} AS owner, count(*) AS n, count(*) FILTER (WHERE currency = :currency) AS valued,
-            CAST(coalesce(sum(amount) FILTER (WHERE currency = :currency), 0) AS double precision) AS amount,
-            CAST(coalesce(sum(amount ^ 2) FILTER (WHERE currency = :currency), 0) AS double precision) AS squares,
-            CAST(coalesce(sum(amount ^ 3) FILTER (WHERE currency = :currency), 0) AS double precision) AS cubes
-        FROM metrics.entries WHERE measure = :won AND at > :since AND at <= :as_of AND {scope.condition} GROUP BY 1""",
+        SELECT {scope.cut} AS owner, currency, {RATED_DAY} AS rated_day, count(*) AS n,
+            CAST(coalesce(sum(amount), 0) AS double precision) AS amount,
+            CAST(coalesce(sum(amount * amount), 0) AS double precision) AS squares,
+            CAST(coalesce(sum(amount * amount * amount), 0) AS double precision) AS cubes
+        FROM metrics.entries WHERE measure = :won AND at > :since AND at <= :as_of AND {scope.condition} GROUP BY 1, 2, 3""",
         won=M.OPPORTUNITY_WON,
         currency=scope.currency,
         since=scope.as_of - timedelta(days=DAYS_OF_WORTH),
         **scope.values,
     )
-    n, amount = sum(row.n for row in rows), math.fsum(row.amount for row in rows)
-    if not n:
+    if not (n := sum(row.n for row in rows)):
         return Worth(), {}
-    worth = Worth(n, amount / n, math.fsum(row.squares for row in rows) / n, math.fsum(row.cubes for row in rows) / n)
-    return worth, {row.owner: row.amount / amount if amount else 0.0 for row in rows}
+    sums: dict[Owner, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    for row in sorted(rows, key=lambda one: (str(one.owner), str(one.currency), str(one.rated_day))):
+        rate = in_one.rate(row.currency, row.rated_day) if row.currency else None
+        for place, amount in enumerate((row.amount, row.squares, row.cubes) if rate is not None else ()):
+            sums[row.owner][place] += amount * (rate or 0.0) ** (place + 1)
+        sums[row.owner]  # a group that won nothing of worth is a group
+    amount, squares, cubes = (math.fsum(own[place] for own in sums.values()) for place in range(3))
+    share = {owner: own[0] / amount if amount else 0.0 for owner, own in sums.items()}
+    return Worth(n, amount / n, squares / n, cubes / n), share
 
 
 async def _open(
-    database: Database, policy: Policy, scope: Scope, today: date
-) -> tuple[dict[Owner, list[OpenDeals]], str, set[str]]:
+    database: Database, policy: Policy, scope: Scope, today: date, in_one: InOne
+) -> tuple[dict[Owner, list[OpenDeals]], str]:
     """Open deals with an amount, those together that are alike."""
     known = await chances.at(database, policy, scope.as_of)
     rows = await database.rows(
@@ -175,8 +232,8 @@ async def _open(
         WITH {chances.CHANCES}
         SELECT {scope.cut} AS owner, currency, expected_day, chance,
             CAST(floor(extract(epoch FROM CAST(:as_of AS timestamptz) - cohort_at) / 86400) AS integer) AS age, count(*) AS n,
-            CAST(sum(amount) AS double precision) AS amount, CAST(sum(amount ^ 2) AS double precision) AS squares,
-            CAST(sum(amount ^ 3) AS double precision) AS cubes
+            CAST(sum(amount) AS double precision) AS amount, CAST(sum(amount * amount) AS double precision) AS squares,
+            CAST(sum(amount * amount * amount) AS double precision) AS cubes
         FROM metrics.entries LEFT JOIN chances ON {chances.CHANCE_OF}
         WHERE measure = :still_open AND amount IS NOT NULL AND {scope.condition} GROUP BY 1, 2, 3, 4, 5""",
         still_open=M.OPPORTUNITY_OPEN,
@@ -184,16 +241,16 @@ async def _open(
         **scope.values,
     )
     found: dict[Owner, list[OpenDeals]] = defaultdict(list)
-    for row in sorted(rows, key=lambda one: (one.age, str(one.expected_day), one.chance or 0)):
-        if row.currency == scope.currency:
+    for row in sorted(rows, key=lambda one: (one.age, str(one.expected_day), one.chance or 0, one.currency)):
+        rate = in_one.rate(row.currency, None)
+        if rate is not None:
             closes = None if row.expected_day is None else (row.expected_day - today).days
-            found[row.owner].append(
-                OpenDeals(max(row.age, 0), closes, row.chance, row.n, row.amount, row.squares, row.cubes)
-            )
-    return dict(found), known.policy_version, {row.currency for row in rows}
+            worth = row.amount * rate, row.squares * rate**2, row.cubes * rate**3
+            found[row.owner].append(OpenDeals(max(row.age, 0), closes, row.chance, row.n, *worth))
+    return dict(found), known.policy_version
 
 
-async def _won(database: Database, scope: Scope, since: date) -> tuple[dict[Owner, dict[date, float]], set[str]]:
+async def _won(database: Database, scope: Scope, since: date, in_one: InOne) -> dict[Owner, dict[date, float]]:
     """What was won by group and day from a day on."""
     rows = await database.rows(
         f"""
@@ -204,8 +261,9 @@ async def _won(database: Database, scope: Scope, since: date) -> tuple[dict[Owne
         since=since,
         **scope.values,
     )
-    found: dict[Owner, dict[date, float]] = defaultdict(dict)
-    for row in rows:
-        if row.currency == scope.currency:
-            found[row.owner][row.day] = row.amount
-    return dict(found), {row.currency for row in rows}
+    found: dict[Owner, dict[date, float]] = defaultdict(lambda: defaultdict(float))
+    for row in sorted(rows, key=lambda one: (str(one.owner), one.day, one.currency)):
+        rate = in_one.rate(row.currency, row.day)
+        if rate is not None:
+            found[row.owner][row.day] += row.amount * rate
+    return {owner: dict(days) for owner, days in found.items()}

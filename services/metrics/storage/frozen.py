@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from sqlalchemy import Row
 
+from services.metrics.domain.freezing import FORECAST
 from shared.kit.database import Database, Transaction, as_json
 
 FROZEN = UUID("0f9b7c42-4f0e-5c53-8d63-0f6a3c1fb0f7")
@@ -75,6 +76,14 @@ async def last_noted(database: Database) -> dict[tuple[str, str], datetime]:
     return {(row.business_unit, row.name): row.due_at for row in rows}
 
 
+async def missed(database: Database, since: datetime) -> int:
+    """How many were missed of those that were due since then."""
+    (row,) = await database.rows(
+        "SELECT count(*) AS n FROM metrics.frozen WHERE status = 'missed' AND due_at > :since", since=since
+    )
+    return int(row.n)
+
+
 async def forget(tx: Transaction) -> int:
     """Forgets what need not be kept any longer; how much that was."""
     return len(await tx.rows("DELETE FROM metrics.frozen WHERE keep_until <= now() RETURNING 1"))
@@ -118,15 +127,47 @@ async def one(database: Database, frozen_id: UUID) -> Row[Any] | None:
     return rows[0] if rows else None
 
 
-async def taken(database: Database, unit: str, name: str, start: datetime, end: datetime) -> Sequence[Row[Any]]:
-    """Everything that was taken of a unit under a name, from one moment to another, by time."""
+class Wanted(NamedTuple):
+    """Which forecasts are wanted: of a unit or of everybody, of what kind of periods, in total and by what, of periods from one
+    day to another, and by which moment they were frozen."""
+
+    unit: str
+    period: str
+    by: str | None
+    first: date
+    after: date
+    until: datetime
+
+
+async def forecasts(
+    database: Database, wanted: Wanted, methods: Sequence[str], leads: Sequence[int], near: timedelta
+) -> Sequence[Row[Any]]:
+    """What was forecast of each period at each moment that lies shortly before one of the lead times, by time: values alone, of
+    which years are few. A day more each way, since a day begins at another moment elsewhere."""
+    values = ", ".join(f"'{method}', {{0}} -> '{method}' -> 'value'" for method in methods)
     return await database.rows(
-        """
-        SELECT due_at, content FROM metrics.frozen
-        WHERE business_unit = :unit AND name = :name AND status = 'taken' AND due_at >= :start AND due_at <= :end
-        ORDER BY due_at""",
-        unit=unit,
-        name=name,
-        start=start,
-        end=end,
+        f"""
+        SELECT DISTINCT ON (due_at, span ->> 'period') due_at, one ->> 'currency' AS currency, one -> 'rates' IS NOT NULL AS in_one,
+            CAST(one ->> 'version' AS integer) AS version,
+            span ->> 'period' AS period, CAST(span ->> 'from' AS date) AS first, CAST(span ->> 'to' AS date) AS after,
+            jsonb_build_object({values.format("(span -> 'total')")}) AS total,
+            CASE WHEN CAST(:by AS text) IS NOT NULL THEN (
+                SELECT jsonb_agg(jsonb_build_array(own -> 'key' -> CAST(:by AS text), jsonb_build_object({values.format("own")})))
+                FROM jsonb_array_elements(span -> 'groups') AS groups (own)
+            ) END AS groups
+        FROM metrics.frozen, jsonb_array_elements(content -> 'forecasts') WITH ORDINALITY AS told (one, place),
+            jsonb_array_elements(one -> 'periods') AS spans (span)
+        WHERE business_unit = :unit AND name = :name AND status = 'taken' AND due_at >= :since AND due_at <= :until
+            AND one ->> 'period' = :period AND (CAST(:by AS text) IS NULL OR one ->> 'by' = :by)
+            AND CAST(span ->> 'from' AS date) >= :first AND CAST(span ->> 'to' AS date) <= :after
+            AND EXISTS (
+                SELECT FROM unnest(CAST(:leads AS integer[])) AS lead
+                WHERE CAST(span ->> 'from' AS date) - lead - CAST(due_at AT TIME ZONE 'UTC' AS date) BETWEEN -1 AND :near + 1
+            )
+        ORDER BY due_at, span ->> 'period', place""",
+        name=FORECAST,
+        leads=list(leads),
+        near=near.days,
+        since=wanted.first - timedelta(days=max(leads) + near.days + 1),
+        **wanted._asdict(),
     )

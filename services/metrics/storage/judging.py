@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
 from services.metrics.domain.answers import TOTAL, Group, Values
 from services.metrics.domain.calendars import calendars_of
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.freezing import (
-    FORECAST,
+    FROZEN_BY,
     LEAD_DAYS,
     NEAR,
     FrozenForecast,
@@ -28,31 +28,44 @@ from shared.kit.errors import Rejected
 
 METHODS = ("weighted", "historical", "combined")
 FROZEN_PERIODS = ("quarter", "half_year", "year")
-FROZEN_BY = ("owner", "team")
 
 
 class Wanted(NamedTuple):
-    """Which forecasts: of which unit, of what kind of periods, of everybody or by owner or team."""
+    """Which forecasts: of which unit, of what kind of periods, of everybody or by owner or team, and of one of them alone."""
 
     unit: str | None
     period: Period
     by: str | None
+    only: tuple[str | None, ...] = ()
 
 
 def wanted_of(question: Question) -> Wanted | None:
     """What is asked about; None where it is parted by what no forecast is frozen by. Raises `Rejected` for a filter."""
     units = question.filters.get(UNIT, ())
-    if len(units) > 1 or any(name != UNIT for name in question.filters):
+    narrowed = [name for name in question.filters if name != UNIT]
+    only = question.filters[narrowed[0]] if len(narrowed) == 1 and narrowed[0] in FROZEN_BY else ()
+    if len(units) > 1 or len(narrowed) > 1 or len(narrowed) != len(only):
         raise Rejected(
             "Forecasts are frozen of one business unit, or of all.", code="invalid-parameter", field="business_unit",
-            fix=f"Leave other filters out, and group by one of {', '.join(FROZEN_PERIODS)} and one of {', '.join(FROZEN_BY)}.",
+            fix=f"Leave other filters out but for a single {' or '.join(FROZEN_BY)}, and group by one of {', '.join(FROZEN_PERIODS)} "
+            f"and one of {', '.join(FROZEN_BY)}.",
         )  # fmt: skip
     periods = [cut for cut in question.group_by if cut in FROZEN_PERIODS]
-    others = [cut for cut in question.group_by if cut in FROZEN_BY]
-    if len(periods) > 1 or len(others) > 1 or len(periods) + len(others) < len(question.group_by):
+    grouped = [cut for cut in question.group_by if cut in FROZEN_BY]
+    others = list(dict.fromkeys((*grouped, *narrowed)))
+    if len(periods) > 1 or len(others) > 1 or len(periods) + len(grouped) < len(question.group_by):
         return None
     period: Period = next((one for one in PERIODS if one in periods), "quarter")
-    return Wanted(units[0] if units else None, period, others[0] if others else None)
+    return Wanted(units[0] if units else None, period, others[0] if others else None, only)
+
+
+def refuse_unknown(question: Question) -> None:
+    """Raises `Rejected` for a filter or a cut that no forecast is frozen by."""
+    if wanted_of(question) is None:
+        raise Rejected(
+            "Forecasts are not frozen by that.", code="unknown-cut", field="group_by",
+            fix=f"Use one of {', '.join(FROZEN_PERIODS)} and one of {', '.join(FROZEN_BY)}.",
+        )  # fmt: skip
 
 
 async def values_of(
@@ -61,28 +74,33 @@ async def values_of(
     """How far off they were in total and by group, for every whole period of the window that is over."""
     wanted = wanted_of(question)
     if wanted is None:
-        return {TOTAL: {**accuracy_values([], METHODS), "frozen_by": (*FROZEN_PERIODS, *FROZEN_BY)}}
+        return {TOTAL: accuracy_values([], METHODS)}
     unit = policy.unit(wanted.unit or "")
     today = question.as_of.astimezone(unit.zone).date()
     first, after = _day(question.start) or EARLIEST.date(), min(_day(question.end) or today, today)
-    begin = datetime.combine(first, time(), unit.zone) - timedelta(days=max(LEAD_DAYS)) - NEAR
-    rows = await frozen.taken(database, wanted.unit or frozen.EVERYBODY, FORECAST, begin, question.as_of)
-    told, currency = _told(rows, wanted)
-    known = {name: days for name, days in told.items() if days.first >= first and days.after <= after}
+    of = frozen.Wanted(wanted.unit or frozen.EVERYBODY, wanted.period, wanted.by, first, after, question.as_of)
+    known = _told(await frozen.forecasts(database, of, METHODS, LEAD_DAYS, NEAR))
     if not known:
         return {TOTAL: accuracy_values([], METHODS)}
-    actual = await _actual(database, policy, progress, question, wanted, currency, known)
+    actual = await _actual(database, policy, progress, question, wanted, known)
     judged: dict[Group | None, list[Judged]] = {TOTAL: []}
+    together = wanted.only[0] if wanted.only else EVERYBODY
+    apart = wanted.by in question.group_by and not wanted.only
     for name, one in known.items():
         begins = datetime.combine(one.first, time(), unit.zone)
         for lead in LEAD_DAYS:
             stands = standing_for(one.forecasts, begins, lead)
-            for owner, methods in stands.values.items() if stands else ():
-                whole, came = owner == EVERYBODY, actual.get((name, owner), 0.0)
-                found = [Judged(lead, method, methods[method], came) for method in METHODS]
-                if whole:
+            if stands is None:
+                continue
+            for owner, methods in stands.values.items():
+                came = actual.get((name, owner, one.made_in[stands.at]), 0.0)
+                found = [
+                    Judged(lead, method, methods[method], came, one.first, one.versions[stands.at])
+                    for method in METHODS
+                ]
+                if owner == together:
                     judged[TOTAL] += found
-                if question.group_by and whole == (wanted.by is None):
+                if question.group_by and (owner != EVERYBODY if apart else owner == together):
                     own = {wanted.period: name, wanted.by: owner}
                     judged.setdefault(tuple(own[cut] for cut in question.group_by), []).extend(found)
     return {group: accuracy_values(found, METHODS) for group, found in judged.items()}
@@ -92,45 +110,40 @@ EVERYBODY = "\x00"
 """Stands for all owners together, which nobody is called."""
 
 
+class Money(NamedTuple):
+    """The currency that was forecast, and whether amounts of others were in it at their rates."""
+
+    currency: str | None
+    in_one: bool
+
+
 class Told(NamedTuple):
-    """A period, and what was forecast of it at each moment."""
+    """A period, what was forecast of it at each moment, in which money, and by which rules."""
 
     first: date
     after: date
     forecasts: list[FrozenForecast]
+    made_in: dict[datetime, Money]
+    versions: dict[datetime, int | None]
 
 
-def _told(rows: Any, wanted: Wanted) -> tuple[dict[str, Told], str | None]:
+def _told(rows: Sequence[Any]) -> dict[str, Told]:
     found: dict[str, Told] = {}
-    currency = None
     for row in rows:
-        for one in row.content["forecasts"]:
-            if one["period"] != wanted.period or (wanted.by is not None and one["by"] != wanted.by):
-                continue
-            currency = one["currency"]
-            for period in one["periods"]:
-                told = found.setdefault(
-                    period["period"], Told(date.fromisoformat(period["from"]), date.fromisoformat(period["to"]), [])
-                )
-                values: dict[str | None, Mapping[str, float]] = {EVERYBODY: _values(period["total"])}
-                if wanted.by is not None:
-                    values |= {group["key"][wanted.by]: _values(group) for group in period["groups"]}
-                if not told.forecasts or told.forecasts[-1].at != row.due_at:
-                    told.forecasts.append(FrozenForecast(row.due_at, values))
-    return found, currency
-
-
-def _values(parts: Mapping[str, Any]) -> dict[str, float]:
-    return {method: parts[method]["value"] for method in METHODS}
+        told = found.setdefault(row.period, Told(row.first, row.after, [], {}, {}))
+        told.forecasts.append(FrozenForecast(row.due_at, {EVERYBODY: row.total, **dict(row.groups or ())}))
+        told.versions[row.due_at] = row.version
+        told.made_in[row.due_at] = Money(row.currency, row.in_one)
+    return found
 
 
 async def _actual(
     database: Database, policy: Policy, progress: answering.Progress, question: Question, wanted: Wanted,
-    currency: str | None, known: Mapping[str, Told],
-) -> dict[tuple[str, str | None], float]:  # fmt: skip
-    """What was won in each period, by owner or team and of everybody."""
-    found: dict[tuple[str, str | None], float] = {}
-    for name, one in known.items():
+    known: Mapping[str, Told],
+) -> dict[tuple[str, str | None, Money], float]:  # fmt: skip
+    """What was won in each period, by owner or team and of everybody, in each money that it was forecast in."""
+    found: dict[tuple[str, str | None, Money], float] = {}
+    for name, one, money in ((*period, money) for period in known.items() for money in set(period[1].made_in.values())):
         asked = Question(
             BY_ID["sales_volume"],
             as_of=question.as_of,
@@ -140,11 +153,13 @@ async def _actual(
             group_by=() if wanted.by is None else (wanted.by,),
             filters={} if wanted.unit is None else {UNIT: (wanted.unit,)},
             calendars=calendars_of(policy, () if wanted.unit is None else (wanted.unit,)),
+            currency=money.currency if money.in_one else None,
         )
-        rollups = asked.fits_rollups(progress.latest)
-        values = await answering.values_of(database, asked, policy.unit(wanted.unit or "").zone, rollups=rollups)
+        seen = asked.seen_from(progress.latest)
+        zone = policy.unit(wanted.unit or "").zone
+        values = await answering.values_of(database, seen, zone, rollups=seen.fits_rollups())
         for group, each in values.items():
-            found[name, EVERYBODY if group is None else group[0]] = _in(each, currency)
+            found[name, EVERYBODY if group is None else group[0], money] = _in(each, money.currency)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.metrics.domain.forecasting import (
+    VERSION,
     Coming,
     Experience,
     Lag,
@@ -71,6 +73,16 @@ def steady(days: int = 400) -> tuple[Experience, list[OpenDeals]]:
     return known, open_deals
 
 
+def test_forecasts_say_something_else_of_the_same_business_only_in_another_version() -> None:
+    known, open_deals = steady()
+    span = Span(7, 97)
+    said = [deal(20, 40, 0.6), *open_deals]
+    found = forecasts(1_000.0, said, known, coming(known, span), span)
+    figures = {method: (round(part.mean, 2), round(part.sd, 2)) for method, part in found.items()}
+    expected = {"weighted": (1060.0, 48.99), "historical": (3772.86, 528.23), "combined": (3781.43, 527.86)}
+    assert (VERSION, figures) == (1, expected), "raise VERSION with whatever changes these"
+
+
 @pytest.mark.parametrize("span", [Span(0, 30), Span(30, 90), Span(0, 365)])
 def test_a_steady_business_is_forecast_to_go_on(span: Span) -> None:
     known, open_deals = steady()
@@ -98,6 +110,17 @@ def test_unevenness_is_one_for_what_comes_by_chance_and_more_for_what_comes_in_l
     assert unevenness([0, 20, 0, 20]) == pytest.approx(400 / 3 / 10)
 
 
+@pytest.mark.parametrize("lump", [1, 2, 3])
+def test_wins_that_come_in_lumps_are_each_worth_something_by_themselves(lump: int) -> None:
+    """Lumps that come by chance have as much of a third moment as the mean of their own cube, by every lump that there can be."""
+    amounts = (10.0, 20.0, 600.0)
+    worth = Worth(3, *(sum(one**power for one in amounts) / 3 for power in (1, 2, 3)))
+    known = Experience(AT_ONCE, AT_ONCE, 2.0, 400, lump, 0.0, worth)
+    found = coming(known, Span(0, 30))
+    of_a_lump = sum(sum(each) ** 3 for each in product(amounts, repeat=lump)) / 3**lump
+    assert found.third == pytest.approx(found.mean / worth.mean / lump * of_a_lump)
+
+
 def test_parts_of_what_comes_add_up_to_it() -> None:
     known, _ = steady()
     whole = coming(known, Span(10, 60))
@@ -108,14 +131,58 @@ def test_parts_of_what_comes_add_up_to_it() -> None:
 
 def test_what_people_say_counts_where_they_say_it() -> None:
     deals = [deal(closes_in=20, chance=0.5), deal(closes_in=None, chance=0.5), deal(closes_in=50, chance=None)]
-    assert trust_in(deals) == pytest.approx(0.5 / 3)
+    assert trust_in(deals, Span(0, 30)) == pytest.approx(0.5 / 3)
     assert weighted(deals, Span(0, 30)).mean == pytest.approx(50)
     assert by_age(deals, AFTER_TEN, Span(0, 30)).mean == pytest.approx(90)
     known = Experience(AFTER_TEN, AT_ONCE, 0.0, 0, 1.0, 0.0, Worth())
     found = forecasts(1000.0, deals, known, Coming(), Span(0, 30))
-    assert found["combined"].mean == pytest.approx(1000 + 50 * 0.5 / 3 + 90 * (1 - 0.5 / 3))
+    assert found["combined"].mean == pytest.approx(1000 + (50 + 30) / 2 + 30 + 30), "of one deal people say something"
+    assert found["combined"].made_of["trust"] == pytest.approx(0.5 / 3)
     assert found["weighted"].mean == pytest.approx(1050)
     assert all(part.interval.low >= 1000 for part in found.values())
+
+
+ALIKE = st.builds(
+    deal,
+    age=st.integers(0, 30),
+    closes_in=st.none() | st.integers(-90, 90),
+    chance=st.none() | st.sampled_from((0.0, 0.15, 0.7, 1.0)),
+    amount=st.integers(-1_000, 1_000_000),
+)
+
+
+@given(
+    st.lists(ALIKE, max_size=6), st.lists(ALIKE, max_size=6), st.integers(0, 80), st.integers(1, 80), st.integers(0, 80)
+)
+def test_forecasts_of_owners_add_up_to_those_of_everybody(
+    one: list[OpenDeals], other: list[OpenDeals], start: int, days: int, begun: int
+) -> None:
+    known, span = Experience(AFTER_TEN, AT_ONCE, 0.0, 0, 1.0, 0.0, Worth()), Span(start, start + days, begun)
+    own, others, everybody = (forecasts(0.0, deals, known, Coming(), span) for deals in (one, other, one + other))
+    for method, part in everybody.items():
+        assert part.mean == pytest.approx(own[method].mean + others[method].mean, abs=1e-6), method
+
+
+@given(st.lists(ALIKE, max_size=6), st.integers(0, 60), st.integers(1, 60), st.integers(1, 60))
+def test_forecasts_of_one_period_after_another_add_up_to_those_of_both(
+    deals: list[OpenDeals], begun: int, some: int, more: int
+) -> None:
+    known = Experience(AFTER_TEN, AT_ONCE, 0.0, 0, 1.0, 0.0, Worth())
+    whole, first, second = (
+        forecasts(0.0, deals, known, Coming(), span)
+        for span in (Span(0, some + more, begun), Span(0, some, begun), Span(some, some + more, begun))
+    )
+    for method, part in whole.items():
+        assert part.mean == pytest.approx(first[method].mean + second[method].mean, abs=1e-6), method
+
+
+def test_an_overdue_deal_is_to_close_in_the_period_it_was_to_close_in_as_long_as_that_runs() -> None:
+    overdue = [deal(closes_in=-20, chance=0.5)]
+    running, next_one, after_it = Span(0, 45, begun=45), Span(45, 135, begun=45), Span(0, 70, begun=15)
+    assert weighted(overdue, running).mean == pytest.approx(50)
+    assert weighted(overdue, next_one).mean == weighted(overdue, after_it).mean == 0
+    assert trust_in(overdue, running) == trust_in(overdue, next_one) == 0.5
+    assert trust_in(overdue, after_it) == 0, "nobody says any more when it is to close"
 
 
 def test_nothing_known_is_nothing_forecast() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -90,3 +91,22 @@ def test_wape_and_bias() -> None:
     assert (found["value"], found["bias"], found["n"]) == (pytest.approx(0.15), pytest.approx(-0.05), 2)
     by_lead = {one["lead_days"]: one["combined"]["wape"] for one in found["by_lead_time"]}
     assert by_lead == {90: None, 60: None, 30: pytest.approx(0.5), 0: pytest.approx(0.15)}
+
+
+def test_it_is_told_by_which_rules_forecasts_were_made_and_from_when_on_those_are_the_same() -> None:
+    quarters = [date(2026, month, 1) for month in (1, 4, 7, 10)]
+
+    def told(*versions: int | None) -> dict[str, Any]:
+        judged = [
+            Judged(0, method, 90, 100, begins, version)
+            for begins, version in zip(quarters, versions, strict=False)
+            for method in ("weighted", "combined")
+        ]
+        found = accuracy_values(judged, ("weighted", "combined"))
+        return {one["version"]: one["forecasts"] for one in found["versions"]} | {"alike": found["alike_from"]}
+
+    assert told() == {"alike": None}
+    assert told(None, None) == {None: 2, "alike": quarters[0]}
+    assert told(None, 1, 1, 2) == {None: 1, 1: 2, 2: 1, "alike": quarters[3]}
+    assert told(1, 2, 1, 2) == {1: 2, 2: 2, "alike": quarters[3]}
+    assert told(1, 2, 1) == {1: 2, 2: 1, "alike": None}
