@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,14 +12,18 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.metrics.asking import ask, is_in_time
+from services.metrics.access import guard
+from services.metrics.asking import ask
 from services.metrics.domain.answers import Group
 from services.metrics.domain.drilling import Behind, Counted, behind
-from services.metrics.domain.questions import Question
+from services.metrics.domain.forms import Coverage
+from services.metrics.domain.questions import VERSION, Question
+from services.metrics.moments import is_in_time
 from services.metrics.storage import answering
+from services.metrics.storage.attaining import Attaining
 from services.metrics.storage.drilling import counted_behind
+from services.metrics.storage.drilling_targets import Part, behind_targets
 from shared.contracts.policy import Policy
-from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
@@ -31,7 +34,7 @@ OWN = ("group", "cursor", "limit")
 
 def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     """The route, over one database and one policy."""
-    routes = APIRouter(prefix="/v1", dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1", dependencies=[Depends(guard)])
 
     @routes.get("/kpis/{kpi}/leads", tags=["kpis"], summary="The leads and opportunities that a number is made of")
     async def leads(
@@ -50,25 +53,38 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
                 "Leads are shown of one window.", code="invalid-parameter", field="compare",
                 fix="Leave compare out, and ask for the other window by its from and to.",
             )  # fmt: skip
-        if question.of is not None:
-            question = replace(question, definition=question.of, of=None)  # behind what is held against a target
+        if VERSION in question.group_by:
+            raise Rejected(
+                "Leads are not shown by version of the policy.", code="unknown-cut", field="group_by",
+                fix="Leave group_by out, or cut by something else.",
+            )  # fmt: skip
         after = None
         if cursor is not None:
             question, after = _goes_on(question, cursor, asked="as_of" in request.query_params)
         progress = await answering.progress(database)
-        page = await counted_behind(database, question, group=_group(question, group), after=after, limit=limit)
+        definition, own = question.definition, _group(question, group)
+        if question.of is None:
+            page = await counted_behind(database, policy, question, group=own, after=after, limit=limit)
+            parts, last = [Part(question, page.counted)], page.last
+        else:
+            attaining = Attaining(database, policy, progress)
+            definition = definition if isinstance(definition.form, Coverage) else question.of
+            parts, last = await behind_targets(
+                database, policy, attaining, question, group=own, after=after, limit=limit
+            )
+        lines = [line for part in parts for line in behind(part.question, part.counted)]
         return JSONAnswer(
             {
-                "kpi": question.definition.id,
-                "version": question.definition.version,
-                "unit": question.definition.unit,
-                "basis": question.definition.basis,
+                "kpi": definition.id,
+                "version": definition.version,
+                "unit": definition.unit,
+                "basis": definition.basis,
                 "from": question.start,
                 "to": question.end,
                 "as_of": question.as_of,
                 "folded_to": progress.folded_to,
-                "leads": [_shown(question, one) for one in behind(question, page.counted)],
-                "next_cursor": None if page.last is None else _cursor(question.as_of, page.last),
+                "leads": [_shown(question, one) for one in sorted(lines, key=lambda line: line.lead_id)],
+                "next_cursor": None if last is None else _cursor(question.as_of, last),
             }
         )
 
@@ -98,9 +114,10 @@ def _entry(one: Counted) -> dict[str, Any]:
         "amount": None if one.amount is None else float(one.amount),
         "currency": one.currency,
         "share": None if one.share == 1 else float(one.share),
+        "chance": one.chance,
     }
     known = {name: value for name, value in more.items() if value is not None}
-    return {"measure": one.measure.value, "at": one.at, **known}
+    return {"measure": one.measure.told, "at": one.at, **known}
 
 
 def _group(question: Question, given: Sequence[str] | None) -> Group | None:

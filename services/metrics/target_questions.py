@@ -10,11 +10,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.metrics.domain.definitions import BY_ID
-from services.metrics.domain.entries import DIMENSIONS
 from services.metrics.domain.forms import (
     Best,
     Churn,
-    Cost,
     Coverage,
     Definition,
     Due,
@@ -22,20 +20,20 @@ from services.metrics.domain.forms import (
     MoneyRatio,
     Ranking,
     Ratio,
-    Return,
     Satisfaction,
     Share,
-    Worth,
 )
 from services.metrics.domain.questions import Bound
-from services.metrics.domain.spending import CUTS as SPENDING_CUTS
 from services.metrics.domain.targets import (
     Aim,
     Baseline,
     Direction,
     Reading,
     TargetForm,
+    aimed_by,
     can_be_aimed_at,
+    is_judged,
+    is_money,
     needs_baseline,
     usual_direction,
 )
@@ -49,7 +47,6 @@ Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
 Number = Annotated[Decimal, Field(max_digits=20, decimal_places=6)]
 COVERED = "sales_volume"
 AN_EXAMPLE = date(2026, 5, 1)
-MONEY = ("currency", "currency per day")
 
 
 class TargetSaid(BaseModel):
@@ -78,7 +75,7 @@ class TargetSaid(BaseModel):
     reading: Reading = Reading.ABSOLUTE
     baseline: Baseline | None = None
     baseline_value: Number | None = None
-    direction: Direction | None = Field(None, description="Less is better of times and costs, more of all else.")
+    direction: Direction | None = Field(None, description="Less of times, costs and losses, more of all else.")
     currency: Currency | None = Field(None, description="Of money: the unit's own where there is none.")
     note: Annotated[str, Field(max_length=500)] | None = None
 
@@ -105,9 +102,11 @@ def aim_of(said: TargetSaid, policy: Policy) -> tuple[Aim, datetime]:
             "There is no KPI of this name that could have a target.", "kpi",
             "GET /v1/kpis lists them; those about targets have none themselves.",
         )  # fmt: skip
-    known = SPENDING_CUTS[1:] if isinstance(definition.form, Cost | Return | Worth) else DIMENSIONS
+    known = aimed_by(definition)
     if unknown := [name for name in said.cut if name not in known]:
         raise _refused(f"{said.kpi} is not known by {unknown[0]!r}.", "cut", f"Use {', '.join(known)}.")
+    if is_judged(definition) and len(said.cut) > 1:
+        raise _refused("Forecasts are frozen by one of these.", "cut", f"Use one of {', '.join(known)}.")
     if said.reading is Reading.POINTS and definition.unit != "ratio":
         raise _refused(
             "Only a rate rises in points.", "reading", "Say `relative` for a share more, or `absolute` for the number itself."
@@ -120,12 +119,12 @@ def aim_of(said: TargetSaid, policy: Policy) -> tuple[Aim, datetime]:
     ):
         raise _refused("A rate is between 0 and 1.", "value", "Write 0.3 for 30 %.")
     unit = policy.unit(said.business_unit or "")
-    if said.business_unit is not None and not _is_known(said.business_unit, policy):
+    if said.business_unit is not None and not policy.has(said.business_unit):
         raise _refused(
             "The policy has no such business unit.", "business_unit",
             f"Use {', '.join(sorted({'default', *policy.business_units}))}, or none for everybody.",
         )  # fmt: skip
-    if said.currency is not None and definition.unit not in MONEY:
+    if said.currency is not None and not is_money(definition):
         raise _refused(f"{said.kpi} is not money.", "currency", "Leave it out.")
     first, after = said.first_day, said.after_day
     if said.period is not None:
@@ -140,7 +139,7 @@ def aim_of(said: TargetSaid, policy: Policy) -> tuple[Aim, datetime]:
     assert first is not None and after is not None  # noqa: PT018
     if after <= first:
         raise _refused("It ends before it begins.", "to", "Give the first day after the period.")
-    currency = (said.currency or unit.currency) if definition.unit in MONEY else None
+    currency = (said.currency or unit.currency) if is_money(definition) else None
     aim = Aim(
         said.business_unit, said.kpi, said.cut, first, after, said.value, said.reading, said.baseline,
         said.baseline_value, said.direction or usual_direction(definition), currency, said.note,
@@ -173,10 +172,6 @@ def _is_share(definition: Definition) -> bool:
     form = definition.form
     shares = (Share, Incidence, Ranking, MoneyRatio, Due, Churn, Satisfaction, Best)
     return isinstance(form, shares) or (isinstance(form, Ratio) and form.proportion)
-
-
-def _is_known(unit: str, policy: Policy) -> bool:
-    return unit == "default" or unit in policy.business_units
 
 
 def _refused(detail: str, field: str, fix: str) -> Rejected:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query, Response
 from pydantic import BaseModel, ValidationError
 
+from services.metrics.access import Access, Reaching, guard
 from services.metrics.domain.entries import DIMENSIONS
-from services.metrics.domain.targets import Target, shown
+from services.metrics.domain.targets import Aim, Target, shown
 from services.metrics.storage import answering
 from services.metrics.storage import targets as storage
 from services.metrics.storage.attaining import Attaining
 from services.metrics.target_questions import TargetSaid, aim_of
 from shared.contracts.envelope import EARLIEST, LATEST, Name
 from shared.contracts.policy import Policy
-from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
@@ -37,19 +38,23 @@ class TargetsKept(BaseModel):
 
 def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/targets", tags=["targets"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/targets", tags=["targets"], dependencies=[Depends(guard)])
 
     @routes.put("", summary="Say what a number is wanted to be")
-    async def tell(said: TargetSaid, by: By = "api") -> dict[str, Any]:
+    async def tell(said: TargetSaid, access: Reaching, by: By = "api") -> dict[str, Any]:
         """Of the same number, cut and days the last word holds, and every earlier one is kept. The same again changes nothing."""
         aim, starts_at = aim_of(said, policy)
+        access.check([aim.business_unit])
         await database.run(lambda tx: storage.keep(tx, [(aim, starts_at)], by))
-        return await _one(aim.target_id)
+        return await _one(aim.target_id, access)
 
     @routes.post("/import", summary="Targets from a CSV file, all rows or none")
-    async def take(content: Annotated[bytes, Body(media_type="text/csv")], by: By = "import") -> TargetsKept:
+    async def take(
+        content: Annotated[bytes, Body(media_type="text/csv")], access: Reaching, by: By = "import"
+    ) -> TargetsKept:
         """The first line names the columns: those of a target, and for its cut `owner`, `team`, `channel` and so on."""
-        aims = [aim_of_row(row, line, policy) for line, row in rows_of(content)]
+        aims = await asyncio.to_thread(aims_of, content, policy)
+        access.check({aim.business_unit for aim, _ in aims})
         changed = await database.run(lambda tx: storage.keep(tx, aims, by))
         return TargetsKept(rows=len(aims), changed=changed)
 
@@ -85,32 +90,38 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
                     "actual": one.actual,
                     "attainment": one.attainment,
                     "pace": one.pace,
-                    "on_pace": one.is_good(one.pace),
+                    "on_pace": one.on_pace,
                 }
                 for one in found
             ],
         }
 
     @routes.get("/{target_id}", summary="A target, with everything that was ever said about it")
-    async def one(target_id: UUID) -> dict[str, Any]:
-        return await _one(target_id)
+    async def one(target_id: UUID, access: Reaching) -> dict[str, Any]:
+        return await _one(target_id, access)
 
     @routes.delete("/{target_id}", status_code=204, summary="Say that there is no such target any more")
-    async def withdraw(target_id: UUID, by: By = "api") -> Response:
+    async def withdraw(target_id: UUID, access: Reaching, by: By = "api") -> Response:
         """What was said is kept."""
+        await _one(target_id, access)
         if not await database.run(lambda tx: storage.withdraw(tx, target_id, by)):
             raise _unknown()
         return Response(status_code=204)
 
-    async def _one(target_id: UUID) -> dict[str, Any]:
+    async def _one(target_id: UUID, access: Access) -> dict[str, Any]:
         history = await storage.history(database, target_id)
-        if not history:
+        if not history or not access.sees(history[-1].business_unit):
             raise _unknown()
         found = await storage.found(database, target_id=target_id)
         said = [_change(row) for row in history]
         return {**(_told(found[0]) if found else {"target_id": target_id, "withdrawn": True}), "history": said}
 
     return routes
+
+
+def aims_of(content: bytes, policy: Policy) -> list[tuple[Aim, datetime]]:
+    """The targets of a file. Raises `Rejected` naming the first line that is none."""
+    return [aim_of_row(row, line, policy) for line, row in rows_of(content)]
 
 
 def rows_of(content: bytes) -> list[tuple[int, dict[str, str]]]:
@@ -139,7 +150,7 @@ def rows_of(content: bytes) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
-def aim_of_row(row: dict[str, str], line: int, policy: Policy) -> Any:
+def aim_of_row(row: dict[str, str], line: int, policy: Policy) -> tuple[Aim, datetime]:
     """One row as a target. Raises `Rejected` naming the line."""
     cut = {name: row[name] for name in DIMENSIONS if name in row}
     fields = {name: value for name, value in row.items() if name not in DIMENSIONS}

@@ -66,8 +66,12 @@ OF_DEALS = frozenset(
 """Measures of opportunities: their entries' keys end with the opportunity's id."""
 
 
+NOT_GOOD = (Measure.LEAD_WITHOUT_SOURCE, Measure.LEAD_UNREACHABLE)
+"""What a good record does not lack; no record lacks both."""
+
+
 class Counted(NamedTuple):
-    """One entry behind a number, in one of the number's groups."""
+    """One entry behind a number, in one of the number's groups. An open deal has the chance that the forecast gives it."""
 
     group: Group
     root_id: UUID
@@ -83,6 +87,7 @@ class Counted(NamedTuple):
     currency: str | None
     score: int | None
     share: Decimal = Decimal(1)
+    chance: float | None = None
 
     @property
     def subject(self) -> str:
@@ -113,7 +118,7 @@ ONE = Decimal(1)
 
 
 class Behind(NamedTuple):
-    """One thing that a number is made of: a lead, or one of its opportunities, stays or attempts, with all that was counted of it."""
+    """One thing that a number is made of: a lead, or one of its opportunities, stays or activities, with all that was counted of it."""
 
     lead_id: UUID
     group: Group
@@ -122,17 +127,20 @@ class Behind(NamedTuple):
 
 
 def behind(question: Question, counted: Iterable[Counted]) -> Iterator[Behind]:
-    """The things that entries are of, in a steady order. An entry that adds nothing is left out."""
+    """The things that entries are of, in a steady order. What adds nothing is left out, but for what a record lacks, which stands
+    with its lead."""
+    keeps = isinstance(question.definition.form, DataQuality)
 
     def place(one: Counted) -> tuple[UUID, str, tuple[tuple[bool, str], ...]]:
         return one.root_id, one.subject, tuple((part is None, part or "") for part in one.group)
 
     ordered = sorted(counted, key=lambda one: (place(one), one.measure, one.at))
     for (root_id, *_), found in groupby(ordered, key=place):
-        weighed = [(one, weight) for one in found if (weight := weigh(question, one).times(one.share)) != NOTHING]
-        if weighed:
+        weighed = [(one, weigh(question, one).times(one.share)) for one in found]
+        told = [one for one, weight in weighed if keeps or weight != NOTHING]
+        if any(weight != NOTHING for _, weight in weighed):
             sums = Weight(*(sum(parts, Decimal(0)) for parts in zip(*(weight for _, weight in weighed), strict=True)))
-            yield Behind(root_id, weighed[0][0].group, sums, tuple(one for one, _ in weighed))
+            yield Behind(root_id, told[0].group, sums, tuple(told))
 
 
 def weigh(question: Question, one: Counted) -> Weight:
@@ -149,8 +157,10 @@ def weigh(question: Question, one: Counted) -> Weight:
         case MoneyRatio(numerator, denominator):
             above = amount if one.measure == numerator else Decimal(0)
             return Weight(above, amount, ONE) if one.measure in denominator else Weight(above)
-        case MoneyTotal() | Return():
+        case MoneyTotal():
             return Weight(amount, n=ONE)
+        case Return(_, revenue):
+            return Weight(amount) if one.measure == revenue else Weight(n=ONE)
         case MoneyMean():
             return Weight(amount, ONE if one.currency else Decimal(0), ONE)
         case Duration() | Stay():
@@ -167,7 +177,9 @@ def weigh(question: Question, one: Counted) -> Weight:
         case Visitors():
             return NOTHING
         case DataQuality():
-            return Weight(denominator=ONE, n=ONE) if one.measure is Measure.LEAD_CREATED else Weight(ONE)
+            if one.measure is Measure.LEAD_CREATED:
+                return Weight(ONE, ONE, ONE)
+            return Weight(-ONE) if one.measure in NOT_GOOD else NOTHING
         case Cost():
             return Weight(denominator=ONE, n=ONE)
         case Incidence(began, reached):
@@ -189,20 +201,20 @@ def weigh(question: Question, one: Counted) -> Weight:
                 return NOTHING
             return Weight(ONE) if one.measure == kept else Weight(denominator=ONE, n=ONE)
         case PerCustomer(money):
-            return Weight(amount) if one.measure == money else _one_customer(one, Measure.CUSTOMER)
-        case Projected() | Worth():
-            return Weight(n=_one_customer(one, Measure.CUSTOMER).n)
-        case Best():
-            return Weight(n=_one_customer(one, Measure.CUSTOMER_IN).n)
+            return Weight(amount) if one.measure == money else _one_customer(one)
+        case Projected() | Worth() | Best():
+            return Weight(n=_one_customer(one).n)
         case Churn():
             return Weight(ONE) if one.measure == Measure.CUSTOMER_LOST else NOTHING
         case Satisfaction():
             below = ONE if one.measure == Measure.SATISFACTION_TOLD else Decimal(0)
             return Weight(ONE if one.measure == Measure.SATISFIED else Decimal(0), below, below)
-        case Weighted():
-            return Weight(amount, n=ONE)
-        case Attainment() | Pace() | Coverage() | Accuracy():
-            raise TypeError("behind a target is what is held against it")
+        case Weighted(still_open):
+            return Weight(amount * Decimal(str(one.chance or 0)) if one.measure == still_open else amount, n=ONE)
+        case Coverage():
+            return Weight(amount, n=ONE) if one.currency == question.currency else NOTHING
+        case Attainment() | Pace() | Accuracy():
+            raise TypeError("behind a target is what is held against it, behind frozen forecasts nobody")
 
 
 def _of_cohort(one: Counted, began: Measure, reached: bool) -> Weight:
@@ -211,8 +223,8 @@ def _of_cohort(one: Counted, began: Measure, reached: bool) -> Weight:
     return Weight(ONE) if reached else NOTHING
 
 
-def _one_customer(one: Counted, measure: Measure) -> Weight:
-    return Weight(denominator=ONE, n=ONE) if one.measure == measure else NOTHING
+def _one_customer(one: Counted) -> Weight:
+    return Weight(denominator=ONE, n=ONE) if one.measure == Measure.CUSTOMER else NOTHING
 
 
 def _within(question: Question, one: Counted) -> bool:

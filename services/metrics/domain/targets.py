@@ -11,7 +11,9 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from services.metrics.domain.answers import Values, plain
+from services.metrics.domain.entries import DIMENSIONS
 from services.metrics.domain.forms import (
+    Accuracy,
     Attainment,
     Churn,
     Cost,
@@ -22,6 +24,8 @@ from services.metrics.domain.forms import (
     Pace,
     Visitors,
 )
+from services.metrics.domain.freezing import FROZEN_BY
+from services.metrics.domain.known_by import known_by
 
 TARGETS = UUID("8d0a53c5-2c52-5c0e-9a63-5f0f6f2c7d41")
 
@@ -94,7 +98,7 @@ class Target:
 
 class Standing(NamedTuple):
     """A target and where it is: what there is, what is wanted in the end, where it started, and the share of its days that
-    have passed. None is what is not known."""
+    have passed. None is what is not known. Amounts are in the target's currency; those `without_rate` are not in it."""
 
     target: Target
     definition: Definition
@@ -103,6 +107,7 @@ class Standing(NamedTuple):
     wanted: float | None
     baseline: float | None
     elapsed_share: float
+    without_rate: tuple[str, ...] = ()
 
     @property
     def expected(self) -> float | None:
@@ -125,15 +130,36 @@ class Standing(NamedTuple):
         """What is there of what should be there by now."""
         return _share(self.actual, self.expected)
 
-    def is_good(self, share: float | None) -> bool | None:
-        """Whether a share of what is wanted is enough of it, or little enough."""
-        if share is None:
+    @property
+    def on_target(self) -> bool | None:
+        """Whether what is there is enough, or little enough."""
+        return self._reaches(self.wanted)
+
+    @property
+    def on_pace(self) -> bool | None:
+        """Whether what is there is enough for now, or little enough."""
+        return self._reaches(self.expected)
+
+    @property
+    def off_pace(self) -> float | None:
+        """How far off what should be there by now, in parts of it."""
+        if self.actual is None or not self.expected:
             return None
-        return share >= 1 if self.target.aim.direction is Direction.AT_LEAST else share <= 1
+        return abs(self.actual - self.expected) / abs(self.expected)
+
+    def _reaches(self, wanted: float | None) -> bool | None:
+        if self.actual is None or wanted is None:
+            return None
+        if self.target.aim.direction is Direction.AT_MOST:
+            return self.actual <= wanted
+        if wanted == 0 and accumulates(self.definition):
+            return None  # nothing is wanted yet
+        return self.actual >= wanted
 
 
 def _share(actual: float | None, wanted: float | None) -> float | None:
-    return None if actual is None or not wanted else actual / wanted
+    """None of nothing, and of what is wanted below it, of which less is more."""
+    return None if actual is None or wanted is None or wanted <= 0 else actual / wanted
 
 
 def accumulates(definition: Definition) -> bool:
@@ -146,10 +172,34 @@ def can_be_aimed_at(definition: Definition) -> bool:
     return not isinstance(definition.form, TargetForm)
 
 
+def is_judged(definition: Definition) -> bool:
+    """Whether a number is of what was frozen: of one business unit, or of all."""
+    return isinstance(definition.form, Accuracy)
+
+
+def aimed_by(definition: Definition) -> tuple[str, ...]:
+    """By what a target can be cut, beside a business unit: what its number is known by."""
+    if is_judged(definition):
+        return FROZEN_BY
+    known = known_by(definition.form)
+    return DIMENSIONS if known is None else tuple(name for name in known.cuts if name in DIMENSIONS)
+
+
+def is_known(aim: Aim, definition: Definition) -> bool:
+    """Whether there is such a number of those whom a target is of."""
+    return set(aim.cut) <= set(aimed_by(definition)) and not (is_judged(definition) and len(aim.cut) > 1)
+
+
+LESS_IS_BETTER = frozenset(
+    {"leads_marked", "leads_archived", "opportunities_lost", "stage_drop_off", "order_refunds", "forecast_accuracy"}
+)
+"""Beside times, costs and customers who leave: what is lost, put aside or paid back, and how far off forecasts are."""
+
+
 def usual_direction(definition: Definition) -> Direction:
-    """Less time and less cost are better, of everything else more is."""
+    """Of some numbers less is better, of everything else more is."""
     less = definition.unit in ("seconds", "months") or isinstance(definition.form, Cost | Churn)
-    return Direction.AT_MOST if less else Direction.AT_LEAST
+    return Direction.AT_MOST if less or definition.id in LESS_IS_BETTER else Direction.AT_LEAST
 
 
 def needs_baseline(reading: Reading) -> bool:
@@ -177,12 +227,14 @@ def standing_values(form: TargetForm, standing: Standing | None) -> Values:
     """A target's attainment or pace as an answer; nobody's target is no number."""
     if standing is None:
         return {**plain(None, 0, None, 0), "target": None}
-    wanted_now = standing.wanted if isinstance(form, Attainment) else standing.expected
-    share = standing.attainment if isinstance(form, Attainment) else standing.pace
+    if isinstance(form, Attainment):
+        share, wanted_now, is_good = standing.attainment, standing.wanted, standing.on_target
+    else:
+        share, wanted_now, is_good = standing.pace, standing.expected, standing.on_pace
     return {
         **plain(share, standing.actual or 0, wanted_now, standing.n),
         "actual": standing.actual,
-        "on_target": standing.is_good(share),
+        "on_target": is_good,
         "target": shown(standing),
     }
 
@@ -222,6 +274,7 @@ def shown(standing: Standing) -> Values:
         "elapsed_share": standing.elapsed_share,
         "direction": aim.direction,
         "currency": aim.currency,
+        "without_rate": standing.without_rate,
         "set_by": target.set_by,
         "set_at": target.set_at,
         "moved": None
@@ -236,8 +289,8 @@ def shown(standing: Standing) -> Values:
 
 
 def actual_of(values: Values | None, aim: Aim, definition: Definition) -> tuple[float | None, int]:
-    """What an answer says, and how many stand behind it. Where money is asked about: in the currency of the target, to which
-    others are never added."""
+    """What an answer says, and how many stand behind it. Where money is asked about: in the currency of the target, in which
+    those are not that have no rate."""
     nothing = 0.0 if accumulates(definition) else None
     if values is None:
         return nothing, 0
@@ -246,6 +299,19 @@ def actual_of(values: Values | None, aim: Aim, definition: Definition) -> tuple[
         return _number(values.get("value")), n
     own = values.get("by_currency", {}).get(aim.currency)
     return (nothing, 0) if own is None else (_number(own.get("value")), int(own.get("n") or 0))
+
+
+def is_money(definition: Definition) -> bool:
+    """Whether a number is an amount."""
+    return definition.unit in ("currency", "currency per day")
+
+
+def others_of(values: Values | None, aim: Aim) -> tuple[str, ...]:
+    """The currencies of an answer that are not in the number of the target."""
+    if values is None or aim.currency is None:
+        return ()
+    met = {*values.get("by_currency", ()), values.get("currency")} - {aim.currency, None}
+    return tuple(sorted(str(one) for one in met))
 
 
 def _number(value: object) -> float | None:

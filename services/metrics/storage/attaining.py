@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from services.metrics.domain.answers import TOTAL, Group, Values
 from services.metrics.domain.calendars import Comparison, calendars_of, compared
+from services.metrics.domain.customer_answers import DAYS_A_MONTH
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.forms import Coverage
+from services.metrics.domain.maturing import is_given_a_lifetime
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.domain.targets import (
     Aim,
@@ -23,19 +25,25 @@ from services.metrics.domain.targets import (
     actual_of,
     coverage_values,
     elapsed_share,
+    is_judged,
+    is_known,
+    is_money,
+    others_of,
     standing_values,
     wanted,
 )
 from services.metrics.storage import answering, numbers, targets
+from services.metrics.storage.grouped import TOO_MANY
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import PERIODS, Calendar
 from shared.kit.database import Database
+from shared.kit.errors import Rejected
 
 OPEN, RATE = "weighted_forecast", "win_rate_count"
 
 
 class Ask(NamedTuple):
-    """What targets have in common that one question answers."""
+    """What targets have in common that one question answers: by units, or `of_unit` alone where there is no cut by them."""
 
     kpi: str
     first_day: date
@@ -45,7 +53,9 @@ class Ask(NamedTuple):
     stale_days: int
     zone: ZoneInfo
     of_units: bool
+    of_unit: str | None
     cuts: tuple[str, ...]
+    currency: str | None
 
 
 class Attaining:
@@ -60,16 +70,8 @@ class Attaining:
         """Each group's target and the one of the whole: nobody's targets are added to each other's."""
         form = question.definition.form
         assert isinstance(form, TargetForm) and question.of is not None  # noqa: PT018
-        every = await targets.found(
-            self._database, kpi=question.of.id, start=_day(question.start), end=_day(question.end)
-        )
-        groups: dict[Target, Group | None] = {}
-        for target in every:
-            if _is_whole(question, target.aim):
-                groups[target] = TOTAL
-            elif question.group_by and (group := self._group(question, target.aim)) is not None:
-                groups[target] = group
-        standings = await self.standings(list(groups), question.as_of)
+        groups = await self.groups_of(question)
+        standings = await self.standings(list(groups), question.as_of, question.given_horizon_days)
         if isinstance(form, Coverage):
             covered = await self._covered(standings, question.as_of)
             return {
@@ -79,21 +81,47 @@ class Attaining:
         found = {groups[one.target]: standing_values(form, one) for one in standings}
         return {TOTAL: standing_values(form, None), **found}
 
+    async def groups_of(self, question: Question) -> dict[Target, Group | None]:
+        """The targets that are asked about, each with the group that it is of."""
+        assert question.of is not None
+        every = await targets.found(
+            self._database, kpi=question.of.id, start=_day(question.start), end=_day(question.end)
+        )
+        groups: dict[Target, Group | None] = {}
+        for target in every:
+            if not _has_a_number(target.aim):
+                continue
+            if _is_whole(question, target.aim):
+                groups[target] = TOTAL
+            elif question.group_by and (group := self._group(question, target.aim)) is not None:
+                groups[target] = group
+        return groups
+
+    def held_against(self, question: Question, aim: Aim) -> Question:
+        """What is asked to hold it against a target: the number that has one, or the forecast whose open deals cover it."""
+        if isinstance(question.definition.form, Coverage):
+            aim = replace(aim, kpi=OPEN)
+        own: dict[str, tuple[str | None, ...]] = {name: (value,) for name, value in aim.cut.items()}
+        if aim.business_unit is not None:
+            own[UNIT] = (aim.business_unit,)
+        return replace(
+            self._question(self._ask_of(aim, question.given_horizon_days), question.as_of), group_by=(), filters=own
+        )
+
     async def _covered(self, standings: Sequence[Standing], as_of: datetime) -> dict[Target, Values]:
         """What open deals are worth beside what their targets lack, and how much of them is won by experience."""
         aims = {one.target: one.target.aim for one in standings}
         still_open = await self._answers({one: replace(aim, kpi=OPEN) for one, aim in aims.items()}, as_of)
-        until = as_of.date() + timedelta(days=1)
-        since = until - timedelta(days=365)
-        rates = await self._answers(
-            {one: replace(aim, kpi=RATE, first_day=since, after_day=until) for one, aim in aims.items()}, as_of
-        )
+        rates = await self._answers({one: self._last_year(aim, as_of) for one, aim in aims.items()}, as_of)
         return {one.target: coverage_values(one, still_open[one.target], rates[one.target]) for one in standings}
 
-    async def standings(self, wanted_of: Sequence[Target], as_of: datetime) -> list[Standing]:
-        """Where these targets are, in their order; those for a number that is not defined any more are left out."""
-        known = [target for target in wanted_of if target.aim.kpi in BY_ID]
-        actuals = await self._answers({target: target.aim for target in known}, as_of)
+    async def standings(
+        self, wanted_of: Sequence[Target], as_of: datetime, horizon_days: int | None = None
+    ) -> list[Standing]:
+        """Where these targets are, in their order, by `horizon_days` or by what the policy says; those for a number that is not defined
+        any more, or was never known by their cut, are left out."""
+        known = [target for target in wanted_of if _has_a_number(target.aim)]
+        actuals = await self._answers({target: target.aim for target in known}, as_of, horizon_days)
         earlier = await self._answers(
             {
                 target: replace(target.aim, first_day=first, after_day=after)
@@ -102,6 +130,7 @@ class Attaining:
                 for first, after in [self._days_before(target.aim)]
             },
             as_of,
+            horizon_days,
         )
         found = []
         for target in known:
@@ -112,33 +141,62 @@ class Attaining:
             actual, n = actual_of(actuals[target], aim, definition)
             zone = self._zone(aim.business_unit)
             share = elapsed_share(midnight(aim.first_day, zone), midnight(aim.after_day, zone), as_of)
-            found.append(Standing(target, definition, actual, n, wanted(aim, baseline), baseline, share))
+            found.append(
+                Standing(
+                    target,
+                    definition,
+                    actual,
+                    n,
+                    wanted(aim, baseline),
+                    baseline,
+                    share,
+                    others_of(actuals[target], aim),
+                )
+            )
         return found
 
-    async def _answers(self, aims: Mapping[Target, Aim], as_of: datetime) -> dict[Target, Values | None]:
+    async def _answers(
+        self, aims: Mapping[Target, Aim], as_of: datetime, horizon_days: int | None = None
+    ) -> dict[Target, Values | None]:
         asks: dict[Ask, list[Target]] = defaultdict(list)
         for target, aim in aims.items():
-            unit = self._policy.unit(aim.business_unit or "")
-            asks[
-                Ask(
-                    aim.kpi, aim.first_day, aim.after_day, unit.horizon_days, unit.customers.lifetime_months,
-                    unit.hygiene.stale_days, unit.zone, aim.business_unit is not None, tuple(sorted(aim.cut)),
-                )
-            ].append(target)  # fmt: skip
+            asks[self._ask_of(aim, horizon_days)].append(target)
         found: dict[Target, Values | None] = {}
         for ask, those in asks.items():
-            values = await self._ask(ask, as_of)
-            for target in those:
-                of = (target.aim.business_unit,) if ask.of_units else ()
-                group: Group = (*of, *(target.aim.cut[name] for name in ask.cuts))
-                found[target] = values.get(group or TOTAL)
+            question = self._question(ask, as_of)
+            groups = {target: _group_of(ask, target.aim) for target in those}
+            if len(ask.cuts) > 1:  # sums by one of them are kept; of several only theirs are read
+                question = replace(question, filters=_named(question.group_by, groups.values()))
+            try:
+                values = await self._values(question)
+                found.update({target: values.get(group or TOTAL) for target, group in groups.items()})
+            except Rejected as refused:
+                if refused.code != TOO_MANY:
+                    raise
+                for target, group in groups.items():
+                    alone = replace(question, group_by=(), filters=_named(question.group_by, [group]))
+                    found[target] = (await self._values(alone)).get(TOTAL)
         return found
 
-    async def _ask(self, ask: Ask, as_of: datetime) -> dict[Group | None, Values]:
+    async def _values(self, question: Question) -> dict[Group | None, Values]:
+        return await numbers.values_of(self._database, self._policy, self._progress, question)
+
+    def _ask_of(self, aim: Aim, horizon_days: int | None) -> Ask:
+        unit, definition = self._policy.unit(aim.business_unit or ""), BY_ID[aim.kpi]
+        alone = is_judged(definition)
+        days = None if is_given_a_lifetime(definition.form) else horizon_days
+        return Ask(
+            aim.kpi, aim.first_day, aim.after_day, days or unit.horizon_days,
+            horizon_days / DAYS_A_MONTH if horizon_days else unit.customers.lifetime_months, unit.hygiene.stale_days, unit.zone,
+            not alone and aim.business_unit is not None, aim.business_unit if alone else None, tuple(sorted(aim.cut)), aim.currency if is_money(definition) else None,
+        )  # fmt: skip
+
+    def _question(self, ask: Ask, as_of: datetime) -> Question:
         definition = BY_ID[ask.kpi]
+        zones = {unit: self._zone(unit) for unit in self._policy.business_units}
         if definition.basis == "snapshot":
             as_of = min(as_of, midnight(ask.after_day, ask.zone))
-        question = Question(
+        return Question(
             definition,
             as_of=as_of,
             horizon_days=ask.horizon_days,
@@ -147,9 +205,15 @@ class Attaining:
             start=ask.first_day,
             end=ask.after_day,
             group_by=(*((UNIT,) if ask.of_units else ()), *ask.cuts),
-            calendars=calendars_of(self._policy, ()),
+            filters={} if ask.of_unit is None else {UNIT: (ask.of_unit,)},
+            calendars=replace(calendars_of(self._policy, ()), zone=ask.zone, zones=zones),
+            currency=ask.currency,
         )
-        return await numbers.values_of(self._database, self._policy, self._progress, question)
+
+    def _last_year(self, aim: Aim, as_of: datetime) -> Aim:
+        """How much was won of what was decided in the year up to today, where the unit is."""
+        until = as_of.astimezone(self._zone(aim.business_unit)).date() + timedelta(days=1)
+        return replace(aim, kpi=RATE, first_day=until - timedelta(days=365), after_day=until)
 
     def _days_before(self, aim: Aim) -> tuple[date, date]:
         how: Comparison = "last_year" if aim.baseline is Baseline.LAST_YEAR else "previous"
@@ -161,6 +225,8 @@ class Attaining:
         named = {name for name in question.group_by if name not in PERIODS and name != UNIT}
         if set(aim.cut) != named | set(allowed) or any(aim.cut[name] not in allowed[name] for name in allowed):
             return None
+        if any(len(allowed[name]) > 1 and name not in named for name in allowed):
+            return None  # of one of several that are asked about together
         if not _is_of_units(question, aim.business_unit):
             return None
         calendar = question.calendars.of(aim.business_unit)
@@ -181,9 +247,27 @@ class Attaining:
         return self._policy.unit(unit or "").calendar
 
 
+def _group_of(ask: Ask, aim: Aim) -> Group:
+    return (*((aim.business_unit,) if ask.of_units else ()), *(aim.cut[name] for name in ask.cuts))
+
+
+def _named(names: Sequence[str], groups: Collection[Group]) -> dict[str, tuple[str | None, ...]]:
+    """What groups are named by, as filters."""
+    return {name: tuple({group[place]: None for group in groups}) for place, name in enumerate(names)}
+
+
+def _has_a_number(aim: Aim) -> bool:
+    definition = BY_ID.get(aim.kpi)
+    return definition is not None and is_known(aim, definition)
+
+
 def _is_of_units(question: Question, unit: str | None) -> bool:
     if UNIT in question.filters:
-        return unit in question.filters[UNIT] and (UNIT in question.group_by or len(question.filters[UNIT]) == 1)
+        return (
+            unit is not None
+            and unit in question.filters[UNIT]
+            and (UNIT in question.group_by or len(question.filters[UNIT]) == 1)
+        )
     return (unit is not None) if UNIT in question.group_by else unit is None
 
 

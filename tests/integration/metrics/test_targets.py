@@ -75,12 +75,28 @@ async def test_targets_of_owners_are_not_added_up_to_the_teams(metrics: Metrics)
     assert (await metrics.total("target_attainment", **asked, owner="kim"))["value"] == 0.75
 
 
+async def test_a_target_of_one_of_several_is_not_that_of_all_of_them(metrics: Metrics) -> None:
+    told = Told()
+    for name, channel in (("a", "phone"), ("b", "web_form"), ("c", "web_form")):
+        told.tell(name, "LeadCreated", 1, channel=channel).tell(name, "LeadAssigned", 1, owner="kim")
+    await metrics.fold(told.facts)
+    for channel in ("phone", "web_form"):
+        await put(metrics, kpi="leads_created", period="2026-Q1", value="10", cut={"owner": "kim", "channel": channel})
+    asked = {**QUARTER, "of": "leads_created", "channel": ["phone", "web_form"]}
+    for kpi in ("target_attainment", "pace"):
+        assert (await metrics.ask(kpi, **asked, group_by="owner"))["groups"] == []
+    apart = (await metrics.ask("target_attainment", **asked, group_by="owner,channel"))["groups"]
+    assert {one["key"]["channel"]: one["value"] for one in apart} == {"phone": 0.1, "web_form": 0.2}
+    (one,) = (await metrics.ask("target_attainment", **{**asked, "channel": "phone"}, group_by="owner"))["groups"]
+    assert one["value"] == 0.1
+
+
 async def test_behind_a_target_is_what_is_held_against_it(metrics: Metrics) -> None:
     await sold(metrics)
-    answer = await metrics.client.get(
-        "/v1/kpis/pace/leads", params={"from": "2026-01-01", "to": "2026-04-01", "of": "sales_volume", "owner": "kim"}
-    )
-    assert [one["numerator"] for one in answer.json()["leads"]] in ([200, 100], [100, 200])
+    asked = {**QUARTER, "of": "sales_volume", "owner": "kim"}
+    assert await metrics.leads("pace", **asked) == [], "without a target nothing is held against it"
+    await put(metrics, **VOLUME, value="400", cut={"owner": "kim"})
+    assert sorted(one["numerator"] for one in await metrics.leads("pace", **asked)) == [100, 200]
 
 
 async def test_five_points_more_and_twenty_percent_more_are_the_same_from_a_quarter(metrics: Metrics) -> None:
@@ -96,6 +112,22 @@ async def test_five_points_more_and_twenty_percent_more_are_the_same_from_a_quar
     await put(metrics, kpi="win_rate_count", period="2026-Q1", value="0.3")
     no_line = await metrics.total("pace", **asked)
     assert (no_line["value"], no_line["actual"]) == (None, 0.75), "a rate without a baseline has no line to be on"
+
+
+async def test_the_pace_of_what_lies_below_nothing_is_not_turned_round(metrics: Metrics) -> None:
+    await metrics.fold(Told().tell("a", "OrderPlaced", 5, order_id="o", amount="110", currency="EUR").facts)
+    spent = {"first_day": "2026-01-01", "last_day": "2026-01-01", "amount": "200", "currency": "EUR"}
+    assert (await metrics.client.post("/v1/spending", json={"rows": [spent]})).status_code == 200
+    line = {"baseline": "fixed", "baseline_value": "-0.5"}
+    await put(metrics, kpi="source_romi", period="2026-Q1", value="0.2", **line)
+    asked = {**QUARTER, "of": "source_romi", "as_of": HALF_OVER.isoformat()}
+    pace = await metrics.total("pace", **asked)
+    assert (pace["actual"], pace["denominator"]) == (pytest.approx(-0.45), pytest.approx(-0.15))
+    assert (pace["value"], pace["on_target"]) == (None, False)
+    found = await metrics.client.get("/v1/findings", params={"as_of": HALF_OVER.isoformat(), "kind": "pace"})
+    assert [(one["kpi"], one["direction"], one["effect"]) for one in found.json()["findings"]] == [
+        ("source_romi", "down", None)
+    ]
 
 
 async def test_a_baseline_may_be_the_period_before_or_a_year_ago(metrics: Metrics) -> None:
@@ -183,6 +215,11 @@ async def test_targets_come_as_a_file_all_or_none_and_the_line_that_is_wrong_is_
         ({"kpi": "sales_volume", "from": "2026-02-01", "to": "2026-02-01", "value": "1"}, "to"),
         ({"kpi": "sales_volume", "period": "2026", "value": "1", "cut": {"colour": "red"}}, "cut"),
         ({"kpi": "cac", "period": "2026", "value": "1", "cut": {"owner": "kim"}}, "cut"),
+        ({"kpi": "visitors", "period": "2026", "value": "1", "cut": {"owner": "kim"}}, "cut"),
+        ({"kpi": "visitor_to_lead", "period": "2026", "value": "1", "cut": {"owner": "kim"}}, "cut"),
+        ({"kpi": "data_quality", "period": "2026", "value": "1", "cut": {"reason": "x"}}, "cut"),
+        ({"kpi": "forecast_accuracy", "period": "2026", "value": "1", "cut": {"channel": "x"}}, "cut"),
+        ({"kpi": "forecast_accuracy", "period": "2026", "value": "1", "cut": {"owner": "x", "team": "y"}}, "cut"),
         ({"kpi": "sales_volume", "period": "2026", "value": "1", "business_unit": "mars"}, "business_unit"),
         ({"kpi": "leads_created", "period": "2026", "value": "1", "currency": "EUR"}, "currency"),
         ({"kpi": "win_rate_count", "period": "2026", "value": "30"}, "value"),
@@ -201,6 +238,17 @@ async def test_a_target_that_makes_no_sense_is_refused(
 ) -> None:
     problem = await refused(metrics, **said)
     assert problem.get("field") == field or field is None
+
+
+async def test_a_target_by_what_its_number_is_not_known_by_is_held_against_nothing(metrics: Metrics) -> None:
+    await sold(metrics)
+    kept = await put(metrics, kpi="visitors", period="2026-Q1", value="100", cut={"channel": "phone"})
+    async with metrics.database.transaction() as tx:  # as a version before took it
+        await tx.execute("""UPDATE metrics.targets SET cut = CAST('{"owner": "kim"}' AS jsonb)""")
+    standing = (await metrics.client.get("/v1/targets/standing", params={"on": "2026-03-01"})).json()["items"]
+    found = (await metrics.client.get("/v1/findings", params={"as_of": day(59).isoformat()})).json()["findings"]
+    assert (standing, [one for one in found if one["kind"] == "pace"]) == ([], [])
+    assert (await metrics.client.delete(f"/v1/targets/{kept['target_id']}")).status_code == 204
 
 
 async def test_targets_are_asked_about_with_their_days(metrics: Metrics) -> None:
@@ -282,6 +330,24 @@ async def test_a_number_is_held_against_its_target_as_its_own_unit_tells_it(
         assert (await metrics.total("target_attainment", **own, of="clv_projected"))["actual"] == told["value"] > 0
     finally:
         await metrics.close()
+
+
+async def test_what_is_held_against_a_target_is_given_as_long_as_was_asked_for(metrics: Metrics) -> None:
+    told = Told()
+    for number, converts in enumerate((3, 20, None, None)):
+        told.tell(f"a{number}", "LeadCreated", 1)
+        if converts is not None:
+            told.tell(f"a{number}", "OpportunityOpened", converts, opportunity_id=f"o{number}")
+    told.tell("a1", "OpportunityWon", 30, opportunity_id="o1", amount="600", currency="EUR")
+    await metrics.fold(told.facts)
+    for kpi in ("lead_to_opportunity_incidence", "clv_projected_revenue"):
+        await put(metrics, kpi=kpi, period="2026-Q1", value="0.5", baseline="previous_period")
+        for more in ({"horizon_days": 5}, {"horizon_days": 40}, {}):
+            value = (await metrics.total(kpi, **QUARTER, **more))["value"]
+            for of_target in ("target_attainment", "pace"):
+                assert (await metrics.total(of_target, of=kpi, **QUARTER, **more))["actual"] == value > 0, more
+    found = await metrics.total("target_attainment", of="lead_to_opportunity_incidence", **QUARTER, horizon_days=5)
+    assert (found["actual"], found["on_target"]) == (0.25, False)
 
 
 @pytest.mark.parametrize("seed", [3, 4])
