@@ -1,94 +1,95 @@
-"""Why a number is another one: in another window, or for the same window when less was known."""
+"""Why a number is another one in another window."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 from services.metrics.domain import mixing
-from services.metrics.domain.answers import TOTAL, Cell, Values, from_cells, in_one
-from services.metrics.domain.decomposing import NONE
+from services.metrics.domain.aiming import of_target
+from services.metrics.domain.answers import TOTAL, Values, in_one
+from services.metrics.domain.decomposing import NONE, Group, exact
 from services.metrics.domain.definitions import BY_ID
-from services.metrics.domain.entries import Measure
-from services.metrics.domain.explaining import (
-    NO_NUMBER,
-    Answered,
-    Asked,
-    Change,
-    changes,
-    exact,
-    learned_changes,
-    of_factors,
-    of_mixture,
-)
+from services.metrics.domain.explaining import NO_NUMBER, Answered, Asked, Change, changes, of_factors, of_mixture
 from services.metrics.domain.forms import (
-    Count,
+    Accuracy,
     Duration,
     Incidence,
-    MoneyMean,
-    MoneyRatio,
-    MoneyTotal,
-    PerDay,
-    Ratio,
+    Ranking,
     Reach,
-    Share,
     Stay,
     TimeToEvent,
     Velocity,
+    Weighted,
 )
-from services.metrics.domain.knowledge import Kind, Kinds, Learned, Sum, Sums
 from services.metrics.domain.questions import Question
+from services.metrics.domain.rankings import RankedCell
 from services.metrics.domain.rollups import DAY_SECONDS
+from services.metrics.domain.targets import TargetForm
 from services.metrics.storage import answering, numbers
-from services.metrics.storage.explaining import MOST_DURATIONS, Looking, cohorts, durations
+from services.metrics.storage.attaining import Attaining
+from services.metrics.storage.explaining import MOST_DURATIONS, cohorts, durations
+from services.metrics.storage.ranking import ranked
 from shared.contracts.policy import Policy
+from shared.contracts.ranking import Ended, auc
 from shared.kit.database import Database
 
 FACTORS = ("opportunities_opened", "win_rate_count", "average_deal_value", "sales_cycle_from_opportunity")
 """What a velocity is the product of, the last one dividing."""
-BY_KNOWLEDGE = (
-    Count, PerDay, Ratio, Share, MoneyRatio, MoneyTotal, MoneyMean, Duration, Stay, Reach, Velocity,
-)  # fmt: skip
-"""Numbers that are made of nothing but sums of what the facts count for."""
-
-
-NO_SUM = "This number is more than a sum of what the facts count for: ask for the share or the count behind it."
+OTHER_RULES = (
+    "Not all of these forecasts were made by the same rules: versions and alike_from of the number say which were."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Explaining:
-    """Asks both sides and parts what is between them."""
+    """Asks of both windows and parts what is between them."""
 
     database: Database
     policy: Policy
 
     async def between_windows(self, before: Question, after: Question) -> tuple[Asked, Asked, list[Change]]:
         """What moved a number from one window to another. A younger cohort is compared with what an older one was at its age."""
-        asked_before = await self._asked(before, like=after)
-        asked_after = await self._asked(after, like=before)
+        asked_before = await self.asked(before, like=after)
+        asked_after = await self.asked(after, like=before)
         form = after.definition.form
+        if isinstance(form, TargetForm):
+            sides = asked_before.answer[TOTAL], asked_after.answer[TOTAL]
+            return asked_before, asked_after, [of_target(form, *sides)]
+        if isinstance(form, Ranking):
+            return asked_before, asked_after, [await self._ranking(before, after, form)]
         if isinstance(form, Velocity):
             return asked_before, asked_after, await self._factors(before, after)
         if isinstance(form, Incidence | TimeToEvent):
             return asked_before, asked_after, [await self._curves(before, after, form)]
         found = changes(after.definition, asked_before, asked_after)
+        if isinstance(form, Accuracy):
+            made_by = {one["version"] for side in (asked_before, asked_after) for one in side.answer[TOTAL]["versions"]}
+            found = [one._replace(note=OTHER_RULES) for one in found] if len(made_by) > 1 and found[0].parts else found
         if isinstance(form, Duration | Reach | Stay):
             found.insert(0, await self._medians(before, after, form))
         return asked_before, asked_after, found
 
-    async def _asked(self, question: Question, *, like: Question) -> Asked:
+    async def asked(self, question: Question, *, like: Question) -> Asked:
+        """A window's answer, and what it was when it had as long to go on as another one."""
         answer = await self._answer(question)
-        younger = _younger(question, like)
-        if younger is None:
-            return Asked.plain(answer)
-        return Asked(answer, await self._answer(replace(question, as_of=question.as_of - younger)))
+        younger = self.younger(question, like=like)
+        return Asked.plain(answer) if younger is None else Asked(answer, await self._answer(younger))
+
+    def younger(self, question: Question, *, like: Question) -> Question | None:
+        """The same when it had as long to go on as another one; None where that makes no difference."""
+        if isinstance(question.definition.form, TargetForm | Weighted | Accuracy):
+            return None
+        less = _younger(question, like)
+        return None if less is None else replace(question, as_of=question.as_of - less)
 
     async def _answer(self, question: Question) -> Answered:
         progress = await answering.progress(self.database)
+        if question.of is not None:
+            return await Attaining(self.database, self.policy, progress).values_of(question)
         found = await numbers.values_of(self.database, self.policy, progress, question)
         return {group: in_one(values, question.currency) for group, values in found.items()}
 
@@ -115,6 +116,14 @@ class Explaining:
 
         return await asyncio.to_thread(of_mixture, value, of="value" if isinstance(form, Incidence) else "median")
 
+    async def _ranking(self, before: Question, after: Question, form: Ranking) -> Change:
+        sides = [_tallies(question, await ranked(self.database, question, form)) for question in (before, after)]
+
+        def value(mix: bool, within: bool) -> float | None:
+            return auc(mixing.told(sides[mix], sides[within]))
+
+        return await asyncio.to_thread(of_mixture, value)
+
     async def _factors(self, before: Question, after: Question) -> list[Change]:
         sides: list[Mapping[str, Values]] = []
         for question in (before, after):
@@ -135,49 +144,6 @@ class Explaining:
                 found.append(of_factors(old, new, currency))
         return found or [Change("value", None, None, None, note=NO_NUMBER)]
 
-    async def between_moments(
-        self, question: Question, first: datetime, last: datetime, zone: ZoneInfo, reported: float | None
-    ) -> tuple[Learned | None, list[Change]]:
-        """What moved the number of one window between what was known at two moments. Raises `TooMuch`."""
-        form = question.definition.form
-        if (
-            question.currency is not None
-            or question.shares_out
-            or not isinstance(form, BY_KNOWLEDGE)
-            or (isinstance(form, PerDay) and question.start is None)
-        ):
-            return None, [Change("value", None, None, None, note=NO_SUM)]
-        learned, others = await Looking(self.database, self.policy.unit).learned(question, first, last)
-        met = Kinds(kind for kinds in learned.sums for kind in kinds)
-
-        def answer(taken: Kinds) -> Answered:
-            asked = replace(question, as_of=last if Kind.SINCE in taken else first, group_by=())
-            return from_sums(asked, learned.at(taken, others), zone)
-
-        return learned, learned_changes(question.definition, answer, met, reported)
-
-
-def from_sums(question: Question, sums: Sums, zone: ZoneInfo) -> Answered:
-    """What sums answer to a question without cuts; of durations their mean."""
-    durations = isinstance(question.definition.form, Duration | Reach | Stay)
-    by_place: dict[tuple[Measure, str], Sum] = {}
-    for (measure, currency), one in sums.items():
-        by_place.setdefault((measure, "" if durations else currency), Sum()).add(one)
-    cells = [
-        Cell(
-            TOTAL, measure, currency, one.n, one.amount, negative=one.negative, durations=one.durations,
-            microseconds=one.microseconds,
-            mean_seconds=one.microseconds / 1_000_000 / one.durations if one.durations else None,
-        )
-        for (measure, currency), one in by_place.items()
-        if one.n
-    ]  # fmt: skip
-    form = question.definition.form
-    if isinstance(form, Stay):
-        question = replace(question, definition=replace(question.definition, form=Duration(form.ended)))
-    days = answering.elapsed_days(question, cells, zone) if isinstance(form, PerDay) else None
-    return from_cells(question, cells, days)
-
 
 def _younger(question: Question, like: Question) -> timedelta | None:
     """How much less time the other window has had, where that makes a difference: to a cohort, and to a window that is over when
@@ -192,6 +158,18 @@ def _younger(question: Question, like: Question) -> timedelta | None:
         other if isinstance(other, datetime) else datetime(other.year, other.month, other.day, tzinfo=like.as_of.tzinfo)
     )
     return later if question.definition.basis == "cohort" or over > like.as_of else None
+
+
+def _tallies(question: Question, cells: Sequence[RankedCell]) -> dict[Group, dict[float, Ended]]:
+    """How those of each group ended who were told a score."""
+    found: dict[Group, dict[float, Ended]] = {}
+    for cell in cells:
+        if not cell.leads or (cell.group is TOTAL) == bool(question.group_by):
+            continue
+        own = found.setdefault(cell.group or (), {})
+        known = own.get(cell.score, Ended(0, 0))
+        own[cell.score] = Ended(known.leads + cell.leads, known.followed + cell.followed)
+    return found
 
 
 def _each(values: Values) -> list[str]:

@@ -5,26 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, time, tzinfo
 from fractions import Fraction
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
-from services.metrics.asking import ask, only_unit
+from services.metrics.access import guard
+from services.metrics.asking import ask, head
+from services.metrics.domain import not_parted
 from services.metrics.domain.answers import TOTAL
+from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.explaining import Asked, Change, largest_first
-from services.metrics.domain.forms import Accuracy, Weighted
 from services.metrics.domain.knowledge import Learned
-from services.metrics.domain.questions import UNIT, Question
+from services.metrics.domain.not_parted import NotParted
+from services.metrics.domain.questions import UNIT, VERSION, Question, is_known_by_version
 from services.metrics.explaining import Explaining
+from services.metrics.learning import MOST_GROUPS, Learning, TooManyGroups
+from services.metrics.moments import is_in_time, midnight_utc
+from services.metrics.qualifying import ByVersion, counted
 from services.metrics.reporting.periods import window_named
 from services.metrics.reporting.writing import where
 from services.metrics.storage import answering
 from services.metrics.storage.explaining import MOST_PEOPLE, TooMuch
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import PERIODS, SYSTEMS
-from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
@@ -52,47 +57,42 @@ Given = Sequence[tuple[str, str]]
 
 def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     """The route."""
-    routes = APIRouter(prefix="/v1", dependencies=[Depends(require_token)])
-    explaining = Explaining(database, policy)
+    routes = APIRouter(prefix="/v1", dependencies=[Depends(guard)])
+    explaining, learning = Explaining(database, policy), Learning(database, policy)
 
     @routes.get("/kpis/{kpi}/why", tags=["kpis"], summary="What moved a KPI, in parts that add up to the change")
     async def why(kpi: str, request: Request) -> JSONAnswer:
         """Between the window `from` and `to` and the one before it (`compare`, or `before_from` and `before_to`), or two that are
         named as `period` and `before_period` (2026-03, 1404-12, last-week), by the groups of `group_by`; or, with `known`, between what was known of one window at that moment and at a later one."""
         now = clock.now()
+        zone = where(policy, request.query_params.getlist(UNIT), None)[1]
         given = days_named(request.query_params.multi_items(), policy, now)
         own = {name: [value for one, value in given if one == name] for name in OWN}
+        given, by_version = _without_version(kpi, given)
         question, compared = ask(kpi, [one for one in given if one[0] not in OWN], policy, now)
-        if cuts := [cut for cut in question.group_by if cut in PERIODS]:
-            raise Rejected(
-                "Two windows have no periods in common.", code="unknown-cut", field="group_by",
-                fix=f"Leave out {cuts[0]}.",
-            )  # fmt: skip
-        if question.of is not None:
-            raise Rejected(
-                "How a target stands moves with the number that it is of.", code="unknown-kpi", field="kpi",
-                fix=f"Ask why {question.of.id} moved.",
-            )  # fmt: skip
-        if isinstance(question.definition.form, Weighted | Accuracy):
-            raise Rejected(
-                "What is expected of deals is no count of what happened.", code="unknown-kpi", field="kpi",
-                fix="Ask why opportunities_open or sales_volume moved.",
-            )  # fmt: skip
-        zone = policy.unit(only_unit(question.filters.get(UNIT, ())) or "").zone
+        if periods := [cut for cut in question.group_by if cut in PERIODS]:
+            raise _refused(not_parted.cut_by(periods))
+        known = own["known"]
+        if (why_not := (not_parted.by_knowledge if known else not_parted.between_windows)(question)) is not None:
+            raise _refused(why_not)
+        if by_version:
+            counts = counted(question.definition) is not None
+            if (why_not := not_parted.by_version(question, counts=counts, known=bool(known))) is not None:
+                raise _refused(why_not)
         progress = await answering.progress(database)
-        definition = question.definition
+        cuts = [VERSION] if by_version else list(question.group_by)
         beside: dict[str, Any]
-        if own["known"]:
-            first, last = _moments(kpi, own["known"], policy, now)
+        if known:
+            first, last = _moments(kpi, [_begun(one, zone, now) for one in known], policy, now)
             try:
-                learned, changes = await explaining.between_moments(
-                    question, first, last, zone, _reported(own["reported"])
-                )
+                learned, changes = await learning.between_moments(question, first, last, _reported(own["reported"]))
             except TooMuch:
                 raise Rejected(
                     f"Something was learned about more than {MOST_PEOPLE:,} people between these moments.",
                     code="too-much-learned", field="known", fix="Name moments that are nearer, or a shorter window.",
                 ) from None  # fmt: skip
+            except TooManyGroups:
+                raise _refused(not_parted.of_many(MOST_GROUPS)) from None
             beside = {
                 "reading": "knowledge",
                 "before": {"known": first},
@@ -100,21 +100,16 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
                 "learned": _learned(learned),
             }
         else:
-            before, after = _windows(kpi, given, own, question, compared, policy, now)
-            old, new, changes = await explaining.between_windows(before, after)
+            before, after = _windows(kpi, given, own, question, compared, policy, now, zone)
+            parting = ByVersion(explaining) if by_version else explaining
+            old, new, changes = await parting.between_windows(before, after)
             beside = {"reading": "windows", "before": _side(before, old), "after": _side(after, new)}
         return JSONAnswer(
             {
-                "kpi": definition.id,
-                "version": definition.version,
-                "unit": definition.unit,
-                "basis": definition.basis,
-                "from": question.start,
-                "to": question.end,
-                "group_by": question.group_by,
-                "folded_to": progress.folded_to,
+                **head(question, progress),
+                **({"group_by": cuts} if by_version else {}),
                 **beside,
-                "changes": [shown(change, question.group_by) for change in changes],
+                "changes": [shown(change, cuts) for change in changes],
             }
         )
 
@@ -145,11 +140,19 @@ def days_named(given: Given, policy: Policy, now: datetime) -> Given:
     return found
 
 
+def _without_version(kpi: str, given: Given) -> tuple[Given, bool]:
+    """What is asked, without the one cut that hardly any answer has; whether it was there."""
+    if kpi in BY_ID and is_known_by_version(BY_ID[kpi]):
+        return given, False
+    rest = [one for one in given if one != ("group_by", VERSION)]
+    return rest, len(rest) < len(given)
+
+
 def _windows(
     kpi: str, given: Given, own: Mapping[str, list[str]], question: Question, compared: Question | None, policy: Policy,
-    now: datetime,
+    now: datetime, zone: tzinfo,
 ) -> tuple[Question, Question]:  # fmt: skip
-    """The two windows, or, of a state, the two moments at which they begin; without a window before, `from` and `to`."""
+    """The two windows, or, of a state, the two moments at which they begin where the unit is; without a window before, `from` and `to`."""
     if question.definition.basis == "snapshot":
         moments = [value for name in ("before_from", "from") for one, value in given if one == name and value]
         moments = (
@@ -161,7 +164,7 @@ def _windows(
                 fix="Give both moments as `from` and `to`.",
             )  # fmt: skip
         rest = [one for one in given if one[0] not in (*OWN, "from", "to", "as_of", "compare")]
-        sides = [ask(kpi, [*rest, ("as_of", moment)], policy, now)[0] for moment in moments]
+        sides = [ask(kpi, [*rest, ("as_of", _begun(moment, zone, now))], policy, now)[0] for moment in moments]
         return sides[0], sides[1]
     if compared is not None:
         return compared, question
@@ -174,6 +177,17 @@ def _windows(
         )  # fmt: skip
     before = ask(kpi, bounds, policy, now)[0]
     return replace(question, start=before.start, end=before.end), question
+
+
+def _begun(value: str, zone: tzinfo, now: datetime) -> str:
+    """A day as the moment at which it begins where the unit is, one still to come as now; a moment, and what is neither, as it is."""
+    try:
+        day = date.fromisoformat(value) if len(value) <= 10 else None
+    except ValueError:
+        return value
+    if day is None or not is_in_time(midnight_utc(day)):
+        return value
+    return min(datetime.combine(day, time(), zone), now).isoformat()
 
 
 def _moments(kpi: str, known: Sequence[str], policy: Policy, now: datetime) -> tuple[datetime, datetime]:
@@ -202,6 +216,10 @@ def _reported(given: Sequence[str]) -> float | None:
         ) from None
 
 
+def _refused(why_not: NotParted) -> Rejected:
+    return Rejected(why_not.why, code="not-parted", field=why_not.field, fix=why_not.fix)
+
+
 def _side(question: Question, asked: Asked) -> dict[str, Any]:
     total = asked.answer[TOTAL]
     return {
@@ -212,9 +230,7 @@ def _side(question: Question, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _learned(learned: Learned | None) -> list[dict[str, Any]]:
-    if learned is None:
-        return []
+def _learned(learned: Learned) -> list[dict[str, Any]]:
     return [
         {"cause": kind, "facts": learned.facts[kind], "people": learned.people[kind]} for kind in sorted(learned.facts)
     ]

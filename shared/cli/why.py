@@ -19,6 +19,7 @@ from rich.table import Table
 from shared.cli.http import CommandFailed, ServiceClient, explained
 from shared.cli.periods import EXAMPLES, System
 from shared.cli.settings import cli_settings
+from shared.contracts.currencies import minor_digits
 
 UNKNOWN = "unknown"
 
@@ -31,12 +32,19 @@ WORDS = {
     "below": "what came below the line",
     "days": "the days there were for it",
     "age": "less or more time to get there",
+    "open": "how much is open",
+    "chance": "how likely it is to be won",
+    "won": "what was won",
+    "actual": "the number itself",
+    "target": "what is wanted of it",
+    "elapsed": "how much of the time has passed",
+    "baseline": "where it started from",
     "since": "what has happened since",
     "late": "what happened before and was told late",
     "merges": "people recognised as one, or parted",
     "marks": "tests and spam held out, or released",
     "reopenings": "leads and deals taken up again",
-    "policy": "qualified by a version of the policy that is new",
+    "policy": "a version of the policy that is new",
     "definition": "the definition or policy by which it was counted",
 }
 """What each cause of a change is, for people."""
@@ -137,7 +145,7 @@ def _moved(cause: str, value: float | None, unit: str, money: str | None) -> str
     """What it was that moved: a share for the mix, the number's own kind for a rate, else a count."""
     if value is None:
         return "–"
-    if cause == "mix":
+    if cause in ("mix", "chance", "elapsed"):
         return f"{value:.1%}"
     if cause in ("rate", "age", "definition"):
         return number_text(value, unit, money)
@@ -153,7 +161,7 @@ def number_text(value: float | None, unit: str, money: str | None = None, *, sig
         return f"{sign}{value * 100:.2f}{' points' if signed else ' %'}"
     if unit == "seconds":
         return sign + duration_text(value)
-    return f"{sign}{value:,.2f} {money}" if money else f"{sign}{value:,.6g}"
+    return f"{sign}{value:,.{minor_digits(money)}f} {money}" if money else f"{sign}{value:,.6g}"
 
 
 def _sides(found: Mapping[str, Any]) -> str:

@@ -32,6 +32,11 @@ class Quotient(NamedTuple):
         return self.above / self.below if self.below else None
 
 
+def exact(number: float | str | None) -> Fraction | None:
+    """A number as it is shown, as a fraction."""
+    return None if number is None else Fraction(number if isinstance(number, int) else repr(float(number)))
+
+
 class Part(NamedTuple):
     """How much of a change came of one cause, in one group or in everything (None). `before` and `after` are what moved: a
     number, a share of the whole, a rate."""
@@ -122,6 +127,29 @@ def of_daily(
     counts = of_counts(before, after)
     parts = [part._replace(amount=weight * part.amount) for part in counts]
     return [*parts, Part("days", None, (was + became) / 2 * (1 / days[1] - 1 / days[0]), *days)]
+
+
+class Expected(NamedTuple):
+    """What open deals are expected to bring over what they are worth in full, and what was won."""
+
+    open: Quotient
+    won: Fraction
+
+
+def of_expected(before: Mapping[Group, Expected], after: Mapping[Group, Expected]) -> list[Part]:
+    """A weighted forecast moved by how much is open in each group, how likely that is to be won, and what was won. Where nothing
+    is open on one side, it is as likely there as on the other."""
+    nobody = Expected(NOTHING, NONE)
+    parts: list[Part] = []
+    for group in _groups(before, after):
+        was, became = before.get(group, nobody), after.get(group, nobody)
+        first = was.open.rate if was.open.rate is not None else became.open.rate or NONE
+        last = became.open.rate if became.open.rate is not None else first
+        amounts = was.open.below, became.open.below
+        parts.append(Part("open", group, (amounts[1] - amounts[0]) * (first + last) / 2, *amounts))
+        parts.append(Part("chance", group, (last - first) * (amounts[0] + amounts[1]) / 2, first, last))
+        parts.append(Part("won", group, became.won - was.won, was.won, became.won))
+    return parts
 
 
 def of_factors(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from services.metrics.domain import decomposing
 from services.metrics.domain.answers import TOTAL, Group, Values
-from services.metrics.domain.decomposing import NONE, Part, Quotient
+from services.metrics.domain.decomposing import NONE, Expected, Part, Quotient, exact
 from services.metrics.domain.forms import (
     Cost,
     Count,
@@ -23,8 +23,9 @@ from services.metrics.domain.forms import (
     Reach,
     Share,
     Stay,
+    Weighted,
 )
-from services.metrics.domain.knowledge import Kinds, subsets
+from services.metrics.domain.not_parted import of_groups
 
 Answered = Mapping[Group | None, Values]
 """An answer by group, that of everything under `TOTAL`. Without a cut that is all there is."""
@@ -36,9 +37,14 @@ TOTALS = "how many, in which groups and what one is worth, each at the mean of w
 DAILY = "how many, and how many days for them, each at the mean of what the other was (Bennet 1920)"
 FACTORS = "each factor, the mean over every order in which they move (Shapley value)"
 MIXTURE = "the whole with the one's mix and the other's contents (DiNardo, Fortin and Lemieux 1996), both ways round"
-KNOWLEDGE = "each kind of thing learned, the mean over every order of learning them (Shapley value)"
+EXPECTED = (
+    "how much is open and how likely it is, each at the mean of what the other was (Bennet 1920), and what was won"
+)
 
 CLOSE = 1e-9
+NOT_PARTED = (
+    "A group has something above the line and nothing below it, and so its change has no parts: leave group_by out."
+)
 NO_NUMBER = "There is no number on one of the sides, and so no change."
 
 
@@ -76,49 +82,8 @@ def changes(definition: Definition, before: Asked, after: Asked) -> list[Change]
     """What moved the number from one window to the other, for each currency there is, or once. Each change's parts add up to it."""
     return [
         _change(definition, currency, _of(before, currency, definition), _of(after, currency, definition))
-        for currency in _currencies(before, after)
+        for currency in currencies(before, after)
     ]
-
-
-def learned_changes(
-    definition: Definition, answer: Callable[[Kinds], Answered], met: Kinds, reported: float | None
-) -> list[Change]:
-    """What moved a number between two moments of knowledge: each kind of thing learned, and, where it is told what was `reported`
-    then, what that differs by from what today's definition makes of what was known."""
-    nothing, everything = answer(Kinds()), answer(met)
-    kept = {taken: answer(taken) for taken in subsets(met)}
-    found = []
-    for currency in _currencies(Asked.plain(nothing), Asked.plain(everything)):
-
-        def value(taken: Kinds, currency: str | None = currency) -> Fraction | None:
-            return _value(definition, _of_currency(kept[taken], currency, definition))
-
-        found.append(_learned_change(definition, currency, value, met, exact(reported)))
-    return found
-
-
-def _learned_change(
-    definition: Definition,
-    currency: str | None,
-    value: Callable[[Kinds], Fraction | None],
-    met: Kinds,
-    reported: Fraction | None,
-) -> Change:
-    of = "mean" if isinstance(definition.form, Duration | Reach | Stay) else "value"
-    first, last = value(Kinds()), value(met)
-    if first is None or last is None:
-        return Change(of, currency, first if reported is None else reported, last, note=NO_NUMBER)
-    start = first
-    shares = decomposing.shapley(sorted(met), lambda taken: start if (one := value(Kinds(taken))) is None else one)
-    parts = [Part(kind.value, None, amount) for kind, amount in shares.items()]
-    if reported is not None and reported != first:
-        parts.insert(0, Part("definition", None, first - reported, reported, first))
-    return Change(of, currency, first if reported is None else reported, last, tuple(parts), KNOWLEDGE)
-
-
-def exact(number: float | str | None) -> Fraction | None:
-    """A number as it is shown, as a fraction."""
-    return None if number is None else Fraction(number if isinstance(number, int) else repr(float(number)))
 
 
 def of_mixture(value: Callable[[bool, bool], float | None], *, of: str = "value", note: str | None = None) -> Change:
@@ -143,17 +108,15 @@ def of_factors(before: Mapping[str, Fraction], after: Mapping[str, Fraction], cu
 
 def _change(definition: Definition, currency: str | None, before: Asked, after: Asked) -> Change:
     of = "mean" if isinstance(definition.form, Duration | Reach | Stay) else "value"
-    values = [_value(definition, one) for one in (before.answer, before.alike, after.alike, after.answer)]
+    values = [exact_value(definition, one) for one in (before.answer, before.alike, after.alike, after.answer)]
     first, from_alike, to_alike, last = values
     if first is None or last is None or from_alike is None or to_alike is None:
         return Change(of, currency, first, last, note=NO_NUMBER)
-    if not _adds_up(before.alike) or not _adds_up(after.alike):
-        return Change(
-            of, currency, first, last, note="Groups of this number do not add up to its total, and so no parts do."
-        )
-    parts, method = _parts(definition, before.alike, after.alike)
+    if not adds_up(definition, before.alike) or not adds_up(definition, after.alike):
+        return Change(of, currency, first, last, note=of_groups(definition))
+    parts, method = parts_between(definition, before.alike, after.alike)
     if parts is None or sum((part.amount for part in parts), NONE) != to_alike - from_alike:
-        return Change(of, currency, first, last, note="This number is not one of those whose changes can be parted.")
+        return Change(of, currency, first, last, note=NOT_PARTED)
     aged = (from_alike - first) + (last - to_alike)
     older = [
         Part("age", None, aged, first if from_alike != first else to_alike, from_alike if from_alike != first else last)
@@ -161,12 +124,14 @@ def _change(definition: Definition, currency: str | None, before: Asked, after: 
     return Change(of, currency, first, last, tuple((older if aged else []) + parts), method)
 
 
-def _parts(definition: Definition, before: Answered, after: Answered) -> tuple[list[Part] | None, str]:
+def parts_between(definition: Definition, before: Answered, after: Answered) -> tuple[list[Part] | None, str]:
     """The parts and how they were made."""
     form = definition.form
     old, new = _groups(before), _groups(after)
     if isinstance(form, MoneyTotal):
         return decomposing.of_totals(_totals(old), _totals(new)), TOTALS
+    if isinstance(form, Weighted):
+        return decomposing.of_expected(_expected(old), _expected(new)), EXPECTED
     if isinstance(form, PerDay):
         days = tuple(exact(one[TOTAL]["denominator"]) or NONE for one in (before, after))
         return decomposing.of_daily(_numbers(old), _numbers(new), (days[0], days[1])), DAILY
@@ -182,7 +147,7 @@ def _parts(definition: Definition, before: Answered, after: Answered) -> tuple[l
     return decomposing.of_quotient(*quotients), SIDES
 
 
-def _value(definition: Definition, answer: Answered) -> Fraction | None:
+def exact_value(definition: Definition, answer: Answered) -> Fraction | None:
     """The number of everything as the groups make it, in fractions."""
     form, groups = definition.form, _groups(answer)
     above = sum(_numbers(groups).values(), NONE)
@@ -200,10 +165,11 @@ def _value(definition: Definition, answer: Answered) -> Fraction | None:
     return value
 
 
-def _adds_up(answer: Answered) -> bool:
-    """Whether what is above and below the line of the total is what groups have there."""
+def adds_up(definition: Definition, answer: Answered) -> bool:
+    """Whether what is above and below the line of the total is what groups have there; days are those of all."""
     total, groups = answer[TOTAL], _groups(answer)
-    sides = ("numerator",) if _is_alike(total, groups) else ("numerator", "denominator")
+    of_all = isinstance(definition.form, PerDay) or _is_alike(total, groups)
+    sides = ("numerator",) if of_all else ("numerator", "denominator")
     return all(
         isclose(sum(one.get(side) or 0 for one in groups.values()), total.get(side) or 0, rel_tol=CLOSE, abs_tol=1e-6)
         for side in sides
@@ -211,7 +177,7 @@ def _adds_up(answer: Answered) -> bool:
 
 
 def _is_alike(total: Values, groups: Mapping[Group, Values]) -> bool:
-    """Whether what is below the line is the same for all, as days are."""
+    """Whether what is below the line is the same for all."""
     return all(one.get("denominator") == total.get("denominator") for one in groups.values())
 
 
@@ -232,6 +198,14 @@ def _totals(groups: Mapping[Group, Values]) -> dict[Group, Quotient]:
     }
 
 
+def _expected(groups: Mapping[Group, Values]) -> dict[Group, Expected]:
+    found = {}
+    for group, one in groups.items():
+        won, in_full = (exact(one.get(name)) or NONE for name in ("won", "open"))
+        found[group] = Expected(Quotient((exact(one["numerator"]) or NONE) - won, in_full), won)
+    return found
+
+
 def _quotients(definition: Definition, groups: Mapping[Group, Values]) -> dict[Group, Quotient]:
     if isinstance(definition.form, Duration | Reach | Stay):
         return {
@@ -244,7 +218,7 @@ def _quotients(definition: Definition, groups: Mapping[Group, Values]) -> dict[G
     }
 
 
-def _currencies(*sides: Asked) -> list[str | None]:
+def currencies(*sides: Asked) -> list[str | None]:
     """The currencies that are met, in order; None where there is no money at all."""
     totals = [answer[TOTAL] for side in sides for answer in side]
     if not any("currency" in total for total in totals):
@@ -254,10 +228,10 @@ def _currencies(*sides: Asked) -> list[str | None]:
 
 
 def _of(side: Asked, currency: str | None, definition: Definition) -> Asked:
-    return Asked(*(_of_currency(answer, currency, definition) for answer in side))
+    return Asked(*(of_currency(answer, currency, definition) for answer in side))
 
 
-def _of_currency(answer: Answered, currency: str | None, definition: Definition) -> Answered:
+def of_currency(answer: Answered, currency: str | None, definition: Definition) -> Answered:
     if currency is None:
         return answer
     found: dict[Group | None, Values] = {}
@@ -273,7 +247,7 @@ def _of_currency(answer: Answered, currency: str | None, definition: Definition)
 
 
 def _nothing(definition: Definition) -> dict[str, Any]:
-    is_sum = isinstance(definition.form, MoneyTotal)
+    is_sum = isinstance(definition.form, MoneyTotal | Weighted)
     return {"value": 0 if is_sum else None, "numerator": 0, "denominator": None if is_sum else 0, "n": 0}
 
 

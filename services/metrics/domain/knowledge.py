@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from itertools import combinations
+from typing import NamedTuple
 from uuid import UUID
 
-from services.metrics.domain.contributions import contributions
+from services.metrics.domain.contributions import contributions_by
+from services.metrics.domain.decomposing import Group
 from services.metrics.domain.entries import Entry, Measure
 from services.metrics.domain.facts import LINKS, Fact, roots, story_order
 from services.metrics.domain.folding import newest_links
@@ -40,19 +42,29 @@ class Moments:
 
 
 Kinds = frozenset[Kind]
-Place = tuple[Measure, str]
-"""Of what a sum is, and its currency."""
+
+
+class Place(NamedTuple):
+    """Of what a sum is: of which group, which measure, in which currency; of open deals that count by their chance, in which stage of
+    which unit's pipeline; of a curve, since when, how long it took, and whether that ended before it began."""
+
+    group: Group
+    measure: Measure
+    currency: str
+    stage: tuple[str, str | None, str | None] | None = None
+    wait: tuple[datetime, float | None, bool] | None = None
 
 
 @dataclass(slots=True)
 class Sum:
-    """What entries add up to, in whole numbers and decimals."""
+    """What entries add up to, in whole numbers and decimals. `at` is when they are of, in microseconds since the epoch."""
 
     n: int = 0
     durations: int = 0
     microseconds: int = 0
     amount: Decimal = Decimal(0)
     negative: int = 0
+    at: int = 0
 
     def add(self, other: Sum, sign: int = 1) -> None:
         """Adds another, or takes it away."""
@@ -61,18 +73,23 @@ class Sum:
         self.microseconds += sign * other.microseconds
         self.amount += sign * other.amount
         self.negative += sign * other.negative
+        self.at += sign * other.at
 
 
 Sums = dict[Place, Sum]
+Counts = Callable[[Entry, datetime], Place | None]
+"""Where an entry counts at a moment; None where it does not."""
+
 FactId = tuple[UUID, UUID]
-Counts = Callable[[Entry], bool]
-"""Whether an entry is in the window and passes the filters."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
-def add_up(sums: Sums, entries: Iterable[Entry], counts: Counts) -> None:
-    """Adds entries that count."""
+def add_up(sums: Sums, entries: Iterable[Entry], counts: Counts, moment: datetime) -> None:
+    """Adds entries that count at a moment."""
     for entry in entries:
-        if counts(entry):
+        place = counts(entry, moment)
+        if place is not None:
             seconds = entry.duration_seconds
             one = Sum(
                 1,
@@ -80,21 +97,31 @@ def add_up(sums: Sums, entries: Iterable[Entry], counts: Counts) -> None:
                 0 if seconds is None else round(seconds * 1_000_000),
                 entry.amount or Decimal(0),
                 entry.negative,
+                (entry.at - EPOCH) // MICROSECOND,
             )
-            sums.setdefault((entry.measure, entry.currency or ""), Sum()).add(one)
+            sums.setdefault(place, Sum()).add(one)
 
 
 @dataclass(slots=True)
 class Learned:
     """What all the people add up to who have something new, by the kinds of it that they have and the kinds that are taken in;
-    how many facts there were of each kind; and what these people add up to by all that is known today."""
+    how many facts there were of each kind; and what these people add up to by all that is known today. Sums are of each moment of
+    `counted_at`."""
 
-    sums: dict[Kinds, dict[Kinds, Sums]] = field(default_factory=dict)
+    counted_at: tuple[datetime, ...]
+
+    sums: dict[Kinds, dict[tuple[Kinds, datetime], Sums]] = field(default_factory=dict)
     facts: dict[Kind, int] = field(default_factory=lambda: defaultdict(int))
     people: dict[Kind, int] = field(default_factory=lambda: defaultdict(int))
-    today: Sums = field(default_factory=dict)
+    today: dict[datetime, Sums] = field(default_factory=lambda: defaultdict(dict))
 
-    def take(self, facts: Sequence[Fact], moments: Moments, rules: Rules, counts: Counts) -> None:
+    def take(
+        self,
+        facts: Sequence[Fact],
+        moments: Moments,
+        rules: Rules,
+        counts: Counts,
+    ) -> None:
         """The facts of people who are, or were, one person."""
         kinds = kinds_of(facts, moments)
         met = Kinds(kinds.values())
@@ -108,15 +135,17 @@ class Learned:
         for taken in subsets(met):
             story = [fact for fact in known if kinds.get((fact.lead_id, fact.event_id)) in (None, *taken)]
             entries = list(_held(story, rules, None))
-            add_up(into.setdefault(taken, {}), entries, counts)
+            for moment in self.counted_at:
+                add_up(into.setdefault((taken, moment), {}), entries, counts, moment)
         if len(known) < len(facts):
             entries = list(_held(facts, rules, moments.last))
-        add_up(self.today, entries, counts)  # the last choice is everything
+        for moment in self.counted_at:
+            add_up(self.today[moment], entries, counts, moment)  # the last choice is everything
 
-    def at(self, taken: Kinds, others: Sums) -> Sums:
-        """What everything adds up to with some kinds of what was learned; `others` are those who have nothing new."""
+    def at(self, taken: Kinds, moment: datetime, others: Sums) -> Sums:
+        """What everything adds up to at a moment with some kinds of what was learned; `others` are those who have nothing new."""
         found: Sums = {place: Sum() for place in others}
-        parts = [others, *(by_taken[taken & met] for met, by_taken in self.sums.items())]
+        parts = [others, *(by_taken[taken & met, moment] for met, by_taken in self.sums.items())]
         for part in parts:
             for place, one in part.items():
                 found.setdefault(place, Sum()).add(one)
@@ -177,8 +206,7 @@ def _held(facts: Sequence[Fact], rules: Rules, as_of: datetime | None) -> Iterab
     for fact in facts:
         people[where[fact.lead_id]].append(fact)
     for root, own in people.items():
-        unit = rules(own[0].business_unit)
-        for entry in contributions(root, own, currency=unit.currency, margin_rate=unit.customers.margin):
+        for entry in contributions_by(root, own, rules):
             if as_of is None:
                 held = entry.valid_to is None
             else:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import floor, lcm
 
 from services.metrics.domain.decomposing import Group
 from services.metrics.domain.statistics import Ages, cumulative_incidence
+from shared.contracts.ranking import Ended
 
 A_BIT = 1e-9
+MOST_TIMES = 2**256
+"""No group counts more often than so. Beyond that a whole number of times each is a weight rounded to far more places than a float
+has, and products of two sums of them are still floats."""
 
 
 def median(mix: Mapping[Group, Sequence[float]], within: Mapping[Group, Sequence[float]]) -> float | None:
@@ -37,12 +41,12 @@ def _at(weighed: Sequence[tuple[float, float]], place: int) -> float:
 
 
 def ages(mix: Mapping[Group, Ages], within: Mapping[Group, Ages]) -> Ages:
-    """A cohort where each group has as many as in `mix`, ending as they do in `within`, all times the same whole number."""
+    """A cohort where each group has as many as in `mix`, ending as they do in `within`, all times the same number."""
     sides = [
         (own, found if (found := within.get(group)) is not None and found.n else own) for group, own in mix.items()
     ]
     sides = [(own, found) for own, found in sides if own.n]
-    scale = lcm(*(found.n for _, found in sides))
+    scale = _times(found.n for _, found in sides)
     outcome: dict[float, int] = {}
     competing: dict[float, int] = {}
     waiting: dict[float, int] = {}
@@ -52,6 +56,32 @@ def ages(mix: Mapping[Group, Ages], within: Mapping[Group, Ages]) -> Ages:
             for age, number in counted.items():
                 into[age] = into.get(age, 0) + number * weight
     return Ages(outcome, competing, waiting)
+
+
+def told(
+    mix: Mapping[Group, Mapping[float, Ended]], within: Mapping[Group, Mapping[float, Ended]]
+) -> dict[float, Ended]:
+    """How those ended who were told each number, where each group has as many as in `mix`, told and ending as in `within`; all
+    times the same number."""
+    sides = [(own, within.get(group) or own) for group, own in mix.items()]
+    sizes = [(_leads(own), _leads(found), found) for own, found in sides]
+    scale = _times(n for _, n, _ in sizes)
+    tally: dict[float, Ended] = {}
+    for wanted, n, found in sizes:
+        weight = wanted * scale // n
+        for number, one in found.items():
+            known = tally.get(number, Ended(0, 0))
+            tally[number] = Ended(known.leads + one.leads * weight, known.followed + one.followed * weight)
+    return tally
+
+
+def _times(sizes: Iterable[int]) -> int:
+    """How often everything counts, so that each group's members count a whole number of times."""
+    return min(lcm(*sizes), MOST_TIMES)
+
+
+def _leads(ended: Mapping[float, Ended]) -> int:
+    return sum(one.leads for one in ended.values())
 
 
 def incidence(cohort: Ages, horizon_seconds: float) -> float | None:

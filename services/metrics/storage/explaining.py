@@ -4,7 +4,7 @@ moments."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,18 +14,20 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.metrics.domain.answers import Wait
+from services.metrics.domain.counting import LIVES, counting, is_dated_ahead, is_due_later, measures_of
 from services.metrics.domain.decomposing import Group
-from services.metrics.domain.entries import Entry, Measure
+from services.metrics.domain.entries import Measure
 from services.metrics.domain.facts import LINKS, Fact
-from services.metrics.domain.forms import Incidence, TimeToEvent
-from services.metrics.domain.knowledge import Learned, Moments, Sum, Sums, components
+from services.metrics.domain.forms import Incidence, TimeToEvent, Weighted
+from services.metrics.domain.knowledge import Counts, Learned, Moments, Place, Sum, Sums, components
 from services.metrics.domain.questions import UNIT, Question
-from services.metrics.domain.rollups import Rules, local_day
+from services.metrics.domain.rollups import Rules
 from services.metrics.domain.statistics import Ages
-from services.metrics.storage.answering import waits_of
-from services.metrics.storage.cutting import A_ZONE, HELD, days_of, grouping, window
+from services.metrics.storage.answering import beyond_horizon, waits_of
+from services.metrics.storage.cutting import A_ZONE, HELD, cut_sql, days_of, grouping, window
 from services.metrics.storage.recounting import facts_of
-from shared.kit.database import Database
+from shared.kit.database import Database, Reader, Snapshot
 
 MOST_DURATIONS = 200_000
 MOST_PEOPLE = 20_000
@@ -34,6 +36,8 @@ SKEW = timedelta(days=1)
 """No fact happens further from when it is learned, into the future."""
 DATED_AHEAD = frozenset({Measure.RESPONSE_MET, Measure.RESPONSE_BREACHED})
 """What may count at another time than any fact's: when an answer was due."""
+STAGES, NO_STAGES = (UNIT, "pipeline", "stage"), ("CAST(NULL AS text)",) * 3
+"""By what else open deals are added up whose worth depends on their stage."""
 POLICY_SEEN = timedelta(days=90)
 """Versions that qualified nobody for so long before a moment are new ones after it."""
 
@@ -75,10 +79,12 @@ async def cohorts(database: Database, question: Question, form: Incidence | Time
 
 
 class Known(NamedTuple):
-    """What was learned between two moments, and what everybody else adds up to."""
+    """What was learned between two moments, and what everybody else adds up to at each moment that it is counted at; of a curve,
+    how they wait at either moment."""
 
     learned: Learned
-    others: Sums
+    others: dict[datetime, Sums]
+    waits: dict[datetime, list[Wait]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,45 +105,43 @@ class Looking:
                 people = await _people(connection, question, first)
                 if len(people) > MOST_PEOPLE:
                     raise TooMuch(len(people))
-                learned, seen = Learned(), set[UUID]()
+                learned, seen = Learned((first, last) if is_due_later(question) else (last,)), set[UUID]()
                 for start in range(0, len(people), PAGE_PEOPLE):
                     page = [one for one in people[start : start + PAGE_PEOPLE] if one not in seen]
                     facts = await _everything(connection, page, seen)
                     await asyncio.to_thread(_take, learned, facts, moments, self.rules, counts)
-                others = await _sums(connection, question, last)
-        for place, one in learned.today.items():
-            others.setdefault(place, Sum()).add(one, -1)
-        return Known(learned, others)
+                form = question.definition.form
+                if isinstance(form, Incidence | TimeToEvent):
+                    waits = await _waits(Snapshot(connection), question, form, learned, sorted(seen), (first, last))
+                    return Known(learned, {last: {}}, waits)
+                others = {
+                    moment: await _sums(connection, question, last, counted_at=moment) for moment in learned.counted_at
+                }
+        for moment, sums in others.items():
+            for place, one in learned.today[moment].items():
+                sums.setdefault(place, Sum()).add(one, -1)
+        return Known(learned, others, {})
 
 
-def _take(learned: Learned, facts: dict[UUID, list[Fact]], moments: Moments, rules: Rules, counts: Any) -> None:
+async def _waits(
+    reader: Reader, question: Question, form: Incidence | TimeToEvent, learned: Learned, people: Sequence[UUID],
+    moments: Sequence[datetime],
+) -> dict[datetime, list[Wait]]:  # fmt: skip
+    """How everybody waits of whom nothing was learned, told apart by the ages at which any of these people were decided, too."""
+    places = (place for by_taken in learned.sums.values() for sums in by_taken.values() for place in sums)
+    decided = {place.wait[1] or 0.0 for place in places if place.wait is not None and place.measure != form.began}
+    alone = replace(question, group_by=())
+    return {
+        moment: await waits_of(
+            reader, replace(alone, as_of=moment), form, without=people, beside=sorted(min(one, beyond_horizon(alone)) for one in decided)
+        )
+        for moment in moments
+    }  # fmt: skip
+
+
+def _take(learned: Learned, facts: dict[UUID, list[Fact]], moments: Moments, rules: Rules, counts: Counts) -> None:
     for together in components(facts):
         learned.take(together, moments, rules, counts)
-
-
-def counting(question: Question, rules: Rules) -> Callable[[Entry], bool]:
-    """Whether an entry is one of those that a question counts."""
-    measures = frozenset(question.definition.measures)
-    cohort, snapshot = question.definition.basis == "cohort", question.definition.basis == "snapshot"
-    filters = {name: frozenset(allowed) for name, allowed in question.filters.items()}
-
-    def counts(entry: Entry) -> bool:
-        if entry.measure not in measures:
-            return False
-        for name, allowed in filters.items():
-            own = entry.dims._asdict() if name not in (UNIT, "stage", "reason") else {name: getattr(entry, name)}
-            if own[name] not in allowed:
-                return False
-        at = entry.cohort_at if cohort else entry.at
-        zone = rules(entry.business_unit).zone
-        for bound, after in () if snapshot else ((question.start, True), (question.end, False)):
-            if bound is not None:
-                own_place = at if isinstance(bound, datetime) else local_day(at, zone)
-                if (own_place >= bound) != after:
-                    return False
-        return True
-
-    return counts
 
 
 async def _versions(connection: AsyncConnection, first: datetime) -> frozenset[str]:
@@ -157,7 +161,12 @@ async def _people(connection: AsyncConnection, question: Question, first: dateti
     it neither way, unless who they are changed."""
     values: dict[str, Any] = {"first": first - SKEW, "most": MOST_PEOPLE + 1, "links": sorted(LINKS)}
     inside = []
-    if question.definition.basis != "snapshot" and not DATED_AHEAD & set(question.definition.measures):
+    form = question.definition.form
+    if (
+        question.definition.basis != "snapshot"
+        and not is_dated_ahead(form)
+        and not DATED_AHEAD & set(question.definition.measures)
+    ):
         for name, bound, operator, zone in (
             ("start", question.start, ">=", -A_ZONE),
             ("end", question.end, "<", A_ZONE),
@@ -207,22 +216,38 @@ async def _everything(connection: AsyncConnection, people: Iterable[UUID], seen:
     return {lead: facts for lead, facts in found.items() if facts}
 
 
-async def _sums(connection: AsyncConnection, question: Question, as_of: datetime) -> Sums:
-    """What everything that is kept adds up to at a moment."""
-    asked = replace(question, as_of=as_of, group_by=())
+async def _sums(connection: AsyncConnection, question: Question, as_of: datetime, *, counted_at: datetime) -> Sums:
+    """What everything that is kept at a moment adds up to, of what counts by another."""
+    asked = replace(question, as_of=as_of)
     conditions, values = window(asked, *days_of(asked))
+    where = ["measure = ANY(:measures)", HELD, *conditions]
+    if is_due_later(question):
+        where.append("at <= :counted_at")
+        values["counted_at"] = counted_at
+    form = question.definition.form
+    still_open = form.still_open if isinstance(form, Weighted) else None
+    stages = STAGES if still_open is not None else NO_STAGES
+    cuts = [f"{cut_sql(asked, name, 'day')} AS g{place}" for place, name in enumerate(asked.group_by)]
+    own = STAGES if still_open is not None else ()
+    groups = ", ".join(dict.fromkeys(["measure", "coalesce(currency, '')", *own, *asked.group_by]))
+    at = "sum(CAST(extract(epoch FROM at) * 1000000 AS bigint))" if measures_of(question)[:3] == LIVES else "0"
     rows = await connection.execute(
         text(
             f"""
-            SELECT measure, coalesce(currency, '') AS currency, count(*) AS n, count(duration_seconds) AS durations,
+            SELECT {"".join(f"{cut}, " for cut in cuts)} measure, coalesce(currency, '') AS currency, {stages[0]} AS unit,
+                {stages[1]} AS own_pipeline, {stages[2]} AS own_stage, count(*) AS n, count(duration_seconds) AS durations,
                 CAST(coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS bigint) AS microseconds,
-                coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE negative) AS negative
-            FROM metrics.entries WHERE {" AND ".join(["measure = ANY(:measures)", HELD, *conditions])}
-            GROUP BY measure, currency"""
+                coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE negative) AS negative, {at} AS at
+            FROM metrics.entries WHERE {" AND ".join(where)} GROUP BY {groups}"""
         ),
-        {"measures": [one.value for one in asked.definition.measures], "as_of": as_of, **values},
+        {"measures": [one.value for one in measures_of(question)], "as_of": as_of, **values},
     )
-    return {
-        (Measure(row.measure), row.currency): Sum(row.n, row.durations, row.microseconds, Decimal(row.amount), row.negative)
-        for row in rows
-    }  # fmt: skip
+    found: Sums = {}
+    for row in rows:
+        group = tuple(getattr(row, f"g{place}") for place in range(len(cuts)))
+        measure = Measure(row.measure)
+        stage = (row.unit, row.own_pipeline, row.own_stage) if measure == still_open else None
+        place = Place(group, measure, row.currency, stage)
+        one = Sum(row.n, row.durations, row.microseconds, Decimal(row.amount), row.negative, int(row.at))
+        found.setdefault(place, Sum()).add(one)
+    return found

@@ -8,9 +8,14 @@ from typing import Any
 
 from services.metrics.domain.forms import Ranking
 from services.metrics.domain.questions import Question
-from services.metrics.domain.rankings import PERMILLE, RankedCell
+from services.metrics.domain.rankings import RankedCell
+from services.metrics.domain.sketches import PERMILLE
 from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, window
+from services.metrics.storage.grouped import grouped
 from shared.kit.database import Reader
+
+TOLD = 5
+"""So many different scores, on average, have groups at most where there are as many of these as are answered."""
 
 
 async def ranked(
@@ -24,7 +29,9 @@ async def ranked(
         conditions.append("cohort_day BETWEEN :first_day AND :last_day")
         values.update(first_day=days[0], last_day=days[1])
     select, group_by = grouping(question, day, ("measure", "score", "permille"))
-    rows = await database.rows(
+    rows = await grouped(
+        database,
+        question,
         f"""
         SELECT {select}, measure, score, permille, count(*) FILTER (WHERE cohort_at <= :cutoff) AS n,
             count(*) FILTER (WHERE cohort_at > :cutoff) AS young,
@@ -37,6 +44,7 @@ async def ranked(
         ) AS told
         WHERE {" AND ".join([HELD, *conditions])}
         {group_by}""",
+        each=TOLD,
         measures=[measure.value for measure in question.definition.measures],
         began=form.began.value,
         horizon=question.horizon_days,

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from importlib import import_module
 from random import Random
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 
 from services.metrics.domain.facts import Fact
+from services.metrics.storage import sketched
 from tests.integration.metrics.harness import Metrics
 from tests.unit.metrics.stories import Told, day, lead_id
 
@@ -127,6 +129,26 @@ async def test_score_quality_is_what_counting_pair_by_pair_gives(metrics: Metric
             assert [one["expected"] for one in deciles] == sorted((one["expected"] for one in deciles), reverse=True)
 
 
+async def test_of_many_around_the_horizon_none_is_old_enough_before_the_day_is_over(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts, lives = a_world(4, 400)
+    facts = [fact for fact in facts if fact.lead_id not in (lead_id("lead 5"), lead_id("lead 6"))]
+    await folded(metrics, facts, Random(4))
+    monkeypatch.setattr(sketched, "FEW", -1)
+    for few, counted_to in ((1_000, 75.6), (-1, 75.0)):
+        monkeypatch.setattr(sketched, "FEW_AROUND", few)
+        answer = await metrics.ask(
+            "score_quality", as_of=day(75.6).isoformat(), horizon_days=HORIZON, group_by="channel"
+        )
+        for group in answer["groups"]:
+            some = [one for one in without(lives) if one.channel == group["key"]["channel"]]
+            naive = by_hand(some, counted_to, lambda one: one.score)
+            assert (group["n"], group["numerator"]) == (naive["n"], naive["followed"])
+            assert group["value"] == pytest.approx(naive["auc"])
+            assert group["maturity"] == pytest.approx(naive["maturity"])
+
+
 def top_tenth(best: list[tuple[float, bool]]) -> float:
     """Those told the same in no order: each counts as their average."""
     rates: dict[float, list[bool]] = {}
@@ -172,7 +194,7 @@ async def test_entries_of_before_are_filled_as_they_would_be_counted(metrics: Me
     fill = import_module("services.metrics.migrations.0003_first_scores").FILL
     async with metrics.database.transaction() as tx:
         await tx.execute("UPDATE metrics.entries SET score = NULL, probability = NULL")
-        await tx.execute(fill)
+        await tx.execute(fill, {"after": UUID(int=0), "until": UUID(int=2**128 - 1)})
     after = await metrics.database.rows("SELECT root_id, key, score, probability FROM metrics.entries ORDER BY 1, 2")
     assert after == before
     assert (await metrics.audit())["differences"] == []
