@@ -11,27 +11,34 @@ from services.metrics import (
     findings_api,
     forecasts_api,
     frozen_api,
+    noticed_api,
     rates_api,
     rebuilds_api,
     shadow_api,
     spending_api,
     targets_api,
+    too_long,
     why_api,
 )
+from services.metrics.access import Callers, admit, guard
 from services.metrics.freezing import Freezing
+from services.metrics.freezing_instruments import FreezingMetrics
 from services.metrics.handlers import Handlers, OnEvent
 from services.metrics.instruments import BusinessMetrics
 from services.metrics.merging import Merging
+from services.metrics.noticing import NoticedMetrics, Noticing
 from services.metrics.noting import noting
 from services.metrics.rebuilding import Rebuilding
 from services.metrics.reporting_together import Reporting
 from services.metrics.settings import MetricsSettings
+from services.metrics.storage.reports import agreed_time
 from shared.contracts import lifecycle_events as lifecycle
 from shared.contracts.activity_events import NoteAdded
 from shared.contracts.envelope import Event
 from shared.contracts.lead_shape_events import LeadContactChanged, LeadDescribed
 from shared.contracts.policy import Policy
-from shared.contracts.topics import PIPELINE_LIFECYCLE, PIPELINE_VISITS, Topic
+from shared.contracts.quarantine_events import PayloadQuarantined, QuarantineSettled
+from shared.contracts.topics import CAPTURE_QUARANTINE, PIPELINE_LIFECYCLE, PIPELINE_VISITS, Topic
 from shared.contracts.visit_events import VisitorForgotten, VisitorSeen
 from shared.kit.app import build_app
 from shared.kit.clock import SystemClock
@@ -40,6 +47,7 @@ from shared.kit.database import Database
 from shared.kit.documents import read_yaml
 from shared.kit.instruments import ConsumerInstruments, new_registry
 from shared.kit.settings import read_settings
+from shared.kit.vouching import Voucher
 
 CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
     PIPELINE_LIFECYCLE: {
@@ -78,6 +86,10 @@ CONSUMES: dict[Topic, dict[type[Event], OnEvent]] = {
         lifecycle.PersonalDataErased: Handlers.on_fact,
     },
     PIPELINE_VISITS: {VisitorSeen: Handlers.on_visitor_seen, VisitorForgotten: Handlers.on_visitor_forgotten},
+    CAPTURE_QUARANTINE: {
+        PayloadQuarantined: Handlers.on_payload_quarantined,
+        QuarantineSettled: Handlers.on_quarantine_settled,
+    },
 }
 
 PUBLISHES: dict[Topic, tuple[type[Event], ...]] = {}
@@ -94,7 +106,8 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         pool_size=settings.database_pool_size,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
-        outbox=False,
+        prepare_after=settings.database_prepare_after,
+        direct_url=settings.database_direct_url.get_secret_value(),
     )
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     consumer = Consumer(
@@ -113,14 +126,29 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         within_seconds=settings.merge_within_seconds,
     )
     freezing = Freezing(database, policy, SystemClock(), interval_seconds=settings.freezing_interval_seconds)
+    frozen = FreezingMetrics(freezing, registry, max_age_seconds=settings.snapshot_seconds)
     business = BusinessMetrics(database, policy, registry, max_age_seconds=settings.snapshot_seconds)
-    reporting = Reporting(database, policy, settings, registry, SystemClock())
+    reporting = Reporting(database, policy, settings, registry, SystemClock(), time_of=agreed_time)
+
+    noticing = Noticing(
+        database,
+        policy,
+        SystemClock(),
+        interval_seconds=settings.findings_interval_seconds,
+        again_seconds=settings.findings_again_seconds,
+        after_seconds=settings.findings_after_seconds,
+    )
+    noticed = NoticedMetrics(database, SystemClock(), registry, max_age_seconds=settings.snapshot_seconds)
+
+    callers = Callers(Voucher(f"{settings.pipeline_url.rstrip('/')}/v1/me") if settings.pipeline_url else None)
 
     async def refresh() -> None:
         await business.refresh()
+        await noticed.refresh()
         await reporting.metrics.refresh()
+        await frozen.refresh()
 
-    return build_app(
+    app = build_app(
         name="metrics",
         title="Leadflow metrics",
         description="What converts, how fast and from where; and the audit that proves it.",
@@ -142,7 +170,22 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
             targets_api.router(database, policy, SystemClock()),
             why_api.router(database, policy, SystemClock()),
             findings_api.router(database, policy, SystemClock()),
+            noticed_api.router(database, SystemClock()),
         ],
-        parts=[rebuilding.running, merging.running, noting(database, policy), freezing.running, reporting.running],
+        parts=[
+            rebuilding.running,
+            merging.running,
+            noting(database, policy),
+            freezing.running,
+            noticing.running,
+            callers.kept,
+            reporting.running,
+        ],
         before_scrape=refresh,
+        documents=too_long.documents,
+        guard=guard,
+        admit=admit,
     )
+    too_long.install(app)
+    app.state.callers = callers
+    return app

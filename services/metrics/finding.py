@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from services.metrics.domain import changing
 from services.metrics.domain.changing import REFERENCES, Found
-from services.metrics.domain.findings import Finding, Kind, Place, Windows, chosen, usual_days
+from services.metrics.domain.findings import METHODS, Finding, Kind, Place, Windows, chosen, usual_days
 from services.metrics.domain.targets import Standing
 from services.metrics.storage import answering, targets
 from services.metrics.storage import finding as storage
@@ -101,10 +102,36 @@ class Looking:
 
 
 def _of_pace(one: Standing) -> Finding | None:
-    pace = one.pace
-    if pace is None or one.is_good(pace) or abs(pace - 1) < OFF_PACE or one.elapsed_share < OFF_PACE:
+    off = one.off_pace
+    if off is None or off < OFF_PACE or one.on_pace is not False or one.elapsed_share < OFF_PACE:
         return None
     aim = one.target.aim
     window = aim.first_day, aim.after_day
-    place = Place(Kind.PACE, one.definition.id, aim.business_unit or "", dict(aim.cut), window, window)
-    return Finding(place, Found(one.expected, one.actual, one.n, one.n, pace, 0.0, True), None)
+    place = Place(Kind.PACE, one.definition.id, aim.business_unit or "", dict(aim.cut), window, window, aim.currency)
+    return Finding(place, Found(one.expected, one.actual, one.n, one.n, one.pace, 0.0, True), None)
+
+
+def shown(finding: Finding, as_of: datetime) -> dict[str, Any]:
+    """A finding with the numbers behind it and where they are asked for."""
+    place, found = finding.place, finding.found
+
+    def side(window: tuple[Any, Any], value: float | None, n: int, *, after: bool) -> dict[str, Any]:
+        wanted = place.kind is Kind.PACE and not after
+        query = place.expected(as_of) if wanted else place.query(window, as_of)
+        told = {"from": window[0], "to": window[1], "value": value, "n": n}
+        return {**told, "query": query, "query_answers": place.answered(after=after)}
+
+    return {
+        "id": place.finding_id,
+        "kind": place.kind,
+        "kpi": place.kpi,
+        "business_unit": place.business_unit or None,
+        "cut": place.cut,
+        "direction": finding.direction,
+        "before": side(place.before, found.before, found.n_before, after=False),
+        "after": side(place.after, found.after, found.n_after, after=True),
+        "effect": found.effect,
+        "p": None if finding.q is None else found.p,
+        "q": finding.q,
+        "method": METHODS[place.kind],
+    }

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from services.metrics.domain.findings import FALSE_SHARE, METHODS, Finding, Kind
-from services.metrics.finding import Looking
+from services.metrics.access import guard
+from services.metrics.domain.findings import FALSE_SHARE, Finding, Kind
+from services.metrics.domain.noticing import place_id, severity
+from services.metrics.finding import Looking, shown
+from services.metrics.moments import gone
+from services.metrics.noticed_api import word_shown
+from services.metrics.noticing import midnight
+from services.metrics.storage import noticed as storage
 from shared.contracts.envelope import Moment
 from shared.contracts.policy import Policy
-from shared.kit.auth import require_token
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.problems import JSONAnswer
@@ -19,7 +26,7 @@ from shared.kit.problems import JSONAnswer
 
 def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     """The route."""
-    routes = APIRouter(prefix="/v1", dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1", dependencies=[Depends(guard)])
     looking = Looking(database, policy)
 
     @routes.get("/findings", tags=["kpis"], summary="What changed that is no chance and matters")
@@ -32,43 +39,33 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     ) -> JSONAnswer:
         """Stages in which things stay longer or shorter, or from which another share is lost; sudden rises and falls; targets off their
         pace. The surest first. The same moment and facts give the same findings."""
-        moment = as_of or _midnight(clock.now())
+        now = clock.now()
+        moment = gone("as_of", as_of.astimezone(UTC), now) if as_of else midnight(now)
         looked = await looking.look(moment, tuple(business_unit or ()))
+        places = [place_id(one) for one in looked.findings]
+        known = await storage.known(database, moment, places=places, limit=len(places))
+        noticed = {one.place_id: one for one in known}
         return JSONAnswer(
             {
                 "as_of": moment,
                 "tests": looked.tests,
                 "false_share": FALSE_SHARE,
                 "not_tested": looked.left_out,
-                "findings": [shown(one, moment) for one in looked.findings if not kind or one.place.kind in kind],
+                "findings": [
+                    _told(one, moment, noticed) for one in looked.findings if not kind or one.place.kind in kind
+                ],
             }
         )
 
     return routes
 
 
-def _midnight(now: datetime) -> datetime:
-    return datetime.combine(now.date(), time(), now.tzinfo)
-
-
-def shown(finding: Finding, as_of: datetime) -> dict[str, Any]:
-    """A finding with the numbers behind it and where they are asked for."""
-    place, found = finding.place, finding.found
-
-    def side(window: tuple[Any, Any], value: float | None, n: int) -> dict[str, Any]:
-        return {"from": window[0], "to": window[1], "value": value, "n": n, "query": place.query(window, as_of)}
-
+def _told(finding: Finding, as_of: datetime, noticed: Mapping[UUID, storage.Noticed]) -> dict[str, Any]:
+    known = noticed.get(place_id(finding))
     return {
-        "id": place.finding_id,
-        "kind": place.kind,
-        "kpi": place.kpi,
-        "business_unit": place.business_unit or None,
-        "cut": place.cut,
-        "direction": finding.direction,
-        "before": side(place.before, found.before, found.n_before),
-        "after": side(place.after, found.after, found.n_after),
-        "effect": found.effect,
-        "p": None if finding.q is None else found.p,
-        "q": finding.q,
-        "method": METHODS[place.kind],
+        **shown(finding, as_of),
+        "severity": severity(finding),
+        "noticed": None
+        if known is None
+        else {"id": known.noticed_id, "since": known.since, "state": known.state, **word_shown(known.word)},
     }

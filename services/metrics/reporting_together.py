@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
@@ -13,9 +14,10 @@ from services.metrics.report_instruments import ReportMetrics
 from services.metrics.reporting.delivering import Delivering
 from services.metrics.reporting.writing import Reports
 from services.metrics.settings import MetricsSettings
+from services.metrics.storage.reports import own_time
 from shared.contracts.policy import Policy
 from shared.kit.clock import Clock
-from shared.kit.database import Database
+from shared.kit.database import Database, Transaction
 from shared.kit.errors import LeadflowError
 from shared.kit.posting import Poster
 
@@ -28,7 +30,14 @@ class Reporting:
     """Reports told on request, and sent when they are due."""
 
     def __init__(
-        self, database: Database, policy: Policy, settings: MetricsSettings, registry: CollectorRegistry, clock: Clock
+        self,
+        database: Database,
+        policy: Policy,
+        settings: MetricsSettings,
+        registry: CollectorRegistry,
+        clock: Clock,
+        *,
+        time_of: Callable[[Transaction], Awaitable[datetime]] = own_time,
     ) -> None:
         reports = Reports(database, policy)
         self._poster = Poster(settings.webhook_rules, timeout_seconds=settings.webhook_timeout_seconds)
@@ -42,6 +51,7 @@ class Reporting:
             folder=settings.reports_dir,
             link=lambda path: base + path,
             interval_seconds=settings.reports_interval_seconds,
+            time_of=time_of,
         )
         faults = [
             f"report {name!r}: {one}"

@@ -13,15 +13,18 @@ from shared.cli import (
     cluster,
     configuration,
     dead_letters,
+    frozen,
     hygiene,
     importing,
     keys,
     marks,
     matching,
+    noticed,
     people,
     policies,
     quarantine,
     scoring,
+    targets,
     tokens,
     uploads,
     webhooks,
@@ -30,7 +33,6 @@ from shared.cli.audit import audit
 from shared.cli.demo import demo
 from shared.cli.doctor import doctor
 from shared.cli.export import export
-from shared.cli.findings import findings
 from shared.cli.rebuild import rebuild
 from shared.cli.reconcile import reconcile
 from shared.cli.report import report
@@ -64,7 +66,9 @@ app.command(rich_help_panel=USE)(uploads.upload)
 app.add_typer(uploads.app, name="uploads", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(report)
 app.command(rich_help_panel=USE)(why)
-app.command(rich_help_panel=USE)(findings)
+app.add_typer(targets.app, name="targets", rich_help_panel=USE)
+app.add_typer(frozen.app, name="frozen", rich_help_panel=USE)
+app.add_typer(noticed.app, name="findings", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(export)
 app.add_typer(scoring.app, name="scoring", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(audit)

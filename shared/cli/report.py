@@ -146,6 +146,7 @@ def print_document(console: Console, document: Document) -> None:
         console.print(_series(series))
     for table in [
         *([document["ahead"]] if document["ahead"] else []),
+        *([document["noticed"]] if document.get("noticed") else []),
         *document["tables"],
         *([document["durations"]] if document["durations"] else []),
     ]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlencode
@@ -33,9 +33,24 @@ METHODS = {
 }
 
 
+VALUE, NUMERATOR = "value", "numerator"
+ANSWERED = {
+    Kind.DWELL: (
+        "the median of stays that ended in those days; told is that of stays that began in them, Kaplan–Meier",
+    )
+    * 2,
+    Kind.DROP_OFF: ("the share lost from the stage by as_of; told is that of those lost within 28 days of entering it",)
+    * 2,
+    Kind.LEVEL: ("what all of those days have together; told is the median of such a day, or such seven days", VALUE),
+    Kind.PACE: ("denominator", VALUE),
+}
+"""What the total of `query` has of what a finding tells of before and after: by its name there, or what it has instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Of what a finding is: the KPI, the cut, and both windows."""
+    """Of what a finding is: the KPI, the cut, and both windows. Without a business unit it is of everybody; an amount is in a
+    currency."""
 
     kind: Kind
     kpi: str
@@ -43,6 +58,7 @@ class Place:
     cut: Mapping[str, str]
     after: tuple[date, date]
     before: tuple[date, date]
+    currency: str | None = None
 
     @property
     def finding_id(self) -> UUID:
@@ -50,13 +66,24 @@ class Place:
         cut = "\x1f".join(f"{name}={value}" for name, value in sorted(self.cut.items()))
         return uuid5(FINDINGS, "\x1f".join((self.kind, self.kpi, self.business_unit, cut, *map(str, self.after))))
 
+    def answered(self, *, after: bool) -> str:
+        """What the query answers of what is told."""
+        says = ANSWERED[self.kind][after]
+        return NUMERATOR if says == VALUE and self.kpi == "lead_to_opportunity_period" else says
+
+    def expected(self, as_of: datetime) -> str:
+        """Where is asked what should be there by now, of the pace of a target: the denominator of that."""
+        of = replace(self, kpi="pace", currency=None).query(self.after, as_of)
+        return f"{of}&{urlencode({'of': self.kpi})}"
+
     def query(self, window: tuple[date, date], as_of: datetime) -> str:
         """Where the number behind it is asked for."""
         asked = {
             "from": window[0],
             "to": window[1],
-            "business_unit": self.business_unit,
+            **({"business_unit": self.business_unit} if self.business_unit else {}),
             **self.cut,
+            **({"currency": self.currency} if self.currency else {}),
             "as_of": as_of.isoformat(),
         }
         return f"/v1/kpis/{self.kpi}?{urlencode(asked)}"

@@ -50,8 +50,12 @@ def table(words: Wording, found: Forecast | None, link: Callable[[str], str]) ->
     query = {"period": asked.period, "periods": PERIODS, "as_of": asked.as_of.isoformat(), "currency": asked.currency}
     if asked.unit is not None:
         query["business_unit"] = asked.unit
+    title = words.text("ahead_by", period=words.word(asked.period))
+    if found.ground.without_rate:
+        left_out = words.listed(words.currency(one) for one in found.ground.without_rate)
+        title = words.text("ahead_without", title=title, currencies=left_out)
     return Table(
-        title=words.text("ahead_by", period=words.word(asked.period)),
+        title=title,
         heading=words.text("period_column"),
         columns=tuple(words.text(key) for key in ("weighted", "historical", "combined")),
         lines=tuple(lines),

@@ -17,6 +17,8 @@ MOST_PERIODS = 60
 FEWEST = 6
 ROOM = 3
 """How many lines a chart has above its lowest one, about."""
+NOTHING = 1e-300
+"""What is closer together cannot be told apart by numbers of a computer."""
 
 _COLUMNS = frozenset({Kind.COUNT, Kind.MONEY})
 """What adds up stands as columns; what does not, as a line."""
@@ -111,8 +113,8 @@ def _since_the_first(points: list[Point]) -> list[Point]:
 def lines(values: list[float]) -> list[float]:
     """Round places for the lines of a chart, from nothing or below to what is highest or above."""
     low, high = min([0.0, *values]), max([0.0, *values])
-    if low == high:
-        return [0.0, 1.0]
+    if high - low < NOTHING:
+        return [-1.0, 0.0, 1.0] if low < 0 else [0.0, 1.0]
     rough = (high - low) / ROOM
     size = 10.0 ** floor(log10(rough))
     step = next(size * nice for nice in (1, 2, 2.5, 5, 10) if size * nice >= rough * 0.999)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -25,7 +25,7 @@ from shared.contracts.policy import Policy
 from shared.contracts.policy.reports import Delivery, Report
 from shared.contracts.standard_webhooks import signed_headers
 from shared.kit.background import again_and_again, running, until_none
-from shared.kit.database import Database
+from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.logs import log
 from shared.kit.outside import target_of
@@ -87,6 +87,7 @@ class Delivering:
         folder: Path | None,
         link: Callable[[str], str],
         interval_seconds: float,
+        time_of: Callable[[Transaction], Awaitable[datetime]] = storage.own_time,
     ) -> None:
         self._database = database
         self._policy = policy
@@ -96,6 +97,7 @@ class Delivering:
         self._folder = folder
         self._link = link
         self._interval_seconds = interval_seconds
+        self._time_of = time_of
         self._told: set[tuple[str, str, datetime]] = set()
 
     @asynccontextmanager
@@ -128,12 +130,12 @@ class Delivering:
 
         async def work(tx: Any) -> None:
             found = await self._all(tx)
-            known = await storage.since(tx, list(found))
+            known, now = await storage.since(tx, list(found)), await self._time_of(tx)
             due: list[Due] = []
             for key, (report, delivery) in found.items():
                 calendar, zone = where(self._policy, report.business_units, report.calendar)
-                due += dues(key, delivery, report.period, calendar, zone, known[key], tx.now)
-            await storage.put_down(tx, due, list(found))
+                due += dues(key, delivery, report.period, calendar, zone, known[key], now)
+            await storage.put_down(tx, due, list(found), now)
             await storage.sweep(tx, tx.now - KEEP, tx.now - GONE)
 
         await self._database.run(work)

@@ -132,7 +132,7 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The whole report. `silent` says which of its numbers nothing is known of."""
+    """The whole report. `silent` says which of its numbers nothing is known of, and which are not known by what it is narrowed to."""
 
     report: str
     title: str
@@ -150,6 +150,7 @@ class Document:
     durations: Table | None
     tables: tuple[Table, ...]
     ahead: Table | None
+    noticed: Table | None
     meanings: tuple[Meaning, ...]
     foot: tuple[str, ...]
     headings: dict[str, str]

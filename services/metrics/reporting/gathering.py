@@ -15,8 +15,8 @@ from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
 AT_ONCE = 3
-_NOT_SO = frozenset({"unknown-cut", "invalid-parameter"})
-"""Why a KPI is left out of a table or a comparison: it is not known by that cut, or of that other window."""
+_NOT_SO = frozenset({"unknown-cut", "invalid-parameter", "too-many-groups"})
+"""Why a KPI is left out: it is not known by that cut or filter, or of that other window, or there are more groups than anybody reads."""
 
 
 async def gathered(database: Database, policy: Policy, asks: Iterable[Ask], now: datetime) -> dict[Ask, Answer | None]:
@@ -27,11 +27,11 @@ async def gathered(database: Database, policy: Policy, asks: Iterable[Ask], now:
     async def one(wanted: Ask) -> tuple[Ask, Answer | None]:
         try:
             question, before = ask(wanted.kpi, wanted.parameters, policy, now)
+            async with turn:
+                return wanted, await answered(database, policy, progress, question, before)
         except Rejected as rejected:
             if rejected.code in _NOT_SO:
                 return wanted, None
             raise
-        async with turn:
-            return wanted, await answered(database, policy, progress, question, before)
 
     return dict(await asyncio.gather(*map(one, dict.fromkeys(asks))))

@@ -33,6 +33,7 @@ def page(document: Document, font_css: str = "") -> str:
         _section("funnel", told["funnel"], _funnel(document)) if document.funnel_note else "",
         _section("charts", told["charts"], _charts(document)) if document.charts else "",
         _section("ahead", told["ahead"], _table(document.ahead, document)) if document.ahead else "",
+        _section("noticed", told["noticed"], _table(document.noticed, document)) if document.noticed else "",
         _section("cuts", told["cuts"], "".join(_table(one, document) for one in document.tables))
         if document.tables
         else "",

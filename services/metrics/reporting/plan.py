@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from services.metrics.domain.definitions import BY_ID
+from services.metrics.domain.maturing import is_given_a_lifetime
 from services.metrics.reporting.periods import Window
 from shared.contracts.policy.calendar import Calendar, Period, System
 from shared.contracts.policy.reports import Cut, Report
@@ -39,7 +40,7 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What one telling of a report is about. `calendar` is that of the units, `system` is named to the API where it is not theirs."""
+    """What one telling of a report is about, by `filters` too. `calendar` is that of the units, `system` is named to the API where it is not theirs."""
 
     window: Window
     units: tuple[str, ...]
@@ -49,6 +50,7 @@ class Scope:
     system: System | None = None
     by: str | None = None
     horizon_days: int | None = None
+    filters: tuple[tuple[str, str], ...] = ()
 
     def ask(self, kpi: str, *, by: str | None = None, compare: str | None = None) -> Ask:
         """A number of the window."""
@@ -57,7 +59,8 @@ class Scope:
     def ask_target(self, kpi: str, target: str = "target_attainment") -> Ask:
         """How much of what a number is wanted to be is there."""
         asked = self.ask(target)
-        return asked._replace(parameters=(("of", kpi), *asked.parameters))
+        kept = [one for one in asked.parameters if one[0] != "horizon_days" or not is_given_a_lifetime(BY_ID[kpi].form)]
+        return asked._replace(parameters=(("of", kpi), *kept))
 
     def ask_trend(self, kpi: str) -> Ask:
         """A number over time."""
@@ -70,11 +73,13 @@ class Scope:
             "to": end.isoformat() if end else None,
             **more,
             "as_of": self.as_of.isoformat(),
-            "horizon_days": str(self.horizon_days) if self.horizon_days else None,
+            "horizon_days": str(self.horizon_days)
+            if self.horizon_days and not is_given_a_lifetime(BY_ID[kpi].form)
+            else None,
             "calendar": self.system,
         }
         found = [(name, value) for name, value in given.items() if value is not None]
-        return Ask(kpi, (*found, *(("business_unit", unit) for unit in self.units)))
+        return Ask(kpi, (*found, *(("business_unit", unit) for unit in self.units), *self.filters))
 
 
 def cuts_of(report: Report, scope: Scope) -> tuple[Cut, ...]:

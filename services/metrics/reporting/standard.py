@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.entries import DIMENSIONS
+from services.metrics.domain.known_by import known_by
 from services.metrics.domain.questions import UNIT
 from services.metrics.domain.targets import TargetForm
 from shared.contracts.policy.calendar import PERIODS
@@ -78,6 +79,15 @@ def faults(report: Report) -> Iterable[str]:
             yield f"there is no KPI {kpi!r}; GET /v1/kpis lists them"
         elif isinstance(BY_ID[kpi].form, TargetForm):
             yield f"{kpi!r} is of another number; a report shows it with each headline that has a target"
+    for name in report.filters:
+        if name not in DIMENSIONS:
+            yield f"nothing is filtered by {name!r}; use {', '.join(DIMENSIONS)}, and business_units for units"
+    for kpi in report.kpis:
+        known = known_by(BY_ID[kpi].form) if kpi in BY_ID else None
+        if known is not None and (
+            unknown := [name for name in report.filters if name in DIMENSIONS and name not in known.cuts]
+        ):
+            yield f"{kpi!r} is not known by {unknown[0]}, so it cannot be filtered by it"
     for cut in report.cuts:
         if cut.by not in (UNIT, *DIMENSIONS, *PERIODS):
             yield f"nothing is cut by {cut.by!r}; use {', '.join((UNIT, *DIMENSIONS, *PERIODS))}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.forecasts import Forecast
-from services.metrics.reporting import ahead, charts_of, tables
+from services.metrics.reporting import ahead, charts_of, noticed, tables
 from services.metrics.reporting.document import Compared, Document, Meaning, Number, Step, Wanted
 from services.metrics.reporting.periods import Window, key, label, of_days
 from services.metrics.reporting.plan import FUNNEL, TARGETS, Ask, Scope, cuts_of
 from services.metrics.reporting.units import Kind, change_shown, is_better, kind_of, shown, values_shown
 from services.metrics.reporting.wording import ABSENT, Wording
+from services.metrics.storage.noticed import Noticed
 from shared.contracts.policy.reports import Report
 
 MATURE = 0.8
@@ -24,14 +25,14 @@ MATURE = 0.8
 HEADINGS = (
     "headlines", "counter", "funnel", "charts", "numbers", "period_column", "value_column", "not_over", "cuts", "durations",
     "definitions", "number_column", "meaning_column", "trap_column", "check_column", "check", "behind", "nothing", "better",
-    "worse", "changed", "foot", "on_target", "off_target", "ahead",
+    "worse", "changed", "foot", "on_target", "off_target", "ahead", "noticed",
     "previous", "last_year",
 )  # fmt: skip
 """What is said on the page beside the numbers."""
 
 Answer = Mapping[str, Any]
 Answers = Mapping[Ask, Answer | None]
-"""None where the KPI cannot be asked so: by a cut that it does not know, or of another window."""
+"""None where the KPI cannot be asked so: narrowed by what it does not know, in too many groups, or of another window."""
 
 Link = Callable[[str], str]
 
@@ -50,6 +51,7 @@ class Telling:
     policy_version: str
     link: Link
     outlook: Forecast | None = None
+    findings: Sequence[Noticed] = ()
 
     def document(self) -> Document:
         """The report, told."""
@@ -59,7 +61,8 @@ class Telling:
             or ("title_yearly" if self.report.period == "year" else "title_overview")
         )
         funnel, note = self._funnel()
-        silent = [kpi for kpi in self.report.headlines if self._is_silent(kpi)]
+        unasked = [kpi for kpi in self.report.headlines if self.answers.get(scope.ask(kpi)) is None]
+        silent = [kpi for kpi in self.report.headlines if kpi not in unasked and self._is_silent(kpi)]
         charts = charts_of.Charts(words, scope, self.today, self.link)
         return Document(
             report=self.name,
@@ -68,16 +71,24 @@ class Telling:
             period_key=key(scope.window, scope.calendar),
             language=words.language,
             direction=words.known.direction,
-            units=words.listed(scope.units) if scope.units else words.text("all_units"),
+            units=self._about(),
             as_of=words.text("as_of", moment=self._moment(scope.as_of)),
-            numbers=tuple(self._headline(kpi, charts) for kpi in self.report.headlines if kpi not in silent),
-            silent=words.text("silent", names=words.listed(map(words.kpi, silent))) if silent else "",
+            numbers=tuple(
+                self._headline(kpi, charts) for kpi in self.report.headlines if kpi not in (*silent, *unasked)
+            ),
+            silent=" ".join(
+                words.text(key, names=words.listed(map(words.kpi, kpis)))
+                for key, kpis in (("silent", silent), ("unasked", unasked))
+                if kpis
+            ),
             funnel=funnel,
             funnel_note=note,
             charts=tuple(
                 charts.series(kpi, self.answers.get(scope.ask_trend(kpi))) for kpi in self.report.charts if _flows(kpi)
             ),
-            durations=tables.durations(words, [self._answer(kpi) for kpi in self.report.durations]),
+            durations=tables.durations(
+                words, [answer for kpi in self.report.durations if (answer := self.answers.get(scope.ask(kpi)))]
+            ),
             tables=tuple(
                 found
                 for cut in cuts_of(self.report, scope)
@@ -88,14 +99,23 @@ class Telling:
                 )
             ),
             ahead=ahead.table(words, self.outlook, self.link),
+            noticed=noticed.table(words, self.findings, scope, self.zone, self.link),
             meanings=self._meanings(),
             foot=self._foot(),
             headings={key: words.text(key) for key in HEADINGS},
         )
 
+    def _about(self) -> str:
+        """Of which units it is, and by what its numbers are narrowed."""
+        words, filters = self.words, self.report.filters
+        told = [words.listed(self.scope.units) if self.scope.units else words.text("all_units")]
+        for name, values in sorted(filters.items()):
+            told.append(f"{words.word(name)}: {words.listed([value or words.text('unknown') for value in values])}")
+        return " · ".join(told)
+
     def _answer(self, kpi: str) -> Answer:
         answer = self.answers[self.scope.ask(kpi)]
-        assert answer is not None, "a number of a whole window can always be asked"
+        assert answer is not None, "what is told can be asked"
         return answer
 
     def _moment(self, at: datetime) -> str:
@@ -107,9 +127,15 @@ class Telling:
             kpi,
             compared=("previous", "last_year"),
             wanted=self._wanted(kpi),
-            counter=self._number(BY_ID[kpi].counter_kpi, compared=("previous",)),
+            counter=self._counter(BY_ID[kpi].counter_kpi),
             spark=charts.series(kpi, trend) if trend is not None else None,
         )
+
+    def _counter(self, kpi: str) -> Number | None:
+        """The number that keeps another honest; none where it is not known by what the report is narrowed to."""
+        if self.answers.get(self.scope.ask(kpi)) is None:
+            return None
+        return self._number(kpi, compared=("previous",))
 
     def _wanted(self, kpi: str) -> Wanted | None:
         """The target of a number for this window, where there is one."""

@@ -31,7 +31,7 @@ class Kind(Enum):
 KINDS: Mapping[str, Kind] = {
     "leads": Kind.COUNT,
     "opportunities": Kind.COUNT,
-    "attempts": Kind.COUNT,
+    "activities": Kind.COUNT,
     "orders": Kind.COUNT,
     "visitors": Kind.COUNT,
     "leads per day": Kind.RATE,
@@ -45,11 +45,6 @@ KINDS: Mapping[str, Kind] = {
 
 MULTIPLES = frozenset({"ltv_to_cac", "pipeline_coverage"})
 """Ratios of unlike things, which nobody reads in percent."""
-
-LESS_IS_BETTER = frozenset({
-    "leads_marked", "leads_archived", "opportunities_lost", "stage_drop_off", "churn_rate", "order_refunds", "payback", "forecast_accuracy",
-})  # fmt: skip
-"""Beside times and costs."""
 
 NEITHER = frozenset({"activities", "visitor_to_lead", "opportunities_open", "lead_to_opportunity_period"})
 """More of these is neither better nor worse."""
@@ -69,8 +64,7 @@ def is_better(kpi: str, change: float) -> bool | None:
     """Whether a change is to the good; None where that is not to say."""
     if change == 0 or kpi in NEITHER:
         return None
-    less = kpi in LESS_IS_BETTER or usual_direction(BY_ID[kpi]) is Direction.AT_MOST
-    return (change < 0) == less
+    return (change < 0) == (usual_direction(BY_ID[kpi]) is Direction.AT_MOST)
 
 
 def shown(words: Wording, kind: Kind, value: float | None, currency: str | None = None) -> str:

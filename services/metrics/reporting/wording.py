@@ -12,6 +12,7 @@ import yaml
 from persiantools.jdatetime import JalaliDate
 from pydantic import BaseModel, ConfigDict
 
+from shared.contracts.currencies import minor_digits
 from shared.contracts.policy.calendar import System
 from shared.contracts.policy.reports import Language
 
@@ -132,11 +133,11 @@ class Wording:
         return self._apart("+" if value > 0 else self.known.minus, said)
 
     def money(self, value: float, currency: str | None) -> str:
-        """An amount in full up to a million, then in words for its size."""
+        """An amount in full up to a million, as finely as its currency is divided where it is small, then in words for its size."""
         said = (
             self.scaled(value, above=1e6)
             if abs(value) >= 1e6
-            else self.number(value, 0 if abs(value) >= 100 or float(value).is_integer() else 2)
+            else self.number(value, 0 if abs(value) >= 100 or float(value).is_integer() else minor_digits(currency))
         )
         if currency is None:
             return said

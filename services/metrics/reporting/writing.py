@@ -19,6 +19,7 @@ from services.metrics.reporting.ahead import outlook
 from services.metrics.reporting.document import Document
 from services.metrics.reporting.gathering import gathered
 from services.metrics.reporting.letters import Letters
+from services.metrics.reporting.noticed import going_on
 from services.metrics.reporting.periods import Window, last_whole, of_days, trend, window_named
 from services.metrics.reporting.plan import Ask, Scope, asks
 from services.metrics.reporting.printing import as_pdf
@@ -98,12 +99,18 @@ class Reports:
                 fix=f"Use one of {', '.join(CUTS)}.",
             )
         scope = Scope(
-            window, units, calendar, wish.as_of or now, shown, calendar.system, wish.by,
+            window, units, calendar, wish.as_of or now, shown, calendar.system, wish.by, report.horizon_days,
+            tuple((name, value) for name, values in sorted(report.filters.items()) for value in values),
         )  # fmt: skip
         answers = await gathered(self._database, self._policy, asks(report, scope), now)
         words = Wording(wish.language or report.language, calendar.system)
-        coming = await outlook(self._database, self._policy, scope, report.period) if report.forecast else None
-        telling = Telling(name, report, scope, words, answers, zone, today, self._policy.version, link, coming)
+        coming = (
+            await outlook(self._database, self._policy, scope, report.period)
+            if report.forecast and not report.filters
+            else None
+        )
+        changed = await going_on(self._database, scope) if report.findings and not report.filters else ()
+        telling = Telling(name, report, scope, words, answers, zone, today, self._policy.version, link, coming, changed)
         return Told(telling.document(), answers)
 
     async def written(self, told: Told, form: File) -> bytes:

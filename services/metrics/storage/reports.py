@@ -52,6 +52,18 @@ async def forget(tx: Transaction, owner: str, name: str) -> bool:
     )
 
 
+async def own_time(tx: Transaction) -> datetime:
+    """What the process's clock says."""
+    return tx.now
+
+
+async def agreed_time(tx: Transaction) -> datetime:
+    """What the process's clock and the database's both say has come: one that is ahead has nothing sent before its days are over."""
+    (row,) = await tx.rows("SELECT least(CAST(:now AS timestamptz), clock_timestamp()) AS agreed", now=tx.now)
+    agreed: datetime = row.agreed
+    return agreed
+
+
 async def since(tx: Transaction, keys: Sequence[Key]) -> dict[Key, datetime]:
     """Since when each schedule is known: from now on, for those that are new, and for those that a clock which went ahead
     looked after into what is still to come by ours and the database's."""
@@ -71,7 +83,7 @@ async def since(tx: Transaction, keys: Sequence[Key]) -> dict[Key, datetime]:
     return {key: known[key] for key in keys}
 
 
-async def put_down(tx: Transaction, dues: Sequence[Due], keys: Sequence[Key]) -> None:
+async def put_down(tx: Transaction, dues: Sequence[Due], keys: Sequence[Key], now: datetime) -> None:
     """Notes what is to be sent, each once whoever notes it; each schedule is then looked after up to now."""
     for due in dues:
         await tx.execute(
@@ -93,7 +105,7 @@ async def put_down(tx: Transaction, dues: Sequence[Due], keys: Sequence[Key]) ->
             """
             UPDATE metrics.report_schedules SET since = :now
             WHERE owner = :owner AND report = :report AND delivery = :delivery AND since < :now""",
-            {**key._asdict(), "now": tx.now},
+            {**key._asdict(), "now": now},
         )
 
 

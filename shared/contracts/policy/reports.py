@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
@@ -15,6 +16,7 @@ KpiId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
 Language = Literal["en", "fa", "he"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 File = Literal["html", "pdf", "csv", "json"]
+Value = Annotated[str, Field(max_length=200)]
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
@@ -47,17 +49,24 @@ class Delivery(Section):
 
 
 class Report(Section):
-    """What one report tells. A period that is not over is told by asking for it; by itself the last whole one is."""
+    """What one report tells. A period that is not over is told by asking for it; by itself the last whole one is. `filters` narrow all of
+    its numbers, by channel, owner and whatever else leads are known by (an empty value is what is not known); `horizon_days` is how
+    long leads are given in curves, in place of their unit's."""
 
     title: Annotated[str, Field(min_length=1, max_length=120)] | None = None
     period: Period = "month"
     headlines: Annotated[tuple[KpiId, ...], Field(max_length=16)] = ()
     funnel: bool = True
     forecast: bool = True
+    findings: bool = True
     charts: Annotated[tuple[KpiId, ...], Field(max_length=8)] = ()
     durations: Annotated[tuple[KpiId, ...], Field(max_length=8)] = ()
     cuts: Annotated[tuple[Cut, ...], Field(max_length=10)] = ()
     business_units: tuple[Name, ...] = ()
+    filters: Annotated[
+        Mapping[Name, Annotated[tuple[Value, ...], Field(min_length=1, max_length=50)]], Field(max_length=5)
+    ] = {}
+    horizon_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     language: Language = "en"
     calendar: System | None = None
     deliveries: Annotated[tuple[Delivery, ...], Field(max_length=10)] = ()

@@ -18,10 +18,12 @@ from services.metrics import (
     findings_api,
     forecasts_api,
     frozen_api,
+    noticed_api,
     rates_api,
     shadow_api,
     spending_api,
     targets_api,
+    too_long,
     why_api,
 )
 from services.metrics.app import CONSUMES
@@ -29,6 +31,7 @@ from services.metrics.domain.facts import Fact
 from services.metrics.freezing import Freezing
 from services.metrics.handlers import Handlers
 from services.metrics.instruments import BusinessMetrics
+from services.metrics.noticing import NoticedMetrics, Noticing
 from services.metrics.reporting_together import Reporting
 from services.metrics.settings import MetricsSettings
 from shared.contracts.policy import Policy, UnitPolicy
@@ -59,17 +62,21 @@ class Metrics:
         now: datetime = datetime(2027, 1, 1, tzinfo=UTC),
         policy: Policy = POLICY,
         settings: Mapping[str, Any] | None = None,
+        statement_timeout_seconds: float = 25.0,
     ) -> None:
         self.clock = FakeClock(now)
-        self.database = Database(url, schema="metrics", outbox=False, clock=self.clock)
+        self.database = Database(
+            url, schema="metrics", clock=self.clock, statement_timeout_seconds=statement_timeout_seconds
+        )
         self.registry = CollectorRegistry()
         self.business = BusinessMetrics(self.database, policy, self.registry, max_age_seconds=0)
         routes = {event: handler for topic in CONSUMES.values() for event, handler in topic.items()}
         self._handlers = Handlers(policy.unit, routes)
         self._offsets = itertools.count()
-        app = FastAPI()
+        self.app = app = FastAPI()
         app.state.api_token = TOKEN
         problems.install(app)
+        too_long.install(app)
         app.include_router(api.router(self.database, policy, self.clock))
         app.include_router(drilling_api.router(self.database, policy, self.clock))
         told = MetricsSettings(api_token=SecretStr(TOKEN), identity_secret=SecretStr(TOKEN), **(settings or {}))
@@ -83,6 +90,9 @@ class Metrics:
         app.include_router(targets_api.router(self.database, policy, self.clock))
         app.include_router(why_api.router(self.database, policy, self.clock))
         app.include_router(findings_api.router(self.database, policy, self.clock))
+        self.noticing = Noticing(self.database, policy, self.clock, interval_seconds=60, again_seconds=6 * 3600)
+        self.noticed = NoticedMetrics(self.database, self.clock, self.registry, max_age_seconds=0)
+        app.include_router(noticed_api.router(self.database, self.clock))
         app.include_router(shadow_api.router(self.database, policy.unit))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client = httpx.AsyncClient(
@@ -143,6 +153,7 @@ class Metrics:
     async def scrape(self) -> str:
         """The exposition."""
         await self.business.refresh()
+        await self.noticed.refresh()
         return generate_latest(self.registry).decode()
 
     async def close(self) -> None:

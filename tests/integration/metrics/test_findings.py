@@ -41,6 +41,19 @@ async def look(metrics: Metrics, **parameters: Any) -> dict[str, Any]:
     return found
 
 
+async def agrees(metrics: Metrics, findings: list[dict[str, Any]]) -> int:
+    """Where a query is said to answer what is told, it does; how often that is said."""
+    seen = 0
+    for one in findings:
+        for side in (one["before"], one["after"]):
+            answer = await metrics.client.get(side["query"])
+            assert answer.status_code == 200, answer.text
+            if side["query_answers"] in ("value", "numerator", "denominator"):
+                seen += 1
+                assert answer.json()["total"][side["query_answers"]] == pytest.approx(side["value"]), side["query"]
+    return seen
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_each_planted_change_is_found_with_the_numbers_behind_it(metrics: Metrics) -> None:
@@ -55,6 +68,7 @@ async def test_each_planted_change_is_found_with_the_numbers_behind_it(metrics: 
     assert dropped["after"]["value"] > dropped["before"]["value"] + 0.05
     assert dropped["q"] <= found["false_share"]
     assert (dropped["before"]["n"], dropped["after"]["n"]) == (2 * 84, 2 * 28)
+    await agrees(metrics, found["findings"])
     asked = (await metrics.client.get(dropped["after"]["query"])).json()
     assert (asked["kpi"], asked["total"]["n"]) == ("stage_drop_off", 2 * 28)
     risen = next(
@@ -82,6 +96,30 @@ async def test_a_target_off_its_pace_is_told_without_a_test(metrics: Metrics) ->
     (one,) = (await look(metrics, kind="pace"))["findings"]
     assert (one["kpi"], one["direction"], one["p"]) == ("leads_created", "down", None)
     assert one["effect"] < 0.5
+
+
+async def test_a_target_off_its_pace_names_the_number_that_it_tells(metrics: Metrics) -> None:
+    told = Told()
+    for number, (owner, currency) in enumerate((("kim", "EUR"), ("kim", "USD"), ("ali", "EUR"))):
+        name = f"l{number}"
+        told.tell(name, "LeadCreated", 170, channel="phone").tell(name, "LeadAssigned", 171, owner=owner)
+        told.tell(name, "OpportunityWon", 185, opportunity_id=name, amount="100", currency=currency)
+    await metrics.fold(told.facts)
+    rate = {"currency": "USD", "into": "EUR", "day": "2026-01-01", "rate": "0.5"}
+    assert (await metrics.client.post("/v1/rates", json={"rows": [rate]})).status_code == 200
+    days = {"from": "2026-06-01", "to": "2026-08-01"}
+    for aim in (
+        {"kpi": "leads_created", "value": "1000"},
+        {"kpi": "sales_volume", "value": "9000", "currency": "EUR"},
+        {"kpi": "sales_volume", "value": "9000", "currency": "EUR", "cut": {"owner": "kim"}},
+        {"kpi": "leads_created", "value": "1000", "business_unit": "default"},
+    ):
+        assert (await metrics.client.put("/v1/targets", json={**aim, **days})).status_code == 200
+    found = (await look(metrics, kind="pace"))["findings"]
+    assert sorted(one["after"]["value"] for one in found) == [3, 3, 150, 250]
+    for one in found:
+        assert [one[side]["query_answers"] for side in ("before", "after")] == ["denominator", "value"]
+    assert await agrees(metrics, found) == 8
 
 
 async def test_nothing_counted_is_nothing_found(metrics: Metrics) -> None:

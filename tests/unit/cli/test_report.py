@@ -47,7 +47,9 @@ def document(words: Wording) -> dict[str, Any]:
             report="monthly", title="Monthly", period="June", period_key="2026-06", language=words.language,
             direction=words.known.direction, units="all", as_of="now", numbers=(sales,), silent="Nothing is known of: CAC.",
             funnel=(Step("Leads", "10", 1.0, "all", ""),), funnel_note="", charts=(series,), durations=None, tables=(table,),
-            ahead=None, meanings=(), foot=("Policy 1",), headings={key: words.text(key) for key in HEADINGS},
+            ahead=None,
+            noticed=Table("What changed", "number", ("Stands",), (Line("Leads created: down", True, (Cell(("known",), None, "kim"),)),)),
+            meanings=(), foot=("Policy 1",), headings={key: words.text(key) for key in HEADINGS},
         )
     )  # fmt: skip
 
@@ -62,7 +64,7 @@ def test_everything_is_printed_and_names_are_no_markup() -> None:
     said = printed(document(Wording("en", "gregorian")))
     for expected in (
         "1,200 EUR", "+100% (better)", "[May]: 600 EUR", "Target 2,000 EUR", "Win rate: 50.0%", "[red]kim", "95% interval",
-        "Nothing is known of: CAC.", "June", "Policy 1", "From lead to customer",
+        "Nothing is known of: CAC.", "June", "Policy 1", "From lead to customer", "Leads created: down", "kim",
     ):  # fmt: skip
         assert expected in said, expected
 

@@ -13,11 +13,12 @@ from services.metrics import reporting
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.forms import Unit
 from services.metrics.domain.questions import CUTS
+from services.metrics.domain.targets import LESS_IS_BETTER
 from services.metrics.reporting.standard import STANDARD, faults
 from services.metrics.reporting.telling import HEADINGS
-from services.metrics.reporting.units import KINDS, LESS_IS_BETTER, NEITHER
+from services.metrics.reporting.units import KINDS, NEITHER
 from services.metrics.reporting.wording import catalogue
-from shared.contracts.policy.reports import LANGUAGES, Language
+from shared.contracts.policy.reports import LANGUAGES, Language, Report
 
 SOURCES = Path(reporting.__file__).parent
 OTHERS: list[Language] = [language for language in LANGUAGES if language != "en"]
@@ -76,6 +77,19 @@ def test_every_kpi_is_explained_in_every_language(language: Language) -> None:
     assert set(known.traps) == set(BY_ID), "say what to mind about each KPI"
 
 
+@pytest.mark.parametrize(
+    ("language", "lag", "cut", "part"),
+    [("fa", "فاصله", "برش زمانی", "بازه"), ("he", "הפרש זמן", "חיתוך לפי זמן", "חלק")],
+)
+def test_every_language_says_the_lag_of_a_cost_and_whose_days_a_rate_is_of(
+    language: Language, lag: str, cut: str, part: str
+) -> None:
+    known = catalogue(language)
+    assert lag in known.meanings["cac"]
+    assert cut in known.meanings["lead_generation_rate"]
+    assert part in known.traps["lead_generation_rate"]
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_is_filled_in_is_the_same_in_every_language(language: Language) -> None:
     english, other = catalogue("en"), catalogue(language)
@@ -103,3 +117,12 @@ def test_every_unit_of_a_definition_can_be_told() -> None:
 
 def test_standard_reports_name_only_what_there_is() -> None:
     assert [fault for report in STANDARD.values() for fault in faults(report)] == []
+
+
+@pytest.mark.parametrize(
+    ("kpi", "name"), [("data_quality", "reason"), ("visitors", "owner"), ("cost_per_lead", "stage")]
+)
+def test_a_report_is_not_filtered_by_what_a_number_of_it_is_not_known_by(kpi: str, name: str) -> None:
+    (fault,) = faults(Report(headlines=(kpi,), filters={name: ("a",)}))
+    assert fault == f"{kpi!r} is not known by {name}, so it cannot be filtered by it"
+    assert list(faults(Report(headlines=(kpi,), filters={"channel": ("web",)}))) == []
