@@ -9,8 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from services.metrics.access import guard
 from services.metrics.storage import audits as storage
-from shared.kit.auth import require_token
+from shared.contracts.envelope import Moment
 from shared.kit.database import Database
 
 Check = Literal["log", "pipeline", "entries", "sums", "sketches", "scores"]
@@ -28,6 +29,7 @@ class Audit(BaseModel):
     """One audit that came to its end. Its id is whoever's who ran it: said again, it is the same."""
 
     id: UUID
+    began: Moment | None = Field(None, description="When it fixed where the log ended: later events it has not seen.")
     checks: dict[Check, Outcome]
 
 
@@ -39,7 +41,7 @@ class FinishedAudit(Audit):
 
 def router(database: Database) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/audits", tags=["audit"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/audits", tags=["audit"], dependencies=[Depends(guard)])
 
     @routes.post("", status_code=204, summary="An audit has finished: how it ended")
     async def finished(audit: Audit) -> None:
@@ -47,14 +49,14 @@ def router(database: Database) -> APIRouter:
         checks: dict[str, tuple[int, int]] = {
             check: (one.checked, one.different) for check, one in audit.checks.items()
         }
-        await database.run(lambda tx: storage.finished(tx, audit.id, checks))
+        await database.run(lambda tx: storage.finished(tx, audit.id, checks, audit.began))
 
     @routes.get("", summary="How the last audits ended, the newest first")
     async def latest() -> list[FinishedAudit]:
         found: dict[UUID, FinishedAudit] = {}
         for row in await storage.latest(database):
             known = found.setdefault(
-                row.audit_id, FinishedAudit(id=row.audit_id, checks={}, finished_at=row.finished_at)
+                row.audit_id, FinishedAudit(id=row.audit_id, began=row.began_at, checks={}, finished_at=row.finished_at)
             )
             known.checks[row.check] = Outcome(checked=row.checked, different=row.different)
         return list(found.values())

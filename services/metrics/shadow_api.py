@@ -9,12 +9,12 @@ import orjson
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, ValidationError
 
+from services.metrics.access import guard
 from services.metrics.domain.rollups import Rules
 from services.metrics.handlers import fact_of
 from services.metrics.storage import shadowing as storage
 from shared.contracts.envelope import LifecycleEvent
 from shared.contracts.topics import PIPELINE_LIFECYCLE
-from shared.kit.auth import require_token
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
@@ -57,11 +57,12 @@ class Swap(BaseModel):
     """Which one, so that asking twice is the same as once."""
 
     began_at: datetime | None = Field(None, description="When it began. Where it is in place already: how that ended.")
+    lose: bool = Field(False, description="Also where what is used has facts that the source lacks.")
 
 
 def router(database: Database, rules: Rules) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/shadow", tags=["audit"], dependencies=[Depends(require_token)])
+    routes = APIRouter(prefix="/v1/shadow", tags=["audit"], dependencies=[Depends(guard)])
 
     @routes.get("", summary="The rebuild that is being filled")
     async def shown() -> Shadow:
@@ -111,8 +112,10 @@ def router(database: Database, rules: Rules) -> APIRouter:
     @routes.post("/swap", summary="Put it in the place of the numbers that are used, in one transaction")
     async def swap(asked: Swap | None = None) -> dict[str, Any]:
         """What was used is kept until it is dropped or the next swap."""
-        began_at = asked.began_at if asked is not None else None
-        return await database.run(lambda tx: storage.swap(tx, rules, began_at), deadline_seconds=DEADLINE_SECONDS)
+        which = asked or Swap()
+        return await database.run(
+            lambda tx: storage.swap(tx, rules, which.began_at, lose=which.lose), deadline_seconds=DEADLINE_SECONDS
+        )
 
     @routes.delete("", summary="Give up a rebuild, and what a swap kept of the numbers before")
     async def drop() -> dict[str, list[str]]:

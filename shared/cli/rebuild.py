@@ -146,7 +146,7 @@ async def _beside(console: Console, what: What, source: Source, *, swap: bool, l
         if not swap:
             console.print("It is not put in place: run this again, or `leadflow rebuild metrics --drop`.")
             return
-        _in_place(console, await swapped(client, begun["began_at"]))
+        _in_place(console, await swapped(client, begun["began_at"], lose=lose))
 
 
 def _in_place(console: Console, done: dict[str, Any]) -> None:
@@ -201,14 +201,16 @@ async def catch_up(client: ServiceClient) -> None:
             bar.update(task, advance=found["new"])
 
 
-async def swapped(client: ServiceClient, began_at: str) -> dict[str, Any]:
+async def swapped(client: ServiceClient, began_at: str, *, lose: bool) -> dict[str, Any]:
     """Puts it in place; where much came meanwhile, that is taken over first."""
+    asked = {"began_at": began_at, **({"lose": True} if lose else {})}
     for tried in range(SWAPS_TRIED):
         try:
-            found: dict[str, Any] = await client.post("/v1/shadow/swap", {"began_at": began_at})
+            found: dict[str, Any] = await client.post("/v1/shadow/swap", asked)
             return found
-        except Refused:
-            if tried + 1 == SWAPS_TRIED:
+        except Refused as refused:
+            loses = str(refused.problem_document.get("type", "")).endswith(":facts-lost")
+            if loses or tried + 1 == SWAPS_TRIED:
                 raise
         await catch_up(client)
     raise AssertionError("the last try returns or raises")

@@ -9,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metrics.domain.entries import BY_COHORT, DIMENSIONS
 from services.metrics.domain.rollups import EntryId, RollupKey, Rules
 from services.metrics.domain.sketches import first_day_of
-from services.metrics.storage import sketches, sums
+from services.metrics.storage import open_deals, sketches, sums, visitor_registers
 from services.metrics.storage.recounting import counted_anew, facts_of, kept_of
 from shared.kit.database import Database, as_array
 
@@ -75,14 +75,15 @@ def _touched_by(value: bytes | None) -> UUID | None:
         return None
 
 
-VISITS = """
-    SELECT event_id FROM metrics.visitors WHERE event_id = ANY(:ids)
-    UNION ALL SELECT event_id FROM metrics.forgotten_visitors WHERE event_id = ANY(:ids)"""
-"""What is told of visitors is kept by itself."""
+BESIDE = " UNION ALL ".join(
+    f"SELECT event_id FROM metrics.{table} WHERE event_id = ANY(:ids)"
+    for table in ("visitors", "forgotten_visitors", "quarantined", "quarantine_settled")
+)
+"""What is told of visitors and of quarantine is kept by itself."""
 
 
 async def lifecycle(database: Database, ids: Sequence[tuple[UUID, UUID]]) -> dict[str, list[str]]:
-    """Which of these events of leads and visitors, given as (lead, event), are facts, and which lie in dead letters."""
+    """Which of these events of leads, visitors and quarantine, given as (lead, event), are facts, and which lie in dead letters."""
     events = [event for _, event in ids]
     rows = await database.rows(
         """
@@ -92,8 +93,8 @@ async def lifecycle(database: Database, ids: Sequence[tuple[UUID, UUID]]) -> dic
         events=as_array(events),
     )
     facts = {(row.lead_id, row.event_id) for row in rows}
-    visits = {row.event_id for row in await database.rows(VISITS, ids=events)} if len(facts) < len(ids) else set()
-    facts |= {(lead, event) for lead, event in ids if event in visits}
+    beside = {row.event_id for row in await database.rows(BESIDE, ids=events)} if len(facts) < len(ids) else set()
+    facts |= {(lead, event) for lead, event in ids if event in beside}
     missing = [event for lead, event in ids if (lead, event) not in facts]
     dead: set[UUID] = set()
     if missing:
@@ -132,24 +133,19 @@ async def rollups(database: Database, rules: Rules) -> dict[str, Any]:
     """Everybody and every sum at once, as of now. For large tables there are `people` and `numbers`, page by page."""
     checked, different = 0, 0
     shown: list[dict[str, Any]] = []
-    after: UUID | None = None
-    pages: list[dict[str, Any]] = []
-    while True:
-        page = await people(database, rules, after, PAGE_ROOTS)
-        pages.append(page)
-        if page["next"] is None:
-            break
-        after = UUID(page["next"])
-    last: str | None = None
-    while True:
-        page = await numbers(database, last)
-        pages.append(page)
-        if page["next"] is None:
-            break
-        last = page["next"]
-    for page in pages:
+
+    def add(page: dict[str, Any]) -> Any:
+        nonlocal checked, different
         checked, different = checked + page["checked"], different + page["different"]
-        shown += page["differences"][: SHOWN - len(shown)]
+        shown.extend(page["differences"][: SHOWN - len(shown)])
+        return page["next"]
+
+    after = add(await people(database, rules, None, PAGE_ROOTS))
+    while after is not None:
+        after = add(await people(database, rules, UUID(after), PAGE_ROOTS))
+    last = add(await numbers(database, None))
+    while last is not None:
+        last = add(await numbers(database, last))
     return {"checked": checked, "different": different, "differences": shown}
 
 
@@ -177,14 +173,18 @@ async def people(database: Database, rules: Rules, after: UUID | None, limit: in
 
 
 async def numbers(database: Database, after: str | None) -> dict[str, Any]:
-    """Holds the sums and sketches of the next measure against what its entries add up to, by PostgreSQL and of one moment.
-    Nothing is kept here but the first differences, with some of the leads behind each."""
+    """Holds the sums and sketches of the next measure against what its entries add up to, by PostgreSQL and of one moment; at
+    first, the registers of visitors against how many visits each day has. Nothing is kept here but the first differences, with
+    some of the leads behind each."""
     found = _Differences()
+    registers = _Differences()
     async with _of_one_moment(database) as connection:
+        if after is None:
+            registers.add(map(_register_fault, await connection.execute(text(visitor_registers.DRIFTS))))
         names = sums.measures(await connection.scalars(text(sums.ALL_MEASURES)))
         left = [name for name in names if after is None or name > after]
         if not left:
-            return found.page(None)
+            return registers.page(None)
         measure = left[0]
         found.checked = (
             await connection.scalar(
@@ -198,8 +198,12 @@ async def numbers(database: Database, after: str | None) -> dict[str, Any]:
             found.add([_rollup_fault(one.key, "differs" if one.is_kept else "missing")])
         async for cell in sketches.streamed(connection, measure):
             found.add([{"table": "sketches", **cell.place, "fault": "differs" if cell.is_kept else "missing"}])
+        async for deals in open_deals.streamed(connection, measure):
+            found.add([{"table": "open_deals", **deals.place, "fault": "differs" if deals.is_kept else "missing"}])
         for fault in found.shown[:LED_BACK]:
             fault["leads"] = await _leads_behind(connection, measure, fault)
+    found.different += registers.different
+    found.shown = [*registers.shown, *found.shown][:SHOWN]
     return found.page(measure if len(left) > 1 else None, measure=measure)
 
 
@@ -216,7 +220,10 @@ async def _leads_behind(connection: AsyncConnection, measure: str, fault: dict[s
     """Some of the people who are counted in a number that differs; of what is told by blocks of days, in the first day."""
     day = "cohort_day" if measure in BY_COHORT else "day"
     cut = f"AND {fault['dimension']} = :value" if fault["dimension"] in DIMENSIONS else ""
-    on = fault["day"] if "day" in fault else first_day_of(fault["block"])
+    if fault["table"] == "open_deals":
+        day, on = f"coalesce(expected_day, {open_deals.NO_DAY})", fault["expected_day"]
+    else:
+        on = fault["day"] if "day" in fault else first_day_of(fault["block"])
     rows = await connection.scalars(
         text(
             f"""
@@ -266,3 +273,8 @@ def _fault(wanted: bool, kept: bool) -> str:
 
 def _rollup_fault(key: RollupKey, fault: str) -> dict[str, Any]:
     return {"table": "rollups", **key._asdict(), "fault": fault}
+
+
+def _register_fault(row: Row[Any]) -> dict[str, Any]:
+    place = {"day": row.day.isoformat(), "business_unit": row.business_unit}
+    return {"table": "visitor_registers", **place, "fault": _fault(row.seen > 0, row.kept is not None)}

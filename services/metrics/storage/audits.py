@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +15,14 @@ KEPT = 400
 """A year of daily ones. Older ones are forgotten."""
 
 
-async def finished(tx: Transaction, audit_id: UUID, checks: Mapping[str, tuple[int, int]]) -> None:
-    """Notes how an audit ended: of each check, how much it looked at and how much of that differs. Said again, it is the same."""
+async def finished(
+    tx: Transaction, audit_id: UUID, checks: Mapping[str, tuple[int, int]], began: datetime | None
+) -> None:
+    """Notes how an audit ended that looked at the log as it was when it began: of each check, how much it looked at and how much of that differs. Said again, it is the same."""
     await tx.set_wise(
         """
-        INSERT INTO metrics.audits (audit_id, "check", finished_at, checked, different)
-        SELECT :audit_id, "check", :now, checked, different
+        INSERT INTO metrics.audits (audit_id, "check", began_at, finished_at, checked, different)
+        SELECT :audit_id, "check", CAST(:began AS timestamptz), :now, checked, different
         FROM json_to_recordset(CAST(:rows AS json)) AS r("check" text, checked bigint, different bigint)
         ON CONFLICT (audit_id, "check") DO UPDATE SET checked = excluded.checked, different = excluded.different""",
         [
@@ -27,6 +30,7 @@ async def finished(tx: Transaction, audit_id: UUID, checks: Mapping[str, tuple[i
             for check, (checked, different) in checks.items()
         ],
         audit_id=audit_id,
+        began=began,
         now=tx.now,
     )
     await tx.execute(

@@ -19,7 +19,7 @@ from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
 
 SHADOW, OLD = "metrics_shadow", "metrics_old"
-TABLES = ("leads", "facts", "entries", "rollups", "sketches", "sketch_changes")
+TABLES = ("leads", "facts", "entries", "rollups", "open_deals", "sketches", "sketch_changes")
 """In the order in which a batch touches them, so that whoever takes all waits for batches and not they for it."""
 
 MADE_OF_FACTS = re.compile(rf"\bmetrics\.({'|'.join(TABLES)})\b")
@@ -31,10 +31,10 @@ AT_MOST_WHILE_HELD = 4_000
 OVERLAP = "interval '10 minutes'"
 """Facts recorded so long before a shadow began may have been folded after it."""
 
+UNKNOWN = f"NOT EXISTS (SELECT 1 FROM {SHADOW}.facts AS known WHERE known.lead_id = f.lead_id AND known.event_id = f.event_id)"
 MISSING = f"""
     FROM metrics.facts AS f CROSS JOIN {SHADOW}.state AS s
-    WHERE f.recorded_at >= s.began_at - {OVERLAP}
-        AND NOT EXISTS (SELECT 1 FROM {SHADOW}.facts AS known WHERE known.lead_id = f.lead_id AND known.event_id = f.event_id)"""
+    WHERE f.recorded_at >= s.began_at - {OVERLAP} AND {UNKNOWN}"""
 
 
 class ShadowTransaction(Transaction):
@@ -42,6 +42,7 @@ class ShadowTransaction(Transaction):
 
     def __init__(self, of: Transaction) -> None:
         super().__init__(of.connection, of.schema, of.now)
+        self._waited = of._waited
 
     async def _run(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -200,10 +201,13 @@ async def comparison(tx: Transaction) -> dict[str, Any]:
     }
 
 
-async def swap(tx: Transaction, rules: Rules, began_at: datetime | None = None) -> dict[str, Any]:
+async def swap(
+    tx: Transaction, rules: Rules, began_at: datetime | None = None, *, lose: bool = False
+) -> dict[str, Any]:
     """Puts the shadow in the place of what is used, which is kept as it is in another schema. Batches wait meanwhile and go on
     with the new tables, whoever asks sees the one or the other. Asked again for the one that began at a moment, whose answer
-    was lost, it is told how that ended. Raises `Rejected` where too much is left to take over."""
+    was lost, it is told how that ended. Raises `Rejected` where too much is left to take over, and where facts would be lost that are
+    not to be: what was recorded long ago may have been folded since anybody looked."""
     await tx.execute("SELECT pg_advisory_xact_lock(hashtext('leadflow-metrics-shadow'))")
     there = await state(tx)
     if there is None or began_at not in (None, there["began_at"]):
@@ -228,6 +232,12 @@ async def swap(tx: Transaction, rules: Rules, began_at: datetime | None = None) 
         )
     while await catch_up(tx, rules):
         pass
+    (lost,) = await tx.rows(f"SELECT count(*) AS n FROM metrics.facts AS f WHERE {UNKNOWN}")
+    if lost.n and not lose:
+        raise Rejected(
+            f"{lost.n} facts would be lost that are used and that the source did not have.", status=409, code="facts-lost",
+            fix="Read the source again, in which they may be by now; or say `lose`, where they are to go.",
+        )  # fmt: skip
     (before,) = await tx.rows("SELECT count(*) AS n FROM metrics.facts")
     (after,) = await tx.rows(f"SELECT count(*) AS n FROM {SHADOW}.facts")
     await tx.execute(f"DROP SCHEMA IF EXISTS {OLD} CASCADE")

@@ -7,7 +7,8 @@ import json
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +25,6 @@ Place = tuple[int, int]
 Cell = tuple[int, int]
 """A partition and a day, as its ordinal."""
 
-PLACES_SHOWN = 1_000
 TOGETHER_SECONDS = 5.0
 
 
@@ -35,7 +35,6 @@ class LogCount:
     records: int
     distinct: int
     unreadable: int
-    places: tuple[Place, ...] = ()
 
     @property
     def duplicates(self) -> int:
@@ -43,7 +42,20 @@ class LogCount:
         return self.records - self.distinct - self.unreadable
 
 
-SCHEMA = (
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What one day has in one partition of a topic: distinct events, records that nobody can read, and of how many of both each
+    step knows nothing, by its name."""
+
+    topic: str
+    partition: int
+    day: str
+    events: int
+    unreadable: int
+    missing: Mapping[str, int]
+
+
+SCHEMA: tuple[str, ...] = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = OFF",
     "PRAGMA cache_size = -32768",
@@ -51,6 +63,10 @@ SCHEMA = (
         first BLOB, second BLOB, lead BLOB, partition INTEGER, day INTEGER, PRIMARY KEY (first, second)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS unsettled (
         step TEXT, first BLOB, second BLOB, PRIMARY KEY (step, first, second)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS unreadable (
+        partition INTEGER, place INTEGER, day INTEGER, PRIMARY KEY (partition, place)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS undead (
+        step TEXT, partition INTEGER, place INTEGER, PRIMARY KEY (step, partition, place)) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT)",
 )
 
@@ -65,7 +81,6 @@ class Ledger:
         for statement in SCHEMA:
             connection.execute(statement)
         self._records, self._unreadable = self.kept("counted", [0, 0])
-        self._places: list[Place] = [(place[0], place[1]) for place in self.kept("unreadable", [])]
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -107,19 +122,33 @@ class Ledger:
         self._connection.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?)", rows)
         self.keep("counted", [self._records, self._unreadable])
 
-    def add_unreadable(self, place: Place) -> None:
+    def add_unreadable(self, place: Place, day: int = 0) -> None:
         """Counts a record without a readable event id."""
         self._records += 1
         self._unreadable += 1
-        if len(self._places) < PLACES_SHOWN:
-            self._places.append(place)
+        self._connection.execute("INSERT OR IGNORE INTO unreadable VALUES (?, ?, ?)", (*place, day))
         self.keep("counted", [self._records, self._unreadable])
-        self.keep("unreadable", self._places)
+
+    def expect_dead(self, step: str) -> None:
+        """Every unreadable record has to be a dead letter in a step."""
+        self._connection.execute("DELETE FROM undead WHERE step = ?", (step,))
+        self._connection.execute("INSERT INTO undead SELECT ?, partition, place FROM unreadable", (step,))
+
+    def is_dead(self, step: str, place: Place) -> None:
+        """A step has a dead letter of this place."""
+        self._connection.execute("DELETE FROM undead WHERE step = ? AND partition = ? AND place = ?", (step, *place))
+
+    def undead(self, step: str, shown: int) -> tuple[int, list[Place]]:
+        """How many unreadable records a step has no dead letter of, and the first of them."""
+        query = "SELECT partition, place FROM undead WHERE step = ? ORDER BY partition, place LIMIT ?"
+        first = self._connection.execute(query, (step, shown)).fetchall()
+        (number,) = self._connection.execute("SELECT count(*) FROM undead WHERE step = ?", (step,)).fetchone()
+        return number, first
 
     def count(self) -> LogCount:
         """What has been added so far."""
         (distinct,) = self._connection.execute("SELECT count(*) FROM entry").fetchone()
-        return LogCount(self._records, distinct, self._unreadable, tuple(self._places))
+        return LogCount(self._records, distinct, self._unreadable)
 
     def chunks(self, size: int, after: Sequence[str] | None = None) -> Iterator[list[Entry]]:
         """All distinct entries, or those after one that `place_of` told."""
@@ -147,16 +176,29 @@ class Ledger:
         where = f", of {date.fromordinal(day)} in partition {partition}," if day else ""
         return f"lead {UUID(bytes=lead)}: event {entry[1]}{where}"
 
-    def by_day(self, steps: Sequence[str]) -> Iterator[tuple[int, str, int, list[int]]]:
-        """Of each partition and day: how many events, and how many of them each step still misses."""
-        missing = ", ".join("sum(u.step = ?)" for _ in steps) or "0"
-        for partition, day, events, *lacks in self._connection.execute(
-            f"""
-            SELECT partition, day, count(DISTINCT first || second), {missing} FROM entry AS e
-            LEFT JOIN unsettled AS u USING (first, second) GROUP BY partition, day ORDER BY partition, day""",
-            steps,
+    def by_day(self, topic: str) -> list[Day]:
+        """Every partition and day of what is called `topic`."""
+        cells: dict[Cell, list[int]] = defaultdict(lambda: [0, 0])
+        missing: dict[Cell, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for place, table in enumerate(("entry", "unreadable")):
+            for *cell, number in self._connection.execute(
+                f"SELECT partition, day, count(*) FROM {table} GROUP BY partition, day"
+            ):
+                cells[cell[0], cell[1]][place] += number
+        for of_step, table, key in (
+            ("unsettled", "entry", "first, second"),
+            ("undead", "unreadable", "partition, place"),
         ):
-            yield partition, str(date.fromordinal(day)) if day else "", events, [one or 0 for one in lacks]
+            for *cell, step, number in self._connection.execute(
+                f"SELECT partition, day, step, count(*) FROM {of_step} JOIN {table} USING ({key}) GROUP BY 1, 2, 3"
+            ):
+                missing[cell[0], cell[1]][step] += number
+        return [
+            Day(
+                topic, partition, str(date.fromordinal(day)) if day else "", events, unreadable, dict(missing[partition, day])
+            )
+            for (partition, day), (events, unreadable) in sorted(cells.items())
+        ]  # fmt: skip
 
     def unsettled(self, step: str, size: int) -> Iterator[list[Entry]]:
         """The entries that a step has put aside."""
@@ -214,10 +256,10 @@ def open_ledgers(folder: Path | None = None) -> Iterator[tuple[Ledger, Ledger]]:
 
 
 @contextmanager
-def open_visits(folder: Path) -> Iterator[Ledger]:
-    """A ledger for what is told of visitors, beside the others in a folder."""
-    with closing(sqlite3.connect(folder / "visits", isolation_level=None)) as visits:
-        ledger = Ledger(visits, by_lead=True)
+def open_beside(folder: Path, name: str) -> Iterator[Ledger]:
+    """A ledger for what is told beside leads, by a name of its own among the others in a folder."""
+    with closing(sqlite3.connect(folder / name, isolation_level=None)) as told:
+        ledger = Ledger(told, by_lead=True)
         try:
             yield ledger
         finally:

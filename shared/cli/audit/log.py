@@ -77,11 +77,12 @@ class TopicLog:
             if record.offset >= end:
                 break
             entry = entry_of(record.value)
+            day = datetime.fromtimestamp(record.timestamp / 1000, UTC).toordinal()
             if entry is None:
-                ledger.add_unreadable((record.partition, record.offset))
+                ledger.add_unreadable((record.partition, record.offset), day)
             else:
                 entries.append(entry)
-                cells.append((record.partition, datetime.fromtimestamp(record.timestamp / 1000, UTC).toordinal()))
+                cells.append((record.partition, day))
         ledger.add(entries, cells)
 
 

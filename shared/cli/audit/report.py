@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared.cli.audit.ledger import Day
 from shared.cli.audit.pages import PagedCheck
-from shared.cli.audit.steps import ScoreCheck, Step
+from shared.cli.audit.steps import COUNTED, ScoreCheck, Step
 
 ROWS: tuple[tuple[str, Callable[[Step], int]], ...] = (
     ("log records", lambda step: step.log.records),
@@ -27,12 +30,12 @@ ROWS: tuple[tuple[str, Callable[[Step], int]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """Everything that was compared. `days` are topic, partition, day, events and how many of them are missing."""
+    """Everything that was compared, and every partition and day of the log."""
 
     steps: Sequence[Step]
     pages: Sequence[PagedCheck]
     scores: ScoreCheck
-    days: Sequence[tuple[str, int, str, int, int]]
+    days: Sequence[Day]
 
     @property
     def clean(self) -> bool:
@@ -58,8 +61,26 @@ class Audited:
         return found
 
 
-def print_audited(audited: Audited) -> None:
-    """The tables, what differs by lead, and the verdict."""
+def document_of(audited: Audited, began: datetime) -> dict[str, Any]:
+    """All of it for programs, every partition and day too."""
+    return {
+        "clean": audited.clean,
+        "log_as_of": began,
+        "steps": [
+            {
+                **asdict(step.log), "name": step.name, "duplicates": step.log.duplicates,
+                **{name: getattr(step, name) for name in (*COUNTED, "missing", "undead")},
+            }
+            for step in audited.steps
+        ],
+        "books": [asdict(page) for page in audited.pages],
+        "scores": asdict(audited.scores),
+        "days": [asdict(day) for day in audited.days],
+    }  # fmt: skip
+
+
+def print_audited(audited: Audited, *, every_day: bool) -> None:
+    """The tables, what differs by lead, and the verdict; of the days those that differ, or all."""
     console = Console()
     table = Table(
         "", title="\nFrom the log to the books", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
@@ -71,8 +92,8 @@ def print_audited(audited: Audited) -> None:
         style = "bold red" if name == "missing" and any(cells) else ""
         table.add_row(name, *(f"{cell:,}" for cell in cells), style=style)
     console.print(table)
-    if audited.days:
-        _print_days(console, audited.days)
+    if days := [day for day in audited.days if every_day or day.missing]:
+        _print_days(console, days)
     for page in audited.pages:
         console.print(f"{page.name.capitalize()}: {page.checked:,} {page.what}, {page.different:,} differ.")
     scores = audited.scores
@@ -92,11 +113,15 @@ def print_audited(audited: Audited) -> None:
     )
 
 
-def _print_days(console: Console, days: Sequence[tuple[str, int, str, int, int]]) -> None:
+def _print_days(console: Console, days: Sequence[Day]) -> None:
     table = Table("topic", "partition", "day", box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("events", justify="right")
-    table.add_column("missing", justify="right")
-    for topic, partition, day, events, missing in days:
-        style = "bold red" if missing else ""
-        table.add_row(topic, str(partition), day, f"{events:,}", f"{missing:,}", style=style)
+    for heading in ("events", "unreadable", "missing"):
+        table.add_column(heading, justify="right")
+    table.add_column("in")
+    for day in days:
+        numbers = (day.events, day.unreadable, sum(day.missing.values()))
+        table.add_row(
+            day.topic, str(day.partition), day.day, *(f"{number:,}" for number in numbers), escape(", ".join(day.missing)),
+            style="bold red" if day.missing else "",
+        )  # fmt: skip
     console.print(table)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.cli.audit.ledger import Entry, Ledger, LogCount, Place
+from shared.cli.audit.ledger import Entry, Ledger, LogCount
 from shared.cli.dead_letters import Status, letters
 from shared.cli.http import ServiceClient
 
@@ -200,23 +200,20 @@ async def _retry(
         step.step.differ("is unknown", missing[step.step.name])
 
 
-async def check_unreadable(step: Step, client: ServiceClient, topic: str, deadline: Deadline) -> None:
+async def check_unreadable(ledger: Ledger, step: Step, client: ServiceClient, topic: str, deadline: Deadline) -> None:
     """Records that nobody can read have no id: each has to be a dead letter of its place in the log."""
-    if not step.log.places:
+    if not step.log.unreadable:
         return
-    wanted = frozenset(step.log.places)
+    ledger.expect_dead(step.name)
     while True:
-        known: set[Place] = set()
         for status in Status:
             async for letter in letters(client, status):
-                place = letter["partition"], letter["offset"]
-                if letter["topic"] == topic and place in wanted:
-                    known.add(place)
-        lost = [place for place in step.log.places if place not in known]
+                if letter["topic"] == topic:
+                    ledger.is_dead(step.name, (letter["partition"], letter["offset"]))
+        step.undead, lost = ledger.undead(step.name, SHOWN)
         if not lost or not await deadline.wait():
             break
-    step.dead_lettered += len(step.log.places) - len(lost)
-    step.undead = len(lost)
+    step.dead_lettered += step.log.unreadable - step.undead
     step.differing += [
         f"partition {partition}, offset {offset}: unreadable, and no dead letter" for partition, offset in lost
     ][: SHOWN - len(step.differing)]

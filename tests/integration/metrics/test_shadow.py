@@ -137,6 +137,32 @@ async def test_what_comes_meanwhile_is_no_difference_and_keeps_nobody_catching_u
     assert (found["new"], found["more"]) == (told["to_come"], False)
 
 
+async def test_what_was_recorded_long_ago_and_comes_before_the_swap_is_not_lost(
+    metrics: Metrics, migrated_database: Callable[..., str]
+) -> None:
+    facts = mixed(58)
+    half = len(facts) // 2
+    await metrics.fold_all(facts[:half])
+    await filled(metrics, facts[:half])
+    assert (await metrics.database.run(shadowing.comparison))["facts"]["only_used"] == 0
+    await metrics.fold_all(facts[half:])  # an outbox that stood, a dead letter that was mended
+    assert (await metrics.client.post("/v1/shadow/catch-up")).json()["new"] == 0
+    refused = await metrics.client.post("/v1/shadow/swap")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:leadflow:problem:facts-lost")
+    await filled(metrics, facts[half:])
+    assert (await metrics.client.post("/v1/shadow/swap")).status_code == 200
+    assert await numbers(metrics) == await fresh(migrated_database, facts)
+    assert (await metrics.audit())["differences"] == []
+
+
+async def test_what_the_source_lacks_is_lost_where_that_is_said(metrics: Metrics) -> None:
+    facts = mixed(59, 8)
+    await metrics.fold_all(facts)
+    await filled(metrics, facts[:20])
+    done = await metrics.client.post("/v1/shadow/swap", json={"lose": True})
+    assert done.json()["facts"] < done.json()["facts_before"]
+
+
 async def test_facts_that_come_meanwhile_are_counted_once_and_questions_are_answered(
     metrics: Metrics, migrated_database: Callable[..., str]
 ) -> None:

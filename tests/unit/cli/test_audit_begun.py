@@ -7,15 +7,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import typer
 
 from shared.cli.audit import command
 from shared.cli.audit.begun import alone, begun
-from shared.cli.audit.ledger import LogCount
+from shared.cli.audit.ledger import Day, LogCount
 from shared.cli.audit.report import Audited
 from shared.cli.audit.steps import ScoreCheck, Step
 from shared.cli.http import CommandFailed
+from shared.cli.why import Format
 from tests.unit.cli.fake_service import FakeService
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -87,7 +89,7 @@ def audited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., in
     monkeypatch.setenv("LEADFLOW_HOME", str(tmp_path))
     monkeypatch.setenv("LEADFLOW_KAFKA_BOOTSTRAP", "here:9092")
 
-    def run(found: Audited | None = None, metrics: int = 204) -> int:
+    def run(found: Audited | None = None, metrics: int = 204, shown: Format = Format.TABLE) -> int:
         async def look(*_: Any) -> Audited:
             assert found is not None
             return found
@@ -96,7 +98,7 @@ def audited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., in
             monkeypatch.setattr(command, "_audit", look)
         monkeypatch.setattr(command, "_client", lambda _, name: FakeService((metrics, None)).client(name))
         try:
-            command.audit(wait_seconds=0, fresh=False, by_day=False)
+            command.audit(wait_seconds=0, fresh=False, by_day=False, format=shown)
         except typer.Exit as ended:
             return ended.exit_code
         return 0
@@ -106,7 +108,34 @@ def audited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., in
 
 def found(missing: int) -> Audited:
     step = Step("lifecycle → metrics", LogCount(9, 9, 0), facts=9 - missing, missing=missing)
-    return Audited([step], [], ScoreCheck(0, 0, 0, 0, ()), [])
+    days = [Day("lifecycle", 2, "2026-03-01", 9, 0, {step.name: missing} if missing else {})]
+    return Audited([step], [], ScoreCheck(0, 0, 0, 0, ()), days)
+
+
+def test_programs_are_told_each_partition_and_day(
+    audited: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert audited(found(missing=2), shown=Format.JSON) == 1
+    told = orjson.loads(capsys.readouterr().out)
+    assert told["clean"] is False
+    assert [(step["name"], step["distinct"], step["facts"], step["missing"]) for step in told["steps"]] == [
+        ("lifecycle → metrics", 9, 7, 2)
+    ]
+    assert told["days"] == [
+        {
+            "topic": "lifecycle", "partition": 2, "day": "2026-03-01", "events": 9, "unreadable": 0,
+            "missing": {"lifecycle → metrics": 2},
+        }
+    ]  # fmt: skip
+
+
+def test_a_day_that_differs_is_on_the_screen_without_being_asked_for(
+    audited: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    audited(found(missing=0))
+    assert "2026-03-01" not in capsys.readouterr().out
+    audited(found(missing=2))
+    assert "2026-03-01" in capsys.readouterr().out
 
 
 def test_what_differs_is_shown_though_metrics_hears_nothing_of_it(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from rich.console import Console
 
@@ -28,13 +29,15 @@ class BusyMetrics:
         self.asked: list[str] = []
         self.waited: list[float] = []
         self.answers_are_lost = False
-        self.is_swapped = False
+        self.is_swapped = self.old_ones_came = False
         self.compared: dict[str, Any] = COMPARED
 
     def answer(self, request: httpx.Request) -> Answer:
         asked = f"{request.method} {request.url.path}"
         self.asked.append(asked)
         if asked == "POST /v1/shadow/swap":
+            if self.old_ones_came and not orjson.loads(request.content).get("lose"):
+                return 409, {"detail": "1 facts would be lost.", "type": "urn:leadflow:problem:facts-lost"}
             self.is_swapped = True
             return httpx.ReadTimeout("lost") if self.answers_are_lost else (200, IN_PLACE)
         if asked == "GET /v1/shadow" and self.is_swapped:
@@ -106,6 +109,16 @@ async def test_facts_that_the_source_lacks_are_lost_only_where_that_is_wanted(me
     metrics.compared = {"facts": {**COMPARED["facts"], "only_used": 3}, "entries": []}
     with pytest.raises(CommandFailed, match="would lose the facts"):
         await made_again()
+    assert not metrics.is_swapped
+    await made_again(lose=True)
+    assert metrics.is_swapped
+
+
+async def test_facts_that_came_after_the_comparison_are_lost_only_where_that_is_wanted(metrics: BusyMetrics) -> None:
+    metrics.old_ones_came = True
+    with pytest.raises(CommandFailed, match="would be lost"):
+        await made_again()
+    assert metrics.asked.count("POST /v1/shadow/swap") == 1
     assert not metrics.is_swapped
     await made_again(lose=True)
     assert metrics.is_swapped
