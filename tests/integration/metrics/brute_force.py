@@ -13,7 +13,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.metrics.domain.facts import Fact
-from tests.integration.metrics.naive_responses import answers_of, attempts_of
+from tests.integration.metrics.naive.people import answers_to_others, never_happened
+from tests.integration.metrics.naive_responses import activities_of, answers_of, attempts_of, kind_of
 
 ZONES = {"default": ZoneInfo("UTC"), "europe": ZoneInfo("Europe/Amsterdam"), "tehran": ZoneInfo("Asia/Tehran")}
 CURRENCY = {"default": "EUR", "europe": "EUR", "tehran": "IRR"}
@@ -51,7 +52,7 @@ class Lead:
     qualified: datetime | None
     archived: tuple[datetime, str] | None
     deals: list[Deal]
-    attempts: list[tuple[datetime, str, float | None]]
+    activities: list[tuple[datetime, str, float | None]]
     contacted: datetime | None
     answers: list[tuple[str, datetime]]
     mark: str | None = None
@@ -93,10 +94,6 @@ def stories(facts: list[Fact], as_of: datetime) -> list[tuple[list[Fact], str | 
     for fact in facts:
         own[fact.lead_id].append(fact)
     marks = {lead: _mark(own[lead]) for lead in together}
-    told: dict[UUID, list[Fact]] = defaultdict(list)
-    for fact in facts:
-        if not fact.event.endswith("arked") and not fact.event.endswith("erged") and fact.occurred_at <= as_of:
-            told[fact.lead_id].append(fact)
     found, seen = [], set[UUID]()
     for lead, group in together.items():
         if lead in seen:
@@ -108,9 +105,12 @@ def stories(facts: list[Fact], as_of: datetime) -> list[tuple[list[Fact], str | 
             fact
             for one in group
             if mark or not marks[one][0]
-            for fact in told[one]
-            if mark or marks[one][1] or not fact.data.get("mark")
+            for fact in own[one]
+            if not fact.event.endswith(("arked", "erged")) and (mark or marks[one][1] or not fact.data.get("mark"))
         ]
+        gone = never_happened(story)
+        others = answers_to_others([fact for one in group for fact in own[one]])
+        story = [gone.get(f.event_id, f) for f in story if f.occurred_at <= as_of and f.event_id not in others]
         if story:
             found.append((sorted(story, key=lambda f: (f.occurred_at, f.version, f.lead_id)), mark))
     return found
@@ -159,11 +159,10 @@ def _person(story: list[Fact]) -> Lead:
         _deal([f for f in story if f.event in ABOUT_DEALS and f.data["opportunity_id"] == name], story)
         for name in sorted(known)
     ]
-    attempts = attempts_of(story)
-    contacted = next((f.occurred_at for f in attempts if f.data.get("human", True)), None)
+    contacted = next((f.occurred_at for f in attempts_of(story) if f.data.get("human", True)), None)
     return Lead(
         story[0].business_unit, channel, created, touched, qualified, archived, deals,
-        [(f.occurred_at, f.data["kind"], f.data.get("duration_seconds")) for f in attempts], contacted, answers_of(story),
+        [(f.occurred_at, kind_of(f), f.data.get("duration_seconds")) for f in activities_of(story)], contacted, answers_of(story),
     )  # fmt: skip
 
 
@@ -264,7 +263,7 @@ class Naive:
         return {
             "opportunity_to_won_cohort": share(sum(deal.status == "won" for _, deal in opened), len(opened)),
             "sla_attainment": share(answers.count("met"), len(answers)),
-            "activities": sum(self.inside(lead.unit, at) for lead in self.leads for at, _, _ in lead.attempts),
+            "activities": sum(self.inside(lead.unit, at) for lead in self.leads for at, _, _ in lead.activities),
             "leads_created": len(created),
             "leads_marked": sum(self.inside(lead.unit, lead.created) for lead in self.marked),
             "leads_qualified": len(qualified),
@@ -342,10 +341,10 @@ class Naive:
         return [one for one in times if one >= 0], len(created) - len(times)
 
     def time_taken(self) -> dict[str, list[float]]:
-        """How long attempts took, by their kind, of those that say so."""
+        """How long activities took, by their kind, of those that say so."""
         found: dict[str, list[float]] = defaultdict(list)
         for lead in self.leads:
-            for at, kind, seconds in lead.attempts:
+            for at, kind, seconds in lead.activities:
                 if self.inside(lead.unit, at) and seconds is not None:
                     found[kind].append(seconds)
         return found

@@ -81,7 +81,7 @@ def _person(story: list[Fact], rate: float | None) -> Person:
             paid = amounts[-1] if amounts else None
             margin = None if paid is None or rate is None else paid * rate
             person.purchases.append((last.occurred_at, paid, margin, money[-1] if money else own))
-    renewed = {fact.data.get("renews") for _, fact in standing.values()}
+    renewed = {fact.data.get("renews") for name, (_, fact) in standing.items() if fact.data.get("renews") != name}
     for name, (number, fact) in standing.items():
         data, at = fact.data, fact.occurred_at
         person.bought.append((at, number))

@@ -1,4 +1,4 @@
-"""Who tried to reach a lead, and which promises to answer were kept, a second time, straight from the facts."""
+"""What was done with a lead, who tried to reach it, and which promises to answer were kept, a second time, straight from the facts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from services.metrics.domain.facts import Fact
 
 
 def attempts_of(story: list[Fact]) -> list[Fact]:
-    """Outbound ones; a message once, from when it was decided on, and not at all where it was withdrawn."""
-    made = [f for f in story if f.event == "ContactAttempted" and f.data.get("outbound", True)]
+    """Outbound contacts."""
+    return [f for f in activities_of(story) if f.event == "ContactAttempted" and f.data.get("outbound", True)]
+
+
+def activities_of(story: list[Fact]) -> list[Fact]:
+    """Notes and contacts of both directions; a message once, from when it was decided on, and not at all where it was withdrawn."""
+    made = [f for f in story if f.event in ("ContactAttempted", "NoteAdded")]
     withdrawn = {
         f.data["message_id"] for f in made if f.data.get("outcome") == "withdrawn" and f.data.get("message_id")
     }
@@ -21,6 +26,16 @@ def attempts_of(story: list[Fact]) -> list[Fact]:
         seen |= {message} if message else set()
         found.append(fact)
     return found
+
+
+def kind_of(activity: Fact) -> str:
+    """What kind of activity it was."""
+    return "note" if activity.event == "NoteAdded" else str(activity.data["kind"])
+
+
+def doer_of(activity: Fact) -> str | None:
+    """Who did it, where that is said."""
+    return activity.data.get("actor") if activity.event == "NoteAdded" else activity.data.get("owner")
 
 
 def answers_of(story: list[Fact]) -> list[tuple[str, datetime]]:

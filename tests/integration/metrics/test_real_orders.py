@@ -1,91 +1,94 @@
-"""A paper seller's orders and visits, read by their mappings and folded account by account, each in no order at all, give the figures computed outside."""
+"""A paper seller's orders and visits, read by their mappings and folded account by account, each in no order at all, give the figures
+computed outside; regions too, where it is said which team an account belongs to."""
 
 from __future__ import annotations
 
-import json
+import csv
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
 from pathlib import Path
-from random import Random
-from typing import Any
-from uuid import UUID, uuid5
 
 import pytest
+import yaml
 
-from services.metrics.domain.facts import Fact
-from shared.tabular.converting import converter
-from shared.tabular.mapping_file import read_mapping
-from shared.tabular.plain import Shape
-from shared.tabular.source import SourceFile
 from tests.integration.metrics.harness import Metrics
+from tests.integration.metrics.real import (
+    DATA,
+    DAY,
+    MAPPINGS,
+    assert_behind,
+    assert_spread,
+    facts_of,
+    real_data,
+    rows,
+    truth,
+)
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "parch_posey"
-MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
-IDS = UUID("3b0c5c3e-55fb-5f5e-9d3b-5a8a5f1b9a01")
-DAY = 86_400.0
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(not DATA.exists(), reason="the real data is not here: ../shared/data is absent"),
-]
-
-
-def rows(file: str, mapping: str) -> list[dict[str, Any]]:
-    """What the command line would send of a file."""
-    with SourceFile(DATA / file) as source:
-        convert = converter(source, Shape("history"), read_mapping(MAPPINGS / mapping, "history"), called=mapping)
-        made = [each for row in source.rows() for each in convert(row)]
-    assert all(each.fault is None for each in made)
-    return [dict(each.document or {}) for each in made]
+FOLDER = DATA / "parch_posey"
+pytestmark = real_data
 
 
-def fact_of(row: dict[str, Any], number: int) -> Fact:
-    """A row as the fact that pipeline makes of it."""
-    lead = uuid5(IDS, row["external_id"])
-    at = datetime.fromisoformat(row["occurred_at"])
-    event, data = "LeadTouched", {"kind": row.get("kind"), "channel": row.get("channel")}
-    if row["event"] == "order_placed":
-        event, data = "OrderPlaced", {name: str(row[name]) for name in ("order_id", "amount", "currency")}
-    return Fact(lead, uuid5(lead, str(number)), number, event, at, at, None, row["business_unit"], data)
+def table(file: str, key: str, value: str) -> dict[str, str]:
+    with (FOLDER / file).open(newline="") as lines:
+        return {line[key]: line[value] for line in csv.DictReader(lines)}
+
+
+def with_regions(mapping: Path, folder: Path) -> Path:
+    """The mapping of visits with another template: at each visit the account is its representative's, in the region's team. The
+    representative, and the region, stand in other files, so that the mapping has them as tables."""
+    names, regions = table("region.csv", "id", "name"), table("sales_reps.csv", "id", "region_id")
+    reps = table("accounts.csv", "id", "sales_rep_id")
+    document = yaml.safe_load(mapping.read_text())
+    visit = document["events"][0]
+    assigned = {name: visit[name] for name in ("business_unit", "external_id", "occurred_at")}
+    assigned["event"] = "assigned"
+    assigned["owner"] = {"column": "account_id", "values": reps}
+    assigned["team"] = {"column": "account_id", "values": {one: names[regions[rep]] for one, rep in reps.items()}}
+    document["events"].append(assigned)
+    found = folder / "visits.yaml"
+    found.write_text(yaml.safe_dump(document))
+    return found
 
 
 @pytest.fixture
-async def metrics(migrated_database: Callable[..., str]) -> AsyncIterator[Metrics]:
+async def metrics(migrated_database: Callable[..., str], tmp_path: Path) -> AsyncIterator[Metrics]:
     found = Metrics(migrated_database("metrics"))
-    told = [*rows("orders.csv", "parch_posey_orders.yaml"), *rows("web_events.csv", "parch_posey_visits.yaml")]
-    facts = [fact_of(row, number) for number, row in enumerate(told, 1)]
-    chance, places = Random(7), dict[UUID, float]()
-    chance.shuffle(facts)
-    facts.sort(key=lambda fact: places.setdefault(fact.lead_id, chance.random()))
-    await found.fold_all(facts)
+    orders = rows(FOLDER / "orders.csv", MAPPINGS / "parch_posey_orders.yaml")
+    visits = rows(FOLDER / "web_events.csv", with_regions(MAPPINGS / "parch_posey_visits.yaml", tmp_path))
+    await found.fold_all(facts_of([*orders, *visits]), 100)
     yield found
     await found.close()
 
 
-def close(expected: float) -> Any:
-    """KPIS.md, rule 11."""
-    return pytest.approx(expected, rel=0.01, abs=5e-7)
-
-
 async def test_the_figures_computed_outside(metrics: Metrics) -> None:
-    truth = json.loads((DATA / "ground_truth.json").read_text())
-    expected = truth["totals"]
-    assert (await metrics.total("leads_created"))["value"] == expected["accounts"]
-    assert (await metrics.total("orders"))["value"] == expected["orders"]
-    assert (await metrics.total("order_volume"))["value"] == pytest.approx(expected["revenue"], abs=0.005)
+    expected = truth("parch_posey")
+    totals = expected["totals"]
+    assert (await metrics.total("leads_created"))["value"] == totals["accounts"]
+    assert (await metrics.total("orders"))["value"] == totals["orders"]
+    assert (await metrics.total("order_volume"))["value"] == pytest.approx(totals["revenue"], abs=0.005)
     customers = await metrics.total("lead_to_customer_cohort")
-    assert customers["numerator"] == expected["accounts_with_order"]
-    assert customers["value"] == pytest.approx(expected["account_conversion"], abs=5e-7)
-    cycle, days = await metrics.total("sales_cycle_from_lead"), truth["first_web_event_to_first_order_days"]
-    assert (cycle["n"], cycle["negative"]) == (days["n"], truth["negative_first_to_order"])
-    assert (cycle["mean"] / DAY, cycle["value"] / DAY) == (close(days["mean"]), close(days["median"]))
-    for name in ("p75", "p90", "p95"):
-        assert cycle["quantiles"][name] / DAY == close(days[name])
-    by_channel = truth["by_first_touch_channel"]
-    worth = {one["key"]["channel"]: one for one in (await metrics.ask("clv_revenue", group_by="channel"))["groups"]}
-    assert worth.keys() == by_channel.keys()
-    for channel, figures in by_channel.items():
-        assert worth[channel]["denominator"] == figures["with_order"]
-        assert worth[channel]["numerator"] == pytest.approx(figures["revenue"], abs=0.005)
+    assert customers["numerator"] == totals["accounts_with_order"]
+    assert customers["value"] == pytest.approx(totals["account_conversion"], abs=5e-7)
+    cycle, days = await metrics.total("sales_cycle_from_lead"), expected["first_web_event_to_first_order_days"]
+    assert cycle["negative"] == expected["negative_first_to_order"]
+    assert_spread(cycle, days, DAY)
+    await assert_behind(metrics, "sales_cycle_from_lead", days, DAY)
+    for cut, name in (("channel", "by_first_touch_channel"), ("team", "by_region")):
+        accounts = {
+            one["key"][cut]: one for one in (await metrics.ask("lead_to_customer_cohort", group_by=cut))["groups"]
+        }
+        worth = {one["key"][cut]: one for one in (await metrics.ask("clv_revenue", group_by=cut))["groups"]}
+        assert accounts.keys() == worth.keys() == expected[name].keys()
+        for group, figures in expected[name].items():
+            assert (accounts[group]["denominator"], accounts[group]["numerator"]) == (
+                figures["accounts"],
+                figures["with_order"],
+            )
+            assert worth[group]["denominator"] == figures["with_order"]
+            assert worth[group]["numerator"] == pytest.approx(figures["revenue"], abs=0.005)
+    last = expected["orders_last_touch_30d_lookback"]
+    for kpi, name in (("orders", "orders"), ("order_volume", "revenue")):
+        found = await metrics.ask(kpi, group_by="channel", attribution="last")
+        assert {one["key"]["channel"]: one["value"] for one in found["groups"]} == {
+            channel: pytest.approx(figures[name], abs=0.005) for channel, figures in last.items()
+        }
     assert (await metrics.audit())["differences"] == []

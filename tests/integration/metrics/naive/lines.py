@@ -1,42 +1,34 @@
-"""Everything that is counted, a line each: when it counts, what it is cut by, how long it took and what it was worth."""
+"""Everything that leads and deals count as, a line each."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
-from typing import NamedTuple
 
 from services.metrics.domain.facts import Fact
-from tests.integration.metrics.naive.people import Cuts, Person
-from tests.integration.metrics.naive_responses import attempts_of
+from tests.integration.metrics.naive.buying import failed_since, first_bought
+from tests.integration.metrics.naive.customer_lines import of_customer
+from tests.integration.metrics.naive.line import Line, Lines, Terms
+from tests.integration.metrics.naive.people import CAPTURES, PLACES, Cuts, Deal, Person
+from tests.integration.metrics.naive_responses import activities_of, attempts_of, doer_of, kind_of
 
 
-class Line(NamedTuple):
-    """One thing counted. `began` is when its cohort began. `seconds` None is not measured, or not measurable."""
-
-    unit: str
-    at: datetime
-    began: datetime
-    cuts: Cuts
-    seconds: float | None = None
-    amount: float | None = None
-    currency: str | None = None
-    score: int | None = None
-
-
-Lines = dict[str, list[Line]]
-
-
-def lines_of(people: list[Person], currencies: dict[str, str]) -> Lines:
+def lines_of(people: list[Person], terms: dict[str, Terms]) -> Lines:
     """What everybody counts as."""
     found: Lines = defaultdict(list)
     for person in people:
+        own: Lines = defaultdict(list)
         if person.mark:
             cuts = {**person.held(person.created), "stage": None, "reason": person.mark}
-            found["marked"].append(Line(person.unit, person.created, person.created, cuts))
-            continue
-        _of_lead(person, found)
-        _of_deals(person, found, currencies[person.unit])
+            own["marked"].append(Line(person.unit, person.created, person.created, cuts))
+        else:
+            _of_lead(person, terms[person.unit], own)
+            _of_records(person, own)
+            _of_deals(person, terms[person.unit], own)
+            of_customer(person, terms[person.unit], own)
+        touches = () if person.mark else person.touches
+        for what, lines in own.items():
+            found[what] += [line._replace(who=person.root, touches=touches) for line in lines]
     return found
 
 
@@ -45,7 +37,7 @@ def _seconds(since: datetime, until: datetime) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-def _of_lead(person: Person, found: Lines) -> None:
+def _of_lead(person: Person, terms: Terms, found: Lines) -> None:
     born, created = person.held(person.created), person.created
 
     def add(what: str, at: datetime, cuts: Cuts, reason: str | None = None, **more: object) -> None:
@@ -67,27 +59,19 @@ def _of_lead(person: Person, found: Lines) -> None:
         add("of cohort: converted", first.opened, born, seconds=seconds, score=score)
     elif archive:
         add("of cohort: archived", archive.occurred_at, born, seconds=_seconds(created, archive.occurred_at))
-    if person.win:
-        assert person.win.end is not None
-        at = person.win.closed
-        add("customers", at, person.win.held(person.win.end), seconds=_seconds(person.touched, at))
-        add("of cohort: customers", at, born, seconds=_seconds(created, at))
-    elif person.failed:
-        add("of cohort: failed", person.failed, born, seconds=_seconds(created, person.failed))
+    if bought := first_bought(person, terms.currency, terms.margin_rate):
+        add("customers", bought.at, bought.cuts, seconds=_seconds(person.touched, bought.at))
+        add("of cohort: customers", bought.at, born, seconds=_seconds(created, bought.at))
+    elif (failed := failed_since(person)) is not None:
+        add("of cohort: failed", failed, born, seconds=_seconds(created, failed))
     _stood(person, add)
-    attempts = attempts_of(person.story)
-    human = [fact for fact in attempts if fact.data.get("human", True)]
+    human = [fact for fact in attempts_of(person.story) if fact.data.get("human", True)]
     if human:
         at = human[0].occurred_at
         add("of cohort: contacted", at, born, seconds=_seconds(created, at))
-    for fact in attempts:
-        add(
-            "attempts",
-            fact.occurred_at,
-            _by_whom(person, fact),
-            fact.data["kind"],
-            seconds=fact.data.get("duration_seconds"),
-        )
+    for fact in activities_of(person.story):
+        by = _by_whom(person, fact, doer_of(fact))
+        add("activities", fact.occurred_at, by, kind_of(fact), seconds=fact.data.get("duration_seconds"))
     for task in dict.fromkeys(fact.data.get("task_id") for fact in person.story if fact.event.startswith("FollowUp")):
         _answered(person, str(task), add)
 
@@ -106,10 +90,9 @@ def _stood(person: Person, add: object) -> None:
         add("standing", since, {**person.held(person.story[-1].occurred_at), "stage": status})  # type: ignore[operator]
 
 
-def _by_whom(person: Person, fact: Fact) -> Cuts:
-    """What holds of a lead, but for the owner that a fact names, who is of the lead's team only where the lead is theirs."""
+def _by_whom(person: Person, fact: Fact, owner: str | None) -> Cuts:
+    """What holds of a lead, but for whose it was, if that is said: of the lead's team only where the lead is theirs."""
     held = person.held(fact.occurred_at)
-    owner = fact.data.get("owner")
     if not owner:
         return held
     return {**held, "owner": owner, "team": held["team"] if owner == held["owner"] else None}
@@ -127,7 +110,7 @@ def _answered(person: Person, task: str, add: object) -> None:
         late = due is not None and fact.occurred_at > due
         what = "kept" if fact.event == "FollowUpDone" and not late else "broken"
         at = due if fact.event == "FollowUpDone" and late else fact.occurred_at
-        add(what, at, _by_whom(person, fact))  # type: ignore[operator]
+        add(what, at, _by_whom(person, fact, fact.data.get("owner")))  # type: ignore[operator]
         return
 
 
@@ -141,26 +124,56 @@ def _told(person: Person) -> int | None:
     return None
 
 
-def _of_deals(person: Person, found: Lines, currency: str) -> None:
+def _of_records(person: Person, found: Lines) -> None:
+    """By what each can be reached, as far as it was told, and captures of somebody known."""
+    told = [fact.data["contacts"] for fact in person.story if fact.event in CAPTURES and "contacts" in fact.data]
+    known = None if not told else {kind for contacts in told for kind in contacts}
+    (created,) = found["created"]
+    for what, holds in (
+        ("told of", known is not None), ("by phone", "phone" in (known or ())), ("by email", "email" in (known or ())),
+        ("sourced", person.source["source"] is not None), ("good", bool(known) and person.source["source"] is not None),
+    ):  # fmt: skip
+        found[f"records: {what}"] += [created] * holds
+    late = (person.captures[0].recorded_at - person.created).total_seconds() if person.captures else 0.0
+    found["records: delays"].append(created._replace(seconds=late))
+    for fact in person.captures[1:]:
+        cuts = {**dict.fromkeys(created.cuts), **{name: fact.data.get(name) or None for name in PLACES}}
+        found["records: again"].append(Line(person.unit, fact.occurred_at, fact.occurred_at, cuts))
+
+
+def _let_through(deal: Deal) -> str | None:
+    """The version of the policy that had qualified the deal's lead, for the first time, by when it was opened."""
+    first = next((fact for fact in deal.person.story if fact.event == "LeadQualified"), None)
+    return None if first is None or first.occurred_at > deal.opened else first.data.get("policy_version")
+
+
+def _of_deals(person: Person, terms: Terms, found: Lines) -> None:
     for deal in person.deals:
-        when_opened = {**deal.held_when_opened(), "stage": deal.opened_in(), "reason": None}
+        when_opened = {
+            **deal.held_when_opened(),
+            "stage": deal.opened_in(),
+            "reason": None,
+            "policy_version": _let_through(deal),
+        }
         found["opened"].append(Line(person.unit, deal.opened, deal.opened, when_opened))
         amount, said = deal.money()
-        money = (amount, (said or currency) if amount is not None else None)
+        money = (amount, (said or terms.currency) if amount is not None else None)
         if deal.end is None:
             in_stage = [number for number, stage in deal.moves if stage is not None]
             since = deal.facts[in_stage[-1]].occurred_at if in_stage else deal.opened
             cuts = {**deal.held(len(deal.facts) - 1), "stage": deal.stage, "reason": None}
-            found["open"].append(Line(person.unit, since, deal.opened, cuts, None, *money))
+            closes = datetime.fromisoformat(said_of) if (said_of := deal.said("expected_close")) else None
+            chance = terms.chances.get((deal.said("pipeline") or "default", deal.stage or ""))
+            still = Line(person.unit, since, deal.opened, cuts, None, *money, until=closes, chance=chance)
+            found["open"].append(still)
+            if closes is not None:
+                found["expected"].append(still._replace(at=closes, chance=chance or 0.0))
         else:
             end = deal.facts[deal.end]
             cuts = {**deal.held(deal.end), "stage": deal.stage, "reason": end.data.get("reason")}
             took = _seconds(deal.opened, deal.closed)
             found[deal.outcome].append(Line(person.unit, deal.closed, deal.opened, cuts, took, *money))
             found[f"of cohort: {deal.outcome}"].append(Line(person.unit, deal.closed, deal.opened, when_opened))
-            if deal.outcome == "won" and amount is not None:
-                born = {**person.held(person.created), "stage": None, "reason": None}
-                found["revenue"].append(Line(person.unit, deal.closed, person.created, born, None, *money))
         for stage, first in deal.entered().items():
             at = deal.facts[first].occurred_at
             cuts = {**deal.held(first), "stage": stage, "reason": None}

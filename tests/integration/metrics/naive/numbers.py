@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.integration.metrics.naive.calendars import Calendar, period_name
-from tests.integration.metrics.naive.lines import Line, Lines
-
-Number = dict[str, Any]
-Group = tuple[str | None, ...]
-PERIODS = ("day", "week", "month", "quarter", "half_year", "year")
-DAY_SECONDS = 86_400
+from tests.integration.metrics.naive import customer_numbers, spending
+from tests.integration.metrics.naive.asked import DAY_SECONDS, PERIODS, Asked, Group, Number
+from tests.integration.metrics.naive.calendars import period_name
+from tests.integration.metrics.naive.line import Line, Lines, sums_of, weight_of
+from tests.integration.metrics.naive.records import records
 
 COUNTS = {
     "leads_created": "created", "leads_marked": "marked", "leads_qualified": "qualified", "leads_archived": "archived",
-    "activities": "attempts", "opportunities_opened": "opened", "opportunities_won": "won", "opportunities_lost": "lost",
-    "opportunities_open": "open", "leads_open": "standing",
+    "activities": "activities", "opportunities_opened": "opened", "opportunities_won": "won", "opportunities_lost": "lost",
+    "opportunities_open": "open", "leads_open": "standing", "orders": "orders",
 }  # fmt: skip
 SHARES = {
     "qualification_rate_decided": ("qualified", ("qualified", "archived")),
@@ -33,14 +30,30 @@ SHARES = {
     "win_rate_count": ("won", ("won", "lost")),
     "stage_conversion": ("advanced", ("entered",)),
     "stage_drop_off": ("dropped", ("entered",)),
+    "repeat_purchase_rate": ("repeated", ("new customers",)),
+    "renewal_rate": ("renewed", ("due",)),
 }
 COHORTS = frozenset(
     {
         "created_to_qualified_cohort", "lead_to_opportunity_cohort", "lead_to_customer_cohort", "opportunity_to_won_cohort",
         "stage_conversion", "stage_drop_off", "speed_to_lead", "lead_to_opportunity_incidence", "lead_to_customer_incidence",
-        "time_to_convert", "score_quality",
+        "time_to_convert", "score_quality", "repeat_purchase_rate", "clv_revenue", "clv_observed", "clv_projected",
+        "clv_projected_revenue", "ltv_to_cac", "payback", "top_customers", "cost_per_customer", "source_romi", "source_roi",
+        "cost_per_lead",
     }
 )  # fmt: skip
+TO_BUY = ("created", ("of cohort: customers", "of cohort: failed"))
+MATURING: dict[str, tuple[str, tuple[str, ...]]] = {
+    "lead_to_opportunity_cohort": ("created", ("of cohort: converted", "of cohort: archived")),
+    "speed_to_lead": ("created", ("of cohort: contacted",)),
+    **dict.fromkeys(("lead_to_customer_cohort", "cost_per_customer", "source_romi", "source_roi"), TO_BUY),
+    **dict.fromkeys(("clv_revenue", "clv_observed", "clv_projected", "ltv_to_cac", "payback"), ("new customers", ())),
+    "repeat_purchase_rate": ("new customers", ("repeated",)),
+    "cost_per_lead": ("created", ("created",)),
+}
+"""Of which cohort numbers are, and what decides one of it."""
+OF_A_LIFETIME, POLICY_DAYS = ("clv_projected", "ltv_to_cac", "payback"), 90
+"""Of which a horizon that is asked for is how long customers stay; they are as old as the policy wants them."""
 TIMES = {
     "time_in_stage": "stays", "time_in_lead_status": "stood", "sales_cycle_from_lead": "customers", "sales_cycle_from_opportunity": "won",
     "speed_to_lead": "of cohort: contacted",
@@ -50,112 +63,140 @@ CURVES = {
     "lead_to_customer_incidence": ("of cohort: customers", "of cohort: failed"),
     "time_to_convert": ("of cohort: converted", "of cohort: archived"),
 }
-MONEY = ("sales_volume", "average_deal_value", "win_rate_value")
-KPIS = (*COUNTS, *SHARES, *TIMES, *CURVES, *MONEY, "sales_velocity", "lead_generation_rate", "score_quality")
+SNAPSHOTS = ("opportunities_open", "leads_open")
+TOTALS = {"sales_volume": "won", "order_volume": "orders", "order_refunds": "refunds"}
+MONEY = ("average_deal_value", "win_rate_value", "sales_velocity")
+OTHERS: dict[str, Callable[[Asked, Lines, Lines], Number]] = {**customer_numbers.NUMBERS, **spending.NUMBERS}
+WHOLE: dict[str, Callable[[Asked], dict[Group | None, Number]]] = {
+    "churn_rate": customer_numbers.churn, "data_quality": records,
+}  # fmt: skip
+KPIS = (
+    *COUNTS, *SHARES, *TIMES, *CURVES, *TOTALS, *MONEY, *OTHERS, *WHOLE, "lead_generation_rate", "score_quality", "weighted_forecast",
+)  # fmt: skip
+SPENDING = ("cost_per_lead", "cost_per_customer", "cac", "source_romi", "source_roi")
+PUT_DOWN = (
+    *(kpi for kpi in COUNTS if kpi not in (*SNAPSHOTS, "activities")), "lead_to_opportunity_period", "lead_generation_rate", *TOTALS, *SPENDING,
+)  # fmt: skip
+"""What can be put down to touches."""
+OF_MONEY = (
+    *TOTALS, *MONEY, "weighted_forecast", "cost_per_lead", "cost_per_customer", "cac", "source_romi", "source_roi", "clv_revenue",
+    "clv_observed", "clv_projected", "clv_projected_revenue", "ltv_to_cac", "payback", "top_customers",
+)  # fmt: skip
+"""What is made with amounts, and so can be told in one currency."""
+BY_PLACE = (*SPENDING, "ltv_to_cac", "payback", "visitors", "visitor_to_lead")
+"""What is known by unit, channel, source, campaign and period alone."""
 
 
-@dataclass
-class Asked:
-    """One question: which lines count for which group."""
+def answer(asked: Asked, kpi: str) -> dict[Group | None, Number]:
+    """The number of the total and of every group."""
+    if kpi in WHOLE:
+        return WHOLE[kpi](asked)
+    groups = asked.groups(by_cohort=kpi in COHORTS, of_now=kpi in SNAPSHOTS)
+    if kpi == "lead_generation_rate":
+        return {group: _per_day(asked, group, lines) for group, lines in groups.items()}
+    return {
+        group: {**_number(asked, kpi, lines, groups[None]), **_maturity(asked, kpi, lines)}
+        for group, lines in groups.items()
+    }
 
-    lines: Lines
-    zones: dict[str, ZoneInfo]
-    calendars: dict[str, Calendar]
-    as_of: datetime
-    start: date
-    end: date
-    horizon_days: int
-    cuts: tuple[str, ...] = ()
-    filters: dict[str, tuple[str | None, ...]] | None = None
 
-    def groups(self, kpi: str) -> dict[Group | None, Lines]:
-        """The lines of the total (None) and of every group."""
-        found: dict[Group | None, Lines] = defaultdict(lambda: defaultdict(list))
-        found[None] = defaultdict(list)
-        for what, lines in self.lines.items():
-            for line in lines:
-                at = line.began if kpi in COHORTS else line.at
-                day = at.astimezone(self.zones[line.unit]).date()
-                if kpi not in ("opportunities_open", "leads_open") and not self.start <= day < self.end:
-                    continue
-                held = {**line.cuts, "business_unit": line.unit}
-                if any(held[name] not in allowed for name, allowed in (self.filters or {}).items()):
-                    continue
-                key = tuple(
-                    period_name(cut, day, self.calendars[line.unit]) if cut in PERIODS else held[cut]
-                    for cut in self.cuts
-                )
-                found[None][what].append(line)
-                if self.cuts:
-                    found[key][what].append(line)
-        return found
+def _maturity(asked: Asked, kpi: str, lines: Lines) -> Number:
+    """The share of a cohort that is decided or older than the horizon, by first touch."""
+    if kpi not in MATURING or asked.attribution != "first":
+        return {}
+    began, decided = MATURING[kpi]
+    old = asked.as_of - timedelta(days=POLICY_DAYS if kpi in OF_A_LIFETIME else asked.horizon_days)
+    young = [line for what in decided for line in lines[what] if line.began > old]
+    n, grown = len(lines[began]), sum(line.began <= old for line in lines[began]) + len(young)
+    return {"maturity": grown / n if n else None}
 
-    def answer(self, kpi: str) -> dict[Group | None, Number]:
-        """The number of the total and of every group."""
-        return {group: self._number(kpi, lines) for group, lines in self.groups(kpi).items()}
 
-    def _number(self, kpi: str, lines: Lines) -> Number:
-        if kpi in COUNTS:
-            return {"value": len(lines[COUNTS[kpi]])}
-        if kpi in SHARES:
-            above, below = SHARES[kpi]
-            n = sum(len(lines[what]) for what in below)
-            return {"value": len(lines[above]) / n if n else None, "numerator": len(lines[above]), "denominator": n}
-        if kpi in TIMES:
-            return _times([line.seconds for line in lines[TIMES[kpi]]])
-        if kpi in CURVES:
-            return self._curve(kpi, lines)
-        if kpi == "lead_generation_rate":
-            days = (min(self._moment(self.end), self.as_of) - self._moment(self.start)).total_seconds() / DAY_SECONDS
-            return {"value": len(lines["created"]) / days if days > 0 else None}
-        if kpi == "score_quality":
-            return {"value": self._auc(lines)}
-        return {"money": _velocity(lines) if kpi == "sales_velocity" else _money(kpi, lines)}
+def _number(asked: Asked, kpi: str, lines: Lines, whole: Lines) -> Number:
+    if kpi in COUNTS:
+        return {"value": weight_of(lines[COUNTS[kpi]])}
+    if kpi in SHARES:
+        above, below = SHARES[kpi]
+        n, reached = sum(weight_of(lines[what]) for what in below), weight_of(lines[above])
+        return {"value": reached / n if n else None, "numerator": reached, "denominator": n}
+    if kpi in TIMES:
+        return _times([line.seconds for line in lines[TIMES[kpi]]])
+    if kpi in CURVES:
+        return _curve(asked, kpi, lines)
+    if kpi == "score_quality":
+        return {"value": _auc(asked, lines)}
+    if kpi in OTHERS:
+        return OTHERS[kpi](asked, lines, whole)
+    if kpi in TOTALS:
+        return {"money": sums_of(lines[TOTALS[kpi]])}
+    if kpi == "weighted_forecast":
+        return _weighted(lines)
+    return {"money": _velocity(lines) if kpi == "sales_velocity" else _money(kpi, lines)}
 
-    def _moment(self, day: date) -> datetime:
-        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("UTC"))
 
-    def _curve(self, kpi: str, lines: Lines) -> Number:
-        """At each age the outcomes among those still at risk, weighed by the share that nothing had happened to before."""
-        outcome, competing = CURVES[kpi]
-        reached = lines[outcome]
-        if kpi == "time_to_convert":
-            reached = [line for line in reached if line.seconds is not None]
-        outcomes = [line.seconds or 0.0 for line in reached]
-        others = [line.seconds or 0.0 for line in lines[competing]]
-        waiting = [(self.as_of - line.began).total_seconds() for line in lines["created"]]
-        for line in [*lines[outcome], *lines[competing]]:
-            waiting.remove((self.as_of - line.began).total_seconds())
-        horizon = self.horizon_days * DAY_SECONDS
-        ages = [*outcomes, *others, *waiting]
-        untouched, share, curve = 1.0, 0.0, []
-        for age in sorted({*outcomes, *others}):
-            if age > horizon:
-                break
-            share += untouched * outcomes.count(age) / sum(one >= age for one in ages)
-            untouched *= 1 - (outcomes.count(age) + others.count(age)) / sum(one >= age for one in ages)
-            curve.append((age, share))
-        if kpi == "time_to_convert":
-            reach = [age for age, so_far in curve if so_far >= share / 2 - 1e-12]
-            return {"value": reach[0] if share > 0 else None}
-        return {"value": share if outcomes or others or waiting else None}
+def _per_day(asked: Asked, group: Group | None, lines: Lines) -> Number:
+    """For each day of the window that is of the group's periods, as much of it as has passed: in the unit where that is most."""
+    own = dict(zip(asked.cuts, group or (), strict=group is not None))
+    periods = {name: value for name, value in own.items() if name in PERIODS}
+    units = (
+        [own["business_unit"]] if own.get("business_unit") else (asked.filters or {}).get("business_unit", asked.zones)
+    )
+    longest = 0.0
+    for unit in units:
+        passed, day = 0.0, asked.start
+        while day < asked.end and (begins := _midnight(day, asked.zones[unit or ""])) < asked.as_of.timestamp():
+            after = day + timedelta(days=1)
+            if all(period_name(name, day, asked.calendars[unit or ""]) == value for name, value in periods.items()):
+                passed += min(_midnight(after, asked.zones[unit or ""]), asked.as_of.timestamp()) - begins
+            day = after
+        longest = max(longest, passed / DAY_SECONDS)
+    n = weight_of(lines["created"])
+    return {"value": n / longest if longest else None, "denominator": longest}
 
-    def _auc(self, lines: Lines) -> float | None:
-        """How often one that converted was told more than one that did not, over all pairs, of leads as old as the horizon."""
-        old = self.as_of - timedelta(days=self.horizon_days)
-        told = [line for line in lines["created"] if line.score is not None and line.began <= old]
-        converted = [
-            line.score
-            for line in lines["of cohort: converted"]
-            if line.score is not None
-            and line.began <= old
-            and line.at <= line.began + timedelta(days=self.horizon_days)
-        ]
-        others = [line.score for line in told]
-        for score in converted:
-            others.remove(score)
-        pairs = [(a > b) + (a == b) / 2 for a in converted for b in others if a is not None and b is not None]
-        return sum(pairs) / len(pairs) if pairs else None
+
+def _midnight(day: date, zone: ZoneInfo) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
+
+
+def _curve(asked: Asked, kpi: str, lines: Lines) -> Number:
+    """At each age the outcomes among those still at risk, weighed by the share that nothing had happened to before."""
+    outcome, competing = CURVES[kpi]
+    reached = lines[outcome]
+    if kpi == "time_to_convert":
+        reached = [line for line in reached if line.seconds is not None]
+    outcomes = [line.seconds or 0.0 for line in reached]
+    others = [line.seconds or 0.0 for line in lines[competing]]
+    waiting = [(asked.as_of - line.began).total_seconds() for line in lines["created"]]
+    for line in [*lines[outcome], *lines[competing]]:
+        waiting.remove((asked.as_of - line.began).total_seconds())
+    horizon = asked.horizon_days * DAY_SECONDS
+    ages = [*outcomes, *others, *waiting]
+    untouched, share, curve = 1.0, 0.0, []
+    for age in sorted({*outcomes, *others}):
+        if age > horizon:
+            break
+        share += untouched * outcomes.count(age) / sum(one >= age for one in ages)
+        untouched *= 1 - (outcomes.count(age) + others.count(age)) / sum(one >= age for one in ages)
+        curve.append((age, share))
+    if kpi == "time_to_convert":
+        reach = [age for age, so_far in curve if so_far >= share / 2 - 1e-12]
+        return {"value": reach[0] if share > 0 else None}
+    return {"value": share if outcomes or others or waiting else None}
+
+
+def _auc(asked: Asked, lines: Lines) -> float | None:
+    """How often one that converted was told more than one that did not, over all pairs, of leads as old as the horizon."""
+    old = asked.as_of - timedelta(days=asked.horizon_days)
+    told = [line for line in lines["created"] if line.score is not None and line.began <= old]
+    converted = [
+        line.score
+        for line in lines["of cohort: converted"]
+        if line.score is not None and line.began <= old and line.at <= line.began + timedelta(days=asked.horizon_days)
+    ]
+    others = [line.score for line in told]
+    for score in converted:
+        others.remove(score)
+    pairs = [(a > b) + (a == b) / 2 for a in converted for b in others if a is not None and b is not None]
+    return sum(pairs) / len(pairs) if pairs else None
 
 
 def _times(measured: list[float | None]) -> Number:
@@ -168,8 +209,6 @@ def _times(measured: list[float | None]) -> Number:
 
 def _money(kpi: str, lines: Lines) -> dict[str, float | None]:
     won, lost = _by_currency(lines["won"]), _by_currency(lines["lost"])
-    if kpi == "sales_volume":
-        return {currency: sum(amounts) for currency, amounts in won.items()}
     if kpi == "average_deal_value":
         return {currency: sum(amounts) / len(amounts) for currency, amounts in won.items()}
     found: dict[str, float | None] = {}
@@ -177,6 +216,17 @@ def _money(kpi: str, lines: Lines) -> dict[str, float | None]:
         below = sum(won.get(currency, [])) + sum(lost.get(currency, []))
         found[currency] = sum(won.get(currency, [])) / below if below else None
     return found
+
+
+def _weighted(lines: Lines) -> Number:
+    """What was won, and what is expected to close by how likely it is."""
+    means, variances = sums_of(lines["won"]), dict.fromkeys(sums_of(lines["won"]), 0.0)
+    for line in lines["expected"]:
+        if line.amount is not None and line.currency and line.chance is not None:
+            means[line.currency] = means.get(line.currency, 0.0) + line.amount * line.chance
+            spread = line.amount**2 * line.chance * (1 - line.chance)
+            variances[line.currency] = variances.get(line.currency, 0.0) + spread
+    return {"money": means, "sd": {currency: variance**0.5 for currency, variance in variances.items()}}
 
 
 def _velocity(lines: Lines) -> dict[str, float | None]:

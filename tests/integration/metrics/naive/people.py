@@ -9,12 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from services.metrics.domain.facts import Fact
+from shared.contracts.identity import derived_event_id
 
 CAPTURES = ("LeadCreated", "LeadTouched")
 ABOUT_DEALS = (
     "OpportunityOpened", "OpportunityAssigned", "StageChanged", "AmountChanged", "CloseDateChanged", "OpportunityWon",
     "OpportunityLost",
 )  # fmt: skip
+PLACES = ("channel", "source", "campaign")
 WHO_IS_WHO = ("LeadMerged", "LeadUnmerged")
 
 Cuts = dict[str, str | None]
@@ -39,12 +41,16 @@ class Deal:
 
     def held(self, upto: int) -> Cuts:
         """Who and what it was about after so many of its facts; what it does not say itself is what its lead says then."""
-        own: dict[str, Any] = {}
-        for fact in self.facts[: upto + 1]:
+        return {**self.person.held(self.facts[upto].occurred_at), **self.own(self.facts[: upto + 1])}
+
+    def own(self, facts: list[Fact]) -> Cuts:
+        """What these of its facts say of it themselves."""
+        own: Cuts = {}
+        for fact in facts:
             if fact.event == "OpportunityAssigned":  # the team of whoever had it is not theirs
                 own.pop("team", None)
             own |= {name: fact.data[name] for name in ("owner", "team", "product") if fact.data.get(name)}
-        return {**self.person.held(self.facts[upto].occurred_at), **own}
+        return own
 
     def held_when_opened(self) -> Cuts:
         return self.held(max(i for i, fact in enumerate(self.facts) if fact.occurred_at == self.opened))
@@ -100,6 +106,10 @@ class Deal:
                 currency = fact.data.get("currency") or currency
         return (None if amount is None else float(amount)), currency
 
+    def said(self, name: str) -> Any:
+        """The last word on something of it."""
+        return next((fact.data[name] for fact in reversed(self.facts) if fact.data.get(name)), None)
+
     def entered(self) -> dict[str, int]:
         """The fact by which it first entered each stage."""
         found: dict[str, int] = {}
@@ -149,10 +159,16 @@ class Person:
     @cached_property
     def source(self) -> Cuts:
         """Of the first touch that names a channel or a source."""
-        for fact in self.story:
-            if fact.event in CAPTURES and (fact.data.get("channel") or fact.data.get("source")):
-                return {name: fact.data.get(name) or None for name in ("channel", "source", "campaign")}
-        return {"channel": None, "source": None, "campaign": None}
+        return self.touches[0][1] if self.touches else dict.fromkeys(PLACES)
+
+    @cached_property
+    def touches(self) -> tuple[tuple[datetime, Cuts], ...]:
+        """Each time that it came by a channel or from a source."""
+        return tuple(
+            (fact.occurred_at, {name: fact.data.get(name) or None for name in PLACES})
+            for fact in self.story
+            if fact.event in CAPTURES and (fact.data.get("channel") or fact.data.get("source"))
+        )
 
     def held(self, at: datetime) -> Cuts:
         """What holds at a moment, that which is set at it included."""
@@ -170,14 +186,18 @@ class Person:
         }
 
     @cached_property
-    def created(self) -> datetime:
-        said = [
-            fact.occurred_at
+    def captures(self) -> list[Fact]:
+        """Each time that it was said to have come in."""
+        return [
+            fact
             for fact in self.story
             if (fact.event == "LeadCreated" and not fact.data.get("implied"))
             or (fact.event == "LeadTouched" and fact.data.get("kind") == "captured")
         ]
-        return min(said) if said else self.story[0].occurred_at
+
+    @property
+    def created(self) -> datetime:
+        return (self.captures or self.story)[0].occurred_at
 
     @cached_property
     def touched(self) -> datetime:
@@ -225,22 +245,6 @@ class Person:
                 found.setdefault(name, Deal(name, [], self)).facts.append(fact)
         return list(found.values())
 
-    @cached_property
-    def win(self) -> Deal | None:
-        """The first win that stands."""
-        won = [deal for deal in self.deals if deal.outcome == "won"]
-        return min(won, key=lambda deal: (deal.closed, deal.name), default=None)
-
-    @cached_property
-    def failed(self) -> datetime | None:
-        """Since when it is put aside, or each of its deals lost, without a win."""
-        since: datetime | None = None
-        for at in dict.fromkeys(fact.occurred_at for fact in self.story):
-            then = Person(self.root, self.unit, [fact for fact in self.story if fact.occurred_at <= at], None)
-            lost = bool(then.deals) and all(deal.outcome == "lost" for deal in then.deals)
-            since = (since or at) if then.win is None and (then.archived() or lost) else None
-        return since
-
 
 def everybody(facts: list[Fact], as_of: datetime) -> list[Person]:
     """Everyone there is at a moment. Who is who, and who is no lead, is known of all that is ever said."""
@@ -259,19 +263,47 @@ def everybody(facts: list[Fact], as_of: datetime) -> list[Person]:
         marks = {lead: _mark(own[lead]) for lead in leads}
         reasons = [mark for lead, (mark, _) in marks.items() if any(f.event not in WHO_IS_WHO for f in own[lead])]
         mark = None if None in reasons or not reasons else "test" if "test" in reasons else "spam"
-        story = [
+        ever = [
             fact
             for lead in leads
             if mark or marks[lead][0] is None
             for fact in own[lead]
-            if fact.occurred_at <= as_of
-            and fact.event not in (*WHO_IS_WHO, "LeadMarked")
+            if fact.event not in (*WHO_IS_WHO, "LeadMarked")
             and (mark or marks[lead][1] or fact.event not in CAPTURES or not fact.data.get("mark"))
+        ]
+        never = never_happened(ever)
+        others = answers_to_others([fact for lead in leads for fact in own[lead]])
+        story = [
+            never.get(fact.event_id, fact) for fact in ever if fact.occurred_at <= as_of and fact.event_id not in others
         ]
         if story:
             story.sort(key=place)
             found.append(Person(root, story[0].business_unit, story, mark))
     return found
+
+
+def never_happened(ever: list[Fact]) -> dict[UUID, Fact]:
+    """What interactions that others take back, whenever that is said, and those others leave in a story: that something was told
+    then, and that the lead was taken up for it."""
+    saying = [fact for fact in ever if fact.data.get("retracts")]
+    gone = [derived_event_id(UUID(fact.data["retracts"]), "LeadTouched") for fact in saying]
+    found = [fact for fact in ever if fact.event_id in gone and fact.data.get("kind") != "captured"]
+    return {
+        fact.event_id: fact._replace(data={"kind": "nothing", "implied": True, "moves": fact.data.get("moves", False)})
+        for fact in (*found, *saying)
+    }
+
+
+def answers_to_others(together: list[Fact]) -> set[UUID]:
+    """Tasks that were done by a merge with somebody who is not among those whose facts these are."""
+    who = {str(fact.lead_id) for fact in together}
+    merges = {f.event_id: str(f.data["into_lead_id"]) in who for f in together if f.event == "LeadMerged"}
+    done = [f for f in together if f.event == "FollowUpDone"]
+    return {
+        fact.event_id
+        for fact in done
+        if not merges.get(fact.causation_id or fact.event_id, fact.data.get("reason") != "merged")
+    }
 
 
 def _root(lead: UUID, parents: dict[UUID, tuple[int, UUID | None]]) -> UUID:
