@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.load import mix
 from tests.load.findings import Finding, Findings, table, written_into
-from tests.load.parts import chain, kpis, million, models, pipeline, posting, starting, streams
+from tests.load.parts import auditing, chain, folding, kpis, million, models, pipeline, posting, starting, streams
 from tests.load.profile import profile
 from tests.load.run import Broker, NotInstalled, Run
 from tests.load.stage import BROKERS, machine
@@ -34,6 +34,7 @@ PARTS: Mapping[str, Part] = {
     "batch": posting.batches,
     "streams": streams.streams,
     "pipeline": pipeline.pipeline,
+    "folding": folding.folding,
     "models": models.models,
     "chain": chain.chain,
     "kpis": kpis.kpis,
@@ -41,7 +42,7 @@ PARTS: Mapping[str, Part] = {
 }
 """What a whole run measures."""
 
-ALONE: Mapping[str, Part] = {"million": million.million}
+ALONE: Mapping[str, Part] = {"million": million.million, "auditing": auditing.auditing}
 """What is measured only where it is asked for by name."""
 
 EVERY = {**PARTS, **ALONE}
@@ -79,7 +80,7 @@ def main() -> int:
     for name in chosen:
         if given.resume and name in findings.parts:
             continue
-        run = Run(given.quick, given.broker, partial(_say, began, name))
+        run = Run(given.quick, given.broker, partial(_say, began, name), given.keep)
         run.say("begins")
         part_began = time.monotonic()
         try:
@@ -118,6 +119,9 @@ def _arguments() -> argparse.ArgumentParser:
         "--broker", type=Broker, default=Broker.APACHE, help=f"{' or '.join(Broker)}; {Broker.APACHE} if not said"
     )
     asked.add_argument("--quick", action="store_true", help="short rounds and small sizes: a look, not a measurement")
+    asked.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="kpis: leave the database there, or go on with the one that is"
+    )
     asked.add_argument("--json", type=Path, default=Path("build/bench.json"), help="where the findings are kept")
     asked.add_argument(
         "--resume",

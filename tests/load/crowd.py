@@ -32,7 +32,9 @@ TRADES = (
     "Bakery", "Bicycles", "Books", "Cargo", "Catering", "Cheese", "Clinics", "Coffee", "Energy", "Flowers", "Foods", "Furniture",
     "Gardens", "Glass", "Hotels", "Insurance", "Logistics", "Machines", "Media", "Optics", "Paper", "Solar", "Textiles", "Tools",
 )  # fmt: skip
-TABLES = ("leads", "identities", "history", "tasks", "worklist", "owner_loads")
+TABLES = ("leads", "identities", "history", "tasks", "worklist", "owner_loads", "opportunities")
+STAGES = ("discovery", "proposal", "negotiation", "contract")
+DEALS_EACH = 5
 HOURS_APART = 17
 MINUTES_APART = 37
 
@@ -41,6 +43,8 @@ POLICY: dict[str, Any] = {
     "defaults": {
         "qualification": {"automatic": True, "min_score": 40},
         "archive_reasons": ["no budget", "other"],
+        "loss_reasons": ["price", "other"],
+        "pipelines": {"default": [{"name": stage, "probability": 0.25} for stage in STAGES]},
         "routing": {
             "owners": {f"owner {number}": {} for number in range(OWNERS)},
             "teams": {"everybody": {"strategy": "round_robin", "members": [f"owner {number}" for number in range(OWNERS)]}},
@@ -94,7 +98,7 @@ def scored(lead: LeadCaptured, score: int) -> LeadScored:
 
 
 def base(people: int) -> Iterator[Event]:
-    """Those who qualify, and one in fifty more each who does not, and who is a test."""
+    """Those who qualify, one in fifty more each who does not, and who is a test, and those who buy."""
     now = datetime.now(UTC)
     for number in range(people):
         lead = captured(number, now)
@@ -105,6 +109,15 @@ def base(people: int) -> Iterator[Event]:
         yield lead
         yield scored(lead, number % 40)
         yield captured(number + people, now, mark="test")
+    for number in buyers(people):
+        lead = captured(number, now)
+        yield lead
+        yield scored(lead, 80)
+
+
+def buyers(people: int) -> range:
+    """One in twenty-five more, with whom there are deals."""
+    return range(3 * people, 3 * people + people // 25)
 
 
 def grow(url: str, copies: int) -> int:
@@ -145,6 +158,8 @@ def _changed(table: str, name: str, kind: str) -> str:
         return _other(name)
     if kind == "timestamp with time zone":
         return f"{name} + {_LATER}" if name in ("due_at", "starts_at", "fires_at") else f"{name} - {_EARLIER}"
+    if name == "opportunity_id":
+        return "opportunity_id || ' q' || copy"
     if name == "token":
         return "md5(token || copy)"
     if name == "personal":
@@ -164,6 +179,8 @@ def _changed(table: str, name: str, kind: str) -> str:
         return (
             "data || CASE WHEN data ? 'task_id' THEN jsonb_build_object('task_id', "
             f"{_other('data ->> ' + repr('task_id'))}) ELSE '{{}}' END "
+            "|| CASE WHEN data ? 'opportunity_id' THEN jsonb_build_object('opportunity_id', (data ->> 'opportunity_id') || ' q' || copy) "
+            "ELSE '{}' END "
             f"|| CASE WHEN data ? 'due_at' THEN jsonb_strip_nulls(jsonb_build_object({moments})) ELSE '{{}}' END"
         )
     return name

@@ -1,16 +1,15 @@
-"""What pipeline's statements take by themselves: the very ones that it issues for its batches, with the same rows and messages, one
+"""What a service's statements take by themselves: the very ones that it issues for its batches, with the same rows and messages, one
 after the other by the same client over a database of its own. Nothing is read from the log, parsed, decided or told on."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
+import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
@@ -18,23 +17,71 @@ import uvloop
 from confluent_kafka import Consumer, TopicPartition
 from sqlalchemy import CursorResult, Executable, Row
 
-from services.pipeline.app import CONSUMES
-from services.pipeline.handlers import Handlers
+from services.metrics import app as metrics_app
+from services.metrics import handlers as metrics_handlers
+from services.pipeline import app as pipeline_app
+from services.pipeline import handlers as pipeline_handlers
 from services.pipeline.instruments import PipelineInstruments
+from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
-from shared.contracts.topics import CAPTURE_LEADS, SCORING_SCORES
+from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_LIFECYCLE, SCORING_SCORES, Topic
+from shared.kit.app import settled_memory
 from shared.kit.copying import OPTIONS, as_csv
 from shared.kit.database import Database, Transaction, as_json
 from shared.kit.dead_letters import Budget
-from shared.kit.documents import read_yaml
 from shared.kit.frames import compressed, pack
 from shared.kit.instruments import new_registry
-from shared.kit.processing import BatchProcessor
+from shared.kit.processing import BatchProcessor, Handle
+from tests.load.passing import passing
 from tests.load.stage import PARTITIONS, Stage
 
 AT_ONCE = 1000
 WARM_UP = 0.2
 SECRET = b"only-for-tests-only-for-tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One whose handler is held against its statements: what it reads, and what it does with a batch, anew for each database."""
+
+    name: str
+    consumes: Mapping[Topic, Mapping[type[Event], Any]]
+    reads: tuple[Topic, ...]
+    handle: Callable[[], Handle]
+
+    def processor(self, database: Database) -> BatchProcessor:
+        """Batches of its log into transactions on this database."""
+
+        async def beginnings(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+            return dict.fromkeys(places, 0)
+
+        parse = {topic.name: topic.parse for topic in self.consumes}
+        return BatchProcessor(database, parse, self.handle(), Budget(1000, timedelta(hours=1)), beginnings)
+
+    def database(self, url: str) -> Database:
+        """Where it works."""
+        return Database(url, schema=self.name)
+
+
+def pipeline(policy: Policy) -> Service:
+    """Pipeline by a policy."""
+    routes = {event: handle for topic in pipeline_app.CONSUMES.values() for event, handle in topic.items()}
+
+    def handle() -> Handle:
+        instruments = PipelineInstruments(new_registry("pipeline"))
+        return pipeline_handlers.Handlers(policy, SECRET, instruments, routes).handle
+
+    return Service("pipeline", pipeline_app.CONSUMES, (CAPTURE_LEADS, SCORING_SCORES), handle)
+
+
+def metrics(policy: Policy) -> Service:
+    """Metrics by a policy."""
+    routes = {event: handle for topic in metrics_app.CONSUMES.values() for event, handle in topic.items()}
+
+    def handle() -> Handle:
+        return metrics_handlers.Handlers(policy.unit, routes).handle
+
+    return Service("metrics", metrics_app.CONSUMES, (PIPELINE_LIFECYCLE,), handle)
 
 
 class Raw(NamedTuple):
@@ -87,8 +134,8 @@ class Recording(Transaction):
 class RecordingDatabase(Database):
     """Keeps what each of its transactions was told."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, schema="pipeline")
+    def __init__(self, url: str, schema: str) -> None:
+        super().__init__(url, schema=schema)
         self.batches: list[list[Told]] = []
 
     @asynccontextmanager
@@ -98,48 +145,68 @@ class RecordingDatabase(Database):
             yield transaction
             self.batches.append([*transaction.told, Told("announce", None, transaction.announced, None)])
             await transaction.append_outbox()
+        for do in transaction.afterwards:
+            do()
 
 
 @dataclass(frozen=True, slots=True)
 class Alone:
     """Microseconds of processor for each event, this process and the database together: of the handler, of its statements by the
-    same client, and of these by the driver alone, encoded already."""
+    same client, of these by the driver alone, encoded already; and of the statements between the log and the relay, where that was
+    asked for."""
 
     handled: float
     stated: float
     encoded: float
     statements: float
+    passed: float | None
 
 
-def alone(stage: Stage, policy_file: Path) -> Alone:
+def alone(stage: Stage, service: Service, *, with_the_log: bool = False) -> Alone:
     """The handler over the records that lie in the log, and its statements without it."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_alone(stage, read_yaml(policy_file, Policy), batches_of(stage)))
+        return runner.run(_alone(stage, service, batches_of(stage, service.reads), with_the_log=with_the_log))
 
 
-async def _alone(stage: Stage, policy: Policy, batches: Sequence[Sequence[Raw]]) -> Alone:
-    recording = RecordingDatabase(stage.databases.migrated())
-    await _each(batches, _handler(recording, policy).process)
+async def _alone(stage: Stage, service: Service, batches: Sequence[Sequence[Raw]], *, with_the_log: bool) -> Alone:
+    meter = Meter(stage, [len(batch) for batch in batches])
+    handling = service.database(stage.databases.migrated())
+    handled = await meter.of(
+        batches, service.processor(handling).process
+    )  # first: no service has all it said in memory
+    await handling.close()
+    recording = RecordingDatabase(stage.databases.migrated(), service.name)
+    await each(batches, service.processor(recording).process)
     await recording.close()
     told = recording.batches
-    meter = Meter(stage, [len(batch) for batch in batches])
-    handling = Database(stage.databases.migrated(), schema="pipeline")
-    handled = await meter.of(batches, _handler(handling, policy).process)
-    await handling.close()
-    stating = Database(stage.databases.migrated(), schema="pipeline")
+    stating = service.database(stage.databases.migrated())
     stated = await meter.of(told, lambda batch: _state(stating, batch))
     await stating.close()
+    passed = await _passed(stage, service, meter, told) if with_the_log else None
     with psycopg.connect(stage.databases.migrated(), prepare_threshold=3, options=SETTINGS) as connection:
-        ready = [[_encoded(one) for one in batch if one.rows != []] for batch in told]
+        ready = [[_encoded(one, service.name) for one in batch if one.rows != []] for batch in told]
 
         async def run(batch: Sequence[tuple[str, Any]]) -> None:
             _run(connection, batch)
 
         encoded = await meter.of(ready, run)
-    return Alone(handled, stated, encoded, sum(map(len, ready)) / len(ready))
+    return Alone(handled, stated, encoded, sum(map(len, ready)) / len(ready), passed)
 
 
-OUTBOX = "INSERT INTO pipeline.outbox (messages, frame) VALUES (%(messages)s, %(frame)s)"
+async def _passed(stage: Stage, service: Service, meter: Meter, told: Sequence[Sequence[Told]]) -> float:
+    """What the statements take between the log, of which as many records are read before each batch, and the relay."""
+    database = service.database(stage.databases.migrated())
+    async with passing(stage, database, service.reads) as (read, all_told):
+
+        async def do(batch: tuple[int, Sequence[Told]]) -> None:
+            await read(batch[0])
+            await _state(database, batch[1])
+
+        spent = await meter.of(list(zip(meter.sizes, told, strict=True)), do, all_told)
+    await database.close()
+    return spent
+
+
 SETTINGS = "-c jit=off -c plan_cache_mode=force_custom_plan -c timezone=UTC"
 
 
@@ -148,26 +215,26 @@ class Meter:
 
     def __init__(self, stage: Stage, sizes: Sequence[int]) -> None:
         self._stage = stage
-        self._sizes = sizes
+        self.sizes = sizes
 
-    async def of(self, batches: Sequence[Any], do: Callable[[Any], Any]) -> float:
-        """What doing each batch takes."""
+    async def of(
+        self, batches: Sequence[Any], do: Callable[[Any], Any], then: Callable[[], Awaitable[None]] | None = None
+    ) -> float:
+        """What doing each batch takes, and what comes after the last."""
         warm = int(len(batches) * WARM_UP)
-        await _each(batches[:warm], do)
-        thresholds = gc.get_threshold()
-        gc.collect()
-        gc.freeze()  # as a service does after its start
-        gc.set_threshold(50_000, 10, 10)
-        before = self._spent()
-        await _each(batches[warm:], do)
-        gc.set_threshold(*thresholds)
-        return (self._spent() - before) / sum(self._sizes[warm:]) * 1e6
+        await each(batches[:warm], do)
+        with settled_memory():
+            before = self._spent()
+            await each(batches[warm:], do)
+            if then is not None:
+                await then()
+            return (self._spent() - before) / sum(self.sizes[warm:]) * 1e6
 
     def _spent(self) -> float:
         return self._stage.processor_seconds()["postgres"] + time.process_time()
 
 
-async def _each(batches: Iterable[Any], do: Callable[[Any], Any]) -> None:
+async def each(batches: Iterable[Any], do: Callable[[Any], Any]) -> None:
     for batch in batches:
         await do(batch)
 
@@ -188,11 +255,12 @@ async def _state(database: Database, batch: Iterable[Told]) -> None:
                     await transaction.execute(what, parameters)
 
 
-def _encoded(told: Told) -> tuple[str, Any]:
+def _encoded(told: Told, schema: str) -> tuple[str, Any]:
     """As the driver takes it."""
     if told.how == "announce":
         frame = compressed(pack(told.rows))
-        return OUTBOX, {"messages": len(told.rows), "frame": frame}
+        statement = f"INSERT INTO {schema}.outbox (messages, frame) VALUES (%(messages)s, %(frame)s)"
+        return statement, {"messages": len(told.rows), "frame": frame}
     if told.how == "copy":
         return f"COPY {told.what} ({', '.join(told.parameters)}) FROM STDIN ({OPTIONS})", as_csv(told.rows)
     parameters = dict(told.parameters or {})
@@ -217,27 +285,19 @@ def _run(connection: psycopg.Connection, batch: Iterable[tuple[str, Any]]) -> No
     connection.commit()
 
 
-def _handler(database: Database, policy: Policy) -> BatchProcessor:
-    routes = {event: handle for topic in CONSUMES.values() for event, handle in topic.items()}
-    handlers = Handlers(policy, SECRET, PipelineInstruments(new_registry("pipeline")), routes)
-
-    async def beginnings(places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        return dict.fromkeys(places, 0)
-
-    parse = {topic.name: topic.parse for topic in CONSUMES}
-    return BatchProcessor(database, parse, handlers.handle, Budget(1000, timedelta(hours=1)), beginnings)
+def batches_of(stage: Stage, topics: Iterable[Topic]) -> list[list[Raw]]:
+    """The log of these topics in batches as a service takes them: of the partitions of one number, each one's share, and numbers
+    in turn; no score before its lead."""
+    of_numbers = [[_records(stage, topic.name, number) for topic in topics] for number in range(PARTITIONS)]
+    turns = itertools.zip_longest(*map(_shares, of_numbers), fillvalue=[])
+    return [batch for turn in turns for batch in turn if batch]
 
 
-def batches_of(stage: Stage) -> list[list[Raw]]:
-    """The log of captured leads and scores in batches as large as the service takes, each partition's share of each in turn: no score
-    before its lead."""
-    logs = [
-        _records(stage, topic, one) for one in range(PARTITIONS) for topic in (CAPTURE_LEADS.name, SCORING_SCORES.name)
-    ]
-    number = max(1, sum(map(len, logs)) // AT_ONCE)
+def _shares(logs: Sequence[Sequence[Raw]]) -> list[list[Raw]]:
+    batches = -(-sum(map(len, logs)) // AT_ONCE)
     return [
-        [one for log in logs for one in log[len(log) * at // number : len(log) * (at + 1) // number]]
-        for at in range(number)
+        [one for log in logs for one in log[len(log) * at // batches : len(log) * (at + 1) // batches]]
+        for at in range(batches)
     ]
 
 

@@ -70,10 +70,9 @@ def _upserted(connection: psycopg.Connection, schema: str, table: str, batches: 
     columns = _columns(connection, schema, table)
     others = [column for column in columns if column not in key]
     change = f"UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in others)}" if others else "NOTHING"
-    statement = (
-        f"INSERT INTO bench.{table} SELECT * FROM json_populate_recordset(CAST(NULL AS bench.{table}), CAST(%s AS json)) "
-        f"ON CONFLICT ({', '.join(key)}) DO {change}"
-    )
+    met = f" ON CONFLICT ({', '.join(key)}) DO {change}" if key else ""
+    read = f"SELECT * FROM json_populate_recordset(CAST(NULL AS bench.{table}), CAST(%s AS json))"
+    statement = f"INSERT INTO bench.{table} OVERRIDING SYSTEM VALUE {read}{met}"
     portions = ["[" + ",".join(portion) + "]" for portion in _portions(rows, batches)]
 
     def write() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Broker(StrEnum):
@@ -20,8 +21,10 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`quick` is a look, not a measurement; `say` tells how far a part is."""
+    """`quick` is a look, not a measurement; `say` tells how far a part is; in the folder `keep` a part may leave what took long to
+    make, for the next time."""
 
     quick: bool
     broker: Broker
     say: Callable[[str], None]
+    keep: Path | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import tempfile
 from collections.abc import Iterator
@@ -81,12 +82,12 @@ def running_stage(run: Run) -> Iterator[Stage]:
     """Servers for one part, gone at the end with everything that was started on them."""
     before = _children()
     with ExitStack() as stack:
-        server = stack.enter_context(running_postgres(durable=True))
+        server = stack.enter_context(running_postgres(durable=True, kept_in=run.keep))
         postgres = [child for child in _children() if child not in before]
         bootstrap = stack.enter_context(_broker(run.broker))
         broker = [child for child in _children() if child not in before and child not in postgres]
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="leadflow-bench-"))
-        databases = Databases(server)
+        databases = Databases(server, prefix=f"run_{os.getpid()}_" if run.keep else "")
         asyncio.run(create_topics(bootstrap, partitions=PARTITIONS))
         stage = Stage(
             bootstrap,

@@ -5,158 +5,193 @@ checked by the service's own audit."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 import psycopg
 from confluent_kafka import Producer
 
-from services.metrics.domain.definitions import BY_ID
-from services.metrics.domain.questions import SUMMED
-from services.metrics.storage.sketched import is_sketched
-from shared.contracts.envelope import LifecycleEvent
-from shared.contracts.lifecycle_events import (
-    LeadCreated,
-    LeadGraded,
-    LeadQualified,
-    LeadTouched,
-    OpportunityOpened,
-    OpportunityWon,
-)
-from shared.contracts.topics import PIPELINE_LIFECYCLE
-from tests.load import mix
-from tests.load.arithmetic import percentile
+from services.metrics.domain.entries import KEPT_WHEN
+from shared.contracts.policy import Policy
+from shared.contracts.topics import PIPELINE_LIFECYCLE, PIPELINE_VISITS
+from shared.kit.documents import read_yaml
+from tests.load.asking import Took, answers, questions
 from tests.load.findings import Finding
 from tests.load.growing import run as execute
 from tests.load.growing import without_indexes
 from tests.load.run import Run
+from tests.load.sized import Sized
 from tests.load.stage import Stage, running_stage
+from tests.load.stories import DAYS, story, visits
 from tests.load.traffic import bearer
-from tests.support.services import API_TOKEN, RunningServices
+from tests.support.servers import run_migrations
+from tests.support.services import API_TOKEN, ROOT, RunningServices
 
 PEOPLE = 5_000
-SIZES = (50_000, 500_000, 5_000_000)
+SIZES = (50_000, 5_000_000)
 QUICK_SIZES = (10_000, 100_000)
-DAYS = 365
 SHIFT_SECONDS = 7
 """Between two copies of the same person, so that a thousand copies stay on their local day."""
-REPEATS, SECONDS_A_KPI = 20, 6.0
-ASKED = tuple(kpi for kpi, definition in BY_ID.items() if definition.measures)
-"""Those that are of targets say first whose."""
+KEPT = [measure.value for measure in sorted(KEPT_WHEN)]
 AUDITED_UP_TO = 50_000
 SPREAD_OVER = 25
 """Copies of one person would all fall into one bucket; beyond what is audited they are spread over so many, as people are."""
-
-
-def story(number: int, begins: datetime) -> Iterator[LifecycleEvent]:
-    """All that pipeline would tell about one lead of the mix."""
-    lead_id = uuid5(NAMESPACE_URL, f"lead {number}")
-    sent = mix.lead(number)
-    version = 0
-
-    def told(what: type[LifecycleEvent], at: datetime, /, **facts: Any) -> LifecycleEvent:
-        nonlocal version
-        version += 1
-        event_id = uuid5(lead_id, f"{version}")
-        return what(
-            event=what.__name__, event_id=event_id, lead_id=lead_id, business_unit=mix.UNIT, occurred_at=at,
-            recorded_at=at, correlation_id=event_id, causation_id=uuid5(event_id, "cause"), version=version, **facts,
-        )  # fmt: skip
-
-    came_from = {name: sent[name] for name in ("channel", "source", "campaign")}
-    yield told(LeadCreated, begins, sender="load", **came_from)
-    qualified = number % mix.QUALIFIED_EVERY == 0
-    yield told(LeadGraded, begins, score=42 if qualified else 22, grade="B" if qualified else "C")
-    if qualified:
-        yield told(LeadQualified, begins, automatic=True)
-    for place in range(mix.INTERACTIONS):
-        yield told(LeadTouched, begins + timedelta(minutes=5 * (place + 1)), kind="page_view", channel=sent["channel"])
-    if mix.is_won(number):
-        deal = {"opportunity_id": f"deal {number}", "amount": f"{1000 + number % 7 * 250}.00", "currency": "EUR"}
-        yield told(OpportunityOpened, begins + timedelta(days=2 + number % 9), **deal, stage="discovery", position=0)
-        yield told(OpportunityWon, begins + timedelta(days=12 + number % 30), **deal)
+SHOWN = 10
 
 
 def kpis(run: Run) -> list[Finding]:
-    """Every KPI, cut by channel over the last ninety days, at each size."""
+    """Every KPI over several windows with each single cut, at each size, and what else can be asked."""
     sizes = QUICK_SIZES if run.quick else SIZES
+    asked = questions(read_yaml(ROOT / "policy.yaml", Policy), quick=run.quick)
     with running_stage(run) as stage:
-        services = stage.configured(METRICS_MERGE_WITHIN_SECONDS="0.5")
-        _written_by_the_service(stage, services)
-        _keep_base(stage)
-        took: dict[int, dict[str, list[float]]] = {}
+        databases = Sized(stage.database_url)
+        migrated = stage.database_url
+        again = databases.is_whole("kpis_base")
+        if not again:
+            stage.database_url = databases.copy(migrated, "kpis_base")
+            _written_by_the_service(stage)
+            _keep_base(stage)
+            databases.finished("kpis_base")
+        took: dict[int, Took] = {}
         for size in sizes:
-            began = time.monotonic()
-            services.stop("metrics")
-            rows = _grow(stage, size // PEOPLE, with_facts=size <= AUDITED_UP_TO)
+            name, made = f"kpis_{size}", time.monotonic()
+            is_new = not databases.is_whole(name)
+            stage.database_url = databases.copy(databases.url("kpis_base"), name) if is_new else databases.url(name)
+            run_migrations("metrics", stage.database_url)
+            if again:
+                _execute(stage, "TRUNCATE metrics.consumer_offsets")  # the log is another one
+            if is_new:
+                rows = _grow(stage, size // PEOPLE, with_facts=size <= AUDITED_UP_TO)
+                databases.finished(name)
+                run.say(f"{size:,} leads, {rows:,} entries made in {time.monotonic() - made:.0f} s")
+            services = stage.configured(METRICS_MERGE_WITHIN_SECONDS="1")
             services.start("metrics")
             services.wait_until_ready("metrics")
-            run.say(f"{size:,} leads, {rows:,} entries made in {time.monotonic() - began:.0f} s")
-            if size == sizes[0]:
+            _until(stage, "SELECT -count(*) FROM metrics.visitor_changes", 0)
+            if is_new and size == sizes[0]:
                 _audited(services, run)
-            took[size] = _asked(services)
-            slow = sorted(took[size], key=lambda kpi: -percentile(took[size][kpi], 0.95))[:3]
-            run.say("; ".join(f"{kpi} p95 {percentile(took[size][kpi], 0.95):,.0f} ms" for kpi in slow))
-    spread = [kpi for kpi in ASKED if is_sketched(BY_ID[kpi].form)]
-    rolled = [kpi for kpi in ASKED if isinstance(BY_ID[kpi].form, SUMMED)]
-    others = [kpi for kpi in ASKED if kpi not in spread and kpi not in rolled]
-    return [
-        *_lines(took, rolled, f"answered from sums ({len(rolled)} of {len(ASKED)})"),
-        *_lines(took, spread, f"answered from sketches ({len(spread)} of {len(ASKED)})"),
-        *_lines(took, others, f"answered from entries ({len(others)} of {len(ASKED)})"),
-    ]
+            took[size] = answers(services.url("metrics"), asked)
+            services.stop("metrics")
+            _tell(run, size, took[size])
+    return _lines(took)
 
 
-def _lines(took: dict[int, dict[str, list[float]]], names: Sequence[str], what: str) -> list[Finding]:
+def _tell(run: Run, size: int, took: Took) -> None:
+    """What was measured at a size, by group, and the slowest."""
+    for group in took.groups:
+        n = sum(one.group == group for one in took.times)
+        half, most = took.share(0.5, group=group), took.share(0.95, group=group)
+        run.say(f"{size:,}: {group}: p50 {half:,.1f} ms, p95 {most:,.1f} ms of {n:,} questions")
+    for promised in (True, False):
+        run.say(f"{size:,}: the slowest {'of any period with up to one cut' if promised else 'of the others'}")
+        for ms, one in took.slowest(SHOWN, promised=promised):
+            run.say(f"  {ms:9,.1f} ms  {one}")
+    for one, why in took.refused.items():
+        run.say(f"{size:,}: refused: {one}: {why}")
+
+
+def _lines(took: Mapping[int, Took]) -> list[Finding]:
     smallest, largest = min(took), max(took)
-
-    def at(size: int, share: float) -> float:
-        return percentile([one for name in names for one in took[size][name]], share)
-
-    slowest = max(names, key=lambda name: percentile(took[largest][name], 0.95))
-    detail = {f"p95 ms at {size:,}": at(size, 0.95) for size in took}
-    detail[f"slowest: {slowest}, p95 ms"] = percentile(took[largest][slowest], 0.95)
-    title, against = f"KPI queries {what}, {largest:,} leads", f"at {smallest:,}"
-    return [
-        Finding("kpis", f"{title}, p50", at(largest, 0.5), "ms", at(smallest, 0.5), against),
-        Finding("kpis", f"{title}, p95", at(largest, 0.95), "ms", target=100, of_ratio=False, less_is_better=True, detail=detail),
-        Finding("kpis", f"{title}, p95", at(largest, 0.95), "ms", at(smallest, 0.95), against, target=1.5, less_is_better=True),
+    whole = {"ms at": "", **{f"p95 at {size:,}": one.share(0.95) for size, one in took.items()}}
+    slowest, *_ = took[largest].slowest(1)
+    whole |= {"questions": len(took[largest].times), "slowest": f"{slowest[1]}, {slowest[0]:,.0f} ms"}
+    if refused := sum(len(one.refused) for one in took.values()):
+        raise RuntimeError(f"{refused} questions were not answered, see above")
+    title, against = f"KPI queries, any period, up to one cut, {largest:,} leads", f"at {smallest:,}"
+    found = [
+        Finding("kpis", f"{title}, p50", took[largest].share(0.5), "ms", took[smallest].share(0.5), against),
+        Finding(
+            "kpis", f"{title}, p95", took[largest].share(0.95), "ms", target=100, of_ratio=False, less_is_better=True, detail=whole
+        ),
+        Finding(
+            "kpis", f"{title}, p95", took[largest].share(0.95), "ms", took[smallest].share(0.95), against, target=1.5,
+            less_is_better=True,
+        ),
     ]  # fmt: skip
+    for group in took[largest].groups:
+        at = {size: one.share(0.95, group=group) for size, one in took.items()}
+        detail = {f"p95 ms at {size:,}": ms for size, ms in at.items()}
+        found.append(
+            Finding("kpis", f"KPI queries, {group}, p95", at[largest], "ms", at[smallest], against, detail=detail)
+        )
+    return found
 
 
-def _written_by_the_service(stage: Stage, services: RunningServices) -> None:
-    """Metrics folds the stories of five thousand people, spread over a year that ended yesterday."""
+def _execute(stage: Stage, statement: str) -> None:
+    with psycopg.connect(stage.database_url, autocommit=True) as connection:
+        execute(connection, statement)
+
+
+def _written_by_the_service(stage: Stage) -> None:
+    """Metrics folds the stories of five thousand people, spread over a year that ended yesterday, and is told what was spent, what is
+    aimed for and what currencies are worth."""
+    services = stage.configured(METRICS_MERGE_WITHIN_SECONDS="0.5")
     producer = Producer({"bootstrap.servers": stage.bootstrap, "acks": "all", "linger.ms": 5})
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    told = 0
+    told = seen = 0
     for number in range(PEOPLE):
-        # Deals need six weeks; nothing of a story lies in the future.
-        days_ago = 1 + (number * 7919) % DAYS + (45 if mix.is_won(number) else 0)
-        begins = midnight - timedelta(days=days_ago) + timedelta(hours=8, seconds=(number * 104_729) % (8 * 3600))
-        for event in story(number, begins):
+        for event in story(number, midnight):
             producer.produce(PIPELINE_LIFECYCLE.name, event.to_json(), str(event.lead_id))
             told += 1
         producer.poll(0)
+    for visit in visits(midnight):
+        producer.produce(PIPELINE_VISITS.name, visit.to_json(), str(visit.lead_id))
+        seen += 1
     producer.flush(30)
     services.start("metrics")
     services.wait_until_ready("metrics")
-    give_up_at = time.monotonic() + 120
-    while stage.scalar("SELECT sum(facts) FROM metrics.progress") < told:
+    _until(stage, "SELECT sum(facts) FROM metrics.progress", told)
+    _until(stage, "SELECT count(*) FROM metrics.visitors", seen)
+    for path, how, body in _said(midnight.date()):
+        answer = httpx.request(
+            how, f"{services.url('metrics')}{path}", json=body, headers=bearer(API_TOKEN), timeout=60, trust_env=False
+        )
+        answer.raise_for_status()
+    _until(stage, "SELECT -count(*) FROM metrics.sketch_changes", 0)
+    services.stop("metrics")
+
+
+def _until(stage: Stage, sql: str, least: int) -> None:
+    give_up_at = time.monotonic() + 600
+    while stage.scalar(sql) < least:
         if time.monotonic() > give_up_at:
-            raise RuntimeError(f"metrics did not fold {told:,} events:\n{services.log('metrics')[-2000:]}")
-        time.sleep(0.1)
-    give_up_at = time.monotonic() + 120
-    while stage.scalar("SELECT count(*) FROM metrics.sketch_changes"):
-        if time.monotonic() > give_up_at:
-            raise RuntimeError("metrics does not merge what batches left")
+            log = stage.services[-1].log("metrics")[-2000:]
+            raise RuntimeError(f"metrics does not come to an end with {sql}, {least:,}:\n{log}")
         time.sleep(0.1)
 
 
-TABLES = ("leads", "facts", "entries", "rollups", "sketches")
-ORDER = {"leads": "lead_id", "facts": "occurred_at", "entries": "at"}
+def _said(today: date) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What metrics is told over its API, as (path, method, body)."""
+    begin = today - timedelta(days=DAYS + 60)
+    days = [begin + timedelta(days=30 * place) for place in range(15)]
+    spent = [
+        {"kind": kind, "first_day": f"{day}", "last_day": f"{day + timedelta(days=29)}", "amount": "3000", **place}
+        for day in days
+        for kind, places in (
+            ("advertising", [{"channel": one} for one in ("web_form", "paid_search", "event")]),
+            ("salaries", [{}]),
+        )
+        for place in places
+    ]
+    yield "/v1/spending", "POST", {"rows": spent}
+    rates = [{"currency": "USD", "into": "EUR", "day": f"{day}", "rate": f"0.{90 + day.month}"} for day in days]
+    yield "/v1/rates", "POST", {"rows": rates}
+    window = {"from": f"{today - timedelta(days=90)}", "to": f"{today}"}
+    for kpi, more in (("sales_volume", {"currency": "EUR"}), ("leads_created", {})):
+        for cut in ({}, *({"team": f"team {number}"} for number in range(6)), {"channel": "web_form"}):
+            yield "/v1/targets", "PUT", {"kpi": kpi, "value": "100000", "cut": cut, **window, **more}
+
+
+TABLES = ("leads", "facts", "entries", "rollups", "open_deals", "sketches", "visitors")
+SUMS = {
+    "rollups": ("count", "durations", "duration_microseconds", "amount"),
+    "open_deals": ("count", "total", "squares", "cubes", "below", "above"),
+}
+"""What is as many times more as there are copies."""
+
+ORDER = {"leads": "lead_id", "facts": "occurred_at", "entries": "at", "visitors": "at"}
 """Rows lie in tables in the order in which they came."""
 
 
@@ -182,32 +217,55 @@ def _grow(stage: Stage, copies: int, *, with_facts: bool) -> int:
             for statement in mended:
                 execute(connection, statement)
             execute(connection, f"VACUUM ANALYZE metrics.{table}")
+        execute(connection, "TRUNCATE metrics.visitor_registers")
+        execute(connection, "INSERT INTO metrics.visitor_changes (day) SELECT DISTINCT day FROM metrics.visitors")
         found = connection.execute("SELECT count(*) FROM metrics.entries").fetchone()
     return int(found[0]) if found else 0
+
+
+KEY = """
+    CASE WHEN copy = 0 OR length(key) <= 73 OR substr(key, length(key) - 36, 1) <> ':' THEN key
+    ELSE left(key, -73) || CAST(md5(left(right(key, 73), 36) || copy) AS uuid) || ':' || CAST(md5(right(key, 36) || copy) AS uuid) END"""
+"""What ends with a lead's id and an event's ends with those of its copy."""
+
+MOMENTS = ("due_at", "expected_close", "runs_until")
+DATA = f"""data || jsonb_strip_nulls(jsonb_build_object({
+    ", ".join(
+        f"'{name}', CAST(data ->> '{name}' AS timestamptz) + copy * interval '{SHIFT_SECONDS} seconds'"
+        for name in MOMENTS
+    )
+}))"""
 
 
 def _copies(connection: psycopg.Connection, table: str, copies: int) -> str:
     """The statement that fills one table."""
     if table == "sketches":
         return _spread(copies)
+    later = SHIFT_SECONDS * 1_000_000 * sum(range(copies))
     expressions = {}
     for column, kind in connection.execute(
         "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'metrics' "
         "AND table_name = %s ORDER BY ordinal_position",
         [table],
     ):
-        if kind == "uuid":
+        if column == "key":
+            changed = KEY
+        elif kind == "jsonb":
+            changed = DATA
+        elif kind == "uuid":
             changed = f"CASE WHEN copy = 0 THEN {column} ELSE CAST(md5(CAST({column} AS text) || copy) AS uuid) END"
         elif kind == "timestamp with time zone":
             changed = f"{column} + copy * interval '{SHIFT_SECONDS} seconds'"
-        elif table == "rollups" and column in ("count", "durations", "duration_microseconds", "amount"):
+        elif table == "rollups" and column == "duration_microseconds":
+            changed = f"{column} * {copies} + CASE WHEN measure = ANY(ARRAY{KEPT}) THEN count * {later} ELSE 0 END"
+        elif column in SUMS.get(table, ()):
             changed = f"{column} * {copies}"
         else:
             changed = column
         expressions[column] = changed
     into = f"INSERT INTO metrics.{table} ({', '.join(expressions)}) SELECT {', '.join(expressions.values())}"
-    if table == "rollups":
-        return f"{into} FROM base.rollups"
+    if table in SUMS:
+        return f"{into} FROM base.{table}"
     ordered = f"(SELECT * FROM base.{table} ORDER BY {ORDER[table]})"
     return f"{into} FROM {ordered} AS one CROSS JOIN LATERAL generate_series(0, {copies - 1}) AS copy"
 
@@ -231,27 +289,5 @@ def _audited(services: RunningServices, run: Run) -> None:
     answer.raise_for_status()
     found = answer.json()
     if found["different"] or not found["checked"]:
-        raise RuntimeError(f"the generated tables are not what the service writes: {found}")
+        raise RuntimeError(f"the generated tables are not what the service writes: {str(found)[:2000]}")
     run.say(f"the service's audit finds all {found['checked']:,} entries and sums as it would have written them")
-
-
-def _asked(services: RunningServices) -> dict[str, list[float]]:
-    """Milliseconds of each answer by KPI. Raises `RuntimeError` at any that is refused: how fast that came is no result."""
-    today = datetime.now(UTC).date()
-    window = {"from": str(today - timedelta(days=90)), "to": str(today), "group_by": "channel"}
-    took: dict[str, list[float]] = {}
-    with httpx.Client(headers=bearer(API_TOKEN), timeout=120, trust_env=False) as client:
-        for kpi in ASKED:
-            url = f"{services.url('metrics')}/v1/kpis/{kpi}"
-            began = time.monotonic()
-            took[kpi] = []
-            # The first one warms up; where one alone takes all the time there is, it is the answer.
-            while not took[kpi] or (len(took[kpi]) <= REPEATS and time.monotonic() - began < SECONDS_A_KPI):
-                started = time.perf_counter()
-                answer = client.get(url, params=window)
-                took[kpi].append((time.perf_counter() - started) * 1e3)
-                if answer.status_code != 200:
-                    after = f"after {took[kpi][-1]:,.0f} ms"
-                    raise RuntimeError(f"{kpi} answered {answer.status_code} {after}: {answer.text[:200]}")
-            took[kpi] = took[kpi][1:] or took[kpi]
-    return took

@@ -1,5 +1,5 @@
-"""A million leads, each with two open timers: how long lists, searches and queues take, and how late timers fire while leads
-arrive. The only part that is no part of the whole run, since it needs some minutes and gigabytes: `ONLY=million`."""
+"""A million leads, each with two open timers, and 200,000 opportunities: how long lists, searches and queues take, and how late
+timers fire while leads arrive. The only part that is no part of the whole run, since it needs some minutes and gigabytes: `ONLY=million`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psutil
 import yaml
 from confluent_kafka import Producer
 
-from services.pipeline.api.cursors import cursor_of
+from services.pipeline.api.cursors import cursor_of, place_after
 from shared.contracts.capture_events import LeadCaptured
 from shared.contracts.topics import CAPTURE_LEADS, SCORING_SCORES
 from tests.load import crowd
@@ -46,17 +46,22 @@ def million(run: Run) -> list[Finding]:
         policy.write_text(yaml.safe_dump(crowd.POLICY, allow_unicode=True))
         services = stage.configured(LEADFLOW_POLICY_FILE=str(policy))
         _written_by_the_service(stage, services, people)
+        _sold_to(services, people)
         began = time.monotonic()
         services.stop("pipeline")
         leads = crowd.grow(stage.database_url, size // people)
         timers = stage.scalar("SELECT count(*) FROM pipeline.tasks WHERE fires_at IS NOT NULL")
-        run.say(f"{leads:,} leads and {timers:,.0f} open timers made in {time.monotonic() - began:.0f} s")
+        deals = stage.scalar("SELECT count(*) FROM pipeline.opportunities")
+        run.say(
+            f"{leads:,} leads, {timers:,.0f} open timers and {deals:,.0f} opportunities made in "
+            f"{time.monotonic() - began:.0f} s"
+        )
         services.start("pipeline")
         services.wait_until_ready("pipeline")
         took = _asked(services, questions(people, size // people), run)
         late, kept_up = _timers(stage, services, run, 10 * people)
     load = f"{psutil.getloadavg()[0]:.1f}"
-    about = f"{leads:,} leads, {timers:,.0f} timers"
+    about = f"{leads:,} leads, {timers:,.0f} timers, {deals:,.0f} opportunities"
     return [*_lines(took, about), *_timer_lines(late, kept_up, about, load)]
 
 
@@ -82,6 +87,22 @@ def _written_by_the_service(stage: Stage, services: RunningServices, people: int
     )
 
 
+def _sold_to(services: RunningServices, people: int) -> None:
+    """Those who buy have deals, some of which are won and some lost. Raises `httpx.HTTPStatusError` where one is refused."""
+    with httpx.Client(
+        base_url=services.url("pipeline"), headers=bearer(API_TOKEN), timeout=60, trust_env=False
+    ) as client:
+        for number in crowd.buyers(people):
+            for place in range(crowd.DEALS_EACH):
+                name, stage = f"deal {number}.{place}", crowd.STAGES[(number + place) % len(crowd.STAGES)]
+                said = {"opportunity_id": name, "stage": stage, "amount": "100", "product": f"product {place}"}
+                client.post(f"/v1/leads/{crowd.some_lead(number)}/opportunities", json=said).raise_for_status()
+                if place == 0:
+                    client.post(f"/v1/opportunities/{name}:win").raise_for_status()
+                elif place == 1:
+                    client.post(f"/v1/opportunities/{name}:lose", json={"reason": "price"}).raise_for_status()
+
+
 def _until(true: Callable[[], bool], services: RunningServices, *, within_seconds: float = 120) -> None:
     give_up_at = time.monotonic() + within_seconds
     while not true():
@@ -99,6 +120,16 @@ def questions(people: int, copies: int) -> dict[str, Question]:
     def somewhere(pick: random.Random) -> tuple[str, Mapping[str, Any]]:
         at = datetime.now(UTC) - timedelta(hours=pick.randrange(crowd.HOURS_APART * copies))
         return "/v1/leads", {"cursor": cursor_of(at, crowd.some_lead(0))}
+
+    def some_deals(pick: random.Random) -> tuple[str, Mapping[str, Any]]:
+        at = datetime.now(UTC) - timedelta(hours=pick.randrange(crowd.HOURS_APART * copies))
+        return "/v1/opportunities", {"cursor": place_after(at.isoformat(), "", "")}
+
+    def deals(filters: Callable[[random.Random], Mapping[str, Any]]) -> Question:
+        return lambda pick: ("/v1/opportunities", filters(pick))
+
+    def days_ago(pick: random.Random) -> str:
+        return (datetime.now(UTC) - timedelta(days=pick.randrange(300))).isoformat()
 
     def searched(text: Callable[[random.Random, LeadCaptured], str]) -> Question:
         def ask(pick: random.Random) -> tuple[str, Mapping[str, Any]]:
@@ -128,9 +159,21 @@ def questions(people: int, copies: int) -> dict[str, Question]:
         "list, by channel and status": lambda pick: ("/v1/leads", {"channel": "event", "status": "qualified"}),
         "list, by a campaign of nobody": listed(campaign="nowhere"),
         "list, by a source of nobody": listed(source="nowhere"),
-        "list, since": lambda pick: ("/v1/leads", {"created_since": (datetime.now(UTC) - timedelta(days=pick.randrange(300))).isoformat()}),
+        "list, since": lambda pick: ("/v1/leads", {"created_since": days_ago(pick)}),
         "list, changed since": lambda pick: ("/v1/leads", {"updated_since": (datetime.now(UTC) - timedelta(minutes=5)).isoformat()}),
         "list, by e-mail": lambda pick: ("/v1/leads", {"business_unit": "europe", "email": f"person.{pick.randrange(people)}@company1.example"}),
+        "opportunities": deals(lambda _: {}),
+        "opportunities, a page somewhere": some_deals,
+        "opportunities, since": deals(lambda pick: {"opened_since": days_ago(pick)}),
+        "opportunities, by unit": deals(lambda pick: {"business_unit": pick.choice(crowd.UNITS)}),
+        "opportunities, by state": deals(lambda pick: {"status": pick.choice(("open", "won", "lost"))}),
+        "opportunities, by stage and unit": deals(lambda pick: {"stage": pick.choice(crowd.STAGES), "status": "open", "business_unit": "north"}),
+        "opportunities, by owner": deals(lambda pick: {"owner": owner(pick)}),
+        "opportunities, by owner and state": deals(lambda pick: {"owner": owner(pick), "status": "open"}),
+        "opportunities, won since": deals(lambda pick: {"status": "won", "closed_since": days_ago(pick)}),
+        "opportunities, by a product and unit": deals(lambda pick: {"product": f"product {pick.randrange(crowd.DEALS_EACH)}", "business_unit": "europe"}),
+        "opportunities, by a product of nobody": deals(lambda _: {"product": "nothing"}),
+        "opportunities, by a lead": deals(lambda pick: {"lead_id": crowd.some_lead(pick.choice(crowd.buyers(people)))}),
         "search, a whole name": searched(lambda pick, lead: f"{known(lead).name} q{pick.randrange(1, copies)}"),
         "search, a name of many": searched(lambda pick, lead: str(known(lead).name)),
         "search, one frequent word": searched(lambda pick, lead: str(known(lead).name).split()[0]),

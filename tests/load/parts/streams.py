@@ -75,9 +75,9 @@ def streams(run: Run) -> list[Finding]:
         quix = _quix(stage, events)
         run.say(f"Quix Streams: {1e6 / quix:,.1f} µs an event")
         pipeline = drained(stage, services, "pipeline", run)
-        won = asyncio.run(_win(stage, services))
+        won = asyncio.run(win(stage, services))
         run.say(f"{won} leads won")
-        _relayed(stage, "pipeline")
+        relayed(stage, "pipeline")
         services.stop("pipeline")
         metrics = drained(stage, services, "metrics", run)
         services.stop("metrics")
@@ -162,6 +162,8 @@ def drained(stage: Stage, services: RunningServices, name: str, run: Run, *, url
             if time.monotonic() > give_up_at:
                 raise RuntimeError(f"{name} did {done:,.0f} of {events:,} events:\n{services.log(name)[-2000:]}")
             time.sleep(0.05)
+        if bad := connection.execute(f"SELECT stage, reason, detail FROM {name}.dead_letters".encode()).fetchall():
+            raise RuntimeError(f"{name} has {len(bad)} dead letters of the bench's own records, the first: {bad[0]}")
     assert begun is not None
     after, counted = stage.processor_seconds(), events - begun[0]
     own, postgres = ((after[who] - begun[1][who]) / counted * 1e6 for who in (name, "postgres"))
@@ -172,7 +174,7 @@ def drained(stage: Stage, services: RunningServices, name: str, run: Run, *, url
     return Drained(events, own, postgres, wall)
 
 
-def _relayed(stage: Stage, name: str) -> None:
+def relayed(stage: Stage, name: str) -> None:
     """Waits until everything a service has to tell is told."""
     give_up_at = time.monotonic() + 60
     while stage.scalar(f"SELECT count(*) FROM {name}.outbox"):
@@ -181,7 +183,7 @@ def _relayed(stage: Stage, name: str) -> None:
         time.sleep(0.1)
 
 
-async def _win(stage: Stage, services: RunningServices) -> int:
+async def win(stage: Stage, services: RunningServices) -> int:
     """Every hundredth lead becomes a customer."""
     with psycopg.connect(stage.database_url) as connection:
         found = connection.execute(
