@@ -7,7 +7,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-JOBS ?= 2
+# Tests wait for servers about half of their time: two workers for each of two cores.
+JOBS ?= 4
 DETACH ?=
 BROKER ?=
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
@@ -71,11 +72,17 @@ doctor: $(VENV)/.installed ## look for what is wrong
 
 # --- verify --------------------------------------------------------------------------------------------------------
 
-.PHONY: check test fuzz faults faults-long bench profile lint types imports format docs
+.PHONY: check test proof proof-faults fuzz faults faults-long bench profile lint types imports format docs
 check: lint types imports ## lint, types and import contracts
 
-test: $(VENV)/.installed-test ## every test, in parallel (JOBS=2)
+test: $(VENV)/.installed-test ## every test, in parallel (JOBS=4)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+proof: $(VENV)/.installed-test ## every number and forecast against a naive computation, in random worlds; EXAMPLES=20
+	@LEADFLOW_PROOF_EXAMPLES=$(or $(EXAMPLES),20) $(BIN)/python -m pytest tests/integration/metrics/test_proof.py tests/integration/metrics/test_forecasts_proof.py -p no:xdist -q $(ARGS)
+
+proof-faults: $(VENV)/.installed-test ## whether the proof notices: faults put into the service one at a time, 20 minutes; ONLY=words
+	@LEADFLOW_PROOF_FAULTS=1 LEADFLOW_PROOF_ONLY="$(ONLY)" $(BIN)/python -m pytest tests/integration/metrics/test_proof_power.py -p no:xdist -q $(ARGS)
 
 fuzz: $(VENV)/.installed-test ## send capture more than 10,000 inputs that nobody should send, 5 minutes
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),700) $(BIN)/python -m pytest tests/fuzz -p no:xdist -q --timeout 900 $(ARGS)
@@ -86,7 +93,7 @@ faults: $(VENV)/.installed-test ## break things under load and compare with a le
 faults-long: $(VENV)/.installed-test ## break everything again and again; MINUTES=60, SEED=n, REPORT=folder
 	@$(BIN)/python -m tests.faults --profile long --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
 
-bench: $(VENV)/.installed-test $(BENCH)/.installed ## measure everything, about 17 minutes; RESUME=1 goes on, WRITE=1 into the page; or a look: ONLY=part,part QUICK=1
+bench: $(VENV)/.installed-test $(BENCH)/.installed ## measure everything, about an hour; RESUME=1 goes on, WRITE=1 into the page; or a look: ONLY=part,part QUICK=1
 	@$(BIN)/python -m tests.load $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(RESUME),--resume) $(if $(WRITE),--write docs/performance.md)
 
 profile: $(VENV)/.installed-test $(BENCH)/.installed ## where a lead's microseconds go, by sampling; RATE=1000 leads/s, WRITE=1 into the page

@@ -28,6 +28,7 @@ from tests.support.servers import (
     running_kafka_cluster,
     running_postgres,
 )
+from tests.support.sharing import keep_together, longest_first, say_groups
 
 PHASES: tuple[Literal["setup", "call"], ...] = ("setup", "call")
 ASKED_BY = {"broker": "broker", "databases": "database", "apache_cluster": "jars", "jars": "jars"}
@@ -62,6 +63,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if PROVISION in config.stash:
         config.stash[OPEN].close()
         config.stash[PROVISION].close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        keep_together(items)
+        longest_first(items)
+        say_groups(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

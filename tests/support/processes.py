@@ -30,8 +30,10 @@ def own_folder(kind: str) -> Iterator[Path]:
 
 
 @contextmanager
-def process_of(command: list[str], log: Path, *, stop_signal: signal.Signals) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that writes to a log, ended with the signal it takes best."""
+def process_of(
+    command: list[str], log: Path, *, stop_signal: signal.Signals, within_seconds: float = 20
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that writes to a log, ended with the signal it takes best, and killed if that takes too long."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd="/"
@@ -42,7 +44,7 @@ def process_of(command: list[str], log: Path, *, stop_signal: signal.Signals) ->
         if process.poll() is None:
             process.send_signal(stop_signal)
             try:
-                process.wait(20)
+                process.wait(within_seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

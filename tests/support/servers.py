@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,6 +20,7 @@ import psycopg
 from shared.cli.local.broker import EmbeddedBroker
 from shared.cli.local.ports import answers, free_port
 from shared.cli.local.postgres import ACCOUNT, EmbeddedPostgres
+from shared.kit.migrations import migrate
 from tests.support.kafka_cluster import KafkaCluster, running_kafka_cluster
 from tests.support.processes import came_up, own_folder, process_of
 
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 SERVICES = ("capture", "scoring", "pipeline", "metrics")
+SERVICES_FOLDER = Path(__file__).resolve().parents[2] / "services"
 ATTEMPTS = 5
 
 
@@ -94,7 +97,8 @@ class Databases:
             template = self._new_name("template")
             self._run(f"CREATE DATABASE {template}")
             for service in wanted:
-                run_migrations(service, self._server.url(template))
+                # Not by a process: it imports the whole service first, which takes longer than its migrations do.
+                migrate(service, SERVICES_FOLDER / service / "migrations", self._server.url(template))
             self._templates[wanted] = template
         name = self._new_name("test")
         self._run(f"CREATE DATABASE {name} TEMPLATE {self._templates[wanted]}")
@@ -120,15 +124,25 @@ def run_migrations(service: str, database_url: str) -> None:
 
 
 @contextmanager
-def running_postgres(*, durable: bool = False) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL, gone at the end; it trades durability for speed unless told otherwise."""
-    with own_folder("postgres") as directory:
-        server = EmbeddedPostgres(directory, free_port(), secrets.token_hex(8), durable=durable)
+def running_postgres(*, durable: bool = False, kept_in: Path | None = None) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL, gone at the end; it trades durability for speed unless told otherwise. In a folder that is `kept_in`, whose files
+    stay, it is stopped gently, so that unlogged tables stay too, and its password stands beside it."""
+    with own_folder("postgres") if kept_in is None else nullcontext(kept_in.absolute()) as directory:
+        directory.mkdir(parents=True, exist_ok=True)
+        password = secrets.token_hex(8)
+        if kept_in is not None:
+            kept = directory / "password"
+            password = kept.read_text(encoding="utf-8") if kept.exists() else password
+            kept.write_text(password, encoding="utf-8")
+        server = EmbeddedPostgres(directory, free_port(), password, durable=durable)
         server.initialise()
         for attempt in range(1, ATTEMPTS + 1):
             server = EmbeddedPostgres(directory, free_port(), server.password, durable=durable)
             log = directory / "log"
-            with process_of(server.command(), log, stop_signal=signal.SIGQUIT) as process:
+            stop = signal.SIGQUIT if kept_in is None else signal.SIGINT
+            with process_of(
+                server.command(), log, stop_signal=stop, within_seconds=20 if kept_in is None else 300
+            ) as process:
                 if came_up(process, partial(_accepts, server)):
                     yield server
                     return

@@ -11,12 +11,15 @@ from shared.kit.frames import unpack
 async def tables_saying(database: Database, schema: str, words: Iterable[str]) -> dict[str, set[str]]:
     """In which tables of a schema which of these words stand, in any column, in bytes and compressed frames too."""
     found: dict[str, set[str]] = {}
+    # A moment may be one that Python has none for.
     tables = await database.rows(
-        "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = :schema ORDER BY 1",
+        """SELECT table_name AS name, string_agg(
+               quote_ident(column_name) || CASE WHEN data_type LIKE 'timestamp%' THEN '::text' ELSE '' END, ', ') AS columns
+           FROM information_schema.columns WHERE table_schema = :schema GROUP BY 1 ORDER BY 1""",
         schema=schema,
     )
     for table in tables:
-        for row in await database.rows(f"SELECT * FROM {schema}.{table.name}"):
+        for row in await database.rows(f"SELECT {table.columns} FROM {schema}.{table.name}"):
             text = "\n".join(_text(value) for value in row)
             if said := {word for word in words if word.casefold() in text.casefold()}:
                 found.setdefault(table.name, set()).update(said)

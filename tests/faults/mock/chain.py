@@ -7,8 +7,9 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import ParamSpec
 
 import httpx
@@ -35,6 +36,9 @@ REPEAT_AFTER_SECONDS = 0.3
 MOST_SELDOM = 20
 """After so many attempts, so many times later: thousands that wait for a log would keep this process from anything else."""
 COUNTED_WITHIN_SECONDS = 30.0
+SENDERS = 20
+"""How many pools of connections the leads come over. A pool goes through all of its connections at each request and each
+answer: with hundreds in one this process has no time to read the answers, and its own slowness counts as capture's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Chain:
     cluster: MockCluster
     services: RunningServices
     database_url: str
-    client: httpx.AsyncClient
+    clients: list[httpx.AsyncClient]
     answers: list[Answer] = field(default_factory=list)
     accepted: dict[str, str] = field(default_factory=dict)
     sent: int = 0
@@ -62,6 +66,14 @@ class Chain:
     own_delay: float = 0.0
     some_are_too_large: bool = False
     """Whether the cluster was told to say so of some record."""
+
+    def __post_init__(self) -> None:
+        self._turns = cycle(self.clients)
+
+    @property
+    def client(self) -> httpx.AsyncClient:
+        """Of each in turn."""
+        return next(self._turns)
 
     async def measure_own_delay(self) -> None:
         """On a machine with much to do this process itself is late: by how much it oversleeps."""
@@ -230,6 +242,15 @@ def _rows(url: str, sql: str, parameters: tuple[object, ...]) -> list[tuple[obje
         return connection.execute(sql.encode(), parameters).fetchall()
 
 
+def _sender() -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {CAPTURE_KEY}"},
+        timeout=30,
+        limits=httpx.Limits(max_connections=1_000),
+        trust_env=False,
+    )
+
+
 @asynccontextmanager
 async def open_chain(
     stage: Stage, *, brokers: int = 1, partitions: int = 4, start: bool = True, **environment: str
@@ -239,13 +260,9 @@ async def open_chain(
         url = await asyncio.to_thread(Databases(server).migrated, "pipeline")
         services = services_for(url, cluster.bootstrap, stage.folder, environment=environment)
         try:
-            async with httpx.AsyncClient(
-                headers={"Authorization": f"Bearer {CAPTURE_KEY}"},
-                timeout=30,
-                limits=httpx.Limits(max_connections=1_000),
-                trust_env=False,
-            ) as client:
-                chain = Chain(cluster, services, url, client)
+            async with AsyncExitStack() as opened:
+                clients = [await opened.enter_async_context(_sender()) for _ in range(SENDERS)]
+                chain = Chain(cluster, services, url, clients)
                 if start:
                     services.start("capture")
                     services.start("pipeline")
