@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 import psutil
@@ -42,4 +42,37 @@ async def test_no_connection_stays_half_made_when_who_wanted_it_gives_up(databas
             with pytest.raises(asyncio.CancelledError):
                 await wanting
         assert connections_to(database_url) == before
+    await database.close()
+
+
+async def reads(database: Database) -> None:
+    await database.ping()
+
+
+async def writes(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.rows("SELECT 1")
+
+
+async def looks(database: Database) -> None:
+    async with database.snapshot() as snapshot:
+        await snapshot.rows("SELECT 1")
+
+
+@pytest.mark.parametrize("work", [reads, writes, looks])
+async def test_every_connection_is_given_back_whenever_its_user_gives_up(
+    database_url: str, work: Callable[[Database], Awaitable[None]]
+) -> None:
+    """One that is not is found by the collector, which can only drop it, and says so as an error."""
+    database = Database(database_url, schema="public", pool_size=1)
+    await database.ping()
+    for step in range(40):
+        working = asyncio.create_task(work(database))
+        for _ in range(step):
+            await asyncio.sleep(0)
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+        gc.collect()
+        await database.ping()
     await database.close()
