@@ -137,10 +137,14 @@ async def test_whoever_sends_on_after_a_refusal_is_cut_off(toy: Toy) -> None:
     async with connected(toy) as (_, writer), asyncio.timeout(8):
         writer.write(b"GET /quick HTTP/1.1\r\nx: " + b"y" * (2 * MAX_HEAD_BYTES))
         with pytest.raises(ConnectionError):
-            while True:
-                writer.write(b"y" * 1024)
-                await writer.drain()
-                await asyncio.sleep(0.05)
+            await _send_on(writer)
+
+
+async def _send_on(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"y" * 1024)
+        await writer.drain()
+        await asyncio.sleep(0.05)
 
 
 async def test_a_head_without_end_behind_a_request_is_not_answered_in_its_place(toy: Toy) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -61,7 +61,7 @@ async def looks(database: Database) -> None:
 
 @pytest.mark.parametrize("work", [reads, writes, looks])
 async def test_every_connection_is_given_back_whenever_its_user_gives_up(
-    database_url: str, work: Callable[[Database], Awaitable[None]]
+    database_url: str, work: Callable[[Database], Coroutine[None, None, None]]
 ) -> None:
     """One that is not is found by the collector, which can only drop it, and says so as an error."""
     database = Database(database_url, schema="public", pool_size=1)
