@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.metrics import (
-    api,
-    audits_api,
-    drilling_api,
-    findings_api,
-    forecasts_api,
-    frozen_api,
-    noticed_api,
-    rates_api,
-    rebuilds_api,
-    shadow_api,
-    spending_api,
-    targets_api,
-    too_long,
-    why_api,
-)
+from services.metrics import too_long
 from services.metrics.access import Callers, admit, guard
+from services.metrics.api import (
+    audits,
+    drilling,
+    findings,
+    forecasts,
+    frozen,
+    kpis,
+    noticed,
+    rates,
+    rebuilds,
+    shadow,
+    spending,
+    targets,
+    why,
+)
 from services.metrics.freezing import Freezing
-from services.metrics.freezing_instruments import FreezingMetrics
 from services.metrics.handlers import Handlers, OnEvent
-from services.metrics.instruments import BusinessMetrics
+from services.metrics.instruments import BusinessMetrics, FreezingMetrics, NoticedMetrics
 from services.metrics.merging import Merging
-from services.metrics.noticing import NoticedMetrics, Noticing
+from services.metrics.noticing import Noticing
 from services.metrics.noting import noting
 from services.metrics.rebuilding import Rebuilding
 from services.metrics.reporting_together import Reporting
@@ -126,7 +125,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         within_seconds=settings.merge_within_seconds,
     )
     freezing = Freezing(database, policy, SystemClock(), interval_seconds=settings.freezing_interval_seconds)
-    frozen = FreezingMetrics(freezing, registry, max_age_seconds=settings.snapshot_seconds)
+    frozen_shown = FreezingMetrics(freezing, registry, max_age_seconds=settings.snapshot_seconds)
     business = BusinessMetrics(database, policy, registry, max_age_seconds=settings.snapshot_seconds)
     reporting = Reporting(database, policy, settings, registry, SystemClock(), time_of=agreed_time)
 
@@ -138,15 +137,15 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         again_seconds=settings.findings_again_seconds,
         after_seconds=settings.findings_after_seconds,
     )
-    noticed = NoticedMetrics(database, SystemClock(), registry, max_age_seconds=settings.snapshot_seconds)
+    noticed_shown = NoticedMetrics(database, SystemClock(), registry, max_age_seconds=settings.snapshot_seconds)
 
     callers = Callers(Voucher(f"{settings.pipeline_url.rstrip('/')}/v1/me") if settings.pipeline_url else None)
 
     async def refresh() -> None:
         await business.refresh()
-        await noticed.refresh()
+        await noticed_shown.refresh()
         await reporting.metrics.refresh()
-        await frozen.refresh()
+        await frozen_shown.refresh()
 
     app = build_app(
         name="metrics",
@@ -157,20 +156,20 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         database=database,
         consumer=consumer,
         routers=[
-            api.router(database, policy, SystemClock()),
-            drilling_api.router(database, policy, SystemClock()),
-            forecasts_api.router(database, policy, SystemClock()),
-            frozen_api.router(database, freezing),
-            rebuilds_api.router(rebuilding),
+            kpis.router(database, policy, SystemClock()),
+            drilling.router(database, policy, SystemClock()),
+            forecasts.router(database, policy, SystemClock()),
+            frozen.router(database, freezing),
+            rebuilds.router(rebuilding),
             reporting.router,
-            rates_api.router(database, policy),
-            audits_api.router(database),
-            shadow_api.router(database, policy.unit),
-            spending_api.router(database, policy),
-            targets_api.router(database, policy, SystemClock()),
-            why_api.router(database, policy, SystemClock()),
-            findings_api.router(database, policy, SystemClock()),
-            noticed_api.router(database, SystemClock()),
+            rates.router(database, policy),
+            audits.router(database),
+            shadow.router(database, policy.unit),
+            spending.router(database, policy),
+            targets.router(database, policy, SystemClock()),
+            why.router(database, policy, SystemClock()),
+            findings.router(database, policy, SystemClock()),
+            noticed.router(database, SystemClock()),
         ],
         parts=[
             rebuilding.running,

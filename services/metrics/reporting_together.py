@@ -9,8 +9,8 @@ from datetime import datetime
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
-from services.metrics import reports_api
-from services.metrics.report_instruments import ReportMetrics
+from services.metrics.api import reports
+from services.metrics.instruments import ReportMetrics
 from services.metrics.reporting.delivering import Delivering
 from services.metrics.reporting.writing import Reports
 from services.metrics.settings import MetricsSettings
@@ -39,13 +39,13 @@ class Reporting:
         *,
         time_of: Callable[[Transaction], Awaitable[datetime]] = own_time,
     ) -> None:
-        reports = Reports(database, policy)
+        told = Reports(database, policy)
         self._poster = Poster(settings.webhook_rules, timeout_seconds=settings.webhook_timeout_seconds)
         base = settings.public_url.rstrip("/") or _own_address(settings.host, settings.port)
         self.delivering = Delivering(
             database,
             policy,
-            reports,
+            told,
             self._poster,
             settings.secrets_of_reports,
             folder=settings.reports_dir,
@@ -61,8 +61,8 @@ class Reporting:
         if faults:
             raise InvalidReports("The policy's reports need mending:\n  " + "\n  ".join(faults))
         self.metrics = ReportMetrics(database, registry)
-        self.router: APIRouter = reports_api.router(
-            reports, self.delivering, database, policy, clock, public_url=settings.public_url
+        self.router: APIRouter = reports.router(
+            told, self.delivering, database, policy, clock, public_url=settings.public_url
         )
 
     @asynccontextmanager

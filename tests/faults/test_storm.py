@@ -21,8 +21,8 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from services.metrics import api as metrics_api
 from services.metrics import app as metrics_app
+from services.metrics.api import kpis
 from services.metrics.handlers import Handlers as MetricsHandlers
 from services.pipeline import app as pipeline_app
 from services.pipeline.handlers import Handlers as PipelineHandlers
@@ -207,7 +207,7 @@ class Storm:
         app = FastAPI()
         app.state.api_token = TOKEN
         problems.install(app)
-        app.include_router(metrics_api.router(self.metrics.databases[0], self.policy, SystemClock()))
+        app.include_router(kpis.router(self.metrics.databases[0], self.policy, SystemClock()))
         return app
 
 

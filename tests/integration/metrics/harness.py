@@ -12,26 +12,26 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import SecretStr
 
-from services.metrics import (
-    api,
-    drilling_api,
-    findings_api,
-    forecasts_api,
-    frozen_api,
-    noticed_api,
-    rates_api,
-    shadow_api,
-    spending_api,
-    targets_api,
-    too_long,
-    why_api,
+from services.metrics import too_long
+from services.metrics.api import (
+    drilling,
+    findings,
+    forecasts,
+    frozen,
+    kpis,
+    noticed,
+    rates,
+    shadow,
+    spending,
+    targets,
+    why,
 )
 from services.metrics.app import CONSUMES
 from services.metrics.domain.facts import Fact
 from services.metrics.freezing import Freezing
 from services.metrics.handlers import Handlers
-from services.metrics.instruments import BusinessMetrics
-from services.metrics.noticing import NoticedMetrics, Noticing
+from services.metrics.instruments import BusinessMetrics, NoticedMetrics
+from services.metrics.noticing import Noticing
 from services.metrics.reporting_together import Reporting
 from services.metrics.settings import MetricsSettings
 from shared.contracts.policy import Policy, UnitPolicy
@@ -77,23 +77,23 @@ class Metrics:
         app.state.api_token = TOKEN
         problems.install(app)
         too_long.install(app)
-        app.include_router(api.router(self.database, policy, self.clock))
-        app.include_router(drilling_api.router(self.database, policy, self.clock))
+        app.include_router(kpis.router(self.database, policy, self.clock))
+        app.include_router(drilling.router(self.database, policy, self.clock))
         told = MetricsSettings(api_token=SecretStr(TOKEN), identity_secret=SecretStr(TOKEN), **(settings or {}))
         self.reporting = Reporting(self.database, policy, told, self.registry, self.clock)
         app.include_router(self.reporting.router)
-        app.include_router(rates_api.router(self.database, policy))
-        app.include_router(forecasts_api.router(self.database, policy, self.clock))
+        app.include_router(rates.router(self.database, policy))
+        app.include_router(forecasts.router(self.database, policy, self.clock))
         self.freezing = Freezing(self.database, policy, self.clock, interval_seconds=60)
-        app.include_router(frozen_api.router(self.database, self.freezing))
-        app.include_router(spending_api.router(self.database, policy))
-        app.include_router(targets_api.router(self.database, policy, self.clock))
-        app.include_router(why_api.router(self.database, policy, self.clock))
-        app.include_router(findings_api.router(self.database, policy, self.clock))
+        app.include_router(frozen.router(self.database, self.freezing))
+        app.include_router(spending.router(self.database, policy))
+        app.include_router(targets.router(self.database, policy, self.clock))
+        app.include_router(why.router(self.database, policy, self.clock))
+        app.include_router(findings.router(self.database, policy, self.clock))
         self.noticing = Noticing(self.database, policy, self.clock, interval_seconds=60, again_seconds=6 * 3600)
         self.noticed = NoticedMetrics(self.database, self.clock, self.registry, max_age_seconds=0)
-        app.include_router(noticed_api.router(self.database, self.clock))
-        app.include_router(shadow_api.router(self.database, policy.unit))
+        app.include_router(noticed.router(self.database, self.clock))
+        app.include_router(shadow.router(self.database, policy.unit))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://metrics", headers=headers

@@ -15,7 +15,7 @@ from services.metrics import forecasts as forecasting
 from services.metrics.domain.findings import Kind, Place
 from services.metrics.domain.freezing import LEAD_DAYS, NEAR
 from services.metrics.freezing import Freezing, faults
-from services.metrics.freezing_instruments import FreezingMetrics
+from services.metrics.instruments import FreezingMetrics
 from services.metrics.rebuilding import Rebuilding
 from services.metrics.storage.frozen import Wanted, forecasts, forget
 from services.metrics.storage.judging import METHODS

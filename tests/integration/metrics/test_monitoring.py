@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from services.metrics.instruments import BusinessMetrics
-from services.metrics.report_instruments import ReportMetrics
+from services.metrics.instruments import BusinessMetrics, ReportMetrics
 from services.metrics.storage.snapshots import LATELY
 from shared.kit.database import Database
 from tests.integration.metrics.harness import POLICY, Metrics

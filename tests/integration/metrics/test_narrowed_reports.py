@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.metrics import audits_api
+from services.metrics.api import audits
 from services.metrics.storage import grouped
 from services.metrics.storage import reports as storage
 from tests.integration.metrics.harness import Metrics
@@ -133,7 +133,7 @@ async def test_a_clock_that_is_ahead_of_the_databases_makes_nothing_due(metrics:
 
 
 async def test_an_audit_says_up_to_when_it_saw_the_log(metrics: Metrics) -> None:
-    metrics.app.include_router(audits_api.router(metrics.database))
+    metrics.app.include_router(audits.router(metrics.database))
     began = "2026-12-30T10:00:00+00:00"
     told: dict[str, Any] = {"id": str(uuid4()), "began": began, "checks": {"log": {"checked": 5, "different": 0}}}
     assert (await metrics.client.post("/v1/audits", json=told)).status_code == 204

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.metrics.why_api import days_named
+from services.metrics.api.why import days_named
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.policy.calendar import Calendar
 from shared.kit.errors import Rejected

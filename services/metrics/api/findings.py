@@ -10,11 +10,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from services.metrics.access import guard
+from services.metrics.api.noticed import word_shown
 from services.metrics.domain.findings import FALSE_SHARE, Finding, Kind
 from services.metrics.domain.noticing import place_id, severity
 from services.metrics.finding import Looking, shown
 from services.metrics.moments import gone
-from services.metrics.noticed_api import word_shown
 from services.metrics.noticing import midnight
 from services.metrics.storage import noticed as storage
 from shared.contracts.envelope import Moment

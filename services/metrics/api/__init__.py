@@ -1,0 +1,1 @@
+"""Metrics over HTTP: no rules, no SQL."""
