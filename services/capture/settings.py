@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.capture.domain.keys import SCOPES, SENDER, ApiKey, unknown_scopes
-from shared.kit.settings import ServiceSettings
+from shared.kit.settings import PersonalSettings
 
 LIVE_SECRETS = 2
 """How many secrets of one name are live while one takes over from the other."""
@@ -57,7 +57,7 @@ def parse_channel_secrets(text: str) -> dict[str, tuple[str, ...]]:
     return secrets
 
 
-class CaptureSettings(ServiceSettings):
+class CaptureSettings(PersonalSettings):
     """What capture is told. Limits are per process."""
 
     model_config = SettingsConfigDict(env_prefix="CAPTURE_", extra="ignore", populate_by_name=True)

@@ -15,10 +15,10 @@ from services.pipeline.domain.webhook_rules import Patience
 from shared.contracts.standard_webhooks import signing_key
 from shared.kit.oidc import ALGORITHMS
 from shared.kit.outside import Rules
-from shared.kit.settings import ServiceSettings
+from shared.kit.settings import PersonalSettings
 
 
-class PipelineSettings(ServiceSettings):
+class PipelineSettings(PersonalSettings):
     """Where pipeline listens and how it works."""
 
     model_config = SettingsConfigDict(env_prefix="PIPELINE_", extra="ignore", populate_by_name=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.kit.settings import ServiceSettings
+from shared.kit.settings import PersonalSettings
 
 
-class ScoringSettings(ServiceSettings):
+class ScoringSettings(PersonalSettings):
     """What scoring is told by its environment, beside what every service is told."""
 
     model_config = SettingsConfigDict(env_prefix="SCORING_")

@@ -78,7 +78,6 @@ class ServiceSettings(BaseSettings):
     stall_timeout_seconds: float = Field(30.0, ge=1)
     dead_letter_budget: int = Field(100, ge=1)
     dead_letter_window_seconds: float = Field(600.0, gt=0)
-    dead_letter_personal_days: float = Field(30.0, gt=0, description="How long dead letters say who they are about.")
     shutdown_timeout_seconds: float = Field(10.0, gt=0)
     drain_seconds: float = Field(0.0, ge=0)
 
@@ -99,6 +98,12 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+class PersonalSettings(ServiceSettings):
+    """What services are told beside that which read records that say who they are about, and so have to let go of it."""
+
+    dead_letter_personal_days: float = Field(30.0, gt=0, description="How long dead letters say who they are about.")
 
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
