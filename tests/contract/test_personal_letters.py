@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.capture.settings import CaptureSettings
-from services.metrics.settings import MetricsSettings
-from services.pipeline.settings import PipelineSettings
-from services.scoring.settings import ScoringSettings
 from shared.contracts.personal import REDACTED
-from shared.kit.settings import PersonalSettings, ServiceSettings
+from shared.kit.settings import PersonalSettings
 from tests.contract.events_document import wiring
-
-SETTINGS: dict[str, type[ServiceSettings]] = {
-    "capture": CaptureSettings,
-    "scoring": ScoringSettings,
-    "pipeline": PipelineSettings,
-    "metrics": MetricsSettings,
-}
+from tests.contract.settings import SETTINGS
 
 
 @pytest.mark.parametrize("service", SETTINGS)

@@ -47,7 +47,7 @@ class ScoreAuditAnswer(BaseModel):
     next: UUID | None
 
 
-@router.post("/audit/captured")
+@router.post("/audit/captured", summary="Which captured events have been scored")
 async def audit_captured(asked: AuditRequest, database: Stored) -> AuditAnswer:
     """How each captured event ended here."""
     ended = await queries.audited(database, asked.ids)
@@ -62,7 +62,7 @@ async def audit_captured(asked: AuditRequest, database: Stored) -> AuditAnswer:
     )
 
 
-@router.post("/audit/scores")
+@router.post("/audit/scores", summary="Do these scores follow from their ledger?")
 async def audit_scores(asked: ScoreAuditRequest, auditor: Audits) -> ScoreAuditAnswer:
     """Makes scores again from the ledger, each as of the moment it rests on and by the policy that made it."""
     found = await auditor.page(asked.after, asked.limit)

@@ -96,7 +96,7 @@ def _policy(document: dict[str, Any]) -> Policy:
         raise Rejected(told, code="invalid-policy", field="policy", fix="Mend the policy: docs/scoring.md.") from None
 
 
-@router.post("/backtests")
+@router.post("/backtests", summary="What another policy would make of recorded history")
 async def backtest(asked: BacktestRequest, database: Stored, policies: Known) -> BacktestAnswer:
     """Scores recorded history by another policy and by the present one, and counts what would be different."""
     other = Judge(_policy(asked.policy))

@@ -96,7 +96,7 @@ class PlaceDecision(Decision):
     business_unit: Annotated[str, Field(max_length=200)] = ""
 
 
-@router.get("/models")
+@router.get("/models", summary="Every model, and which of them speak")
 async def read_models(database: Stored) -> Registry:
     """The registry."""
 
@@ -109,13 +109,13 @@ async def read_models(database: Stored) -> Registry:
     return await database.run(read)
 
 
-@router.get("/models/{version}")
+@router.get("/models/{version}", summary="One model: how good it is, and on what it was learned")
 async def read_model(version: str, database: Stored) -> WholeModel:
     """One model with everything about it."""
     return await database.run(lambda tx: _whole(tx, version))
 
 
-@router.post("/models/{version}/activate")
+@router.post("/models/{version}/activate", summary="Let a model speak")
 async def activate(version: str, decision: Decision, database: Stored) -> WholeModel:
     """From now on this one speaks where it was learned for. One that this release cannot use is refused."""
 
@@ -128,7 +128,7 @@ async def activate(version: str, decision: Decision, database: Stored) -> WholeM
     return await database.run(work)
 
 
-@router.post("/models/rollback")
+@router.post("/models/rollback", summary="Let the model before speak again")
 async def roll_back(decision: PlaceDecision, database: Stored) -> ShownDecision:
     """The model that spoke before speaks again; where there was none, rules alone do. Until somebody activates one here,
     no training does."""
@@ -145,7 +145,7 @@ async def roll_back(decision: PlaceDecision, database: Stored) -> ShownDecision:
     return await database.run(work)
 
 
-@router.post("/models/silence")
+@router.post("/models/silence", summary="Let no model speak here")
 async def silence(decision: PlaceDecision, database: Stored) -> ShownDecision:
     """No model speaks here any more: for a unit that of every unit does again, for every unit rules alone. Until somebody
     activates one here, no training does."""

@@ -32,19 +32,19 @@ def _shown(row: Any) -> Rescore:
     return Rescore.model_validate(dict(row._mapping))
 
 
-@router.post("/rescores", status_code=202)
+@router.post("/rescores", status_code=202, summary="Score everybody by the present policy")
 async def ask_rescore(rescoring: Rescores) -> Rescore:
     """Scores every lead by the present policy, as of now. Asking again while that goes on answers with the same one."""
     return _shown(await rescoring.ask())
 
 
-@router.get("/rescores")
+@router.get("/rescores", summary="The latest rescores, the last one first")
 async def read_rescores(rescoring: Rescores) -> list[Rescore]:
     """The latest rescores, the last one first."""
     return [_shown(row) for row in await rescoring.found()]
 
 
-@router.get("/rescores/{rescore_id}")
+@router.get("/rescores/{rescore_id}", summary="How far a rescore has come")
 async def read_rescore(rescore_id: UUID, rescoring: Rescores) -> Rescore:
     """How far one has come."""
     rows = await rescoring.found(rescore_id)

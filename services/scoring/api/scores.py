@@ -22,7 +22,12 @@ from shared.kit.errors import Rejected
 router = APIRouter()
 
 
-@router.get("/scores/{lead_id}", response_model=LeadScore, responses={308: {"description": "The lead was merged."}})
+@router.get(
+    "/scores/{lead_id}",
+    summary="A lead's score with its reasons",
+    response_model=LeadScore,
+    responses={308: {"description": "The lead was merged."}},
+)
 async def read_score(lead_id: UUID, database: Stored, policies: Known) -> LeadScore | Response:
     """A lead's score and why; a merged lead's stands under the id it was merged into."""
     found = await queries.scored_lead(database, lead_id)
@@ -35,6 +40,7 @@ async def read_score(lead_id: UUID, database: Stored, policies: Known) -> LeadSc
 
 @router.get(
     "/scores/{lead_id}/explanation",
+    summary="Every rule and point of a score, and what would change it",
     response_model=ShownExplanation,
     responses={308: {"description": "The lead was merged."}},
 )
@@ -71,7 +77,7 @@ async def read_explanation(
     )
 
 
-@router.get("/stats")
+@router.get("/stats", summary="How much there is")
 async def read_stats(database: Stored, policies: Known, models: AtWork) -> dict[str, Any]:
     """How much this service holds: touches, leads known, merged and still unknown, dead letters, leads by grade, and scores
     that another policy made. `policy_contents` over 1 means that the policy was changed and its version was not. `models` are

@@ -41,19 +41,19 @@ def _shown(row: Any) -> ShownTraining:
     return ShownTraining.model_validate(dict(row._mapping))
 
 
-@router.post("/trainings", status_code=202)
+@router.post("/trainings", status_code=202, summary="Have models learned")
 async def ask_training(asked: TrainingRequest, training: Trainings) -> ShownTraining:
     """Has models learned in a process of its own. Asking again while it waits answers with the same one."""
     return _shown(await training.ask(asked.business_unit, dry_run=asked.dry_run, by=asked.by))
 
 
-@router.get("/trainings")
+@router.get("/trainings", summary="The latest trainings, the last one first")
 async def read_trainings(training: Trainings) -> list[ShownTraining]:
     """The latest trainings, the last one first."""
     return [_shown(row) for row in await training.found()]
 
 
-@router.get("/trainings/{training_id}")
+@router.get("/trainings/{training_id}", summary="How a training goes, or ended")
 async def read_training(training_id: UUID, training: Trainings) -> ShownTraining:
     """How one goes, or ended."""
     rows = await training.found(training_id)
