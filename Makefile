@@ -93,14 +93,14 @@ faults: $(VENV)/.installed-test ## break things under load and compare with a le
 faults-long: $(VENV)/.installed-test ## break everything again and again; MINUTES=60, SEED=n, REPORT=folder
 	@$(BIN)/python -m tests.faults --profile long --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
 
-bench: $(VENV)/.installed-test $(BENCH)/.installed ## measure everything, about an hour; RESUME=1 goes on, WRITE=1 into the page; or a look: ONLY=part,part QUICK=1
+bench: $(VENV)/.installed-test $(BENCH)/.installed ## measure how fast it is, about an hour; RESUME=1 goes on, WRITE=1 into the page; or a look: ONLY=part,part QUICK=1
 	@$(BIN)/python -m tests.load $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(RESUME),--resume) $(if $(WRITE),--write docs/performance.md)
 
 profile: $(VENV)/.installed-test $(BENCH)/.installed ## where a lead's microseconds go, by sampling; RATE=1000 leads/s, WRITE=1 into the page
 	@$(BIN)/python -m tests.load --profile $(or $(RATE),1000) $(if $(WRITE),--write docs/performance.md)
 
 .PHONY: evaluate
-evaluate: $(VENV)/.installed-test ## judge the learner on the real leads of ../shared/data, about 15 minutes; SEEDS=5, ONLY=set,set
+evaluate: $(VENV)/.installed-test ## judge the learner on real leads, no part of this repository and looked for in ../shared/data, 15 minutes; SEEDS=5, ONLY=set,set
 	@$(BIN)/python -m tests.evaluation --seeds $(or $(SEEDS),5) $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/.installed-test ## ruff, and formatting
