@@ -3,99 +3,85 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from importlib import import_module
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from shared.cli import (
-    bulk,
-    cluster,
-    configuration,
-    dead_letters,
-    frozen,
-    hygiene,
-    importing,
-    keys,
-    marks,
-    matching,
-    noticed,
-    people,
-    policies,
-    quarantine,
-    scoring,
-    targets,
-    tokens,
-    uploads,
-    webhooks,
-)
-from shared.cli.audit import audit
-from shared.cli.demo import demo
-from shared.cli.doctor import doctor
-from shared.cli.export import export
-from shared.cli.rebuild import rebuild
-from shared.cli.reconcile import reconcile
-from shared.cli.report import report
-from shared.cli.why import why
 from shared.kit.errors import LeadflowError
-
-app = typer.Typer(
-    help="Leadflow: every accepted lead is counted exactly once, and anyone can check it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
 RUN = "Run it here"
 USE = "Use it"
 OPERATE = "Operate it"
 
-if importlib.util.find_spec("supervisor"):  # the image of a deployment leaves the embedded run out
-    from shared.cli.local import commands as local
+LOCAL = {name: (RUN, f"local.commands:{name}") for name in ("up", "down", "reset", "status", "logs")}
+"""The image of a deployment leaves the embedded run out."""
 
-    for command in (local.up, local.down, local.reset, local.status, local.logs):
-        app.command(rich_help_panel=RUN)(command)
-app.command(rich_help_panel=OPERATE)(doctor)
-app.add_typer(configuration.app, name="config", rich_help_panel=OPERATE)
-app.command("migrate", rich_help_panel=OPERATE)(cluster.migrate)
-app.add_typer(cluster.topics, name="topics", rich_help_panel=OPERATE)
+COMMANDS = {
+    **(LOCAL if importlib.util.find_spec("supervisor") else {}),
+    "doctor": (OPERATE, "doctor:doctor"),
+    "config": (OPERATE, "configuration:app"),
+    "migrate": (OPERATE, "cluster:migrate"),
+    "topics": (OPERATE, "cluster:topics"),
+    "demo": (USE, "demo:demo"),
+    "import": (USE, "importing:app"),
+    "upload": (USE, "uploads:upload"),
+    "uploads": (USE, "uploads:app"),
+    "report": (USE, "report:report"),
+    "why": (USE, "why:why"),
+    "targets": (USE, "targets:app"),
+    "frozen": (USE, "frozen:app"),
+    "findings": (USE, "noticed:app"),
+    "export": (USE, "export:export"),
+    "scoring": (USE, "scoring:app"),
+    "audit": (USE, "audit:audit"),
+    "rebuild": (OPERATE, "rebuild:rebuild"),
+    "reconcile": (USE, "reconcile:reconcile"),
+    "keys": (OPERATE, "keys:app"),
+    "tokens": (OPERATE, "tokens:app"),
+    "dead-letters": (OPERATE, "dead_letters:app"),
+    "quarantine": (OPERATE, "quarantine:app"),
+    "erase": (OPERATE, "people:erase"),
+    "erasures": (OPERATE, "people:app"),
+    "export-person": (OPERATE, "people:export_person"),
+    "hygiene": (USE, "hygiene:app"),
+    "policy": (OPERATE, "policies:app"),
+    "marks": (USE, "marks:app"),
+    "bulk": (USE, "bulk:app"),
+    "match": (USE, "matching:app"),
+    "webhooks": (OPERATE, "webhooks:app"),
+}
+"""By its name: where a command stands in the help, and the function or the group below `shared.cli` that it is."""
 
-app.command(rich_help_panel=USE)(demo)
-app.add_typer(importing.app, name="import", rich_help_panel=USE)
-app.command(rich_help_panel=USE)(uploads.upload)
-app.add_typer(uploads.app, name="uploads", rich_help_panel=USE)
-app.command(rich_help_panel=USE)(report)
-app.command(rich_help_panel=USE)(why)
-app.add_typer(targets.app, name="targets", rich_help_panel=USE)
-app.add_typer(frozen.app, name="frozen", rich_help_panel=USE)
-app.add_typer(noticed.app, name="findings", rich_help_panel=USE)
-app.command(rich_help_panel=USE)(export)
-app.add_typer(scoring.app, name="scoring", rich_help_panel=USE)
-app.command(rich_help_panel=USE)(audit)
-app.command(rich_help_panel=OPERATE)(rebuild)
-app.command(rich_help_panel=USE)(reconcile)
-app.add_typer(keys.app, name="keys", rich_help_panel=OPERATE)
-app.add_typer(tokens.app, name="tokens", rich_help_panel=OPERATE)
-app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=OPERATE)
-app.add_typer(quarantine.app, name="quarantine", rich_help_panel=OPERATE)
-app.command("erase", rich_help_panel=OPERATE)(people.erase)
-app.add_typer(people.app, name="erasures", rich_help_panel=OPERATE)
-app.command("export-person", rich_help_panel=OPERATE)(people.export_person)
-app.add_typer(hygiene.app, name="hygiene", rich_help_panel=USE)
-app.add_typer(policies.app, name="policy", rich_help_panel=OPERATE)
-app.add_typer(marks.app, name="marks", rich_help_panel=USE)
-app.add_typer(bulk.app, name="bulk", rich_help_panel=USE)
-app.add_typer(matching.app, name="match", rich_help_panel=USE)
-app.add_typer(webhooks.app, name="webhooks", rich_help_panel=OPERATE)
+
+def command_line(wanted: str = "") -> typer.Typer:
+    """The command line with the one command that is wanted, as all others would only be imported; with all of them where it is none."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(_leadflow)
+    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+        panel, place = COMMANDS[name]
+        module, _, attribute = place.partition(":")
+        found = getattr(import_module(f"shared.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(found)
+    return app
 
 
 def main() -> None:
     """Runs a command; an error we know ends it with a sentence instead of a trace."""
     try:
-        app()
+        command_line(sys.argv[1] if len(sys.argv) > 1 else "")()
     except LeadflowError as error:
         Console(stderr=True, highlight=False).print(f"[red]Error:[/] {escape(str(error))}")
         raise SystemExit(1) from None
+
+
+def _leadflow() -> None:
+    """Leadflow: every accepted lead is counted exactly once, and anyone can check it."""
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from shared.cli.main import app
+from shared.cli.main import command_line
 from shared.cli.policies import shown
 
 COUNTS = {
@@ -18,12 +18,12 @@ COUNTS = {
 def test_a_policy_is_checked_with_the_line_of_each_fault(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text('version: "8"\ndefaults:\n  qualification: {when: scor > 3}\nbusiness_units: {north: {}}\n')
-    refused = CliRunner().invoke(app, ["policy", "check", str(path)])
+    refused = CliRunner().invoke(command_line("policy"), ["policy", "check", str(path)])
     assert refused.exit_code == 1
     assert f"{path}:3: defaults.qualification.when: " in refused.output.replace("\n", "")
     assert "did you mean score?" in refused.output.replace("\n", "")
     path.write_text('version: "8"\nbusiness_units: {north: {}}\n')
-    fine = CliRunner().invoke(app, ["policy", "check", str(path)])
+    fine = CliRunner().invoke(command_line("policy"), ["policy", "check", str(path)])
     assert (fine.exit_code, "version 8 with north" in fine.output) == (0, True)
 
 
