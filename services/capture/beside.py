@@ -98,18 +98,9 @@ def _parser(topic: Topic) -> Parse:
 
 def _database(settings: CaptureSettings, clock: Clock) -> Database | None:
     """None where no database is named; then nothing is kept."""
-    url = settings.database_url.get_secret_value()
-    if not url:
+    if not settings.database_url.get_secret_value():
         return None
-    return Database(
-        url,
-        schema="capture",
-        pool_size=settings.database_pool_size,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
-        prepare_after=settings.database_prepare_after,
-        direct_url=settings.database_direct_url.get_secret_value(),
-        clock=clock,
-    )
+    return Database.of(settings, schema="capture", clock=clock)
 
 
 def _consumer(

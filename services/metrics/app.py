@@ -99,15 +99,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
     settings = settings or read_settings(MetricsSettings)
     policy = read_yaml(settings.policy_file, Policy)
     registry = new_registry("metrics")
-    database = Database(
-        settings.database_url.get_secret_value(),
-        schema="metrics",
-        pool_size=settings.database_pool_size,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
-        idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
-        prepare_after=settings.database_prepare_after,
-        direct_url=settings.database_direct_url.get_secret_value(),
-    )
+    database = Database.of(settings, schema="metrics")
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     consumer = Consumer(
         settings,

@@ -188,15 +188,7 @@ def create_app(settings: PipelineSettings | None = None) -> FastAPI:
     registry = new_registry("pipeline")
     instruments = PipelineInstruments(registry)
     work_instruments = WorkInstruments(registry)
-    database = Database(
-        settings.database_url.get_secret_value(),
-        schema="pipeline",
-        pool_size=settings.database_pool_size,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
-        idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
-        prepare_after=settings.database_prepare_after,
-        direct_url=settings.database_direct_url.get_secret_value(),
-    )
+    database = Database.of(settings, schema="pipeline")
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     handlers = Handlers(policy, secret, instruments, routes)
     consumer = Consumer(

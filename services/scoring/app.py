@@ -58,15 +58,7 @@ def create_app(settings: ScoringSettings | None = None) -> FastAPI:
     settings = settings or read_settings(ScoringSettings)
     policy = read_yaml(settings.policy_file, Policy)
     registry = new_registry("scoring")
-    database = Database(
-        settings.database_url.get_secret_value(),
-        schema="scoring",
-        pool_size=settings.database_pool_size,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
-        idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
-        prepare_after=settings.database_prepare_after,
-        direct_url=settings.database_direct_url.get_secret_value(),
-    )
+    database = Database.of(settings, schema="scoring")
     routes = {event: on_event for topic in CONSUMES.values() for event, on_event in topic.items()}
     instruments = ScoringInstruments(registry)
     model_instruments = ModelInstruments(registry)

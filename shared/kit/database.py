@@ -14,25 +14,21 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import CursorResult, Executable, Row, TextClause, event, text
-from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy import CursorResult, Executable, Row, TextClause, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.kit import ids_read
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.copying import OPTIONS, as_csv
+from shared.kit.engines import engines, is_outdated
 from shared.kit.errors import Rejected, Retryable, TookTooLong
 from shared.kit.frames import MAX_MESSAGE_BYTES, Outgoing, compressed, pack
 from shared.kit.records import Record
+from shared.kit.settings import ServiceSettings
 from shared.kit.transient import is_transient
 
 T = TypeVar("T")
-
-ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 20_000}
-"""What is between us and the server forgets connections that say nothing, and says nothing of it: the ones used last are used again,
-so the others may idle for long. They are kept in mind, and one that is gone is found out in seconds (the last in milliseconds)."""
 
 ids_read.install()
 
@@ -213,43 +209,35 @@ class Database:
         self.clock = clock or SystemClock()
         self.committed = asyncio.Event()
         self.statement_timeout_seconds = statement_timeout_seconds
-        statement_timeout = int(statement_timeout_seconds * 1000)
-        # A process that stands still in a transaction keeps its locks, its place in the log among them, from whoever has
-        # taken over its partitions: this bounds for how long.
-        idle_timeout = int(idle_in_transaction_timeout_seconds * 1000)
-        # A killed process leaves no statement behind that goes on for nobody, and holds what it has locked.
-        # A generic plan made while a table was small stays a sequential scan when it is large; planning a batch's few
-        # statements each time costs next to nothing.
-        connect_args = {
-            "connect_timeout": 5,
-            **ALIVE,
-            "async_creator_fn": _connected,
-            "prepare_threshold": prepare_after or None,
-            "application_name": f"leadflow-{schema}",
-            "options": f"-c statement_timeout={statement_timeout} -c idle_in_transaction_session_timeout={idle_timeout}"
-            f" -c client_connection_check_interval=1000 -c timezone=UTC -c jit=off -c plan_cache_mode=force_custom_plan",
-        }
-        self.engine: AsyncEngine = create_async_engine(
-            psycopg_url(url),
+        self.engine: AsyncEngine
+        self.engine, self._direct = engines(
+            url,
+            direct_url,
+            name=f"leadflow-{schema}",
             pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=5.0,
-            pool_recycle=1800,
-            pool_use_lifo=True,  # whoever was asked last has everything at hand: its caches, and what it has prepared
-            hide_parameters=True,
-            connect_args=connect_args,
-        )
-        self._direct = (
-            create_async_engine(
-                psycopg_url(direct_url), poolclass=NullPool, hide_parameters=True, connect_args=connect_args
-            )
-            if direct_url
-            else self.engine
+            statement_timeout_seconds=statement_timeout_seconds,
+            idle_in_transaction_timeout_seconds=idle_in_transaction_timeout_seconds,
+            prepare_after=prepare_after,
         )
         # A read by itself needs no transaction around it: that would be two statements more, and at a ROLLBACK the driver forgets
         # all that this connection has prepared, of the batches too.
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        event.listen(self.engine.sync_engine, "handle_error", _begin_anew_where_outdated)
+
+    @classmethod
+    def of(
+        cls, settings: ServiceSettings, *, schema: str, pool_size: int | None = None, clock: Clock | None = None
+    ) -> Database:
+        """The database of a service, as its settings have it; `pool_size` is for a process of its own that needs fewer connections."""
+        return cls(
+            settings.database_url.get_secret_value(),
+            schema=schema,
+            pool_size=pool_size or settings.database_pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            idle_in_transaction_timeout_seconds=settings.idle_in_transaction_timeout_seconds,
+            prepare_after=settings.database_prepare_after,
+            direct_url=settings.database_direct_url.get_secret_value(),
+            clock=clock,
+        )
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
@@ -322,7 +310,7 @@ class Database:
             try:
                 return await self._read(sql, parameters)
             except DBAPIError as error:
-                if not _is_outdated(error.orig):
+                if not is_outdated(error.orig):
                     raise
                 return await self._read(sql, parameters)
         except Exception as error:
@@ -362,31 +350,3 @@ class Database:
     async def close(self) -> None:
         """Gives every connection back."""
         await self.engine.dispose()
-
-
-async def _connected(*address: Any, **how: Any) -> psycopg.AsyncConnection[Any]:
-    """A new connection. Whoever gives up while it is being made waits for it, and it is closed: half made it would stay, and the
-    server would wait a minute for the rest of it."""
-    connecting = asyncio.ensure_future(psycopg.AsyncConnection.connect(*address, **how))
-    try:
-        return await asyncio.shield(connecting)
-    except asyncio.CancelledError:
-        with suppress(psycopg.Error):
-            await (await connecting).close()
-        raise
-
-
-def _is_outdated(error: BaseException | None) -> bool:
-    """Whether a prepared statement would answer with other columns than it was prepared for: a migration added one."""
-    return isinstance(error, psycopg.Error) and error.diag.source_function == "RevalidateCachedQuery"
-
-
-def _begin_anew_where_outdated(context: ExceptionContext) -> None:
-    """The driver goes on with what it has prepared: every connection is made anew, and whoever asked tries again."""
-    if _is_outdated(context.original_exception):
-        context.is_disconnect = True
-
-
-def psycopg_url(url: str) -> URL:
-    """Any `postgresql://` URL with the one driver this system uses."""
-    return make_url(url).set(drivername="postgresql+psycopg")

@@ -8,7 +8,7 @@ from typing import Protocol
 import alembic.command
 import alembic.config
 
-from shared.kit.database import psycopg_url
+from shared.kit.engines import psycopg_url
 
 PLACE = Path(__file__).parent / "alembic"
 

@@ -12,7 +12,7 @@ from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
-from shared.kit.database import psycopg_url
+from shared.kit.engines import psycopg_url
 
 DELIVERY_TABLES = {"consumer_offsets", "outbox", "dead_letters", "schema_history"}
 

@@ -55,13 +55,13 @@ def run(arguments: argparse.Namespace) -> None:
         show(results, Console(highlight=False))
 
 
+def learners_database(settings: ScoringSettings) -> Database:
+    """Scoring's own, through the two connections that one learner uses."""
+    return Database.of(settings, schema="scoring", pool_size=2)
+
+
 async def _train(settings: ScoringSettings, policy: Policy, order: Order, status: Any) -> list[Result]:
-    database = Database(
-        settings.database_url.get_secret_value(),
-        schema="scoring",
-        pool_size=2,
-        prepare_after=settings.database_prepare_after,
-    )
+    database = learners_database(settings)
     try:
         return await train_models(database, policy, order, status.update)
     finally:
