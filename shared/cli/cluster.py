@@ -45,12 +45,13 @@ def migrate(
 ) -> None:
     """Bring the tables of the services up to date."""
     from shared.cli.local.preparation import run_migrations, wait_for_postgres
+    from shared.cli.local.run_directory import run_directory
 
     wanted = services or list(SERVICES)
     unknown = [name for name in wanted if name not in SERVICES]
     if unknown:
         raise typer.BadParameter(f"there is no service {', '.join(unknown)}; there are {', '.join(SERVICES)}")
     known = servers()
-    wait_for_postgres(known.database_url)
+    wait_for_postgres(known.database_url, credentials=run_directory().credentials if known.embedded else None)
     run_migrations({**os.environ, **known.environment()}, wanted)
     console.print(f"The tables of {', '.join(wanted)} are up to date")

@@ -72,7 +72,7 @@ def up(
         console.print("\nStopping")
         with directory.lock():
             stop(directory)
-        console.print("Stopped; the data is kept in .leadflow/")
+        console.print(f"Stopped; the data is kept in {escape(str(directory.path))}", soft_wrap=True)
 
 
 def _catch_stop_signals() -> None:

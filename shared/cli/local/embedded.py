@@ -207,10 +207,10 @@ def start(directory: RunDirectory, say: Say, *, broker: BrokerKind | None = None
 
 def _start_servers(chosen: Installation, supervisor: Supervisor, say: Say) -> None:
     if chosen.postgres.initialise():
-        say("Made a new database in .leadflow/postgres")
+        say(f"Made a new database in {chosen.directory.postgres}")
     broker = chosen.broker
     if isinstance(broker, ApacheKafka) and broker.prepare():
-        say("Made a new log in .leadflow/kafka-apache")
+        say(f"Made a new log in {chosen.directory.apache_kafka}")
     environment = chosen.environment()
     supervisor.configure(chosen.programs(), working_directory=project_root())
     supervisor.launch(environment)
@@ -219,7 +219,7 @@ def _start_servers(chosen: Installation, supervisor: Supervisor, say: Say) -> No
     spoken = chosen.broker_kind.spoken
     say(f"PostgreSQL on port {chosen.ports['postgres']}, {spoken} on port {chosen.ports['kafka']}")
     try:
-        wait_for_postgres(chosen.postgres.url("postgres"))
+        wait_for_postgres(chosen.postgres.url("postgres"), credentials=chosen.directory.credentials)
         _wait_for_broker(chosen)
     except LocalRunError as error:
         raise LocalRunError(f"{error}\n{log_tails(chosen.directory, ('postgres', 'kafka'))}") from None

@@ -21,8 +21,9 @@ CODE = Path(__file__).resolve().parents[3]
 MIGRATION_TIMEOUT_SECONDS = 300
 
 
-def wait_for_postgres(url: str, *, within_seconds: float = 60.0) -> None:
-    """Returns once the server takes queries, after crash recovery too. Raises `LocalRunError` when it does not."""
+def wait_for_postgres(url: str, *, credentials: Path | None = None, within_seconds: float = 60.0) -> None:
+    """Returns once the server takes queries, after crash recovery too. `credentials` is the file that the password is from,
+    None where it is the caller's own. Raises `LocalRunError` when it does not."""
     give_up_at = time.monotonic() + within_seconds
     while True:
         try:
@@ -32,8 +33,10 @@ def wait_for_postgres(url: str, *, within_seconds: float = 60.0) -> None:
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
                 raise LocalRunError(
-                    "PostgreSQL refuses the password in .leadflow/credentials.env: that file was replaced after the "
-                    "data was made. Put the old one back, or forget the data with `make reset`."
+                    "PostgreSQL refuses the password in LEADFLOW_DATABASE_URL; mend it there."
+                    if credentials is None
+                    else f"PostgreSQL refuses the password in {credentials}: that file was replaced after the data was made. "
+                    "Put the old one back, or forget the data with `make reset`."
                 ) from None
             if time.monotonic() > give_up_at:
                 raise LocalRunError(f"PostgreSQL did not start within {within_seconds:.0f} s.") from None
