@@ -45,23 +45,48 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
 
-    database_url: SecretStr = Field(SecretStr(""), validation_alias=_shared("DATABASE_URL"))
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_shared("DATABASE_URL"),
+        description="PostgreSQL: postgresql://user:password@host:5432/leadflow, encoded in UTF8.",
+    )
     database_direct_url: SecretStr = Field(
         SecretStr(""),
         validation_alias=_shared("DATABASE_DIRECT_URL"),
         description="The same database without a pooler of transactions, for what holds a lock of its session.",
     )
-    kafka_bootstrap: str = Field("127.0.0.1:9092", validation_alias=_shared("KAFKA_BOOTSTRAP"))
-    api_token: SecretStr = Field(validation_alias=_shared("API_TOKEN"), min_length=16)
-    privacy_token: SecretStr = Field(SecretStr(""), validation_alias=_shared("PRIVACY_TOKEN"))
-    identity_secret: SecretStr = Field(validation_alias=_shared("IDENTITY_SECRET"), min_length=16)
-    policy_file: Path = Field(Path("policy.yaml"), validation_alias=_shared("POLICY_FILE"))
-    log_level: str = Field("INFO", validation_alias=_shared("LOG_LEVEL"), pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    kafka_bootstrap: str = Field(
+        "127.0.0.1:9092", validation_alias=_shared("KAFKA_BOOTSTRAP"), description="Brokers, host:port, by comma."
+    )
+    api_token: SecretStr = Field(
+        validation_alias=_shared("API_TOKEN"), min_length=16, description="What operators and other services send."
+    )
+    privacy_token: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_shared("PRIVACY_TOKEN"),
+        description="What those send who may erase and export people; empty: the API token.",
+    )
+    identity_secret: SecretStr = Field(
+        validation_alias=_shared("IDENTITY_SECRET"),
+        min_length=16,
+        description="Decides every lead id; never change it.",
+    )
+    policy_file: Path = Field(
+        Path("policy.yaml"), validation_alias=_shared("POLICY_FILE"), description="The policy, read at start."
+    )
+    log_level: str = Field(
+        "INFO",
+        validation_alias=_shared("LOG_LEVEL"),
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="What is logged from.",
+    )
 
-    host: str = "127.0.0.1"
-    port: int = Field(0, ge=0, le=65535)
-    group_instance_id: str | None = None
-    database_pool_size: int = Field(8, ge=2, le=100)
+    host: str = Field("127.0.0.1", description="The address it listens on.")
+    port: int = Field(0, ge=0, le=65535, description="The port it listens on; 0 is any that is free.")
+    group_instance_id: str | None = Field(
+        None, description="What this replica is called in its consumer group, stable over restarts; none is none."
+    )
+    database_pool_size: int = Field(8, ge=2, le=100, description="How many connections to the database at most.")
     database_prepare_after: int = Field(
         3,
         ge=0,
@@ -70,16 +95,36 @@ class ServiceSettings(BaseSettings):
         description="How often a statement comes before it is prepared; 0 prepares none, for poolers of transactions.",
     )
     statement_timeout_seconds: float = Field(25.0, gt=0, description="Shorter than a stall: what ends is told why.")
-    idle_in_transaction_timeout_seconds: float = Field(10.0, gt=0)
-    batch_max_records: int = Field(1000, ge=1, le=10_000)
-    session_timeout_seconds: float = Field(10.0, ge=1)
-    rebalance_timeout_seconds: float = Field(30.0, ge=1)
-    idle_fetch_pause_seconds: float = Field(0.0, ge=0, le=1)
-    stall_timeout_seconds: float = Field(30.0, ge=1)
-    dead_letter_budget: int = Field(100, ge=1)
-    dead_letter_window_seconds: float = Field(600.0, gt=0)
-    shutdown_timeout_seconds: float = Field(10.0, gt=0)
-    drain_seconds: float = Field(0.0, ge=0)
+    idle_in_transaction_timeout_seconds: float = Field(
+        10.0, gt=0, description="How long a transaction may do nothing before the database ends it."
+    )
+    batch_max_records: int = Field(1000, ge=1, le=10_000, description="How many records one transaction takes at most.")
+    session_timeout_seconds: float = Field(
+        10.0, ge=1, description="After how long without a sign of life a replica's partitions are given to others."
+    )
+    rebalance_timeout_seconds: float = Field(
+        30.0, ge=1, description="How long replicas have to let go of partitions; half of it is for the batch in hand."
+    )
+    idle_fetch_pause_seconds: float = Field(
+        0.0, ge=0, le=1, description="A rest between fetches of nothing, for brokers that answer those at once."
+    )
+    stall_timeout_seconds: float = Field(
+        30.0, ge=1, description="How long work may stand still before the process, or its consumer, is begun anew."
+    )
+    dead_letter_budget: int = Field(
+        100, ge=1, description="More dead letters than this in the window stop the consumer."
+    )
+    dead_letter_window_seconds: float = Field(
+        600.0, gt=0, description="For how long a dead letter counts in the budget."
+    )
+    shutdown_timeout_seconds: float = Field(
+        10.0, gt=0, description="How long requests and the batch in hand have to end when it is told to stop."
+    )
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="How long it says that it is not ready, and answers, before it stops: for load balancers.",
+    )
 
     @field_validator("privacy_token")
     @classmethod
