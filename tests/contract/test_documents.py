@@ -49,6 +49,29 @@ def test_every_link_leads_to_a_file_and_a_heading_that_there_are(page: str) -> N
     assert nowhere == []
 
 
+def test_decisions_are_listed_by_their_numbers_and_titles() -> None:
+    """All of them, in order, under the title that each has."""
+    folder = ROOT / "docs" / "adr"
+    listed = re.findall(
+        r"^\| \[(\d+)\]\((.+?)\) \| (.+) \|$", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    written = sorted(page for page in folder.glob("*.md") if page.name != "README.md")
+    titles = [page.read_text(encoding="utf-8").partition("\n")[0] for page in written]
+    assert [f"# {number}. {title}" for number, _, title in listed] == titles
+    assert [name for _, name, _ in listed] == [page.name for page in written]
+
+
+def test_one_release_of_kafka_is_run_everywhere() -> None:
+    """From its jars, in compose and in the containers of tests: what is proven of one is not said of another."""
+    texts = [
+        (ROOT / name).read_text()
+        for name in ("deploy/local/pom.xml", "docker-compose.yml", "tests/support/containers.py")
+    ]
+    releases = [re.findall(r"<kafka\.version>(.+?)<|apache/kafka:([\d.]+)", text) for text in texts]
+    assert len({jars or image for found in releases for jars, image in found}) == 1
+    assert all(releases)
+
+
 def test_what_compose_takes_is_what_its_example_names() -> None:
     """A variable that one of the two lacks is filled in and does nothing, and nobody says so."""
     taken = set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)", (ROOT / "docker-compose.yml").read_text()))
