@@ -127,7 +127,7 @@ def read(file: Path) -> dict[str, list[str]]:
 @explained
 def listing(
     status: Annotated[str | None, typer.Option(help="waiting, running, done or cancelled.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
 ) -> None:
     """List jobs, newest first."""
     found = asyncio.run(_get(PATH, status=status, limit=limit))["items"]

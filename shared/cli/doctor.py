@@ -56,7 +56,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Check Python, packages, ports, disk, processes, database, broker, topics, services and lag."""
+    """Check Python, packages, broker, disk, processes and ports, credentials, database, topics, services, lag and reports."""
     ill = 0
     for finding in findings(run_directory(), cli_settings()):
         mark = "[green]✓[/]" if finding.well else "[red]✗[/]"

@@ -51,7 +51,7 @@ def create(
         typer.Option("--scope", help="write (if none is named), backdate, impersonate, reconcile, upload."),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option("--rate", min=0.001, help="Leads a second, instead of the limit.")
+        float | None, typer.Option("--rate", min=0.001, help="Leads and interactions a second, instead of the limit.")
     ] = None,
     expires: Expires = None,
 ) -> None:

@@ -41,7 +41,10 @@ def client_of(*, operator: bool = False) -> ServiceClient:
 
 @explained
 def upload(
-    file: Annotated[Path, typer.Argument(help="CSV, NDJSON (one object a line) or a spreadsheet, packed or not.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV, NDJSON (one object a line), a spreadsheet or Parquet; text may be packed with gzip."),
+    ],
     mapping: Annotated[
         str | None, typer.Option(help="A mapping that the policy names, or a mapping file (docs/importing.md).")
     ] = None,

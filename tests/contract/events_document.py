@@ -29,7 +29,9 @@ PLAIN_WORDS = {
 INTRODUCTION = """# Events
 
 Made from the wiring in each service's `app.py` and the classes in `shared/contracts`; `make docs` writes it anew and a
-test keeps it true. Every event is JSON with the fields of the envelope below, in UTC, and is keyed by its lead's id.
+test keeps it true. Every event is JSON with the fields of the envelope below, in UTC, and is keyed by its `lead_id`: a lead's,
+but on `pipeline.visits.v1` a visitor's, on `capture.quarantine.v1` an id of chance, and on `pipeline.erasures.v1` the order's own
+where it names no lead.
 """
 
 

@@ -163,7 +163,7 @@ def _check_versions(request: Request) -> None:
             "This has no version that If-Match could be compared with.",
             code="no-version",
             field="If-Match",
-            fix="Leave If-Match out; commands on leads, opportunities and tasks compare it.",
+            fix="Leave If-Match out; commands on leads, opportunities, orders, tasks and webhooks compare it.",
         )
 
 
