@@ -11,9 +11,9 @@ from uuid import UUID
 from services.metrics.domain.facts import Fact
 from services.metrics.domain.folding import fold
 from services.metrics.domain.rollups import Rules
-from services.metrics.remembering import Memory
 from services.metrics.storage import folding as storage
 from services.metrics.storage import quarantine, visitors
+from services.metrics.storage.remembering import Memory
 from shared.contracts.activity_events import NoteAdded
 from shared.contracts.envelope import Event, LifecycleEvent
 from shared.contracts.lifecycle_events import LeadCreated, LeadGraded, LeadQualified, LeadTouched

@@ -373,10 +373,10 @@ def _canonical(ledger: Ledger, lead_id: UUID, asked: Asked) -> Lead:
 
 
 async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str | None, *, repeated: bool) -> Done:
-    rows = await transaction.rows("SELECT root_id, business_unit FROM pipeline.leads WHERE lead_id = :id", id=lead_id)
-    root_id, deal = rows[0].root_id, None
+    root_id, business_unit = await queries.place_of(transaction, lead_id)
+    deal = None
     if opportunity_id is not None:  # sent again after an unmerge, the deal may be of another lead than it was
-        root_id = one_deal(await queries.deals_named(transaction, opportunity_id, rows[0].business_unit)).root_id
+        root_id = one_deal(await queries.deals_named(transaction, opportunity_id, business_unit)).root_id
     lead = await queries.lead_document(transaction, root_id)
     if opportunity_id is not None:
         deal = next(one for one in lead["opportunities"] if one["opportunity_id"] == opportunity_id)

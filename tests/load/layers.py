@@ -12,9 +12,10 @@ from unittest.mock import patch
 
 import orjson
 
-from services.metrics import handlers, remembering
+from services.metrics import handlers
 from services.metrics.domain import folding, rollups
 from services.metrics.storage import folding as storage
+from services.metrics.storage import remembering
 from shared.kit import database, processing
 from shared.kit.app import settled_memory
 from shared.kit.database import Database, Transaction

@@ -18,8 +18,8 @@ from services.metrics.domain.facts import Fact, Link
 from services.metrics.domain.folding import Folded, Known, Story
 from services.metrics.domain.rollups import Delta, EntryId, Rules, local_day
 from services.metrics.domain.sketches import weigh
-from services.metrics.remembering import Held, Memory
 from services.metrics.storage import open_deals, sketches
+from services.metrics.storage.remembering import Held, Memory
 from shared.kit.database import RacedWrite, Transaction, as_array
 
 FACT_COLUMNS = "lead_id, event_id, version, event, occurred_at, recorded_at, causation_id, business_unit, data"

@@ -46,6 +46,12 @@ async def root_of(database: Database, lead_id: UUID) -> UUID | None:
     return rows[0].root_id if rows else None
 
 
+async def place_of(transaction: Transaction, lead_id: UUID) -> tuple[UUID, str]:
+    """The canonical id and the business unit of a lead that there is."""
+    [row] = await transaction.rows("SELECT root_id, business_unit FROM pipeline.leads WHERE lead_id = :id", id=lead_id)
+    return row.root_id, row.business_unit
+
+
 async def lead_document(source: Database | Transaction, root_id: UUID) -> dict[str, Any]:
     """A lead with everything that is one person with it, as the API shows it."""
     members = await source.rows(

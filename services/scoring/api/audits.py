@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.scoring import queries
 from services.scoring.api.parts import Audits, Stored
+from services.scoring.storage import queries
 
 router = APIRouter()
 

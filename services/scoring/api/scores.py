@@ -11,11 +11,12 @@ from fastapi.responses import RedirectResponse
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
-from services.scoring import queries, storage
+from services.scoring import storage
 from services.scoring.api.parts import AtWork, Known, Stored
 from services.scoring.api.views import LeadScore, ShownExplanation
 from services.scoring.domain import Assessment, Case, Person, explain
 from services.scoring.models import Models
+from services.scoring.storage import queries
 from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
 

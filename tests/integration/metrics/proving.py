@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.metrics.remembering import Memory
+from services.metrics.storage.remembering import Memory
 from shared.contracts.topics import PIPELINE_VISITS
 from shared.kit.records import Record
 from tests.integration.metrics.harness import Metrics

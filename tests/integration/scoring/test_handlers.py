@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy.exc
 
-from services.scoring import queries
+from services.scoring.storage import queries
 from shared.contracts.capture_events import Identity
 from shared.contracts.identity import derived_event_id
 from shared.contracts.lifecycle_events import LeadAssigned

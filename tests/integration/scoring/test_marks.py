@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 
-from services.scoring import queries
+from services.scoring.storage import queries
 from shared.contracts.capture_events import Identity
 from tests.integration.scoring.conftest import Scoring
 from tests.integration.scoring.test_api import client

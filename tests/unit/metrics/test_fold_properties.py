@@ -16,7 +16,7 @@ from services.metrics.domain.entries import Entry
 from services.metrics.domain.facts import Fact, Link, counted, roots
 from services.metrics.domain.folding import Known, fold, newest_links
 from services.metrics.domain.rollups import RollupKey, RollupSum, add_up
-from services.metrics.remembering import Held, Memory
+from services.metrics.storage.remembering import Held, Memory
 from shared.contracts.policy import Customers, UnitPolicy
 from tests.unit.metrics.histories import history
 from tests.unit.metrics.stories import day

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from services.metrics.domain.folding import Story
-from services.metrics.remembering import MOST_FACTS_OF_ONE, Held, Memory
+from services.metrics.storage.remembering import MOST_FACTS_OF_ONE, Held, Memory
 from tests.unit.metrics.stories import Told, lead_id
 
 A, B = lead_id("a"), lead_id("b")
