@@ -158,8 +158,7 @@ async def _walk(
     on_progress: Callable[[int], None],
 ) -> None:
     """Asks about all entries, some at a time, from where it was stopped. What was asked is kept together with how far that was."""
-    name = f"asked {' '.join(step.step.name for step in steps)}"
-    kept = ledger.kept(name, {"after": None, "done": 0, "steps": {}})
+    kept = ledger.kept(_asked(steps), {"after": None, "done": 0, "steps": {}})
     done = kept["done"]
     for step in steps:
         step.step.go_on(kept["steps"].get(step.step.name, {}))
@@ -167,10 +166,18 @@ async def _walk(
         with ledger.together():
             await ask(entries)
             done += len(entries)
-            counted = {step.step.name: step.step.counted() for step in steps}
-            ledger.keep(name, {"after": ledger.place_of(entries[-1]), "done": done, "steps": counted})
+            _keep(ledger, steps, ledger.place_of(entries[-1]), done)
         on_progress(done)
     ledger.write()
+
+
+def _asked(steps: Sequence[CapturedStep]) -> str:
+    return f"asked {' '.join(step.step.name for step in steps)}"
+
+
+def _keep(ledger: Ledger, steps: Sequence[CapturedStep], after: Any, done: int) -> None:
+    counted = {step.step.name: step.step.counted() for step in steps}
+    ledger.keep(_asked(steps), {"after": after, "done": done, "steps": counted})
 
 
 async def _ask_next(ledger: Ledger, step: CapturedStep, entries: Sequence[Entry]) -> None:
@@ -182,18 +189,25 @@ async def _ask_next(ledger: Ledger, step: CapturedStep, entries: Sequence[Entry]
 async def _retry(
     ledger: Ledger, steps: Sequence[CapturedStep], following: dict[str, CapturedStep], deadline: Deadline
 ) -> None:
+    """Asks again about what was put aside. What is settled is kept together with what it was counted as, and what is a fact by
+    then is put aside for the step that follows, which is asked after it: wherever this is stopped, nothing is taken as told
+    that nobody was asked about."""
     missing: dict[str, list[str]] = {}
+    kept = ledger.kept(_asked(steps), {"after": None, "done": 0})
     while True:
         for step in steps:
             name = step.step.name
             missing[name], step.step.missing = [], 0
             for entries in ledger.unsettled(name, CHUNK):
-                facts, unknown = await step.ask(entries)
-                ledger.settle(name, set(entries) - set(unknown))
-                if name in following:
-                    await _ask_next(ledger, following[name], facts)
+                with ledger.together():
+                    facts, unknown = await step.ask(entries)
+                    ledger.settle(name, set(entries) - set(unknown))
+                    if name in following:
+                        ledger.put_aside(following[name].step.name, facts)
+                    _keep(ledger, steps, kept["after"], kept["done"])
                 step.step.missing += len(unknown)
                 missing[name] += [ledger.told(entry) for entry in unknown[: SHOWN - len(missing[name])]]
+        ledger.write()
         if not any(step.step.missing for step in steps) or not await deadline.wait():
             break
     for step in steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -233,6 +234,34 @@ def _first_then_broken() -> Callable[[httpx.Request], Answer]:
         return 200, {"facts": ids, "waiting": [], "dead_lettered": [], "unknown": []}
 
     return answer
+
+
+@pytest.mark.parametrize("stopped_at", range(8))
+async def test_wherever_asking_again_is_stopped_what_is_missing_is_told(tmp_path: Path, stopped_at: int) -> None:
+    """Pipeline knows of three events only when it is asked again, metrics of one of them."""
+    asked = iter(range(1_000))
+
+    def stopping(books: Books) -> Books:
+        def answer(request: httpx.Request) -> Answer:
+            if next(asked) == stopped_at:
+                raise KeyboardInterrupt
+            return books._ending(request)
+
+        books._rule = answer
+        return books
+
+    pipeline, metrics = Books(facts={1, 2, 3}, later=frozenset({1, 2, 3})), Books(facts={2})
+    scoring = Books(facts={1, 2, 3}, later=frozenset({3}))
+    with open_ledgers(tmp_path) as (ledger, _):
+        captured(ledger, 1, 2, 3)
+        with suppress(KeyboardInterrupt):
+            await check(ledger, stopping(scoring), stopping(pipeline), stopping(metrics))
+    with open_ledgers(tmp_path) as (ledger, _):
+        steps = [each.step for each in await check(ledger, scoring, pipeline, metrics)]
+    assert [(step.facts, step.missing) for step in steps] == [(3, 0), (3, 0), (1, 2)]
+    assert not steps[2].clean
+    told = [f"lead {LEAD}: event {UUID(int=number)} is unknown" for number in (1, 3)]
+    assert sorted(steps[2].differing) == told
 
 
 async def test_what_the_log_lacks_of_the_history_is_told_by_lead(ledgers: tuple[Ledger, Ledger]) -> None:
