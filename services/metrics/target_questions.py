@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.forms import (
@@ -38,13 +38,14 @@ from services.metrics.domain.targets import (
     usual_direction,
 )
 from services.metrics.storage.attaining import midnight
+from shared.contracts.amounts import settled
 from shared.contracts.envelope import EARLIEST, LATEST, Currency, Name
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import PERIODS
 from shared.kit.errors import Rejected
 
 Day = Annotated[date, Field(ge=EARLIEST.date(), lt=LATEST.date())]
-Number = Annotated[Decimal, Field(max_digits=20, decimal_places=6)]
+Number = Annotated[Decimal, Field(max_digits=20, decimal_places=6), AfterValidator(settled)]
 COVERED = "sales_volume"
 AN_EXAMPLE = date(2026, 5, 1)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.metrics.access import Access, Reaching, guard
 from services.metrics.domain.spend_kinds import SpendKind
@@ -17,6 +17,7 @@ from services.metrics.domain.spending import Spend
 from services.metrics.row_files import Rows, Taken, rows_of
 from services.metrics.row_files import take as read_and_keep
 from services.metrics.storage import spending as storage
+from shared.contracts.amounts import settled
 from shared.contracts.envelope import EARLIEST, LATEST, Currency, Name
 from shared.contracts.policy import Policy
 from shared.kit.database import Database
@@ -57,7 +58,7 @@ class Spending(BaseModel):
     campaign: Name | None = None
     first_day: Day
     last_day: Day | None = Field(None, description="The first one where there is none.")
-    amount: Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=6)]
+    amount: Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=6), AfterValidator(settled)]
     currency: Currency | None = None
 
     @field_validator("kind", mode="before")

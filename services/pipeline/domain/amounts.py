@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from services.pipeline.domain.refusals import Refused
+from shared.contracts.amounts import exact
 
 Line = Mapping[str, str]
 """A product line as it travels: `product`, `quantity`, `unit_price` and, where there is one, `discount`."""
@@ -13,20 +14,19 @@ Line = Mapping[str, str]
 
 def normal_amount(value: object) -> str | None:
     """`1500.00`, 1500 and `1.5e3` are all `1500`; None where it is no amount of at most 15 digits and 6 decimals."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+    amount = exact(value)
+    if amount is None or abs(amount) >= Decimal(10) ** 15:
         return None
-    try:
-        amount = Decimal(str(value).strip())
-    except InvalidOperation:
-        return None
-    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 15:
-        return None
+    text = plain(amount)
+    return text if len(text.partition(".")[2]) <= 6 else None
+
+
+def plain(amount: Decimal) -> str:
+    """What was read, or is a sum of what was, written out. A sum may have more digits than one amount."""
     text = format(amount, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    if text in ("-0", ""):
-        text = "0"
-    return text if len(text.partition(".")[2]) <= 6 else None
+    return "0" if text == "-0" else text
 
 
 def line_total(line: Line) -> Decimal:

@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from shared.cli.http import CommandFailed
 from shared.cli.operating import operator_client
+from shared.contracts.amounts import exact
 from shared.tabular.fields import Unusable, read_time
 from shared.tabular.mapping_file import reads_back
 from shared.tabular.numbers import DECIMALS, is_plain, read_number, rounded
@@ -115,12 +116,13 @@ def added_up(rows: Iterable[Row]) -> list[Row]:
         amount = str(row.columns[spent]) if spent is not None else ""
         cells = {title.strip().lower(): str(cell) for title, cell in row.columns.items()}
         thing = frozenset((name, cell) for name, cell in cells.items() if name in TELLS_APART)
-        if spent is None or not is_plain(amount):
+        number = exact(amount) if is_plain(amount) else None
+        if spent is None or number is None:
             found[row.line] = row
         elif thing not in found:
-            found[thing], sums[thing] = row, Decimal(amount)
+            found[thing], sums[thing] = row, number
         else:
-            sums[thing] += Decimal(amount)
+            sums[thing] += number
             columns = {**found[thing].columns, spent: format(sums[thing], "f")}
             found[thing] = replace(found[thing], columns=columns, more=(*found[thing].more, row))
     return list(found.values())

@@ -274,3 +274,12 @@ async def test_any_window_equals_a_recount_day_by_day(metrics: Metrics, seed: in
         assert group["numerator"] == pytest.approx(money)
         assert group["denominator"] == leads
         assert group["value"] == (pytest.approx(money / leads) if leads and money else None)
+
+
+@pytest.mark.parametrize("amount", ["0e-999999999", "0e999999999", "-0e-20000"])
+async def test_nothing_is_spent_however_many_places_it_is_written_with(metrics: Metrics, amount: str) -> None:
+    row = {"first_day": "2026-01-01", "last_day": "2026-01-01", "amount": amount, "currency": "EUR"}
+    answer = await metrics.client.post("/v1/spending", json={"rows": [row]})
+    assert answer.status_code == 200, answer.text
+    (kept,) = (await metrics.client.get("/v1/spending")).json()["items"]
+    assert float(kept["amount"]) == 0

@@ -121,6 +121,13 @@ def test_ads_of_one_campaign_and_day_are_added_up_where_it_is_said(
     )
 
 
+def test_an_amount_that_cannot_be_written_out_is_not_added_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = "day,amount\n2026-01-01,1e9999999\n2026-01-01,1e9999999\n2026-01-01,2\n2026-01-01,3\n"
+    service = told(monkeypatch, tmp_path, text, [], add_up=True)
+    sent = service.requests[0].content.decode()
+    assert sent == "day,amount\n2026-01-01,1e9999999\n2026-01-01,1e9999999\n2026-01-01,5\n"
+
+
 def test_what_its_rows_come_to_is_named_as_no_day(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +56,20 @@ def test_a_time_without_an_offset_is_the_units(written: str, meant: str) -> None
 )  # fmt: skip
 def test_one_amount_has_one_spelling(written: object, meant: str | None) -> None:
     assert normal_amount(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1e-999999999999999", "1e-99999999", "0e-999999999", "-0e-9999999", "0e999999999", "1e999999999", "1" * 5000, 10**4000,
+     Decimal("1e-9999999"), "1e-30"],
+)  # fmt: skip
+def test_an_amount_that_cannot_be_written_out_costs_nothing(written: object) -> None:
+    tracemalloc.start()
+    try:
+        assert normal_amount(written) in (None, "0")
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**14), max_value=10**14, places=4))
