@@ -62,8 +62,10 @@ class CaptureSettings(PersonalSettings):
 
     model_config = SettingsConfigDict(env_prefix="CAPTURE_", extra="ignore", populate_by_name=True)
 
-    port: int = Field(8001, ge=0, le=65535)
-    keys: str = Field("", repr=False)
+    port: int = Field(8001, ge=0, le=65535, description="The port it listens on; 0 is any that is free.")
+    keys: str = Field(
+        "", repr=False, description="Who may send from the start: sender=sha256hex[:scope+scope], by comma."
+    )
     keys_refresh_seconds: float = Field(1.0, gt=0, le=60, description="How often keys of the database are looked at.")
     keys_snapshot: Path | None = Field(
         None, description="A file for the digests of keys, for starts without a database."
@@ -71,33 +73,45 @@ class CaptureSettings(PersonalSettings):
     receipts: bool = Field(True, description="Whether this process reads its topic back, for reconciliation.")
     receipts_days: int = Field(30, ge=1, description="How long receipts are kept; the topic keeps events as long.")
     counts_days: int = Field(400, ge=1, description="How long counts by quarters of an hour are kept.")
-    batch_max_records: int = Field(1_000, ge=1, le=10_000)
-    channel_secrets: SecretStr = Field(SecretStr(""))
+    batch_max_records: int = Field(
+        1_000, ge=1, le=10_000, description="How many records one transaction takes at most."
+    )
+    channel_secrets: SecretStr = Field(
+        SecretStr(""), description="What senders of channels prove themselves with: NAME=secret, by spaces."
+    )
     rate_per_second: float = Field(0.0, ge=0, description="Leads and interactions per key and second; 0 is no limit.")
     rate_burst_seconds: float = Field(5.0, gt=0, description="How many seconds' worth a key may save up.")
-    max_body_bytes: int = Field(256 * 1024, ge=1024, le=512 * 1024)
-    max_batch_bytes: int = Field(8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
-    max_email_bytes: int = Field(40 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
-    max_batch_items: int = Field(5_000, ge=1, le=20_000)
+    max_body_bytes: int = Field(256 * 1024, ge=1024, le=512 * 1024, description="How large one record may be.")
+    max_batch_bytes: int = Field(8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="How large a batch may be.")
+    max_email_bytes: int = Field(
+        40 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024, description="How large an e-mail may be."
+    )
+    max_batch_items: int = Field(5_000, ge=1, le=20_000, description="How many records a batch may have.")
     max_inflight_requests: int = Field(1_000, ge=1, description="How many are answered at once; more get 503.")
-    max_inflight_bytes: int = Field(128 * 1024 * 1024, ge=1024 * 1024)
+    max_inflight_bytes: int = Field(
+        128 * 1024 * 1024, ge=1024 * 1024, description="How much all requests at work may hold."
+    )
     memory_bytes: int = Field(64 * 1024 * 1024, ge=0, description="For what senders said under their own ids.")
     memory_hours: float = Field(24.0, gt=0, description="How long at most that is remembered.")
     quarantine_days: float = Field(30.0, gt=0, description="How long what could not be taken is kept to be mended.")
     quarantine_bytes: int = Field(1024**3, ge=0, description="How much of it is kept at once; 0 keeps nothing.")
-    body_timeout_seconds: float = Field(10.0, gt=0)
+    body_timeout_seconds: float = Field(10.0, gt=0, description="How long a body may take to arrive.")
     produce_deadline_seconds: float = Field(4.0, gt=0, description="How long the log may take to have an event.")
 
     spool_dir: Path | None = Field(None, description="Where events are kept while the log is away; empty is nowhere.")
-    spool_max_bytes: int = Field(1024 * 1024 * 1024, ge=1024 * 1024)
+    spool_max_bytes: int = Field(1024 * 1024 * 1024, ge=1024 * 1024, description="What its files may take; then 507.")
     spool_after_seconds: float = Field(1.0, gt=0, description="How long an event is offered to the log first.")
-    spool_drain_per_second: int = Field(1_000, ge=1, le=1_000_000)
+    spool_drain_per_second: int = Field(
+        1_000, ge=1, le=1_000_000, description="How many events a second the log gets back."
+    )
     spool_max_age_seconds: float = Field(3600.0, gt=0, description="An alert says when an event waits longer.")
 
     spool_aside_days: float = Field(30.0, gt=0, description="How long files are kept that wait there for a person.")
 
     upload_dir: Path | None = Field(None, description="Where uploaded files are kept until they are in; empty is off.")
-    upload_max_bytes: int = Field(200 * 1024 * 1024, ge=1024, le=4 * 1024**3)
+    upload_max_bytes: int = Field(
+        200 * 1024 * 1024, ge=1024, le=4 * 1024**3, description="How large a file may be as it is sent."
+    )
     upload_seconds: float = Field(900.0, gt=0, description="How long an upload may take to arrive.")
     upload_rows_per_second: float = Field(1_000.0, gt=0, le=100_000, description="How fast files are imported.")
     upload_file_hours: float = Field(

@@ -22,8 +22,8 @@ class MetricsSettings(ServiceSettings):
     pipeline_url: str = Field(
         "", description="Where pipeline is, which knows whose token is whose; empty: only the deployment's is known."
     )
-    port: int = Field(8004, ge=0, le=65535)
-    batch_max_records: int = Field(500, ge=1, le=10_000)
+    port: int = Field(8004, ge=0, le=65535, description="The port it listens on; 0 is any that is free.")
+    batch_max_records: int = Field(500, ge=1, le=10_000, description="How many records one transaction takes at most.")
     freezing_interval_seconds: float = Field(
         60.0, gt=0, description="How often it is looked whether to freeze something."
     )

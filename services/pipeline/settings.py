@@ -23,7 +23,7 @@ class PipelineSettings(PersonalSettings):
 
     model_config = SettingsConfigDict(env_prefix="PIPELINE_", extra="ignore", populate_by_name=True)
 
-    port: int = Field(8003, ge=0, le=65535)
+    port: int = Field(8003, ge=0, le=65535, description="The port it listens on; 0 is any that is free.")
     tokens_refresh_seconds: float = Field(1.0, gt=0, le=60, description="How often changed API tokens are looked for.")
     oidc_issuer: str = Field("", description="The identity provider, as `iss` names it; empty is none.")
     oidc_audience: str = Field("", description="For whom tokens are made, as `aud` names it; several by spaces.")
@@ -34,7 +34,9 @@ class PipelineSettings(PersonalSettings):
     oidc_roles_claim: str = Field("roles", min_length=1, description="What somebody is; dots lead inside.")
     oidc_units_claim: str = Field("business_units", min_length=1, description="Where; `*` is everywhere.")
     oidc_roles: str = Field("", description="What roles and groups are here: GROUP=ROLE or GROUP=ROLE@UNIT+UNIT.")
-    stranded_interval_seconds: float = Field(1.0, gt=0)
+    stranded_interval_seconds: float = Field(
+        1.0, gt=0, description="How often events are looked at that began to wait as their lead became known."
+    )
     timer_interval_seconds: float = Field(0.25, gt=0, description="How often what is due is looked at.")
     matching_interval_seconds: float = Field(
         1.0, gt=0, description="How often leads that may be one person are looked for."
