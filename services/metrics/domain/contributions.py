@@ -347,6 +347,8 @@ class _Lead:
             reason = self.archived.reason
             yield entry(Measure.LEAD_ARCHIVED, self.archived.at, self._dims(self.archived.held), reason=reason)
             if self.qualified is None:
+                held = self._dims(self.archived.held)
+                yield entry(Measure.LEAD_TURNED_DOWN, self.archived.at, held, reason=reason)
                 yield entry(Measure.ARCHIVED_BEFORE_QUALIFIED, self.archived.at, born, since=created)
         if self.converted:
             yield entry(Measure.LEAD_CONVERTED, self.converted.opened_at, self._dims(self.converted.opened))

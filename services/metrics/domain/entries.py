@@ -19,6 +19,7 @@ class Measure(StrEnum):
     LEAD_MARKED = "lead_marked"
     LEAD_QUALIFIED = "lead_qualified"
     LEAD_ARCHIVED = "lead_archived"
+    LEAD_TURNED_DOWN = "lead_turned_down"
     LEAD_CONVERTED = "lead_converted"
     LEAD_CUSTOMER = "lead_customer"
     COHORT_QUALIFIED = "cohort_qualified"

@@ -268,7 +268,9 @@ class Naive:
             "leads_marked": sum(self.inside(lead.unit, lead.created) for lead in self.marked),
             "leads_qualified": len(qualified),
             "leads_archived": len(archived),
-            "qualification_rate_decided": share(len(qualified), len(qualified) + len(archived)),
+            "qualification_rate_decided": share(
+                len(qualified), len(qualified) + sum(lead.qualified is None for lead in archived)
+            ),
             "created_to_qualified_cohort": share(sum(lead.qualified is not None for lead in created), len(created)),
             "lead_to_opportunity_cohort": share(sum(bool(lead.deals) for lead in created), len(created)),
             "lead_to_opportunity_period": share(len(self.leads_with(lambda lead: lead.converted)), len(created)),

@@ -101,6 +101,22 @@ async def test_a_small_rate_shows_its_interval_and_maturity(metrics: Metrics) ->
     assert grown["maturity"] == 1.0
 
 
+async def test_who_qualified_and_was_put_aside_is_decided_once(metrics: Metrics) -> None:
+    told = Told()
+    for number in range(8):
+        told.tell(f"a{number}", "LeadCreated", 0).tell(f"a{number}", "LeadQualified", 2)
+        told.tell(f"a{number}", "LeadArchived", 5, reason="other")
+    for name in "bc":
+        told.tell(name, "LeadCreated", 0).tell(name, "LeadArchived", 6, reason="no budget")
+    await metrics.fold(told.facts)
+    rate = await metrics.total("qualification_rate_decided", as_of=day(9).isoformat())
+    assert (rate["value"], rate["numerator"], rate["denominator"], rate["n"]) == (0.8, 8, 10, 10)
+    assert rate["interval"]["low"] == pytest.approx(0.4902, abs=1e-4)
+    assert (await metrics.total("leads_archived", as_of=day(9).isoformat()))["value"] == 10
+    by_day = await metrics.ask("qualification_rate_decided", as_of=day(9).isoformat(), group_by="day")
+    assert sum(one["n"] for one in by_day["groups"]) == 10
+
+
 async def test_days_are_those_of_each_unit(metrics: Metrics) -> None:
     at_22_utc = 22 / 24
     here = Told().tell("a", "LeadCreated", at_22_utc)

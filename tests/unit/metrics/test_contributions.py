@@ -62,6 +62,16 @@ def test_a_reopened_lead_leaves_archived_and_was_there_before() -> None:
     assert story.entries(Measure.LEAD_ARCHIVED, as_of=6) == []
 
 
+def test_who_is_put_aside_is_turned_down_unless_they_had_qualified() -> None:
+    refused = told().tell("a", "LeadArchived", 4, reason="no budget")
+    entry = the_only(refused.entries(Measure.LEAD_TURNED_DOWN))
+    assert (entry.at, entry.reason) == (day(4), "no budget")
+    assert refused.tell("a", "LeadQualified", 5).entries(Measure.LEAD_TURNED_DOWN) == []
+    later = refused.tell("a", "LeadArchived", 9, reason="other")
+    assert later.entries(Measure.LEAD_TURNED_DOWN) == []
+    assert the_only(later.entries(Measure.LEAD_ARCHIVED)).at == day(9)
+
+
 @pytest.mark.parametrize(
     ("event", "data"),
     [("LeadQualified", {}), ("OrderPlaced", {"amount": "1"}), ("OpportunityWon", {"opportunity_id": "o"})],

@@ -46,9 +46,9 @@ DEFINITIONS: tuple[Definition, ...] = (
     ),
     Definition(
         "qualification_rate_decided", "ratio", "period",
-        Ratio(M.LEAD_QUALIFIED, (M.LEAD_QUALIFIED, M.LEAD_ARCHIVED), proportion=True),
-        "leads qualified ÷ (qualified + archived) in the window",
-        "leaves open leads out and so overstates", "created_to_qualified_cohort",
+        Ratio(M.LEAD_QUALIFIED, (M.LEAD_QUALIFIED, M.LEAD_TURNED_DOWN), proportion=True),
+        "leads first qualified ÷ (first qualified + archived without ever being) in the window, so that each counts once, as it was decided",
+        "leaves open leads out and so overstates", "created_to_qualified_cohort", version=2,
     ),
     Definition(
         "created_to_qualified_cohort", "ratio", "cohort",

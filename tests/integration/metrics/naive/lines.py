@@ -51,7 +51,8 @@ def _of_lead(person: Person, terms: Terms, found: Lines) -> None:
         add("of cohort: qualified", person.qualified, born)
     archive = person.archived()
     if archive:
-        add("archived", archive.occurred_at, person.held(archive.occurred_at), archive.data.get("reason"))
+        for what in ("archived", "turned down")[: 1 if person.qualified else 2]:
+            add(what, archive.occurred_at, person.held(archive.occurred_at), archive.data.get("reason"))
     if person.deals:
         first = min(person.deals, key=lambda deal: deal.opened)
         add("converted", first.opened, first.held_when_opened())

@@ -20,7 +20,7 @@ COUNTS = {
     "opportunities_open": "open", "leads_open": "standing", "orders": "orders",
 }  # fmt: skip
 SHARES = {
-    "qualification_rate_decided": ("qualified", ("qualified", "archived")),
+    "qualification_rate_decided": ("qualified", ("qualified", "turned down")),
     "created_to_qualified_cohort": ("of cohort: qualified", ("created",)),
     "lead_to_opportunity_cohort": ("of cohort: converted", ("created",)),
     "lead_to_opportunity_period": ("converted", ("created",)),
