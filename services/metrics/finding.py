@@ -12,7 +12,7 @@ from services.metrics.domain import changing
 from services.metrics.domain.changing import REFERENCES, Found
 from services.metrics.domain.findings import METHODS, Finding, Kind, Place, Windows, chosen, usual_days
 from services.metrics.domain.targets import Standing
-from services.metrics.storage import answering, targets
+from services.metrics.storage import answering
 from services.metrics.storage import finding as storage
 from services.metrics.storage.attaining import Attaining
 from shared.contracts.policy import Policy
@@ -96,8 +96,8 @@ class Looking:
         return found
 
     async def _off_pace(self, as_of: datetime, units: Sequence[str]) -> list[Finding]:
-        every = await targets.found(self.database, on=as_of.date(), units=list(units) or None)
         attaining = Attaining(self.database, self.policy, await answering.progress(self.database))
+        every = await attaining.of_today(as_of, list(units) or None)
         return [found for one in await attaining.standings(every, as_of) if (found := _of_pace(one)) is not None]
 
 

@@ -80,8 +80,9 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
     ) -> dict[str, Any]:
         now = clock.now()
         units = None if business_unit is None else [business_unit]
-        every = await storage.found(database, units=units, on=_sane(on) or now.date())
-        found = await Attaining(database, policy, await answering.progress(database)).standings(every, now)
+        attaining, day = Attaining(database, policy, await answering.progress(database)), _sane(on)
+        every = await (attaining.of_today(now, units) if day is None else storage.found(database, units=units, on=day))
+        found = await attaining.standings(every, now)
         return {
             "as_of": now,
             "items": [

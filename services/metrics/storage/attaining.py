@@ -16,6 +16,7 @@ from services.metrics.domain.definitions import BY_ID
 from services.metrics.domain.forms import Coverage
 from services.metrics.domain.maturing import is_given_a_lifetime
 from services.metrics.domain.questions import UNIT, Question
+from services.metrics.domain.rollups import local_day
 from services.metrics.domain.targets import (
     Aim,
     Baseline,
@@ -114,6 +115,20 @@ class Attaining:
         still_open = await self._answers({one: replace(aim, kpi=OPEN) for one, aim in aims.items()}, as_of)
         rates = await self._answers({one: self._last_year(aim, as_of) for one, aim in aims.items()}, as_of)
         return {one.target: coverage_values(one, still_open[one.target], rates[one.target]) for one in standings}
+
+    async def of_today(self, now: datetime, units: Sequence[str] | None = None) -> list[Target]:
+        """The targets that have today among their days, as it is where each one's unit is."""
+        zones = {self._zone(unit) for unit in (None, *self._policy.business_units)}
+        each = [
+            await targets.found(self._database, units=units, on=day)
+            for day in sorted({local_day(now, zone) for zone in zones})
+        ]
+        every = {target.target_id: target for some in each for target in some}
+        return [
+            target
+            for _, target in sorted(every.items())
+            if target.aim.first_day <= local_day(now, self._zone(target.aim.business_unit)) < target.aim.after_day
+        ]
 
     async def standings(
         self, wanted_of: Sequence[Target], as_of: datetime, horizon_days: int | None = None

@@ -386,3 +386,20 @@ async def test_what_is_off_pace_today_is_listed(metrics: Metrics) -> None:
     assert [(one["kpi"], one["actual"]) for one in items] == [("opportunities_won", 0)]
     then = (await metrics.client.get("/v1/targets/standing", params={"on": "2026-02-01"})).json()["items"]
     assert [(one["kpi"], one["pace"], one["on_pace"]) for one in then] == [("sales_volume", 0.4, False)]
+
+
+async def test_today_is_the_day_that_it_is_in_the_unit_of_a_target(metrics: Metrics) -> None:
+    """In Tehran April has begun, and for everybody, whose days are in UTC, March has not ended."""
+    await sold(metrics)
+    evening = datetime(2026, 3, 31, 21, 36, tzinfo=UTC)
+    metrics.clock.advance(evening - metrics.clock.now())
+    for unit in (None, "tehran"):
+        for first, after in (("2026-03-01", "2026-04-01"), ("2026-04-01", "2026-05-01")):
+            await put(metrics, kpi="leads_created", business_unit=unit, value="1000", **{"from": first, "to": after})
+    items = (await metrics.client.get("/v1/targets/standing")).json()["items"]
+    assert {one["business_unit"]: one["from"] for one in items} == {None: "2026-03-01", "tehran": "2026-04-01"}
+    assert len(items) == 2
+    own = (await metrics.client.get("/v1/targets/standing", params={"business_unit": "tehran"})).json()["items"]
+    assert [one["from"] for one in own] == ["2026-04-01"]
+    found = (await metrics.client.get("/v1/findings", params={"as_of": evening.isoformat()})).json()["findings"]
+    assert [one["business_unit"] for one in found if one["kind"] == "pace"] == [None]
