@@ -18,7 +18,7 @@ from shared.kit.errors import Rejected
 class Asked:
     """How a command was asked for, beside what it says: by whom, for which moment, on which version, under which key, which is
     one of the sender's own `namespace`, and with which reach. `target` is what it is about where that is not the lead: what its
-    key goes with, whoever the lead is by then."""
+    key goes with, whoever the lead is by then. `counted_as` is what monitoring calls the command where its name says of whom."""
 
     name: str
     body: Mapping[str, Any]
@@ -29,6 +29,12 @@ class Asked:
     reach: Reach = EVERYWHERE
     namespace: str = "pipeline-api"
     target: str | None = None
+    counted_as: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The command's name among its like: one of as many as there are routes."""
+        return self.counted_as or self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,14 +257,14 @@ class Commands:
         try:
             done = await self._database.run(once)
         except Refused as refused:
-            self._instruments.commands.labels(asked.name, "refused").inc()
+            self._instruments.commands.labels(asked.label, "refused").inc()
             if refused.kind == "forbidden":
                 self._instruments.denied.labels(refused.code).inc()
             raise rejected(refused) from None
         except Rejected:
-            self._instruments.commands.labels(asked.name, "refused").inc()
+            self._instruments.commands.labels(asked.label, "refused").inc()
             raise
-        self._instruments.commands.labels(asked.name, "repeated" if done.repeated else "done").inc()
+        self._instruments.commands.labels(asked.label, "repeated" if done.repeated else "done").inc()
         return done
 
     async def _look_again(self, transaction: Transaction, ledger: Ledger) -> None:

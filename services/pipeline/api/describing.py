@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -72,7 +73,7 @@ class ContactChange(Said):
 async def add_contact(request: Request, lead_id: UUID, said: Contact, circumstances: With) -> Response:
     """Where their address or number is nobody's yet and not shared, whoever comes with it is of this lead."""
     also = parts_of(request).contact_people.add(_of(said))
-    return await _contact(request, lead_id, said, circumstances, "/contacts", also, created=True)
+    return await _contact(request, lead_id, said, circumstances, "", also)
 
 
 @router.post("/{lead_id}/contacts/{contact_id}:change", summary="A contact has another role, address, number or name")
@@ -82,7 +83,7 @@ async def change_contact(
 ) -> Response:
     """What is not sent stays."""
     also = parts_of(request).contact_people.change(contact_id, _of(said))
-    return await _contact(request, lead_id, said, circumstances, f"/contacts/{contact_id}:change", also)
+    return await _contact(request, lead_id, said, circumstances, ":change", also, contact_id)
 
 
 @router.post("/{lead_id}/contacts/{contact_id}:remove", summary="A contact is none any more")
@@ -92,15 +93,22 @@ async def remove_contact(
 ) -> Response:
     """The history keeps that there was one."""
     also = parts_of(request).contact_people.remove(contact_id)
-    return await _contact(request, lead_id, said or Said(), circumstances, f"/contacts/{contact_id}:remove", also)
+    return await _contact(request, lead_id, said or Said(), circumstances, ":remove", also, contact_id)
 
 
 async def _contact(
-    request: Request, lead_id: UUID, said: Said, circumstances: With, name: str, also: Also, *, created: bool = False
+    request: Request,
+    lead_id: UUID,
+    said: Said,
+    circumstances: With,
+    does: str,
+    also: Also,
+    contact_id: UUID | None = None,
 ) -> Response:
-    asked = circumstances.asked(name, said)
+    whose = f"/{contact_id}" if contact_id is not None else ""
+    asked = replace(circumstances.asked(f"/contacts{whose}{does}", said), counted_as=f"/contacts{does}")
     done = await parts_of(request).commands.on_lead(lead_id, asked, lambda _state, _unit, _act: [], also=also)
-    return answer(done, created=created)
+    return answer(done, created=contact_id is None)
 
 
 def _of(said: Contact | ContactChange) -> dict[str, str]:

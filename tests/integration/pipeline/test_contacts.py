@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -52,6 +53,24 @@ async def test_contacts_are_added_changed_and_removed_with_a_history(
         one for one in (await http.get(f"{path}/history")).json()["events"] if one["event"] == "LeadContactChanged"
     )
     assert (told_first["change"], told_first["name"], told_first["email"]) == ("added", "Bob", "bob@acme.example")
+
+
+async def test_commands_to_contacts_are_counted_together_whoever_they_are_about(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    path = await an_organisation(pipeline)
+    (bob,) = (await do(http, f"{path}/contacts", BOB, status=201))["contacts"]
+    await do(http, f"{path}/contacts/{bob['contact_id']}:change", {"name": "Rob"})
+    for _ in range(2):
+        await do(http, f"{path}/contacts/{uuid4()}:change", {"name": "Rob"}, status=409)
+    await do(http, f"{path}/contacts/{bob['contact_id']}:remove")
+    counted = [line for line in (await http.get("/metrics")).text.splitlines() if "_commands_total{" in line]
+    assert sorted(line.partition("{")[2] for line in counted) == [
+        'command="/contacts",outcome="done"} 1.0',
+        'command="/contacts:change",outcome="done"} 1.0',
+        'command="/contacts:change",outcome="refused"} 2.0',
+        'command="/contacts:remove",outcome="done"} 1.0',
+    ]
 
 
 async def test_whoever_comes_with_a_contacts_address_is_of_that_lead_until_the_contact_is_removed(
