@@ -74,7 +74,8 @@ class Assigning:
             office = await worklist.open_office(transaction, unit, router)
             for one in by_unit[unit]:
                 root = ledger.root(one.lead_id)
-                if root.state.assigned is None and root.state.mark is None and root.state.status in OPEN:
+                state = root.state
+                if state.assigned is None and state.mark is None and not state.is_erased and state.status in OPEN:
                     chosen = router.route(fields_of_lead(ledger, root.lead_id), office, transaction.now)
                     draft = self._draft(one, chosen)
                     if root.state.worked or root.state.floor != "new":

@@ -108,6 +108,8 @@ class Handlers:
         returned = is_return(ledger, event, [owner for _, owner in owners])
         if known:
             draft = capture_intake.touched(event, event.lead_id, fingerprint, returned=returned)
+            if erased is not None:  # nobody is known again by what was said before
+                draft = draft._replace(data={name: value for name, value in draft.data.items() if name != "contacts"})
         else:
             ledger.create(event.lead_id, event.business_unit)
             draft = capture_intake.created(event, fingerprint, returned=returned)
@@ -176,7 +178,8 @@ class Handlers:
             contact = self._policy.unit(event.business_unit).contact
             work.ledger.record(lead_id, capture_intake.refusal(event, contact.mail_purpose))
         if "moves" in touch.data:
-            self._asked(work, lead_id, event)
+            if work.erased_by(event) is None:
+                self._asked(work, lead_id, event)
         elif event.retracts is not None and event.mark is None:
             work.retracted.add(event.retracts)
             retracting.take_back(work, lead_id, event)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
 from services.pipeline.assigning import Assigning
-from services.pipeline.domain.ledger import Lead
 from services.pipeline.domain.renewals import is_told_of
 from services.pipeline.storage import erasures, loading, orders, queries, saving
 from services.pipeline.timers import is_away
@@ -83,19 +82,10 @@ class Renewals:
         ledger = await loading.lock_groups(transaction, [order.lead_id])
         await loading.load_stories(transaction, ledger, [order.lead_id])
         root = ledger.root(order.lead_id)
-        if is_told_of(ledger.facts(root.lead_id), order.order_id) or await _is_nobody(
-            transaction, ledger.group(root.lead_id)
-        ):
+        if is_told_of(ledger.facts(root.lead_id), order.order_id):
             return 0
         drafts = self._assigning.following(root.business_unit).runs_out(root.state, order.order_id, transaction.now)
         for draft in drafts:
             ledger.record(ledger.story_of(root.lead_id, draft.data), draft)
         await saving.save(transaction, ledger)
         return len(drafts)
-
-
-async def _is_nobody(transaction: Transaction, group: Collection[Lead]) -> bool:
-    """Erased, and not known again since."""
-    if any(lead.personal for lead in group):
-        return False
-    return bool(await erasures.erased(transaction, [str(lead.lead_id) for lead in group]))

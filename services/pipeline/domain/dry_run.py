@@ -63,6 +63,8 @@ def try_out(ledger: Ledger, lead_id: UUID, present: Qualifier, other: Qualifier)
         root.state = evolve(root.state, fact)
         if fact.event != "LeadGraded" or fact.data.get("historical") or root.state.status == "archived":
             continue
+        if root.state.is_erased:
+            continue
         asked = True
         for place, qualifier in enumerate((present, other)):
             if met[place] is None:

@@ -61,6 +61,8 @@ ERASED = "erased"
 
 def over(state: LeadState) -> str | None:
     """Why nothing is due for a lead any more; None where something may be."""
+    if state.is_erased:
+        return ERASED
     return state.mark or (state.status if state.status in ("archived", "converted", "customer") else None)
 
 
@@ -70,8 +72,12 @@ def needless(state: LeadState, task: Task) -> str | None:
     if task.kind == RECYCLE:
         reason = over(state) or "reopened"
         return reason if reason != "archived" else None
-    if task.kind == REQUEST:
+    if (
+        task.kind == REQUEST
+    ):  # also of somebody erased: what was asked before that was called off, and this was asked since
         return state.mark or ("archived" if state.is_archived else None)
+    if state.is_erased:
+        return ERASED
     if task.kind == RENEWAL:
         return needless_renewal(state, task)
     if task.kind == RETURN:
@@ -113,7 +119,7 @@ class Following:
 
     def begin(self, state: LeadState, lead_id: UUID, cause: Cause) -> list[Draft]:
         """What is due once a lead is qualified or taken up again: that somebody answers, and the first step."""
-        if state.status != "qualified" or state.mark is not None:
+        if state.status != "qualified" or over(state) is not None:
             return []
         cadence = self._policy.of_grade(state.graded.grade if state.graded is not None else None)
         if cadence is None:
@@ -221,8 +227,8 @@ class Following:
     def _back(self, state: LeadState, task: Task, cause: Cause) -> list[Draft]:
         """An archived lead comes back when its time has come, if nobody took it up or put it aside anew before."""
         archived = state.archived
-        if state.mark is not None or archived is None or not state.is_archived:
-            return [cancelled(cause, task, state.mark or "reopened")]
+        if state.mark is not None or state.is_erased or archived is None or not state.is_archived:
+            return [cancelled(cause, task, state.mark or (ERASED if state.is_erased else "reopened"))]
         if archived.key.occurred_at >= task.due_at:
             return [cancelled(cause, task, "archived again")]
         data = {
@@ -269,6 +275,8 @@ class Following:
         deal = state.deals[name]
         stage = self.unit.stage(deal.value("stage"), deal.value("pipeline") or "default")
         if deal.status != "open" or stage is None or stage.overdue_after is None or state.mark is not None:
+            return []
+        if state.is_erased:
             return []
         owner = deal.value("owner")
         due_at = later(self.calendar_of(owner), cause.occurred_at, stage.overdue_after)

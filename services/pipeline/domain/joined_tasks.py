@@ -136,7 +136,7 @@ def _stories(facts: Iterable[Fact], merges: Collection[UUID]) -> list[_Story]:
 
 def _is_needed(state: LeadState, task: Task) -> bool:
     met = task.kind == FIRST_RESPONSE and state.first_response_at is not None
-    return not met and needless(state, task) is None
+    return not met and not state.is_erased and needless(state, task) is None
 
 
 def _stands_for(other: _Story, one: _Story) -> bool:

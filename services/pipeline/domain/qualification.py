@@ -115,7 +115,7 @@ class Qualifier:
         root = ledger.root(lead_id)
         state = root.state
         graded = state.graded
-        if graded is None or state.status not in ("new", "working") or state.mark is not None:
+        if graded is None or state.status not in ("new", "working") or state.mark is not None or state.is_erased:
             return []
         judge = self.judge(state.first_touch.product if state.first_touch is not None else None)
         if not judge.criteria.automatic or not judge.may_meet(graded.score, graded.grade):

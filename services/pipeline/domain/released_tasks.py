@@ -46,7 +46,7 @@ def due_again(facts: Iterable[Fact], state: LeadState, cause: Cause, policy_vers
     for name in sorted(called_off):
         task = due[name]
         met = task.kind == FIRST_RESPONSE and state.first_response_at is not None
-        if met or needless(state, task) is not None:
+        if met or state.is_erased or needless(state, task) is not None:
             continue
         draft = scheduled(cause, due_anew(task, cause), policy_version)
         more = asked[name] if task.kind == CONFIRMATION else {}

@@ -47,4 +47,6 @@ def needless_renewal(state: LeadState, task: Task) -> str | None:
         return RENEWED
     if order.status != "placed":
         return order.status
+    if state.is_erased:
+        return "erased"
     return state.mark or ("archived" if state.is_archived else None) or ("churned" if state.has_left else None)

@@ -80,6 +80,13 @@ class Link(NamedTuple):
     merged: bool
 
 
+class Told(NamedTuple):
+    """The last word of one id, by its version, on whether anybody knows who it is: told since, or erased."""
+
+    version: int
+    erased: bool
+
+
 class LeadState(NamedTuple):
     """A lead, or a group of merged ones, after everything known.
 
@@ -93,6 +100,7 @@ class LeadState(NamedTuple):
     grades: Mapping[UUID, Graded] = MappingProxyType({})
     links: Mapping[UUID, Link] = MappingProxyType({})
     marks: Mapping[UUID, Marking] = MappingProxyType({})
+    told: Mapping[UUID, Told] = MappingProxyType({})
     assigned: Assigned | None = None
     first_assigned_at: datetime | None = None
     first_response_at: datetime | None = None
@@ -121,6 +129,12 @@ class LeadState(NamedTuple):
     def mark(self) -> Mark | None:
         """Why the person is held out of scores and numbers; None for one who counts."""
         return of_group(self.marks.values())
+
+    @property
+    def is_erased(self) -> bool:
+        """Forgotten, and nothing was told of them since: nobody knows whom to call."""
+        known = self.told.values()
+        return any(one.erased for one in known) and all(one.erased for one in known)
 
     @property
     def created_at(self) -> datetime | None:
@@ -176,6 +190,7 @@ def earliest(one: datetime | None, other: datetime) -> datetime:
 def _created(state: LeadState, fact: Fact, key: Key) -> Changes:
     changes = _first_touch(state, fact, key)
     changes.update(_captured(state, fact))
+    changes.update(_told(state, fact))
     if not fact.data.get("implied"):
         changes["explicit_at"] = earliest(state.explicit_at, fact.occurred_at)
     return changes
@@ -187,8 +202,32 @@ def _touched(state: LeadState, fact: Fact, key: Key) -> Changes:
         changes["worked"] = True
     if fact.data["kind"] == CAPTURED:
         changes |= _captured(state, fact)
+        changes |= _told(state, fact)
         changes["explicit_at"] = earliest(state.explicit_at, fact.occurred_at)
+    elif fact.data["kind"] == RETURNED:
+        changes |= _told(state, fact)
     return changes
+
+
+def _told(state: LeadState, fact: Fact) -> Changes:
+    """Somebody was captured, and who they are: an erasure that came before does not reach it."""
+    return _last_told(state, fact, erased=False) if "contacts" in fact.data else {}
+
+
+def _last_told(state: LeadState, fact: Fact, *, erased: bool) -> Changes:
+    known = state.told.get(fact.lead_id)
+    if known is not None and known.version >= fact.version:
+        return {}
+    return {"told": {**state.told, fact.lead_id: Told(fact.version, erased)}}
+
+
+def _erased(state: LeadState, fact: Fact, key: Key) -> Changes:
+    return _last_told(state, fact, erased=True)
+
+
+def _contact_changed(state: LeadState, fact: Fact, key: Key) -> Changes:
+    """Whom there is to speak with was said: of a lead that was erased somebody is known again."""
+    return _last_told(state, fact, erased=False) if fact.data["change"] != "removed" else {}
 
 
 def _captured(state: LeadState, fact: Fact) -> Changes:
@@ -284,6 +323,8 @@ def _left(state: LeadState, fact: Fact, key: Key) -> Changes:
 _RULES: dict[str, Callable[[LeadState, Fact, Key], Changes]] = {
     "LeadCreated": _created,
     "LeadTouched": _touched,
+    "LeadContactChanged": _contact_changed,
+    "PersonalDataErased": _erased,
     "LeadMarked": _marked,
     "LeadGraded": _graded,
     "LeadMerged": _linked,

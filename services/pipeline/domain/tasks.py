@@ -20,7 +20,7 @@ from services.pipeline.domain.due import (
     task_from,
 )
 from services.pipeline.domain.facts import Draft, given
-from services.pipeline.domain.follow_up import Following, over
+from services.pipeline.domain.follow_up import ERASED, Following, over
 from services.pipeline.domain.ledger import Entry
 from services.pipeline.domain.outcomes import told
 from services.pipeline.domain.refusals import Refused, illegal
@@ -44,7 +44,9 @@ def brought_up(known: Mapping[UUID, Task], entries: Iterable[Entry]) -> dict[UUI
 def decide_add(state: LeadState, act: Act, task: Task, *, note: str | None) -> list[Draft]:
     """Makes a task of a person's own; it belongs to whoever has the lead where nobody is named."""
     if (reason := over(state)) is not None:
-        raise illegal("Adding a task", reason, "Reopen or release the lead first, or work on its opportunity.")
+        fix = "Reopen or release the lead first, or work on its opportunity."
+        fix = "Say whom there is to speak with first: POST /v1/leads/{lead_id}/contacts." if reason == ERASED else fix
+        raise illegal("Adding a task", reason, fix)
     if task.due_at <= act.known_at:
         raise _not_later("due_at")
     owner = task.owner or (state.assigned.owner if state.assigned is not None else None)

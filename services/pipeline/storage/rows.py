@@ -12,7 +12,7 @@ from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.facts import Fact, Key
 from services.pipeline.domain.ledger import Entry, Lead
 from services.pipeline.domain.searching import vector
-from services.pipeline.domain.state import Archived, Assigned, FirstTouch, Graded, LeadState
+from services.pipeline.domain.state import Archived, Assigned, FirstTouch, Graded, LeadState, Told
 from services.pipeline.domain.worklist import Held, held
 from shared.contracts.marks import UNMARKED, Marking
 
@@ -49,6 +49,7 @@ LEAD_COLUMNS = {
     "personal_at": "timestamptz",
     "mark": "text",
     "mark_version": "integer",
+    "erased": "boolean",
 }
 
 
@@ -77,6 +78,7 @@ def lead_of(row: Any) -> Lead:
         if touch
         else None,
         marks={lead_id: _marking(row)},
+        told={lead_id: Told(0, erased=True)} if row.erased else {},
         grades={lead_id: Graded(key(row.graded_at), row.score, row.grade, row.probability)} if row.graded_at else {},
         assigned=Assigned(key(row.assigned_at), row.owner, row.team) if row.assigned_at else None,
         first_assigned_at=row.first_assigned_at,
@@ -141,6 +143,7 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
         lead.personal_at,
         state.mark,
         state.marks.get(lead.lead_id, UNMARKED).word_version or None,
+        state.is_erased,
     )
 
 

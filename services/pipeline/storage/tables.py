@@ -120,6 +120,7 @@ class Lead(PipelineTable, table=True):
     words: str | None = Field(default=None, sa_type=TSVECTOR)
     mark: str | None = _text(nullable=True)
     mark_version: int | None = Field(default=None, sa_type=Integer)
+    erased: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     updated_at: datetime = _time()
 
 

@@ -274,6 +274,7 @@ def _lead(state: LeadState, root_id: UUID) -> dict[str, Any]:
         "archived_at": archived.key.occurred_at if archived else None,
         "archived_reason": archived.reason if archived else None,
         "mark": state.mark,
+        "erased": state.is_erased,
         "mark_version": (state.marks[root_id].word_version or None) if root_id in state.marks else None,
     }
 

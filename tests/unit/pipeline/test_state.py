@@ -22,12 +22,15 @@ LEAD = UUID(int=1)
 MARKS = st.sampled_from(["test", "spam"])
 WORDS: dict[str, st.SearchStrategy[Any]] = {
     "LeadCreated": st.fixed_dictionaries(
-        {"channel": st.sampled_from(["web", "chat"])}, optional={"implied": st.just(True), "mark": MARKS}
+        {"channel": st.sampled_from(["web", "chat"])},
+        optional={"implied": st.just(True), "mark": MARKS, "contacts": st.just(["email"])},
     ),
     "LeadTouched": st.fixed_dictionaries(
-        {"kind": st.sampled_from(["captured", "call"])},
-        optional={"source": st.sampled_from(["ads", "mail"]), "mark": MARKS},
+        {"kind": st.sampled_from(["captured", "call", "returned"])},
+        optional={"source": st.sampled_from(["ads", "mail"]), "mark": MARKS, "contacts": st.just(["email"])},
     ),
+    "PersonalDataErased": st.just({}),
+    "LeadContactChanged": st.fixed_dictionaries({"change": st.sampled_from(["added", "removed"])}),
     "LeadMarked": st.fixed_dictionaries({}, optional={"mark": MARKS}),
     "LeadGraded": st.fixed_dictionaries({"score": st.integers(0, 100), "grade": st.sampled_from("ABC")}),
     "LeadAssigned": st.fixed_dictionaries({"owner": st.sampled_from(["kim", "lee"])}),
