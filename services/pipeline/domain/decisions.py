@@ -9,7 +9,8 @@ from uuid import UUID
 
 from services.pipeline.domain.due import Cause, recycling
 from services.pipeline.domain.facts import Draft, Key, given
-from services.pipeline.domain.refusals import Refused, illegal, unknown
+from services.pipeline.domain.reasons import known_reason
+from services.pipeline.domain.refusals import Refused, illegal
 from services.pipeline.domain.state import LeadState
 from shared.contracts.envelope import LifecycleEvent
 from shared.contracts.lead_shape_events import LeadDescribed
@@ -24,9 +25,6 @@ from shared.contracts.lifecycle_events import (
 )
 from shared.contracts.marks import Mark
 from shared.contracts.policy import UnitPolicy
-
-OTHER = "other"
-"""The archive reason that says nothing by itself, so it needs a note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +91,7 @@ def decide_archive(
 ) -> list[Draft]:
     """Puts the lead aside, for a reason of the policy, until `recycle_at` where it is said, else for as long as the policy has
     it for the reason, else for good."""
-    if reason not in policy.archive_reasons:
-        raise unknown("reason", policy.archive_reasons)
-    if reason == OTHER and not (note or "").strip():
-        raise Refused(
-            "The reason `other` needs a note.",
-            kind="invalid",
-            code="note-missing",
-            field="note",
-            fix="Say in `note` why, or send a reason of the policy.",
-        )
+    known_reason(reason, policy.archive_reasons, note)
     match state.status:
         case "archived":
             raise illegal("Archiving the lead", "archived", "It is archived already; reopen it to change the reason.")
