@@ -23,7 +23,7 @@ from services.pipeline.domain.history_import import (
 )
 from services.pipeline.domain.history_rows import HistoryRow, read_row
 from services.pipeline.domain.ledger import Ledger
-from services.pipeline.domain.refusals import Refused
+from services.pipeline.domain.refusals import Refused, taken
 from services.pipeline.handlers import Handlers
 from services.pipeline.storage import erasures, loading, orders, saving
 from shared.contracts.capture_events import Identity
@@ -202,7 +202,7 @@ class HistoryImports:
             if name is not None:
                 owner = known.setdefault((row.business_unit, name), lead_id)
                 if (ledger.root(owner).lead_id if owner in ledger else owner) != root_id:
-                    raise _another_leads(what)
+                    raise taken(what)
                 lead_id = owner  # each has one story, so that an unmerge never tears it apart
         if order_told(ledger, lead_id, row):
             done.duplicates += 1
@@ -242,14 +242,4 @@ def _unknown_deal() -> Refused:
         code="unknown-opportunity-id",
         field="opportunity_id",
         fix="Send the rows of the opportunity before the order, or with it; or leave opportunity_id out.",
-    )
-
-
-def _another_leads(what: str) -> Refused:
-    return Refused(
-        f"{what}_id belongs to another lead of the business unit.",
-        kind="conflict",
-        code=f"{what}-exists",
-        field=f"{what}_id",
-        fix=f"Send an {what}_id that is unique within the business unit.",
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from services.pipeline.domain.facts import Draft
-from services.pipeline.domain.refusals import Refused
+from services.pipeline.domain.refusals import taken
 from services.pipeline.storage import loading, orders, queries
 from shared.contracts.lifecycle_events import OpportunityOpened, OrderPlaced
 from shared.kit.database import Transaction
@@ -20,12 +20,12 @@ async def hold_names(transaction: Transaction, business_unit: str, drafts: Itera
             order_id: str = draft.data["order_id"]
             await orders.hold(transaction, business_unit, order_id)
             if await orders.named(transaction, order_id, business_unit):
-                raise taken("order")
+                raise taken("order", may_be_left_out=True)
         if draft.kind is OpportunityOpened:
             name: str = draft.data["opportunity_id"]
             await loading.lock_deal(transaction, business_unit, name)
             if await queries.deals_named(transaction, name, business_unit):
-                raise taken("opportunity")
+                raise taken("opportunity", may_be_left_out=True)
             return name
     return None
 
@@ -39,15 +39,4 @@ def ambiguous(what: str, found: Iterable[Any]) -> Rejected:
         field="business_unit",
         fix="Add ?business_unit=.",
         extra={"business_units": sorted(row.business_unit for row in found)},
-    )
-
-
-def taken(what: str) -> Refused:
-    """The name is another lead's."""
-    return Refused(
-        f"Another lead of the business unit has an {what} of this id.",
-        kind="conflict",
-        code=f"{what}-exists",
-        field=f"{what}_id",
-        fix=f"Send another {what}_id, or none to be given one.",
     )

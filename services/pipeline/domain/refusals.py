@@ -50,3 +50,14 @@ def unknown(field: str, choices: tuple[str, ...]) -> Refused:
         fix=f"Send one of: {listed}.",
         field=field,
     )
+
+
+def taken(what: str, *, may_be_left_out: bool = False) -> Refused:
+    """The id of an order or an opportunity is another lead's. One is given to whoever leaves it out, where that may be."""
+    return Refused(
+        f"Another lead of the business unit has an {what} of this id.",
+        kind="conflict",
+        code=f"{what}-exists",
+        field=f"{what}_id",
+        fix=f"Send another {what}_id{', or none to be given one' if may_be_left_out else ''}.",
+    )
