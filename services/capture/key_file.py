@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from services.capture.disks import PRIVATE_FILE
 from services.capture.domain.keys import ApiKey
 from shared.kit.logs import log
 
@@ -46,7 +47,7 @@ def write_snapshot(path: Path, keys: Iterable[ApiKey]) -> None:
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as file:
             file.write(orjson.dumps(rows))
             file.flush()
             os.fsync(file.fileno())

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from services.capture.api.bodies import feed_body
 from services.capture.api.parts import FormReader
+from services.capture.disks import PRIVATE_FILE
 from services.capture.domain.channels import File
 from services.capture.uploads.jobs import Received
 from shared.kit.errors import Rejected
@@ -127,4 +128,4 @@ async def receive(
 
 
 def _private(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb")

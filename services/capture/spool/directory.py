@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from services.capture.disks import PRIVATE_DIRECTORY, PRIVATE_FILE
 from shared.kit.errors import LeadflowError
-
-PRIVATE_FILE = 0o600
-PRIVATE_DIRECTORY = 0o700
 
 
 class SpoolUnusable(LeadflowError):
@@ -53,15 +51,6 @@ def claim(directory: Path) -> int:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes names that were added or changed outlast a loss of power."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Progress:

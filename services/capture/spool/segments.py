@@ -12,7 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from services.capture.spool.directory import PRIVATE_FILE, Place, Progress, claim, sync_directory
+from services.capture.disks import PRIVATE_FILE, sync_directory
+from services.capture.spool.directory import Place, Progress, claim
 from services.capture.spool.records import Record, encode, find
 from shared.kit.failpoints import reach
 from shared.kit.logs import log

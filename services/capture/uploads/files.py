@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID, uuid4
 
+from services.capture.disks import PRIVATE_DIRECTORY, PRIVATE_FILE, sync_directory
 from shared.kit.errors import LeadflowError, Rejected
 from shared.tabular.apart import Found
 
@@ -51,7 +52,7 @@ class UploadDirectory:
         self._lock: IO[str] | None = None
         try:
             for folder in (path, self._incoming, self._files):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIRECTORY)
             self.home = self._named()
         except OSError as error:
             raise UnusableUploadDirectory(
@@ -98,7 +99,7 @@ class UploadDirectory:
         """A folder for one request, gone at its end unless it was kept. A disk that runs full is told as 507."""
         folder = self._incoming / uuid4().hex
         try:
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=PRIVATE_DIRECTORY)
             yield folder
         except OSError as error:
             if error.errno in _FULL:
@@ -116,7 +117,7 @@ class UploadDirectory:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             os.utime(kept)  # it is young again, for whoever looks for what was left behind
-        _sync(self._files)
+        sync_directory(self._files)
 
     def _of(self, upload_id: UUID) -> Path:
         return self._files / str(upload_id)
@@ -146,8 +147,8 @@ class UploadDirectory:
         folder = self._of(upload_id)
         (folder / "found.json").write_text(json.dumps(asdict(found)))
         rows = target.rename(folder / "rows")
-        rows.chmod(0o600)
-        _sync(folder)
+        rows.chmod(PRIVATE_FILE)
+        sync_directory(folder)
         self.raw(upload_id).unlink(missing_ok=True)
         return rows
 
@@ -170,12 +171,3 @@ class UploadDirectory:
                 if folder.stat().st_mtime < older_than:
                     found.append(UUID(folder.name))
         return found
-
-
-def _sync(folder: Path) -> None:
-    """What was renamed there stays so, also after a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
