@@ -10,6 +10,7 @@ from uuid import UUID
 from services.pipeline.domain.access import Units
 from services.pipeline.domain.activities import Activity, activities_of
 from services.pipeline.domain.ledger import Entry
+from services.pipeline.storage.narrowing import ACTIVITIES, narrowed
 from services.pipeline.storage.places import OF_LEAD, of_units
 from shared.kit.database import Database, Transaction
 
@@ -53,17 +54,12 @@ async def listing(
 ) -> list[Found]:
     """A page of activities, newest first, each with its lead's canonical id and what was noted with it."""
     kept, parameters = of_units("a.business_unit", units)
-    conditions = ["true", *kept]
-    wanted: list[tuple[str, str, Any]] = [
-        ("owner", "a.owner = :owner", owner),
-        ("kind", "a.kind = :kind", kind),
-        ("since", "a.occurred_at >= :since", since),
-        ("lead", f"a.lead_id {OF_LEAD}", lead_id),
-    ]  # fmt: skip
-    for name, condition, value in wanted:
-        if value is not None:
-            conditions.append(condition)
-            parameters[name] = value
+    narrow = narrowed({"owner": owner, "kind": kind, "occurred_since": since}, ACTIVITIES)
+    conditions = ["true", *kept, *narrow.conditions]
+    parameters |= narrow.parameters
+    if lead_id is not None:
+        conditions.append(f"a.lead_id {OF_LEAD}")
+        parameters["lead"] = lead_id
     if after is not None:
         conditions.append("(a.occurred_at, a.event_id, a.lead_id) < (:after_at, :after_event, :after_lead)")
         parameters |= {"after_at": after.occurred_at, "after_event": after.event_id, "after_lead": after.lead_id}

@@ -39,6 +39,10 @@ LEADS = {
     "updated_at": "l.updated_at",
 }
 
+ACTIVITIES = {"owner": "a.owner", "kind": "a.kind", "occurred_at": "a.occurred_at"}
+
+TASKS = {"status": "t.status", "owner": "t.owner", "kind": "t.kind", "due_at": "t.due_at"}
+
 DEALS = {
     **{name: f"o.{name}" for name in ("status", "pipeline", "stage", "owner", "team", "product", "currency", "reason")},
     "opened_at": "o.opened_at",

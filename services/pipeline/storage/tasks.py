@@ -11,6 +11,7 @@ from services.pipeline.domain.access import Units
 from services.pipeline.domain.due import KINDS, Task
 from services.pipeline.domain.ledger import Entry, Ledger
 from services.pipeline.storage.loading import LOCK_LEADS, MEMBERS, lock_groups
+from services.pipeline.storage.narrowing import TASKS, narrowed
 from services.pipeline.storage.places import OF_LEAD, of_units
 from services.pipeline.storage.worklist import COUNTED_AT_MOST
 from shared.kit.database import Database, Transaction, as_array
@@ -205,18 +206,12 @@ async def listing(
 ) -> list[dict[str, Any]]:
     """A page of tasks, soonest due first."""
     kept, parameters = of_units("t.business_unit", units)
-    parameters |= {"limit": limit, "status": status}
-    conditions = ["t.status = :status", *kept]
-    wanted: list[tuple[str, str, Any]] = [
-        ("owner", "t.owner = :owner", owner),
-        ("kind", "t.kind = :kind", kind),
-        ("before", "t.due_at < :before", due_before),
-        ("lead", f"t.lead_id {OF_LEAD}", lead_id),
-    ]  # fmt: skip
-    for name, condition, value in wanted:
-        if value is not None:
-            conditions.append(condition)
-            parameters[name] = value
+    narrow = narrowed({"status": status, "owner": owner, "kind": kind, "due_before": due_before}, TASKS)
+    conditions = [*kept, *narrow.conditions]
+    parameters |= {"limit": limit, **narrow.parameters}
+    if lead_id is not None:
+        conditions.append(f"t.lead_id {OF_LEAD}")
+        parameters["lead"] = lead_id
     if after is not None:
         conditions.append("(t.due_at, t.task_id) > (:due_at, :task_id)")
         parameters |= {"due_at": after[0], "task_id": after[1]}
