@@ -30,7 +30,7 @@ from services.pipeline.domain.versions import etag, names, version_among
 from services.pipeline.instruments import PipelineInstruments
 from services.pipeline.joining import Joining
 from services.pipeline.naming import hold_names
-from services.pipeline.storage import erasures, loading, matches, named_commands, queries, saving, tasks
+from services.pipeline.storage import by_name, erasures, loading, matches, named_commands, queries, saving, tasks
 from shared.contracts.identity import event_id_from
 from shared.contracts.lifecycle_events import ConsentChanged, LeadQualified, LeadReopened
 from shared.contracts.policy import Policy, UnitPolicy
@@ -197,7 +197,7 @@ class Commands:
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             units = asked.reach.all
-            found = one_deal(await queries.deals_named(transaction, opportunity_id, business_unit, units))
+            found = one_deal(await by_name.found(transaction, by_name.DEALS, opportunity_id, business_unit, units))
             ledger = await loading.lock_groups(transaction, [found.lead_id])
             root = ledger.root(found.lead_id)
             await loading.load_stories(transaction, ledger, [root.lead_id])
@@ -376,7 +376,7 @@ async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str |
     root_id, business_unit = await queries.place_of(transaction, lead_id)
     deal = None
     if opportunity_id is not None:  # sent again after an unmerge, the deal may be of another lead than it was
-        root_id = one_deal(await queries.deals_named(transaction, opportunity_id, business_unit)).root_id
+        root_id = one_deal(await by_name.found(transaction, by_name.DEALS, opportunity_id, business_unit)).root_id
     lead = await queries.lead_document(transaction, root_id)
     if opportunity_id is not None:
         deal = next(one for one in lead["opportunities"] if one["opportunity_id"] == opportunity_id)

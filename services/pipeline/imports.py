@@ -25,7 +25,7 @@ from services.pipeline.domain.history_rows import HistoryRow, read_row
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.refusals import Refused, taken
 from services.pipeline.handlers import Handlers
-from services.pipeline.storage import erasures, loading, orders, saving
+from services.pipeline.storage import by_name, erasures, loading, saving
 from shared.contracts.capture_events import Identity
 from shared.contracts.identity import external_identity, identity, lead_id_from
 from shared.contracts.policy import Policy
@@ -155,9 +155,11 @@ class HistoryImports:
         await loading.load_stories(transaction, ledger, [lead.lead_id for lead in ledger])
         unknown = {lead_id for lead_id in owners.values() if lead_id not in ledger}
         recorded = {(lead.lead_id, fact.event_id): fact.fingerprint for lead in ledger for fact in lead.facts or ()}
-        deals = await loading.deal_owners(transaction, {deal for one in part for deal in one.deals})
-        placed = await orders.owners(
-            transaction, {(one.row.business_unit, name) for one in part if (name := order_of(one.row)) is not None}
+        deals = await by_name.owners(transaction, by_name.DEALS, {deal for one in part for deal in one.deals})
+        placed = await by_name.owners(
+            transaction,
+            by_name.ORDERS,
+            {(one.row.business_unit, name) for one in part if (name := order_of(one.row)) is not None},
         )
         done, names = Imported(), Names(deals, placed, told)
         for one in part:

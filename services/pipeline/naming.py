@@ -7,7 +7,7 @@ from typing import Any
 
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.refusals import taken
-from services.pipeline.storage import loading, orders, queries
+from services.pipeline.storage import by_name
 from shared.contracts.lifecycle_events import OpportunityOpened, OrderPlaced
 from shared.kit.database import Transaction
 from shared.kit.errors import Rejected
@@ -18,13 +18,13 @@ async def hold_names(transaction: Transaction, business_unit: str, drafts: Itera
     for draft in drafts:
         if draft.kind is OrderPlaced:
             order_id: str = draft.data["order_id"]
-            await orders.hold(transaction, business_unit, order_id)
-            if await orders.named(transaction, order_id, business_unit):
+            await by_name.hold(transaction, by_name.ORDERS, business_unit, order_id)
+            if await by_name.found(transaction, by_name.ORDERS, order_id, business_unit):
                 raise taken("order", may_be_left_out=True)
         if draft.kind is OpportunityOpened:
             name: str = draft.data["opportunity_id"]
-            await loading.lock_deal(transaction, business_unit, name)
-            if await queries.deals_named(transaction, name, business_unit):
+            await by_name.hold(transaction, by_name.DEALS, business_unit, name)
+            if await by_name.found(transaction, by_name.DEALS, name, business_unit):
                 raise taken("opportunity", may_be_left_out=True)
             return name
     return None

@@ -20,7 +20,7 @@ from services.pipeline.commands import DecideLead
 from services.pipeline.domain import customer_story, customers
 from services.pipeline.domain.versions import etag, version_in
 from services.pipeline.naming import ambiguous
-from services.pipeline.storage import orders, queries
+from services.pipeline.storage import by_name, queries
 from shared.contracts.envelope import Currency, Moment
 from shared.contracts.lifecycle_events import Scale
 from shared.kit.errors import Rejected
@@ -101,7 +101,7 @@ async def place(request: Request, lead_id: UUID, said: Place, circumstances: Wit
         said.renews, said.runs_until,
     )  # fmt: skip
     parts = parts_of(request)
-    before = any(row.root_id == lead_id for row in await orders.named(parts.database, name, None))
+    before = any(row.root_id == lead_id for row in await by_name.found(parts.database, by_name.ORDERS, name, None))
     done = await parts.commands.on_lead(
         lead_id,
         circumstances.asked("/orders", said),
@@ -214,7 +214,7 @@ async def _customer(request: Request, root_id: UUID) -> dict[str, Any]:
 
 
 async def _order(request: Request, reach: Reaching, order_id: str, business_unit: str | None) -> Any:
-    found = await orders.named(parts_of(request).database, order_id, business_unit, reach.all)
+    found = await by_name.found(parts_of(request).database, by_name.ORDERS, order_id, business_unit, reach.all)
     if not found:
         raise no_such_order()
     if len(found) > 1:
@@ -248,7 +248,7 @@ async def _do(
 async def _told(request: Request, order_id: str, done: Done, *, status: int = 200) -> Response:
     """An order after a command, of whomever it is now: sent again after an unmerge, that may be another lead than it was."""
     database = parts_of(request).database
-    (row,) = await orders.named(database, order_id, done.lead["business_unit"])
+    (row,) = await by_name.found(database, by_name.ORDERS, order_id, done.lead["business_unit"])
     is_same = str(row.root_id) == str(done.lead["lead_id"])
     version = version_in(done.lead) if is_same else await queries.version_of(database, row.root_id)
     shown = await _customer(request, row.root_id)

@@ -15,7 +15,7 @@ from services.pipeline.asking import one_deal
 from services.pipeline.commands import DecideDeal
 from services.pipeline.domain import deal_story, deals
 from services.pipeline.domain.versions import etag
-from services.pipeline.storage import queries, tasks
+from services.pipeline.storage import by_name, queries, tasks
 from shared.contracts.envelope import Currency, Moment
 from shared.kit.ids import new_id
 from shared.kit.problems import JSONAnswer
@@ -126,9 +126,9 @@ async def open_one(request: Request, lead_id: UUID, circumstances: With, said: O
 async def one(request: Request, reach: Reaching, opportunity_id: Label, business_unit: Unit = None) -> Response:
     """The deal, where it has been and what it was worth when; and its lead's version to decide on."""
     parts = parts_of(request)
-    row = one_deal(await queries.deals_named(parts.database, opportunity_id, business_unit, reach.all))
+    row = one_deal(await by_name.found(parts.database, by_name.DEALS, opportunity_id, business_unit, reach.all))
     version = await queries.version_of(parts.database, row.root_id)  # before what it is the version of
-    row = one_deal(await queries.deals_named(parts.database, opportunity_id, row.business_unit, reach.all))
+    row = one_deal(await by_name.found(parts.database, by_name.DEALS, opportunity_id, row.business_unit, reach.all))
     facts = await queries.facts_of(parts.database, row.root_id)
     unit = parts.policy.unit(row.business_unit)
     story = deal_story.told(opportunity_id, facts, unit, parts.database.clock.now())

@@ -261,18 +261,6 @@ def _stored(row: Any) -> Stored:
     return Stored(row.lead_id, row.event_id, row.token, *place, row.value, row.fingerprint)
 
 
-async def deal_owners(transaction: Transaction, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
-    """Which lead has each known deal of these (unit, opportunity id)."""
-    rows = await transaction.set_wise(
-        """
-        SELECT o.business_unit, o.opportunity_id, o.lead_id
-        FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, opportunity_id text)
-        JOIN pipeline.opportunities o USING (business_unit, opportunity_id)""",
-        [{"business_unit": unit, "opportunity_id": name} for unit, name in sorted(names)],
-    )
-    return {(row.business_unit, row.opportunity_id): row.lead_id for row in rows}
-
-
 async def with_open_deals(transaction: Transaction, root_ids: Collection[UUID]) -> set[UUID]:
     """Which of these people have a deal that has not ended."""
     rows = await transaction.rows(
@@ -283,10 +271,3 @@ async def with_open_deals(transaction: Transaction, root_ids: Collection[UUID]) 
         ids=as_array(root_ids),
     )
     return {row.root_id for row in rows}
-
-
-async def lock_deal(transaction: Transaction, business_unit: str, opportunity_id: str) -> None:
-    """Holds a deal's name until the end of the transaction, so that two leads cannot open it at once."""
-    await transaction.rows(
-        "SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", name=f"{business_unit}\x1f{opportunity_id}"
-    )

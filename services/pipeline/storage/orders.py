@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.pipeline.domain.access import Units
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.order_state import ORDER_EVENTS, OrderState, order_id_of
-from services.pipeline.storage.places import of_units
 from shared.kit.database import Database, RacedWrite, Transaction
 
 KEEP = """
@@ -41,34 +39,6 @@ async def keep(transaction: Transaction, ledger: Ledger, changed: Iterable[Lead]
     kept = await transaction.set_wise(KEEP, [rows[key] for key in sorted(rows)], now=transaction.now, held=held)
     if len(kept) != len(rows):
         raise RacedWrite
-
-
-async def named(
-    source: Database | Transaction, order_id: str, business_unit: str | None, units: Units = None
-) -> Sequence[Any]:
-    """The orders of this id, of one unit or of all, and of these units alone."""
-    if business_unit is not None:
-        units = frozenset({business_unit}) if units is None or business_unit in units else frozenset()
-    conditions, parameters = of_units("o.business_unit", units)
-    return await source.rows(
-        f"""
-        SELECT o.*, l.root_id FROM pipeline.orders o JOIN pipeline.leads l USING (lead_id)
-        WHERE {" AND ".join(["o.order_id = :id", *conditions])}""",
-        id=order_id,
-        **parameters,
-    )
-
-
-async def owners(transaction: Transaction, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
-    """Which lead has each known order of these (unit, order id)."""
-    rows = await transaction.set_wise(
-        """
-        SELECT o.business_unit, o.order_id, o.lead_id
-        FROM json_to_recordset(CAST(:rows AS json)) AS r(business_unit text, order_id text)
-        JOIN pipeline.orders o USING (business_unit, order_id)""",
-        [{"business_unit": unit, "order_id": name} for unit, name in sorted(names)],
-    )
-    return {(row.business_unit, row.order_id): row.lead_id for row in rows}
 
 
 class RunningOut(NamedTuple):
@@ -128,13 +98,6 @@ async def look_alone(transaction: Transaction) -> bool:
     """Whether nobody else sees to what runs out at this moment."""
     rows = await transaction.rows("SELECT pg_try_advisory_xact_lock(hashtext('leadflow-pipeline-renewals')) AS alone")
     return bool(rows[0].alone)
-
-
-async def hold(transaction: Transaction, business_unit: str, order_id: str) -> None:
-    """Holds an order's name until the end of the transaction, so that two leads cannot place it at once."""
-    await transaction.rows(
-        "SELECT pg_advisory_xact_lock(hashtextextended(:name, 3))", name=f"{business_unit}\x1f{order_id}"
-    )
 
 
 def _row(order: OrderState, business_unit: str) -> dict[str, Any]:

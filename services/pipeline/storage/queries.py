@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.pipeline.domain.access import Units
 from services.pipeline.domain.consents import standing, told
 from services.pipeline.domain.contacts import shown_contacts, shown_person
 from services.pipeline.domain.facts import Fact
@@ -15,7 +14,6 @@ from services.pipeline.domain.ledger import known_with
 from services.pipeline.domain.standing import MOVING, interest, seconds_in, shape_of, standing_of
 from services.pipeline.domain.versions import version_among
 from services.pipeline.storage.people import OLDEST_FIRST, people
-from services.pipeline.storage.places import of_units
 from services.pipeline.storage.rows import fact_of
 from services.pipeline.storage.touches import PLACE, last_touches
 from shared.contracts.marks import Marking
@@ -189,22 +187,6 @@ async def version_of(source: Database | Transaction, root_id: UUID) -> str:
     """The version of a lead and all ids merged into it, by its canonical id."""
     rows = await source.rows(f"SELECT l.lead_id, l.version FROM pipeline.leads l WHERE {OF_GROUP}", id=root_id)
     return version_among(root_id, rows)
-
-
-async def deals_named(
-    source: Database | Transaction, opportunity_id: str, business_unit: str | None, units: Units = None
-) -> Sequence[Any]:
-    """The deals of this id, of one unit or of all, and of these units alone."""
-    if business_unit is not None:
-        units = frozenset({business_unit}) if units is None or business_unit in units else frozenset()
-    conditions, parameters = of_units("o.business_unit", units)
-    return await source.rows(
-        f"""
-        SELECT o.*, l.root_id FROM pipeline.opportunities o JOIN pipeline.leads l USING (lead_id)
-        WHERE {" AND ".join(["o.opportunity_id = :id", *conditions])}""",
-        id=opportunity_id,
-        **parameters,
-    )
 
 
 _EVERY_UNIT = """

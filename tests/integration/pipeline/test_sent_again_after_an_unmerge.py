@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.pipeline.storage import orders
+from services.pipeline.storage import by_name
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
 from tests.unit.pipeline.builders import a_lead, a_score, at
@@ -50,7 +50,7 @@ async def test_an_order_whose_lead_is_merged_while_it_is_looked_up_is_paid_back(
     pipeline: Pipeline, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, other = await two_who_became_one(pipeline, http)
-    named, looks = orders.named, []
+    named, looks = by_name.found, []
 
     async def a_moment_late(*asked: Any, **more: Any) -> Any:
         rows = await named(*asked, **more)
@@ -59,7 +59,7 @@ async def test_an_order_whose_lead_is_merged_while_it_is_looked_up_is_paid_back(
             return rows
         return [type("Row", (), {**row._mapping, "root_id": row.lead_id}) for row in rows]
 
-    monkeypatch.setattr(orders, "named", a_moment_late)
+    monkeypatch.setattr(by_name, "found", a_moment_late)
     shown = await do(http, "/v1/orders/o1:refund", {"amount": "1"})
     assert (shown["order_id"], len(looks)) == ("o1", 3)
     assert (await http.get("/v1/orders/o1")).json()["lead_id"] == root != other
