@@ -10,11 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from services.pipeline.contact_people import forget_contacts
+from services.pipeline.domain.contacts import recognised_by
 from services.pipeline.domain.due import Cause, cancelled
 from services.pipeline.domain.erasure import Erased, check_reason, forgotten
 from services.pipeline.domain.follow_up import ERASED
 from services.pipeline.domain.refusals import Refused
-from services.pipeline.storage import erasures, hygiene, loading, matches, saving, tasks, visits
+from services.pipeline.storage import contacts, erasures, hygiene, loading, matches, saving, tasks, visits
 from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.erasure_events import ErasureOrdered
 from shared.contracts.identity import Tokens, email_identity, event_id_from, external_identity, phone_identity
@@ -58,7 +59,7 @@ class Found:
     @property
     def ids(self) -> list[UUID]:
         """Lead ids, visitors that they turned out to be among them."""
-        return sorted(UUID(name) for name in self.names if len(name) == 36)
+        return _ids(self.names)
 
 
 class Erasing:
@@ -85,7 +86,22 @@ class Erasing:
             "waiting": len(waiting),
             "dead_letters": len(letters),
             "visits": len(await visits.of(self._database, names, until)),
+            "contacts": len(await contacts.named(self._database, names, until, _ids(names))),
         }
+
+    async def contact_of(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """What is kept of somebody where they are a contact of another's lead: all that was said of them there, and of that lead
+        its id. What was said of whoever had the contact's place before or has it now is theirs."""
+        told: list[dict[str, Any]] = []
+        for row in await contacts.said_of(
+            self._database, await contacts.named(self._database, names, None, _ids(names))
+        ):
+            unit = row.business_unit
+            by = recognised_by(row.said, self._policy.unit(unit))
+            if any(self._tokens.token(unit, one.kind, one.value) in names for one in by):
+                about = {name: getattr(row, name) for name in ("lead_id", "contact_id", "occurred_at", "role")}
+                told.append({**about, **row.said})
+        return told
 
     async def letters(self, names: Collection[str]) -> list[str]:
         """What dead letters say of somebody."""
@@ -230,6 +246,10 @@ def _is_of(before: Any, asked: Collection[str], known: Found, erased: Mapping[st
         return False
     by_it = any(one.erasure_id == before.erasure_id for one in erased.values())
     return by_it or not known.lead_ids.isdisjoint(before.lead_ids)
+
+
+def _ids(names: Collection[str]) -> list[UUID]:
+    return sorted(UUID(name) for name in names if len(name) == 36)
 
 
 def _used_for_another() -> Refused:

@@ -110,6 +110,7 @@ async def export(request: Request, who: Who, actor: Actor) -> Response:
             "held": held,
             "leads": [await queries.lead_document(database, root) for root in sorted(roots)],
             "history": [event for root in sorted(roots) for event in await queries.story(database, root)],
+            "contact_of": await erasing.contact_of(found.names),
             "identities": [dict(row._mapping) for row in await erasures.identities(database, found.lead_ids)],
             "merge_candidates": [dict(row._mapping) for row in await matches.candidates_of(database, found.lead_ids)],
             "visits": [dict(row._mapping) for row in await visits.of(database, found.names)],

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.contracts.capture_events import Identity
-from shared.kit.database import Transaction, as_array
+from shared.kit.database import Database, Transaction, as_array
 
 
 async def hold(transaction: Transaction, business_unit: str, tokens: Collection[str]) -> None:
@@ -84,17 +84,32 @@ async def name(transaction: Transaction, lead_id: UUID, contact_id: UUID, tokens
 
 
 async def named(
-    transaction: Transaction, tokens: Collection[str], until: datetime, but: Collection[UUID]
+    source: Database | Transaction, tokens: Collection[str], until: datetime | None, but: Collection[UUID]
 ) -> Sequence[Any]:
-    """The contacts that were said under one of these tokens up to a moment, of other leads than these."""
-    return await transaction.rows(
+    """The contacts that were said under one of these tokens, up to a moment if one is given, of other leads than these."""
+    return await source.rows(
         """
         SELECT DISTINCT lead_id, contact_id FROM pipeline.contact_names
-        WHERE token = ANY(:tokens) AND recorded_at <= :until AND lead_id <> ALL(CAST(:ids AS uuid[]))
+        WHERE token = ANY(:tokens) AND recorded_at <= coalesce(CAST(:until AS timestamptz), 'infinity') AND lead_id <> ALL(CAST(:ids AS uuid[]))
         ORDER BY lead_id, contact_id""",
         tokens=sorted(tokens),
         until=until,
         ids=as_array(but),
+    )
+
+
+async def said_of(source: Database | Transaction, found: Sequence[Any]) -> Sequence[Any]:
+    """All that was ever said of contacts, found by `named`, and is kept, in the order in which it was."""
+    return await source.rows(
+        """
+        SELECT h.lead_id, h.event_id, h.occurred_at, h.data ->> 'contact_id' AS contact_id, h.data ->> 'role' AS role, a.said,
+            l.business_unit
+        FROM pipeline.history h JOIN pipeline.asides a USING (lead_id, event_id) JOIN pipeline.leads l USING (lead_id)
+        WHERE h.lead_id = ANY(CAST(:ids AS uuid[])) AND h.event = 'LeadContactChanged'
+            AND h.data ->> 'contact_id' = ANY(:contacts)
+        ORDER BY h.lead_id, h.version""",
+        ids=as_array({one.lead_id for one in found}),
+        contacts=sorted({str(one.contact_id) for one in found}),
     )
 
 

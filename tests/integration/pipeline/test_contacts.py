@@ -128,6 +128,27 @@ async def test_somebody_who_is_a_lead_of_their_own_is_forgotten_as_a_contact_too
     assert (last.change, last.role) == ("removed", "adviser")
 
 
+async def test_somebody_is_shown_where_they_are_a_contact_of_another_lead_and_nothing_of_who_else_was(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    await pipeline.take(a_lead("bob@acme.example", name="Bob Zoethout"))
+    path = await an_organisation(pipeline, occurred_at=at(1))
+    told = {**BOB, "name": "Bob Zoethout", "job_title": "Head"}
+    (bob,) = (await do(http, f"{path}/contacts", told, status=201))["contacts"]
+    await do(http, f"{path}/contacts/{bob['contact_id']}:change", {"name": "Eve Secret", "email": "eve@acme.example"})
+    await do(http, f"{path}/contacts", {"role": "secretary", "name": "Ida Secret"}, status=201)
+    who, by = {"email": "bob@acme.example"}, {"Leadflow-Actor": "dpo"}
+    assert (await http.post("/v1/people:find", json=who)).json()["held"]["contacts"] == 1
+    shown = await http.post("/v1/people:export", json=who, headers=by)
+    (kept,) = shown.json()["contact_of"]
+    assert kept.pop("occurred_at")
+    assert kept == {**told, "contact_id": bob["contact_id"], "lead_id": path.rpartition("/")[2]}
+    assert "Secret" not in shown.text
+    report = await do(http, "/v1/people:erase", {**who, "reason": "case 7"}, Leadflow_Actor="dpo")
+    assert report["held"]["contacts"] == 0
+    assert (await http.post("/v1/people:export", json=who, headers=by)).json()["contact_of"] == []
+
+
 async def test_a_contact_by_whom_the_lead_is_recognised_is_forgotten_with_it(
     pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:

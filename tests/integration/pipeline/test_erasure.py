@@ -33,7 +33,14 @@ async def test_everything_of_a_person_goes_and_everything_that_happened_stays(
     assert sorted(done["lead_ids"]) == sorted(str(one.lead_id) for one in (phone, both))
     assert str(visit.lead_id) in done["names"]["lead_ids"]
     assert done["erased"] == {"leads": 2, "notes_and_proofs": 3, "waiting": 0, "dead_letters": 0}
-    assert done["held"] == {"leads": 0, "notes_and_proofs": 0, "waiting": 0, "dead_letters": 0, "visits": 0}
+    assert done["held"] == {
+        "leads": 0,
+        "notes_and_proofs": 0,
+        "waiting": 0,
+        "dead_letters": 0,
+        "visits": 0,
+        "contacts": 0,
+    }
     await says_nothing(pipeline)
     after = await pipeline.one("SELECT count(*) AS n FROM pipeline.history")
     assert after.n == before.n + 2
@@ -57,7 +64,14 @@ async def test_whatever_recognises_a_person_finds_all_of_them(
     await pipeline.take(one, other)
     found = (await http.post("/v1/people:find", json=who)).json()
     assert sorted(found["lead_ids"]) == sorted(str(lead.lead_id) for lead in (one, other))
-    assert found["held"] == {"leads": 2, "notes_and_proofs": 2, "waiting": 0, "dead_letters": 0, "visits": 1}
+    assert found["held"] == {
+        "leads": 2,
+        "notes_and_proofs": 2,
+        "waiting": 0,
+        "dead_letters": 0,
+        "visits": 1,
+        "contacts": 0,
+    }
     assert (await person(pipeline, one))["name"] == "Ann Secret"
     await erase(http, **who)
     await says_nothing(pipeline)
