@@ -71,7 +71,7 @@ Bound = date | datetime | None
 @dataclass(frozen=True, slots=True)
 class Question:
     """One KPI over one window. Filters map a dimension to the values that pass; None among them is "unknown". `of` is the KPI
-    that a target is for, where targets are asked about. It is `behind` where something was folded that `as_of` leaves out, and there is nothing from before the day `since`; days are those of `zones`, of any where they are not said. With a `currency` amounts are wanted in it, at the rates of their days or,
+    that a target is for, where targets are asked about. It is `behind` where something was folded that `as_of` leaves out, and there is nothing from before the day `since` and, of days that are far `ahead`, on those alone; days are those of `zones`, of any where they are not said. With a `currency` amounts are wanted in it, at the rates of their days or,
     `restated`, at that of `as_of`. What was spent is that of `lag_days` before. `given_horizon_days` is the horizon where it was asked
     for, which goes before what policies say."""
 
@@ -94,6 +94,7 @@ class Question:
     lag_days: int = 0
     behind: bool | None = None
     since: date | None = None
+    ahead: tuple[date, ...] = ()
     zones: tuple[ZoneInfo, ...] = ()
     given_horizon_days: int | None = None
 

@@ -61,10 +61,10 @@ def cut_sql(question: Question, name: str, day: str) -> str:
     """By what is grouped. A period is that of the unit's own calendar."""
     if name in PERIODS:
         others = [
-            f"WHEN {UNIT} = ANY(:units{place}) THEN {_period_sql(calendar, name, day, place)}"
+            f"WHEN {UNIT} = ANY(:units{place}) THEN {_period_sql(question, calendar, name, day, place)}"
             for place, calendar in enumerate(question.calendars.others, 1)
         ]
-        own = _period_sql(question.calendars.default, name, day, 0)
+        own = _period_sql(question, question.calendars.default, name, day, 0)
         return f"CASE {' '.join(others)} ELSE {own} END" if others else own
     if name not in (UNIT, *DIMENSIONS):
         raise ValueError(f"no cut named {name}")
@@ -81,16 +81,21 @@ AS_NUMBERS: dict[Period, str] = {"day": 'FM0000"-"00"-"00', "week": 'FM0000"-"00
 beginning each time, and goes straight to a number."""
 
 
-def _period_sql(calendar: Calendar, period: Period, day: str, place: int) -> str:
+def _period_sql(question: Question, calendar: Calendar, period: Period, day: str, place: int) -> str:
     if _is_known_to_postgres(calendar, period):
         return PERIOD_SQL[period].format(day=day)
     of = f"{period}{place}"
     at = f"width_bucket({day}, {_array(f'{of}_firsts', 'date')})"
-    if period == "day":
+    if _is_by_place(question, period):
         at = f"{day} - CAST(:{of}_first AS date) + 1"
     if period in AS_NUMBERS:
         return f"to_char({_array(f'{of}_names', 'integer')}[{at}], '{AS_NUMBERS[period]}')"
     return f"{_array(f'{of}_names', 'text')}[{at}]"
+
+
+def _is_by_place(question: Question, period: Period) -> bool:
+    """Whether a day is found by counting from the first: where some are far ahead, not all are named that lie between."""
+    return period == "day" and not question.ahead
 
 
 def _array(name: str, of: str) -> str:
@@ -108,9 +113,9 @@ def _period_values(question: Question) -> dict[str, Any]:
             values[f"units{place}"] = list(question.calendars.others[calendar])
         for period in cuts:
             if not _is_known_to_postgres(calendar, period):
-                named = _named(calendar, period, begins, ends)
+                named = _named(calendar, period, begins, ends, question.ahead)
                 values[f"{period}{place}_names"] = named.names
-                if period == "day":
+                if _is_by_place(question, period):
                     values[f"{period}{place}_first"] = named.first
                 else:
                     values[f"{period}{place}_firsts"] = named.firsts
@@ -126,15 +131,18 @@ class Named(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _named(calendar: Calendar, period: Period, begins: date, ends: date) -> Named:
-    """Written once for all who ask about the same days: the driver takes longer to write a list than PostgreSQL to use it."""
+def _named(calendar: Calendar, period: Period, begins: date, ends: date, ahead: tuple[date, ...]) -> Named:
+    """Written once for all who ask about the same days: the driver takes longer to write a list than PostgreSQL to use it. After the
+    last come those alone that there is a day `ahead` of."""
     found = periods(calendar, period, begins, ends)
-    names = (name.replace("-", "") for name in found.names) if period in AS_NUMBERS else found.names
-    return Named(found.firsts[0], f"{{{','.join(map(str, found.firsts))}}}", f"{{{','.join(names)}}}")
+    further = sorted({calendar.first_of(period, day) for day in ahead} - {*found.firsts})
+    every = (*found.names, *(calendar.name_of(period, first) for first in further))
+    names = (name.replace("-", "") for name in every) if period in AS_NUMBERS else every
+    return Named(found.firsts[0], f"{{{','.join(map(str, (*found.firsts, *further)))}}}", f"{{{','.join(names)}}}")
 
 
 def _days_asked_about(question: Question) -> tuple[date, date]:
-    begins, ends = (question.since or EARLIEST.date()) - A_ZONE, question.as_of.date() + A_ZONE
+    begins, ends = (question.since or EARLIEST.date()) - A_ZONE, _latest(question)
     if isinstance(question.definition.form, Weighted):
         ends += AHEAD  # open deals count when they are expected to close
     if question.definition.basis != "snapshot":
@@ -143,14 +151,33 @@ def _days_asked_about(question: Question) -> tuple[date, date]:
     return begins, max(begins, ends)
 
 
+def far_ahead(question: Question) -> date | None:
+    """The day after which a period is named only for days that there are: with deals that are to close years from now each day until
+    then would be. None where PostgreSQL knows the calendar, or nothing is that late."""
+    if not isinstance(question.definition.form, Weighted) or not _names_any(question, PERIODS):
+        return None
+    if question.end is not None and _day(question.end) + A_ZONE <= _latest(question) + AHEAD:
+        return None
+    return _days_asked_about(question)[1]
+
+
 def names_days(question: Question) -> bool:
     """Whether days or weeks have to be named from where anything begins, since PostgreSQL does not know their calendar; months are never
     many."""
     if question.start is not None and question.definition.basis != "snapshot":
         return False
+    return _names_any(question, ("day", "week"))
+
+
+def _names_any(question: Question, of: Sequence[Period]) -> bool:
+    """Whether it is cut by one of these periods in a calendar that PostgreSQL does not know."""
     used = (question.calendars.default, *question.calendars.others)
-    cuts = [one for one in ("day", "week") if one in question.group_by]
+    cuts = [one for one in of if one in question.group_by]
     return any(not _is_known_to_postgres(calendar, cut) for calendar in used for cut in cuts)
+
+
+def _latest(question: Question) -> date:
+    return question.as_of.date() + A_ZONE
 
 
 def _day(bound: date | datetime) -> date:

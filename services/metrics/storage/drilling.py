@@ -42,6 +42,7 @@ async def counted_behind(
     """What a number, or one group of it, is made of, or `only` one measure of it: all of the first `limit` leads after one. They come
     in the order of their ids, each whole, so that what is counted meanwhile moves nobody from one page to another."""
     forecast = isinstance(question.definition.form, Weighted)
+    question = await expecting.with_days_ahead(database, question)
     measures = question.definition.measures if only is None else (only,)
     day, at = days_of(question)
     conditions, values = window(question, day, at)

@@ -14,7 +14,7 @@ from services.metrics.domain.expecting import Deal, Expected, Moments, expected_
 from services.metrics.domain.forms import Weighted
 from services.metrics.domain.questions import UNIT, Question
 from services.metrics.storage import chances, expected_sums, open_deals
-from services.metrics.storage.cutting import cut_sql, group_of, grouping, held, ungrouped, window
+from services.metrics.storage.cutting import cut_sql, far_ahead, group_of, grouping, held, ungrouped, window
 from services.metrics.storage.expected_sums import EXPECTED
 from services.metrics.storage.grouped import grouped
 from services.metrics.storage.open_deals import POWERS
@@ -52,6 +52,17 @@ async def in_one(database: Reader, question: Question) -> Rated:
     return rated
 
 
+async def with_days_ahead(database: Reader, question: Question) -> Question:
+    """The same, knowing the days years ahead on which deals are to close, where their periods have to be named."""
+    after = far_ahead(question)
+    if after is None:
+        return question
+    rows = await database.rows(
+        "SELECT DISTINCT expected_day AS day FROM metrics.entries WHERE expected_day > :after ORDER BY 1", after=after
+    )
+    return replace(question, ahead=tuple(row.day for row in rows))
+
+
 async def values_of(database: Database, policy: Policy, question: Question) -> dict[Group | None, Values]:
     """The weighted forecast of every group and in total, of sums and deals of one moment."""
     async with database.snapshot() as one_moment:
@@ -62,6 +73,7 @@ async def values_at(database: Reader, policy: Policy, question: Question) -> dic
     """The same from what is read at one moment."""
     form = question.definition.form
     assert isinstance(form, Weighted)
+    question = await with_days_ahead(database, question)
     known = await chances.at(database, policy, question.as_of)
     deals, of_deals = _deals(question, form)
     from_sums = question.fits_rollups() and await open_deals.agree(database)

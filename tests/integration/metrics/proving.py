@@ -26,7 +26,7 @@ from tests.integration.metrics.worlds import CALENDARS, CURRENCIES, TERMS, ZONES
 
 HORIZON_DAYS = 30
 TOP = 3
-EVER = (date(2023, 6, 1), date(2030, 1, 1))
+EVER = (date(2023, 6, 1), date(2049, 1, 1))
 DIMENSIONS = ("business_unit", "channel", "source", "campaign", "product", "owner", "team", "grade", "stage", "reason")
 PLACE_CUTS: tuple[tuple[str, ...], ...] = (
     (), *((name,) for name in ("business_unit", *PLACES, *PERIODS)), ("channel", "month"), ("business_unit", "quarter"),

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.metrics.domain.facts import Fact
-from shared.contracts.policy import Policy, UnitPolicy
+from shared.contracts.policy import Policy, Stage, UnitPolicy
 from shared.contracts.policy.calendar import PERIODS, Calendar, Period
 from tests.integration.metrics.harness import Metrics
 from tests.unit.metrics.stories import Told, day
@@ -166,3 +166,37 @@ async def test_days_are_named_of_any_window(metrics: Metrics) -> None:
     asked = {"business_unit": "tehran", "group_by": "day"}
     for start, to in (("1900-01-01", "2026-02-01"), ("2026-01-01", "2026-02-01")):
         assert (await metrics.ask("leads_created", **asked, start=start, to=to))["groups"] == []
+
+
+FAR = {
+    Calendar(system="jalali"): {"year": "1464", "half_year": "1464-H2", "quarter": "1464-Q3", "month": "1464-09", "week": "1464-09-27", "day": "1464-09-27"},
+    Calendar(fiscal_year_starts=4): {"year": "2085/86", "half_year": "2085/86-H2", "quarter": "2085/86-Q3", "month": "2085-12", "week": "2085-12-17", "day": "2085-12-17"},
+    Calendar(week_starts="saturday"): {"year": "2085", "quarter": "2085-Q4", "month": "2085-12", "week": "2085-12-15", "day": "2085-12-17"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("calendar", FAR)
+async def test_a_deal_that_is_to_close_in_sixty_years_is_of_its_own_period(
+    migrated_database: Callable[..., str], calendar: Calendar
+) -> None:
+    own = UnitPolicy(calendar=calendar, pipelines={"default": (Stage(name="first", probability=0.5),)})
+    metrics = Metrics(migrated_database("metrics"), policy=Policy(version="test", business_units={"default": own}))
+    try:
+        told = Told()
+        for name, closes in (("a", "2026-04-10"), ("b", "2085-12-17"), ("c", "2085-12-18"), ("d", "2095-01-01")):
+            told.tell(
+                name, "OpportunityOpened", 1, opportunity_id=name, stage="first", amount="100", currency="EUR",
+                expected_close=f"{closes}T12:00:00+00:00",
+            )  # fmt: skip
+        await metrics.fold(told.facts)
+        for window in ({}, {"start": "2026-01-01"}, {"start": "2080-01-01", "to": "2090-01-01"}):
+            for period, name in FAR[calendar].items():
+                asked = {"group_by": period, "as_of": day(30).isoformat(), **window}
+                answer = await metrics.ask("weighted_forecast", **asked)
+                values = {one["key"][period]: one["value"] for one in answer["groups"]}
+                assert None not in values, (period, window)
+                assert values[name] == (50 if period == "day" else 100), (period, window, values)
+                behind = await metrics.leads("weighted_forecast", **asked, group=name)
+                assert len(behind) == (1 if period == "day" else 2), (period, window)
+    finally:
+        await metrics.close()

@@ -65,6 +65,7 @@ Moved = Callable[[datetime], datetime]
 """Where a moment of a story is put."""
 TIES = (1.0, 2.0, 2.5, 2.9, 3.5, 5.0, 8.25, 20.0, 34.0, 61.0)
 CURRENCIES = ("EUR", "USD", "IRR")
+FAR_AHEAD_DAYS = 6_500
 MOMENTS = ("due_at", "runs_until")
 
 
@@ -129,7 +130,7 @@ def _turning(random: Random, facts: list[Fact], turn: date, moments: list[dateti
         if fact.event in ("OpportunityOpened", "OpportunityWon", "OrderPlaced") and random.random() < 0.4:
             data["product"] = random.choice("pr")
         if fact.event == "OpportunityOpened" and random.random() < 0.6:
-            data |= _closing(random, moved)
+            data |= _closing(random, moved, fact)
         if fact.event == "OpportunityOpened" and random.random() < 0.5:
             data |= {"amount": random.choice(("40", "900.5")), "currency": random.choice(("EUR", "USD"))}
         if fact.event == "OpportunityLost" and random.random() < 0.4:
@@ -144,8 +145,12 @@ def _turning(random: Random, facts: list[Fact], turn: date, moments: list[dateti
     return found
 
 
-def _closing(random: Random, moved: Moved) -> dict[str, Any]:
-    return {"expected_close": moved(DAY_0 + timedelta(days=random.choice((20.0, 34.0, 70.0)))).isoformat()}
+def _closing(random: Random, moved: Moved, fact: Fact) -> dict[str, Any]:
+    """When a deal is said to close: soon, or, by a slip of the pen or of some leads in earnest, many years later."""
+    days = random.choice((20.0, 34.0, 70.0))
+    if days == 70.0 and fact.lead_id.int % 2:
+        days += FAR_AHEAD_DAYS
+    return {"expected_close": moved(DAY_0 + timedelta(days=days)).isoformat()}
 
 
 AND_THEN = {
@@ -164,7 +169,7 @@ def _more_of(random: Random, fact: Fact, moved: Moved) -> list[Fact]:
     if event == "FollowUpDone":
         data = {name: fact.data[name] for name in ("kind", "task_id")}
     elif event == "CloseDateChanged":
-        data = {"opportunity_id": fact.data["opportunity_id"], **_closing(random, moved)}
+        data = {"opportunity_id": fact.data["opportunity_id"], **_closing(random, moved, fact)}
     at = moved(DAY_0 + timedelta(days=random.choice(TIES)))
     return [
         fact._replace(
