@@ -165,7 +165,7 @@ class Following:
             if draft.kind in (OrderPlaced, OrderCancelled):
                 follows += self._renewal(state, draft, cause, now)
             if draft.kind is ContactAttempted and draft.data.get("human", True) and draft.data.get("outbound", True):
-                follows += self._contacted(draft, open_tasks, cause)
+                follows += self._contacted(draft, open_tasks, cause, now)
             elif draft.kind is LeadAssigned:
                 follows += self._handed_over(draft.data["owner"], open_tasks, cause)
             elif draft.kind is OpportunityAssigned:
@@ -298,18 +298,30 @@ class Following:
         )  # fmt: skip
         return [scheduled(cause, task, self.version)]
 
-    def _contacted(self, attempt: Draft, tasks: Iterable[Task], cause: Cause) -> list[Draft]:
+    def _contacted(self, attempt: Draft, tasks: Iterable[Task], cause: Cause, now: datetime) -> list[Draft]:
         outcome = attempt.data.get("outcome")
         follows: list[Draft] = []
         for task in tasks:
             cadence = self._policy.named(task.cadence)
             ends = task.kind == "step" and cadence is not None and _ends(cadence, outcome)
             fits = task.kind == "step" and task.channel in (None, attempt.data["kind"])
-            if task.kind in (FIRST_RESPONSE, REQUEST) or fits:
+            answers = task.kind == FIRST_RESPONSE or (
+                (task.kind == REQUEST or fits) and self._is_meant(task, attempt, now)
+            )
+            if answers:
                 follows += [done(cause, task, outcome), *self.next_step(task, outcome, cause)]
             elif ends:
                 follows.append(cancelled(cause, task, str(outcome)))
         return follows
+
+    def _is_meant(self, task: Task, attempt: Draft, now: datetime) -> bool:
+        """Whether an attempt may have been made because of a task: one that is told of later than it was made may be older than
+        what was asked, or than the step. One that is made now is meant also where the task was put off."""
+        at = attempt.occurred_at
+        step = self.step_of(task)
+        if at >= now or (step is None and task.kind != REQUEST):
+            return True
+        return (at if step is None else later(self.calendar_of(task.owner), at, step.wait)) >= task.starts_at
 
     def _handed_over(self, owner: str, tasks: Iterable[Task], cause: Cause) -> list[Draft]:
         return [

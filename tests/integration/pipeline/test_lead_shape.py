@@ -45,6 +45,19 @@ def asking(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
+async def test_what_was_asked_for_is_not_answered_by_a_call_from_before_it(
+    pipeline: Pipeline, http: httpx.AsyncClient, asking: Pipeline
+) -> None:
+    lead = a_lead("ann@x.example")
+    await asking.take(lead, an_interaction("ann@x.example", kind="quote_request", occurred_at=at(60)))
+    path, attempt = f"/v1/leads/{lead.lead_id}:record-contact", {"kind": "phone", "made": True}
+    await do(http, path, {**attempt, "occurred_at": at(30).isoformat()})
+    tasks = (await http.get("/v1/tasks", params={"kind": "request"})).json()["items"]
+    assert [one["name"] for one in tasks] == ["answer the quote request"]
+    await do(http, path, {**attempt, "occurred_at": at(61).isoformat()})
+    assert (await http.get("/v1/tasks", params={"kind": "request"})).json()["items"] == []
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_request_moves_a_lead_into_somebodys_queue_once_until_it_is_answered(
     asking: Pipeline, http: httpx.AsyncClient, at_once: bool

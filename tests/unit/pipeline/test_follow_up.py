@@ -16,6 +16,7 @@ from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.follow_up import Following
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.routing import Router
+from services.pipeline.domain.tasks import decide_snooze
 from shared.contracts.lifecycle_events import LeadAssigned, LeadCreated, LeadGraded, LeadQualified
 from shared.contracts.policy import UnitPolicy
 from tests.unit.pipeline.builders import START, an_id, at
@@ -71,11 +72,11 @@ class Story:
             self.ledger.record(self.lead_id, draft)
         return list(drafts)
 
-    def do(self, decide: Any, minutes: float, *args: Any, **values: Any) -> list[Draft]:
+    def do(self, decide: Any, minutes: float, *args: Any, now: datetime | None = None, **values: Any) -> list[Draft]:
         act = Act(an_id(), at(minutes), "ann")
         drafts = self.tell(*decide(self.state, *args, act, **values))
         cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
-        return self.tell(*self.following.after(self.state, drafts, self.open, cause, cause.occurred_at))
+        return self.tell(*self.following.after(self.state, drafts, self.open, cause, now or cause.occurred_at))
 
     def contact(self, minutes: float, kind: str = "phone", outcome: str | None = None, **values: Any) -> list[Draft]:
         said = {"owner": None, "human": True, "outbound": True, **values}
@@ -226,3 +227,22 @@ def test_an_answer_that_was_told_late_is_one_and_an_answer_that_came_late_is_non
 def test_a_cadence_that_cannot_be_kept_is_refused(follow_up: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         UnitPolicy.model_validate({**UNIT, "follow_up": follow_up})
+
+
+def test_an_attempt_from_before_a_step_was_due_at_all_is_told_of_late_and_ends_no_step() -> None:
+    story = Story()
+    story.contact(10)
+    write = story.task("write")
+    story.contact(5, kind="email", now=at(15))
+    assert story.open == [write]
+    story.contact(12, kind="email", now=at(15))
+    assert story.open == []
+
+
+def test_a_step_that_was_put_off_is_done_by_an_attempt_that_is_made_now() -> None:
+    story = Story()
+    call = story.task("call")
+    (again,) = decide_snooze(call, Act(an_id(), at(5), "ann"), until=at(300))
+    story.tell(again)
+    story.contact(20)
+    assert [one.name for one in story.open] == ["write"]
