@@ -95,7 +95,7 @@ class Commands:
         unless: Callable[[Sequence[Fact], Draft], bool] | None = None,
     ) -> Done:
         """A command on a canonical lead that is recorded in the story of each of its ids, so that it stays true of each when
-        they are parted, `unless` a story says it already. One that makes the lead count again may qualify it."""
+        they are parted, `unless` a story says it already. One that makes the lead count again, or is about consent, may qualify it."""
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             ledger = await loading.lock_groups(transaction, [lead_id])
@@ -104,7 +104,8 @@ class Commands:
             self._match(asked, lead_id, ledger.group(lead_id))
             act = self._act(transaction, asked, command_id, lead.state)
             was_held_out = lead.state.mark is not None
-            for draft in decide(lead.state, self._policy.unit(lead.business_unit), act):
+            drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
+            for draft in drafts:
                 for member in ledger.group(lead_id):
                     if unless is None or not unless(member.facts or (), draft):
                         ledger.record(member.lead_id, draft)
@@ -112,6 +113,7 @@ class Commands:
             if was_held_out:
                 await self._look_again(transaction, ledger)
                 self._begin_again(ledger, lead_id, act)
+            if was_held_out or any(draft.kind is ConsentChanged for draft in drafts):
                 await self._qualify(transaction, ledger, lead_id, command_id)
             await saving.save(transaction, ledger)
             return lead_id, None

@@ -108,8 +108,7 @@ class Handlers:
         returned = is_return(ledger, event, [owner for _, owner in owners])
         if known:
             draft = capture_intake.touched(event, event.lead_id, fingerprint, returned=returned)
-            if erased is not None:  # nobody is known again by what was said before
-                draft = draft._replace(data={name: value for name, value in draft.data.items() if name != "contacts"})
+            draft = draft if erased is None else capture_intake.known_no_more(draft)
         else:
             ledger.create(event.lead_id, event.business_unit)
             draft = capture_intake.created(event, fingerprint, returned=returned)
@@ -175,8 +174,9 @@ class Handlers:
         work.ledger.record(lead_id, touch)
         work.remember(event.event_id, lead_id, fingerprint)
         if event.retracts is None and refuses(event.kind):
-            contact = self._policy.unit(event.business_unit).contact
-            work.ledger.record(lead_id, capture_intake.refusal(event, contact.mail_purpose))
+            refused = capture_intake.refusal(event, self._policy.unit(event.business_unit).contact.mail_purpose)
+            for member in work.ledger.group(lead_id):
+                work.ledger.record(member.lead_id, refused)
         if "moves" in touch.data:
             if work.erased_by(event) is None:
                 self._asked(work, lead_id, event)

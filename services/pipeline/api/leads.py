@@ -294,8 +294,10 @@ async def contact_allowance(request: Request, lead_id: UUID, channel: Label) -> 
 )
 @allowed(WORK)
 async def record_consent(request: Request, lead_id: UUID, said: Consent, circumstances: With) -> Response:
-    """The last word on a purpose holds, by `occurred_at`."""
-    done = await parts_of(request).commands.on_lead(
+    """The last word on a purpose holds, by `occurred_at`. A refusal holds of each of the ids that are this person by then, also
+    when a merge is taken back."""
+    commands = parts_of(request).commands
+    done = await (commands.on_lead if said.granted else commands.on_person)(
         lead_id,
         circumstances.asked(":record-consent", said),
         lambda state, _, act: decide_consent(

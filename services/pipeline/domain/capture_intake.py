@@ -49,6 +49,11 @@ def touched(
     return Draft(LeadTouched, event_id, happened_at(event), event.correlation_id, cause, data, fingerprint, about)
 
 
+def known_no_more(draft: Draft) -> Draft:
+    """A capture from before an erasure: nobody is known again by it."""
+    return draft._replace(data={name: value for name, value in draft.data.items() if name != "contacts"})
+
+
 def happened_at(event: Event) -> datetime:
     """When it was, in the zone of all facts: the parser gives each moment a zone of its own, and two of one zone are compared in a
     tenth of the time. A story is compared at every step."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
 from shared.contracts.capture_events import Consent
 from shared.contracts.lifecycle_events import ConsentChanged
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
-from tests.unit.pipeline.builders import a_lead, at
+from tests.unit.pipeline.builders import a_lead, an_interaction, at
 
 GIVEN = Consent(
     purpose="newsletter",
@@ -109,3 +110,20 @@ async def test_what_was_sent_and_meant_is_shown_with_who_somebody_is(
     shown = (await http.get(f"/v1/leads/{first.lead_id}")).json()["personal"]
     assert (shown["phone"], shown["as_sent"]) == ("+31612345670", {"country": "Holland"})
     assert "suggestions" not in shown
+
+
+@pytest.mark.parametrize("said", ["a command", "an interaction"])
+async def test_a_refusal_holds_of_each_id_when_a_merge_is_taken_back(
+    pipeline: Pipeline, http: httpx.AsyncClient, said: str
+) -> None:
+    granted = (Consent(purpose="email"),)
+    one = a_lead("ann@x.example", consents=granted)
+    other = a_lead(phone="+31612345670", occurred_at=at(1), consents=granted)
+    await pipeline.take(one, other, a_lead("ann@x.example", phone="+31612345670", occurred_at=at(2)))
+    if said == "a command":
+        await do(http, f"/v1/leads/{one.lead_id}:record-consent", {"purpose": "email", "granted": False})
+    else:
+        await pipeline.take(an_interaction("ann@x.example", kind="unsubscribe", occurred_at=at(3)))
+    await do(http, f"/v1/leads/{other.lead_id}:unmerge")
+    shown = [(await http.get(f"/v1/leads/{each.lead_id}")).json()["consents"] for each in (one, other)]
+    assert shown == [{"email": False}, {"email": False}]
