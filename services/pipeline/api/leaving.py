@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 from services.pipeline.api.parts import parts_of
 from services.pipeline.asking import Asked
-from services.pipeline.domain.consents import decide_consent, standing
+from services.pipeline.domain.consents import decide_consent, is_refused
 from services.pipeline.domain.facts import Draft, Fact
 from services.pipeline.domain.leaving import BY_MESSAGE, Written
 from services.pipeline.storage import queries
@@ -73,8 +73,7 @@ async def _refuses(request: Request, written: Written) -> bool:
 
 
 def _is_refused(story: Sequence[Fact], draft: Draft) -> bool:
-    known = standing(story, ()).get(draft.data["purpose"])
-    return known is not None and not known.data["granted"]
+    return is_refused(story, draft.data["purpose"])
 
 
 def _page(words: str, more: str = "", *, status_code: int = 200) -> HTMLResponse:

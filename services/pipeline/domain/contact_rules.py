@@ -12,6 +12,7 @@ from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.message_ids import decided_id, message_id_of
 from services.pipeline.domain.refusals import Refused
 from shared.contracts.policy.contact import ContactRules, QuietHours
+from shared.contracts.spelling import one_label
 
 Reason = Literal["consent", "limit", "quiet_hours"]
 
@@ -87,12 +88,14 @@ def verdict(
     granted: Mapping[str, bool],
     zones: Collection[ZoneInfo],
 ) -> Verdict | None:
-    """Why a contact at a moment is not allowed; None where it is."""
+    """Why a contact at a moment is not allowed; None where it is. Channels and purposes are the same however they are spelled;
+    `granted` has each purpose once."""
+    granted = {one_label(purpose): holds for purpose, holds in granted.items()}
     purpose = rules.purpose(channel)
-    if purpose is not None and not granted.get(purpose, False):
-        said = "was refused" if purpose in granted else "was never given"
+    if purpose is not None and not granted.get(one_label(purpose), False):
+        said = "was refused" if one_label(purpose) in granted else "was never given"
         return Verdict("consent", f"Consent to {purpose}, which {channel} needs, {said}.", None)
-    if granted.get(channel) is False:
+    if granted.get(one_label(channel)) is False:
         return Verdict("consent", f"They said that they want no {channel}.", None)
     blocked = _no(rules, channel, at, attempts, zones)
     if blocked is None:
@@ -113,15 +116,16 @@ def _no(
     rules: ContactRules, channel: str, at: datetime, attempts: Collection[Attempt], zones: Collection[ZoneInfo]
 ) -> tuple[Reason, str] | None:
     for limit in rules.limits:
-        if limit.channel not in (None, channel):
+        on_one = None if limit.channel is None else one_label(limit.channel)
+        if on_one not in (None, one_label(channel)):
             continue
-        told = [one.at for one in attempts if limit.channel in (None, one.channel)]
+        told = [one.at for one in attempts if on_one in (None, one_label(one.channel))]
         made = _most(told, at, timedelta(hours=limit.within_hours))
         if made >= limit.at_most:
             on = limit.channel or "all channels"
             return "limit", f"{made} attempts on {on} within {limit.within_hours} hours; {limit.at_most} are allowed."
     quiet = rules.quiet_hours
-    if quiet is not None and channel not in rules.quiet_exempt and any(_is_quiet(quiet, at, zone) for zone in zones):
+    if quiet is not None and rules.disturbs(channel) and any(_is_quiet(quiet, at, zone) for zone in zones):
         return "quiet_hours", f"It is between {quiet.start} and {quiet.end} where the lead is or may be."
     return None
 
@@ -140,7 +144,7 @@ def _free_at(
     for limit in rules.limits:
         window = timedelta(hours=limit.within_hours)
         moments += [one.at + window for one in attempts if one.at + window > at]
-    if rules.quiet_hours is not None and channel not in rules.quiet_exempt:
+    if rules.quiet_hours is not None and rules.disturbs(channel):
         moments += [_ends(rules.quiet_hours, at, zone) for zone in zones]
     return min((one for one in moments if one > at), default=None)
 

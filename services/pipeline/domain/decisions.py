@@ -25,6 +25,7 @@ from shared.contracts.lifecycle_events import (
 )
 from shared.contracts.marks import Mark
 from shared.contracts.policy import UnitPolicy
+from shared.contracts.spelling import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,9 @@ def decide_contact(
     """Records that someone tried to reach the lead."""
     if state.status == "archived":
         raise illegal("Recording a contact", "archived", "Reopen the lead first.")
-    draft = act.draft(ContactAttempted, kind=kind, outcome=outcome, owner=owner, duration_seconds=duration_seconds)
+    draft = act.draft(
+        ContactAttempted, kind=written(kind), outcome=outcome, owner=owner, duration_seconds=duration_seconds
+    )
     return [draft._replace(data={**draft.data, "human": human, "outbound": outbound})]
 
 

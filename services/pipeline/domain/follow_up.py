@@ -42,6 +42,7 @@ from shared.contracts.lifecycle_events import (
     StageChanged,
 )
 from shared.contracts.policy import Cadence, Step, UnitPolicy
+from shared.contracts.spelling import one_label
 
 TASK_EVENTS = frozenset(("FollowUpScheduled", "FollowUpMissed", "FollowUpDone", "FollowUpCancelled"))
 """What tasks are made of."""
@@ -299,12 +300,12 @@ class Following:
         return [scheduled(cause, task, self.version)]
 
     def _contacted(self, attempt: Draft, tasks: Iterable[Task], cause: Cause, now: datetime) -> list[Draft]:
-        outcome = attempt.data.get("outcome")
+        outcome, on = attempt.data.get("outcome"), one_label(attempt.data["kind"])
         follows: list[Draft] = []
         for task in tasks:
             cadence = self._policy.named(task.cadence)
             ends = task.kind == "step" and cadence is not None and _ends(cadence, outcome)
-            fits = task.kind == "step" and task.channel in (None, attempt.data["kind"])
+            fits = task.kind == "step" and (task.channel is None or one_label(task.channel) == on)
             answers = task.kind == FIRST_RESPONSE or (
                 (task.kind == REQUEST or fits) and self._is_meant(task, attempt, now)
             )

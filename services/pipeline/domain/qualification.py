@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.pipeline.domain.business_time import BusinessCalendar
-from services.pipeline.domain.consents import standing
+from services.pipeline.domain.consents import by_purpose
 from services.pipeline.domain.due import CONFIRMATION, Cause, Task, done, later, scheduled, task_from
 from services.pipeline.domain.facts import Draft, Fact, in_order
 from services.pipeline.domain.ledger import Ledger
@@ -225,7 +225,7 @@ def heard(story: Iterable[Fact], state: LeadState) -> dict[str, Value]:
     taken back, does not count."""
     facts = list(story)
     released = {one for one, marking in state.marks.items() if marking.counts_marked_touches}
-    granted = tuple(sorted(purpose for purpose, fact in standing(facts, released).items() if fact.data["granted"]))
+    granted = tuple(purpose for purpose, fact in by_purpose(facts, released).items() if fact.data["granted"])
     touches = (
         fact for fact in facts if fact.event == "LeadTouched" and ("mark" not in fact.data or fact.lead_id in released)
     )

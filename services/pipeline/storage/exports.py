@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel import SQLModel
 
 from services.pipeline.domain.access import Units
-from services.pipeline.domain.consents import standing
+from services.pipeline.domain.consents import by_purpose
 from services.pipeline.domain.contacts import shown_contacts, shown_person
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import CONTACTS, known_with
@@ -140,8 +140,8 @@ async def _with_people(transaction: Transaction, roots: list[dict[str, Any]]) ->
     touches = await last_touches(transaction, [root["lead_id"] for root in roots])
     by_id: Mapping[UUID, dict[str, Any]] = {root["lead_id"]: root for root in roots}
     for root in roots:
-        holds = standing(facts.get(root["lead_id"], []), released)
-        consents = {purpose: fact.data["granted"] for purpose, fact in sorted(holds.items())}
+        holds = by_purpose(facts.get(root["lead_id"], []), released)
+        consents = {purpose: fact.data["granted"] for purpose, fact in holds.items()}
         root |= {"personal": {}, "version": 0, "conflicts": 0, "merged_lead_ids": [], "consents": consents}
         root["last_touch"] = touches[root["lead_id"]]
     for member in members:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.pipeline.domain.consents import standing, told
+from services.pipeline.domain.consents import by_purpose, told
 from services.pipeline.domain.contacts import shown_contacts, shown_person
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.ledger import known_with
@@ -139,7 +139,7 @@ async def consents(
             facts.append(fact)
             said[fact.lead_id, fact.event_id] = told(fact, row.said, row.recorded_at)
     released = {lead_id for lead_id, marking in words.items() if marking.counts_marked_touches}
-    holds = {purpose: said[fact.lead_id, fact.event_id] for purpose, fact in sorted(standing(facts, released).items())}
+    holds = {purpose: said[fact.lead_id, fact.event_id] for purpose, fact in by_purpose(facts, released).items()}
     return holds, list(said.values())
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from shared.contracts.envelope import Name
 from shared.contracts.policy.section import Section
 from shared.contracts.policy.working_time import span_of
+from shared.contracts.spelling import one_label
 
 ANY_CHANNEL = "any"
 
@@ -54,8 +55,13 @@ class ContactRules(Section):
     )
 
     def purpose(self, channel: str) -> str | None:
-        """The purpose that a channel needs."""
-        return self.consent.get(channel, self.consent.get(ANY_CHANNEL))
+        """The purpose that a channel needs, however the channel is spelled."""
+        named = {one_label(name): purpose for name, purpose in self.consent.items()}
+        return named.get(one_label(channel), named.get(ANY_CHANNEL))
+
+    def disturbs(self, channel: str) -> bool:
+        """Whether an attempt on a channel, however it is spelled, has to wait until quiet hours are over."""
+        return one_label(channel) not in {one_label(name) for name in self.quiet_exempt}
 
     @property
     def mail_purpose(self) -> str:

@@ -70,6 +70,19 @@ async def test_a_withdrawal_holds_and_the_history_stays(pipeline: Pipeline, http
     assert (await asked(http, lead.lead_id))["purposes"]["newsletter"]["granted"] is False, "said before the withdrawal"
 
 
+async def test_a_withdrawal_holds_however_the_purpose_is_spelled(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    lead = a_lead("ann@x.example", consents=(Consent(purpose="News-Letter"), Consent(purpose="Meta Ads", granted=True)))
+    await pipeline.take(lead)
+    assert (await asked(http, lead.lead_id))["purposes"].keys() == {"news-letter", "meta ads"}
+    done = await do(http, f"/v1/leads/{lead.lead_id}:record-consent", {"purpose": "NEWS_LETTER", "granted": False})
+    assert done["consents"] == {"news_letter": False, "meta ads": True}
+    shown = await asked(http, lead.lead_id)
+    assert [(one["purpose"], one["granted"]) for one in shown["history"]] == [
+        ("News-Letter", True), ("Meta Ads", True), ("news_letter", False),
+    ]  # fmt: skip
+    assert shown["purposes"]["news_letter"]["granted"] is False
+
+
 async def test_what_is_permitted_under_any_id_of_a_person_holds_for_the_person(
     pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
+from shared.contracts.lifecycle_events import ContactAttempted
 from shared.contracts.policy import Policy
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
@@ -106,9 +107,13 @@ async def test_consent_and_the_clock_where_the_lead_is_are_asked(
     assert (await do(http, f"{path}:record-contact", {"kind": "email"}, status=409))["reason"] == "consent"
     await do(http, f"{path}:record-consent", {"purpose": "newsletter", "granted": True})
     await do(http, f"{path}:record-contact", {"kind": "email"})
-    await do(http, f"{path}:record-consent", {"purpose": "newsletter", "granted": False})
+    await do(http, f"{path}:record-consent", {"purpose": "Newsletter", "granted": False})
     work.after(1)
-    assert (await do(http, f"{path}:record-contact", {"kind": "email"}, status=409))["reason"] == "consent"
+    for kind in ("email", "Email", "e-mail"):
+        assert (await do(http, f"{path}:record-contact", {"kind": kind}, status=409))["reason"] == "consent"
+    await do(http, f"{path}:record-contact", {"kind": "E-Mail", "made": True})
+    kinds = [one.kind for one in await pipeline.published() if isinstance(one, ContactAttempted)]
+    assert kinds == ["email", "email"]
 
 
 def test_the_app_is_made_with_the_policy_of_this_file(app: FastAPI) -> None:  # noqa: F811

@@ -52,6 +52,35 @@ def test_a_limit_counts_every_channel_and_says_when_there_is_room() -> None:
     assert asked(rules, *made, now=at(-600 + 24 * 60)) is None
 
 
+@pytest.mark.parametrize("channel", ["email", "Email", "E-MAIL", "e mail", "e_mail", "e‑mail", "ｅｍａｉｌ"])
+def test_a_channel_is_the_same_however_it_is_spelled(channel: str) -> None:
+    words: tuple[dict[str, Any], ...] = ({}, {"product-news": False}, {"PRODUCT_NEWS": False})
+    no_mail: dict[str, Any] = {"E-Mail": False}
+    for policy in ("email", "E-mail"):
+        rules = {"consent": {policy: "Product news"}}
+        for said in words:
+            no = asked(rules, channel=channel, **said)
+            assert no is not None
+            assert no.reason == "consent"
+        assert asked(rules, channel=channel, product_news=True) is None
+        once = {"limits": [{"channel": policy, "at_most": 1, "within_hours": 48}]}
+        no = asked(once, Attempt(at(-60), "E-Mail"), channel=channel)
+        assert no is not None
+        assert no.reason == "limit"
+        night = {"quiet_hours": {"start": "00:00", "end": "23:59"}, "quiet_exempt": [policy]}
+        assert asked(night, channel=channel) is None
+    no = asked({}, channel=channel, **no_mail)
+    assert no is not None
+    assert no.words == f"They said that they want no {channel}."
+
+
+def test_calls_are_counted_by_whatever_name_they_have() -> None:
+    rules = {"limits": [{"channel": "phone", "at_most": 1, "within_hours": 24}]}
+    for made in ("phone", "Phone", "call", "Telephone", "phone-call"):
+        assert asked(rules, Attempt(at(-60), made), channel="Call") is not None
+    assert asked(rules, Attempt(at(-60), "sms"), channel="Call") is None
+
+
 def test_a_limit_of_a_channel_leaves_the_others_alone() -> None:
     rules = {"limits": [{"channel": "email", "at_most": 1, "within_hours": 48}]}
     made = Attempt(at(-60), "email")

@@ -133,6 +133,13 @@ def test_steps_are_due_in_their_owners_hours_and_the_answer_in_the_units() -> No
     assert story.task("call").due_at == at(11.5 * 60)
 
 
+@pytest.mark.parametrize("kind", ["Phone", "PHONE ", "call", "Telephone"])
+def test_an_attempt_does_the_step_on_its_channel_however_that_is_spelled(kind: str) -> None:
+    story = Story()
+    story.contact(10, kind=kind, outcome="no answer")
+    assert [task.name for task in story.open] == ["write"]
+
+
 def test_an_attempt_is_an_answer_does_the_step_on_its_channel_and_the_next_one_is_due() -> None:
     story = Story()
     assert told(story.contact(10, outcome="voicemail")) == [
