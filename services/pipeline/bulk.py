@@ -86,7 +86,7 @@ class Bulk:
         async def work(tx: Transaction) -> tuple[Any, bool]:
             before = await storage.hold(tx, job_id)
             if before is not None:
-                if before.fingerprint != fingerprint:
+                if before.fingerprint != fingerprint or before.units != (None if units is None else sorted(units)):
                     raise _used_for_another()
                 return before, True
             await storage.add(tx, job_id, fingerprint, wanted.doing, wanted.said, actor, units, credentials)

@@ -10,7 +10,7 @@ from uuid import UUID
 from services.pipeline.asking import Asked, Done, decided, moved, no_such_lead, no_such_task, one_deal, rejected
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.contact_people import Also
-from services.pipeline.domain.access import not_yours
+from services.pipeline.domain.access import Reach, not_yours
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, refuse_marked
 from services.pipeline.domain.due import Cause, Task
@@ -250,11 +250,11 @@ class Commands:
                 await named_commands.hold(transaction, command_id)
                 before = await named_commands.before(transaction, command_id, fingerprint)
                 if before is not None:
-                    return await _answer(transaction, *before, repeated=True)
+                    return await _answer(transaction, asked.reach, *before, repeated=True)
             lead_id, opportunity_id = await work(transaction, command_id)
             if key:
                 await named_commands.remember(transaction, command_id, fingerprint, lead_id, opportunity_id)
-            return await _answer(transaction, lead_id, opportunity_id, repeated=False)
+            return await _answer(transaction, asked.reach, lead_id, opportunity_id, repeated=False)
 
         try:
             done = await self._database.run(once)
@@ -374,8 +374,12 @@ def _canonical(ledger: Ledger, lead_id: UUID, asked: Asked) -> Lead:
     return lead
 
 
-async def _answer(transaction: Transaction, lead_id: UUID, opportunity_id: str | None, *, repeated: bool) -> Done:
+async def _answer(
+    transaction: Transaction, reach: Reach, lead_id: UUID, opportunity_id: str | None, *, repeated: bool
+) -> Done:
     root_id, business_unit = await queries.place_of(transaction, lead_id)
+    if not reach.holds(business_unit):  # a sender's keys are one set in all units, its credentials may be of some
+        raise named_commands.used_for_another()
     deal = None
     if opportunity_id is not None:  # sent again after an unmerge, the deal may be of another lead than it was
         root_id = one_deal(await by_name.found(transaction, by_name.DEALS, opportunity_id, business_unit)).root_id

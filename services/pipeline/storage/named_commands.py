@@ -29,14 +29,19 @@ async def before(transaction: Transaction, command_id: UUID, fingerprint: str) -
             fix="See whether it was done then. What is new goes under a key of its own.",
         )
     if rows[0].fingerprint != fingerprint:
-        raise Rejected(
-            "This Idempotency-Key was used for another command.",
-            status=409,
-            code="idempotency-key-reused",
-            field="Idempotency-Key",
-            fix="Send a key of its own with each command.",
-        )
+        raise used_for_another()
     return rows[0].lead_id, rows[0].opportunity_id
+
+
+def used_for_another() -> Rejected:
+    """What is asked for is not what was done under its key."""
+    return Rejected(
+        "This Idempotency-Key was used for another command.",
+        status=409,
+        code="idempotency-key-reused",
+        field="Idempotency-Key",
+        fix="Send a key of its own with each command.",
+    )
 
 
 async def remember(

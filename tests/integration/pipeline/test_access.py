@@ -226,6 +226,30 @@ async def test_two_units_with_an_opportunity_of_one_name_know_of_their_own_only(
     assert (await http.get(path, headers=by("near"))).json()["stage"] == "discovery"
 
 
+async def test_a_key_of_one_sender_does_nothing_and_shows_nothing_for_its_credentials_of_another_unit(
+    pipeline: Pipeline, app: FastAPI, http: httpx.AsyncClient
+) -> None:
+    units = ("north", "south")
+    let_in(app, **{unit: somebody("manager", unit, subject="crm", is_person=False) for unit in units})
+    for unit in units:
+        lead = a_lead(f"{unit}@x.example", business_unit=unit)
+        await pipeline.take(lead, a_score(lead.lead_id, 70, business_unit=unit))
+        opened = await http.post(
+            f"/v1/leads/{lead.lead_id}/opportunities", json={"opportunity_id": "d1"}, headers=by(unit)
+        )
+        assert opened.status_code == 201, opened.text
+    keyed = {unit: by(unit, **{"Idempotency-Key": "win-d1"}) for unit in units}
+    for unit, status in (("north", 200), ("south", 409), ("north", 200)):
+        answer = await http.post("/v1/opportunities/d1:change-amount", json={"amount": "7"}, headers=keyed[unit])
+        assert answer.status_code == status, answer.text
+        assert ("idempotency-key-reused" in answer.text, "north" in answer.text) == (status == 409, status == 200)
+    job = {"doing": "assign", "said": {"owner": "kim"}, "filter": {}}
+    for unit, status in (("north", 202), ("south", 409), ("north", 202)):
+        answer = await http.post("/v1/bulk", json=job, headers=keyed[unit])
+        assert answer.status_code == status, answer.text
+        assert ("idempotency-key-reused" in answer.text, "north" in answer.text) == (status == 409, status == 202)
+
+
 async def test_an_agent_works_on_what_is_theirs_their_teams_or_nobodys(
     pipeline: Pipeline, app: FastAPI, http: httpx.AsyncClient
 ) -> None:
