@@ -22,6 +22,10 @@ Rules = Callable[[str], UnitPolicy]
 
 DAY_SECONDS = 86_400
 MICROSECOND = timedelta(microseconds=1)
+CARRIED_SECONDS = 4 * 10**12
+CARRIED = CARRIED_SECONDS * 10**6
+"""How many microseconds a sum of durations carries over as one: PostgreSQL's largest integers hold little more than two of these, and
+a hundred thousand leads that were put away on one day after three years are that much."""
 
 
 class RollupKey(NamedTuple):

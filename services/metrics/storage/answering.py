@@ -56,7 +56,7 @@ from services.metrics.storage.rates import ENTRIES, source
 from services.metrics.storage.sketched import from_sketches, is_sketched
 from services.metrics.storage.spending import spent
 from services.metrics.storage.stays import still_open, totals
-from services.metrics.storage.turning import SUM_COLUMNS, sums_of
+from services.metrics.storage.turning import CARRIED_OVER, SUM_COLUMNS, sums_of
 from services.metrics.storage.versions import cohort_by_version
 from services.metrics.storage.visitors import visitors_of
 from shared.contracts.policy.calendar import PERIODS
@@ -177,7 +177,7 @@ async def _from_entries(database: Reader, question: Question, *, days: tuple[dat
         SELECT {select}, measure, {"NULL" if duration else "currency"} AS currency, count(*) AS n,
             coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE cohort_at <= :cutoff) AS mature,
             count(*) FILTER (WHERE negative) AS negative, count(duration_seconds) AS durations,
-            CAST(coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS bigint) AS microseconds,
+            coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS microseconds,
             min(at) AS first_at, {extra}
         FROM {own.table}
         WHERE {" AND ".join(where)}
@@ -190,7 +190,7 @@ async def _from_entries(database: Reader, question: Question, *, days: tuple[dat
     return [
         Cell(
             group_of(question, row), Measure(row.measure), row.currency or "", row.n, row.amount, row.mature,
-            row.negative, row.durations, row.microseconds, _mean(row), None if row.quantiles is None else tuple(row.quantiles),
+            row.negative, row.durations, int(row.microseconds), _mean(row), None if row.quantiles is None else tuple(row.quantiles),
             None if row.median_amount is None else Decimal(row.median_amount), row.first_at,
         )
         for row in rows
@@ -224,7 +224,7 @@ async def _standing(database: Database, question: Question) -> dict[Group | None
 
 
 def _mean(row: Any) -> float | None:
-    return row.microseconds / row.durations / 1_000_000 if row.durations else None
+    return int(row.microseconds) / row.durations / 1_000_000 if row.durations else None
 
 
 SINCE_1970 = " + count * extract(epoch FROM day) * 1000000"
@@ -252,7 +252,7 @@ async def _from_rollups(database: Reader, question: Question) -> list[Cell]:
         f"""
         SELECT {"".join(f"{cut} AS g{i}, " for i, cut in enumerate(cuts))} dimension = '' AS whole,
             measure, currency, CAST(sum(count) AS bigint) AS n, sum(amount) AS amount, CAST(sum(durations) AS bigint) AS durations,
-            sum(duration_microseconds{since}) AS microseconds, {horizon.columns}
+            sum(duration_microseconds{since}) + sum({CARRIED_OVER}) AS microseconds, {horizon.columns}
         FROM {own.table}
         WHERE {" AND ".join(where)}
         GROUP BY {", ".join([*cuts, "whole", "measure", "currency"])} HAVING sum(count) <> 0""",

@@ -236,7 +236,7 @@ async def _sums(connection: AsyncConnection, question: Question, as_of: datetime
             f"""
             SELECT {"".join(f"{cut}, " for cut in cuts)} measure, coalesce(currency, '') AS currency, {stages[0]} AS unit,
                 {stages[1]} AS own_pipeline, {stages[2]} AS own_stage, count(*) AS n, count(duration_seconds) AS durations,
-                CAST(coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS bigint) AS microseconds,
+                coalesce(sum(CAST(round(duration_seconds * 1000000) AS bigint)), 0) AS microseconds,
                 coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE negative) AS negative, {at} AS at
             FROM metrics.entries WHERE {" AND ".join(where)} GROUP BY {groups}"""
         ),
@@ -248,6 +248,6 @@ async def _sums(connection: AsyncConnection, question: Question, as_of: datetime
         measure = Measure(row.measure)
         stage = (row.unit, row.own_pipeline, row.own_stage) if measure == still_open else None
         place = Place(group, measure, row.currency, stage)
-        one = Sum(row.n, row.durations, row.microseconds, Decimal(row.amount), row.negative, int(row.at))
+        one = Sum(row.n, row.durations, int(row.microseconds), Decimal(row.amount), row.negative, int(row.at))
         found.setdefault(place, Sum()).add(one)
     return found

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from services.metrics.domain.entries import Entry
 from services.metrics.domain.facts import Fact, Link
 from services.metrics.domain.folding import Folded, Known, Story
-from services.metrics.domain.rollups import Delta, EntryId, Rules, local_day
+from services.metrics.domain.rollups import CARRIED, Delta, EntryId, Rules, local_day
 from services.metrics.domain.sketches import weigh
 from services.metrics.storage import open_deals, sketches
 from services.metrics.storage.remembering import Held, Memory
@@ -184,19 +184,24 @@ async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
 
 
 async def add_sums(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds to sums, given by their key and parts, in an order that is the same for all writers."""
+    """Adds to sums, given by their key and parts, in an order that is the same for all writers. What durations have beyond a large
+    number of microseconds is carried over."""
     await tx.set_wise(
-        """
+        f"""
         INSERT INTO metrics.rollups AS old (measure, dimension, day, business_unit, value, age_days, currency,
-            count, durations, duration_microseconds, amount)
-        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(measure text, dimension text, day date,
+            count, durations, duration_microseconds, duration_carried, amount)
+        SELECT measure, dimension, day, business_unit, value, age_days, currency, count, durations,
+            mod(duration_microseconds, {CARRIED}), div(duration_microseconds, {CARRIED}), amount
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(measure text, dimension text, day date,
             business_unit text, value text, age_days integer, currency text,
-            count bigint, durations bigint, duration_microseconds bigint, amount numeric)
+            count bigint, durations bigint, duration_microseconds numeric, amount numeric)
         ON CONFLICT (measure, dimension, day, business_unit, value, age_days, currency) DO UPDATE SET
             count = old.count + excluded.count, durations = old.durations + excluded.durations,
-            duration_microseconds = old.duration_microseconds + excluded.duration_microseconds,
+            duration_microseconds = (old.duration_microseconds % {CARRIED} + excluded.duration_microseconds) % {CARRIED},
+            duration_carried = old.duration_carried + old.duration_microseconds / {CARRIED} + excluded.duration_carried
+                + (old.duration_microseconds % {CARRIED} + excluded.duration_microseconds) / {CARRIED},
             amount = old.amount + excluded.amount""",
-        [{**row, "amount": str(row["amount"])} for row in rows],
+        [{**row, **{name: str(row[name]) for name in ("duration_microseconds", "amount")}} for row in rows],
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.metrics.domain.entries import Measure
+from services.metrics.storage.turning import CARRIED_OVER
 from shared.kit.database import Database
 
 FUNNEL = {
@@ -45,7 +46,7 @@ class Snapshot:
 async def snapshot(database: Database) -> Snapshot:
     """One consistent reading."""
     rows = await database.rows(
-        """
+        f"""
         SELECT 'sum' AS what, business_unit, measure, dimension, value, 0 AS age_days,
             sum(count) AS n, CAST(0 AS numeric) AS microseconds, CAST(NULL AS timestamptz) AS occurred_at,
             CAST(NULL AS timestamptz) AS recorded_at, CAST(NULL AS double precision) AS delay
@@ -54,7 +55,7 @@ async def snapshot(database: Database) -> Snapshot:
             OR (measure = :marked AND dimension = 'reason')
         GROUP BY business_unit, measure, dimension, value
         UNION ALL
-        SELECT 'age', business_unit, measure, '', '', age_days, sum(durations), sum(duration_microseconds), NULL, NULL, NULL
+        SELECT 'age', business_unit, measure, '', '', age_days, sum(durations), sum(duration_microseconds) + sum({CARRIED_OVER}), NULL, NULL, NULL
         FROM metrics.rollups WHERE measure = ANY(:timed) AND dimension = '' AND age_days >= 0
         GROUP BY business_unit, measure, age_days
         UNION ALL

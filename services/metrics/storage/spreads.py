@@ -13,6 +13,7 @@ from services.metrics.domain.buckets import Buckets, Part, cells_of, together
 from services.metrics.domain.calendars import periods
 from services.metrics.domain.entries import Measure
 from services.metrics.domain.questions import Question
+from services.metrics.domain.rollups import CARRIED_SECONDS
 from services.metrics.domain.sketches import BLOCK_EPOCH, PROBABILITY, blocks_of, first_day_of
 from services.metrics.storage.cutting import of_sums
 from services.metrics.storage.sketches import CHANGE_COLUMNS, PARTS, SCALES, day_sql, parameters_of, turned_sql
@@ -26,7 +27,10 @@ Spreads = dict[Group | None, dict[tuple[Any, ...], Buckets]]
 """By group, and by whatever is told apart, how many there are in which bucket or on which day."""
 
 COUNT = ("count",)
-TIMES = ("count", "durations", "duration_microseconds / 1000000", "duration_microseconds % 1000000")
+TIMES = (
+    "count", "durations", f"duration_microseconds / 1000000 + duration_carried * {CARRIED_SECONDS}",
+    "duration_microseconds % 1000000",
+)  # fmt: skip
 """Whole seconds apart from what is left: together they are more than an array adds up where days beyond the horizon are one."""
 
 

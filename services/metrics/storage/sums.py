@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metrics.domain.entries import AGED, BY_COHORT, DIMENSIONS, KEPT_WHEN, Measure
 from services.metrics.domain.rollups import DAY_SECONDS, RollupKey
-from services.metrics.storage.turning import when_sql
+from services.metrics.storage.turning import CARRIED_OVER, when_sql
 
 PLACE = ("business_unit", "day", "dimension", "value", "age_days", "currency")
 PARTS = ("count", "durations", "duration_microseconds", "amount")
@@ -46,13 +46,14 @@ def drift_sql(measure: str) -> str:
             SELECT business_unit, {day} AS day, cut.dimension, cut.value,
                 CASE cut.dimension WHEN '' THEN {age} ELSE {cut_age} END AS age_days, coalesce(currency, '') AS currency,
                 count(*) AS count, count({timed}) AS durations,
-                CAST(coalesce(sum({microseconds}), 0) AS bigint) AS duration_microseconds,
+                coalesce(sum({microseconds}), 0) AS duration_microseconds,
                 coalesce(sum(amount), 0) AS amount
             FROM metrics.entries CROSS JOIN LATERAL (VALUES {cuts}) AS cut (dimension, value)
             WHERE measure = :measure AND valid_to IS NULL AND (cut.dimension = '' OR cut.value <> '')
             GROUP BY 1, 2, 3, 4, 5, 6
         ), kept AS (
-            SELECT {place}, {", ".join(PARTS)} FROM metrics.rollups WHERE measure = :measure
+            SELECT {place}, count, durations, duration_microseconds + {CARRIED_OVER} AS duration_microseconds, amount
+            FROM metrics.rollups WHERE measure = :measure
         )
         SELECT {place}, coalesce(kept.count, 0) <> 0 AS is_kept, {lacking}
         FROM wanted FULL JOIN kept USING ({place}) WHERE {differs}"""

@@ -154,6 +154,7 @@ class RollupRow(MetricsTable, table=True):
     count: int = _given(BigInteger())
     durations: int = _given(BigInteger())
     duration_microseconds: int = _given(BigInteger())
+    duration_carried: int = _given(BigInteger())
     amount: Decimal = _given(Numeric())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.metrics.domain.entries import BY_COHORT, KEPT_WHEN, Measure
 from services.metrics.domain.questions import Question
+from services.metrics.domain.rollups import CARRIED
 
 _SINCE, _UNTIL, _MOMENT = (
     f"{one} AT TIME ZONE 'UTC'" for one in ("valid_from", "valid_to", "CAST(:as_of AS timestamptz)")
@@ -17,10 +18,13 @@ TURNS = ((f"valid_to IS NULL AND {_SINCE} > {_MOMENT}", -1), (f"{_UNTIL} > {_MOM
 
 SUM_COLUMNS = (
     "measure", "dimension", "day", "business_unit", "value", "age_days", "currency", "count", "durations",
-    "duration_microseconds", "amount",
+    "duration_microseconds", "duration_carried", "amount",
 )  # fmt: skip
 
 SUMS = "metrics.rollups AS own"
+
+CARRIED_OVER = f"duration_carried * CAST({CARRIED} AS numeric)"
+"""What a sum of durations has beside its microseconds."""
 
 
 def when_sql(day: str) -> str:
@@ -49,7 +53,7 @@ def sums_of(question: Question) -> tuple[str, dict[str, Any]]:
             SELECT measure, cut.dimension, {day} AS day, business_unit, coalesce(cut.value, '') AS value, -1 AS age_days,
                 coalesce(currency, '') AS currency, CAST({sign} AS bigint) AS count,
                 CAST(CASE WHEN {timed} THEN {sign} ELSE 0 END AS bigint) AS durations,
-                {sign} * {microseconds} AS duration_microseconds,
+                {sign} * {microseconds} AS duration_microseconds, CAST(0 AS bigint) AS duration_carried,
                 {sign} * coalesce(amount, 0) AS amount
             FROM metrics.entries CROSS JOIN LATERAL {cuts} AS cut (dimension, value)
             WHERE measure = ANY(:turned_by_{day}) AND {held} AND (cut.dimension = '' OR cut.value <> '')"""

@@ -186,7 +186,7 @@ def _said(today: date) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 TABLES = ("leads", "facts", "entries", "rollups", "open_deals", "sketches", "visitors")
 SUMS = {
-    "rollups": ("count", "durations", "duration_microseconds", "amount"),
+    "rollups": ("count", "durations", "duration_microseconds", "duration_carried", "amount"),
     "open_deals": ("count", "total", "squares", "cubes", "below", "above"),
 }
 """What is as many times more as there are copies."""
