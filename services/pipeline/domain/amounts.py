@@ -38,9 +38,15 @@ def line_total(line: Line) -> Decimal:
         return exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
 
 
+def lines_worth(lines: Iterable[Line]) -> str | None:
+    """What all lines come to; None where that is more than an amount can be."""
+    with localcontext(prec=60):
+        return normal_amount(sum((line_total(line) for line in lines), Decimal()))
+
+
 def lines_total(lines: Iterable[Line]) -> str:
-    """What all lines come to."""
-    total = normal_amount(sum((line_total(line) for line in lines), Decimal()))
+    """What all lines come to. Raises `Refused` where that is more than an amount can be."""
+    total = lines_worth(lines)
     if total is None:
         raise Refused(
             "The lines come to more than an amount can be.",
@@ -50,3 +56,10 @@ def lines_total(lines: Iterable[Line]) -> str:
             fix="Send an amount of at most 15 digits.",
         )
     return total
+
+
+def worth(amount: str | None, lines: Iterable[Line] | None) -> str | None:
+    """An amount as it was given, else what the lines come to, else none. Raises `Refused` for lines that come to more than an amount
+    can be, whatever stands beside them: they are added up whenever they are shown."""
+    total = lines_total(lines) if lines else None
+    return amount if amount is not None else total

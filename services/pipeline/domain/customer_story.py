@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.domain.amounts import plain
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.order_state import OrderState
 from services.pipeline.domain.state import fold
@@ -32,7 +32,7 @@ def told(facts: Iterable[tuple[Fact, Mapping[str, Any]]]) -> dict[str, Any]:
         "has_left": state.has_left,
         "left_at": state.churned.key.occurred_at if state.churned is not None and state.has_left else None,
         "left_because": state.churned.reason if state.churned is not None and state.has_left else None,
-        "revenue": {currency: normal_amount(amount) for currency, amount in sorted(revenue.items())},
+        "revenue": {currency: plain(amount) for currency, amount in sorted(revenue.items())},
         "orders": [_order(order) for order in sorted(orders, key=lambda order: (order.placed, order.order_id))],
         "satisfaction": [
             {

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from services.pipeline.domain.amounts import Line, lines_total, normal_amount
+from services.pipeline.domain.amounts import Line, plain, worth
 from services.pipeline.domain.decisions import Act, refuse_marked
 from services.pipeline.domain.facts import Draft, given
 from services.pipeline.domain.order_state import OrderState
@@ -47,7 +47,7 @@ class Order:
 def decide_order(state: LeadState, policy: UnitPolicy, act: Act, order: Order) -> list[Draft]:
     """Places an order. Told again, it is nothing new; told otherwise, it contradicts."""
     refuse_marked(state, "Placing an order")
-    amount = order.amount if order.amount is not None else lines_total(order.lines) if order.lines else None
+    amount = worth(order.amount, order.lines)
     if amount is None:
         raise Refused(
             "The order has no amount.",
@@ -55,6 +55,14 @@ def decide_order(state: LeadState, policy: UnitPolicy, act: Act, order: Order) -
             code="amount-missing",
             field="amount",
             fix="Send an amount, or lines that have prices.",
+        )
+    if Decimal(amount) < 0:
+        raise Refused(
+            "The lines come to less than nothing.",
+            kind="invalid",
+            code="less-than-nothing",
+            field="lines",
+            fix="Record what is paid back as a refund of the order that it was paid for.",
         )
     if order.opportunity_id is not None and order.opportunity_id not in state.deals:
         raise _not_of_the_lead("opportunity_id", "an opportunity")
@@ -125,7 +133,7 @@ def decide_refund(
     draft = act.draft(
         OrderRefunded,
         order_id=order_id,
-        amount=amount if amount is not None else normal_amount(order.left),
+        amount=amount if amount is not None else plain(order.left),
         currency=order.values.get("currency"),
         reason=_reason(reason, policy, note),
     )

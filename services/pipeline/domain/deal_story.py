@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import reduce
 from typing import Any
 
-from services.pipeline.domain.amounts import lines_total
+from services.pipeline.domain.amounts import lines_worth
 from services.pipeline.domain.deal_state import DEAL_EVENTS, DealState, evolve_deal
 from services.pipeline.domain.facts import Fact
 from services.pipeline.domain.stays import stays_of, time_in_stages
@@ -33,7 +33,7 @@ def told(
     return {
         "probability": {"won": 1.0, "lost": 0.0}.get(deal.status, stage.probability if stage is not None else None),
         "lines": lines,
-        "lines_amount": lines_total(lines) if lines else None,
+        "lines_amount": lines_worth(lines) if lines else None,
         "stages": [
             {
                 "stage": stay.stage,

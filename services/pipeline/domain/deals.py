@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.pipeline.domain.amounts import Line, lines_total
+from services.pipeline.domain.amounts import Line, lines_total, worth
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, refuse_marked
 from services.pipeline.domain.facts import Draft, Key, given
@@ -67,7 +67,7 @@ def decide_open(state: LeadState, policy: UnitPolicy, act: Act, deal: Deal) -> l
             fix="Send another opportunity_id, or none to be given one.",
         )
     assigned = state.assigned
-    amount = deal.amount if deal.amount is not None else lines_total(deal.lines) if deal.lines else None
+    amount = worth(deal.amount, deal.lines)
     draft = act.draft(
         OpportunityOpened,
         opportunity_id=deal.opportunity_id,
@@ -113,7 +113,8 @@ def decide_change_lines(
     _must_be_open(deal, "Changing the lines")
     act.not_before(deal.values["lines"][0] if "lines" in deal.values else None, "the lines were last given")
     act.not_before(deal.values["amount"][0] if "amount" in deal.values else None, "the amount was last given")
-    amount = amount if amount is not None else lines_total(lines)
+    total = lines_total(lines)
+    amount = amount if amount is not None else total
     currency = currency or deal.value("currency") or policy.currency
     return [
         act.draft(

@@ -144,6 +144,8 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
     if lines and event in ("order_placed", "amount_changed", "opportunity_opened"):
         values.setdefault("amount", lines_total(lines))
         values.setdefault("currency", unit.currency)
+    if event in ABOUT_ORDERS:
+        _not_less_than_nothing(values)
     if (runs_until := _time(raw, "runs_until", zone)) is not None:
         values["runs_until"] = runs_until.at.isoformat()
     for needed in REQUIRED.get(event, ()):
@@ -258,6 +260,12 @@ def _money(raw: Mapping[Any, Any], unit_currency: str) -> dict[str, str]:
             _refuse("cost", "is no amount", "Send a decimal with a point, such as 1234.50.")
         money["cost"] = cost
     return money
+
+
+def _not_less_than_nothing(values: Mapping[str, str]) -> None:
+    for name in ("amount", "cost"):
+        if values.get(name, "").startswith("-"):
+            _refuse(name, "is less than nothing", "Tell what was paid back as order_refunded, by how much it was.")
 
 
 def _lines(raw: Any) -> list[Line]:

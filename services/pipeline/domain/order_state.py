@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from services.pipeline.domain.amounts import normal_amount
+from services.pipeline.domain.amounts import plain
 from services.pipeline.domain.facts import Fact, Key
 
 OrderStatus = Literal["placed", "refunded", "cancelled"]
@@ -65,7 +65,7 @@ class OrderState:
 
     def refunded_text(self) -> str:
         """What was paid back, as it is written down."""
-        return normal_amount(self.refunded) or "0"
+        return plain(self.refunded)
 
 
 def order_id_of(fact: Fact) -> str:

@@ -79,6 +79,34 @@ def test_whoever_orders_is_a_customer_until_the_order_is_taken_back() -> None:
         buyer.refund()
 
 
+def test_an_order_is_not_worth_less_than_nothing_by_its_lines_either() -> None:
+    buyer = Buyer()
+    back = {"product": "x", "quantity": "1", "unit_price": "-50"}
+    with pytest.raises(Refused, match="less than nothing") as refused:
+        buyer.order(amount=None, lines=[back])
+    assert (refused.value.kind, refused.value.field) == ("invalid", "lines")
+    (placed,) = buyer.order(amount=None, lines=[back, {**back, "unit_price": "50"}])
+    assert placed.data["amount"] == "0"
+
+
+def test_lines_that_come_to_more_than_an_amount_are_refused_whatever_amount_is_given() -> None:
+    buyer = Buyer()
+    huge = {"product": "x", "quantity": "999999999999999", "unit_price": "999999999999999"}
+    with pytest.raises(Refused, match="more than an amount"):
+        buyer.order(amount="1", lines=[huge])
+    (placed,) = buyer.order(amount="1", lines=[huge, {**huge, "unit_price": "-999999999999999"}])
+    assert placed.data["amount"] == "1"
+
+
+def test_revenue_may_have_more_digits_than_one_amount() -> None:
+    buyer = Buyer()
+    for number in range(3):
+        buyer.order(f"o{number}", amount="999999999999999.99")
+    buyer.refund("o0", "0.5")
+    shown = customer_story.told((fact, {}) for fact in buyer.facts)
+    assert shown["revenue"] == {"EUR": "2999999999999999.47"}
+
+
 def test_an_order_told_again_is_nothing_new_and_told_otherwise_contradicts() -> None:
     buyer = Buyer()
     assert len(buyer.order(product="roof")) == 1

@@ -72,6 +72,18 @@ def test_an_amount_that_cannot_be_written_out_costs_nothing(written: object) -> 
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [{"event": "order_placed", "amount": "-1"}, {"event": "order_placed", "amount": "1", "cost": "-0.5"},
+     {"event": "order_placed", "lines": [{"product": "x", "unit_price": "-50"}]},
+     {"event": "order_refunded", "order_id": "o", "amount": "-1"}],
+)  # fmt: skip
+def test_no_order_of_history_is_worth_less_than_nothing(raw: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="less than nothing"):
+        read(**raw)
+    assert read(event="amount_changed", opportunity_id="d", amount="-1").values["amount"] == "-1"
+
+
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**14), max_value=10**14, places=4))
 def test_every_amount_taken_is_money_of_the_contract(amount: Any) -> None:
     normal = normal_amount(amount)

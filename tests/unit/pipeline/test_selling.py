@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from services.pipeline.domain import deals
+from services.pipeline.domain import deal_story, deals
 from services.pipeline.domain.amounts import lines_total
 from services.pipeline.domain.deal_state import evolve_deal
 from services.pipeline.domain.decisions import Act
@@ -255,6 +255,20 @@ def test_a_deal_is_worth_its_lines(lines: list[tuple[str, str, str | None]], tot
         for quantity, price, off in lines
     ]
     assert lines_total(said) == total
+
+
+def test_a_deal_with_lines_beyond_any_amount_is_refused_at_the_door_and_can_be_read_where_there_is_one() -> None:
+    huge = {"product": "x", "quantity": "999999999999999", "unit_price": "999999999999999"}
+    desk = Desk()
+    with pytest.raises(Refused, match="more than an amount"):
+        desk.open(0, lines=[huge], amount="1")
+    desk.open(0)
+    with pytest.raises(Refused, match="more than an amount"):
+        desk.do(deals.decide_change_lines, 1, lines=[huge], amount="1", currency=None)
+    said: dict[str, Any] = {"opportunity_id": "d", "amount": "1", "lines": [huge]}
+    taken_before = Fact(desk.lead_id, 1, "OpportunityOpened", an_id(), at(0), said)
+    shown = deal_story.told("d", [(taken_before, {})], UNIT, at(1))
+    assert (shown["lines"], shown["lines_amount"]) == ([huge], None)
 
 
 def test_the_amount_is_the_sum_of_the_lines_unless_it_is_given() -> None:
