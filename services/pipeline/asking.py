@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from services.pipeline.domain.access import EVERYWHERE, Reach
+from services.pipeline.domain.decisions import Act
+from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.refusals import Refused
+from services.pipeline.domain.state import LeadState
 from services.pipeline.naming import ambiguous
 from shared.kit.errors import Rejected
 
@@ -44,6 +47,34 @@ class Done:
     lead: dict[str, Any]
     deal: dict[str, Any] | None = None
     repeated: bool = False
+
+
+BEFORE_IT_CAME_IN = timedelta(days=1)
+"""How long before a lead came in something may have happened with it: somebody called, and then wrote them down."""
+
+OF_THE_PERSON = frozenset({":record-consent"})
+"""What may be older than the lead by any time: what somebody permits, they may have signed long before."""
+
+
+def act_of(asked: Asked, command_id: UUID, now: datetime, state: LeadState) -> Act:
+    """When it happened: as said, else now, and not before what the lead's story says already. Raises `Refused` for a time that is
+    to come, or from before there was such a lead: what happens first is first for ever."""
+    if asked.occurred_at is None:
+        latest = state.last.occurred_at if state.last is not None else now
+        return Act(command_id, max(now, latest), asked.actor, now)
+    at = asked.occurred_at.astimezone(UTC)
+    if at > now + FUTURE_TOLERANCE:
+        raise Refused(
+            "occurred_at is in the future.",
+            kind="invalid",
+            code="future",
+            field="occurred_at",
+            fix="Send a time that has passed, or none for now.",
+        )
+    act = Act(command_id, at, asked.actor, now)
+    if state.created_at is not None and asked.label not in OF_THE_PERSON:
+        act.not_before(state.created_at - BEFORE_IT_CAME_IN, "the lead came in")
+    return act
 
 
 STATUSES = {"conflict": 409, "invalid": 422, "forbidden": 403}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-from services.pipeline.asking import Asked, Done, decided, moved, no_such_lead, no_such_task, one_deal, rejected
+from services.pipeline.asking import Asked, Done, act_of, decided, moved, no_such_lead, no_such_task, one_deal, rejected
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.contact_people import Also
 from services.pipeline.domain.access import Reach, not_yours
@@ -17,7 +16,6 @@ from services.pipeline.domain.due import Cause, Task
 from services.pipeline.domain.facts import Draft, Fact
 from services.pipeline.domain.fingerprints import Asking
 from services.pipeline.domain.follow_up import BEGINS, Following
-from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
 from services.pipeline.domain.identity_join import merge_by_judgement
 from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.qualification import Qualifiers
@@ -69,7 +67,7 @@ class Commands:
             lead = _canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
-            act = self._act(transaction, asked, command_id, lead.state)
+            act = act_of(asked, command_id, transaction.now, lead.state)
             drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
             drafts = guard(ledger, lead_id, drafts) if guard is not None else drafts
             if also is not None:
@@ -102,7 +100,7 @@ class Commands:
             lead = _canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
-            act = self._act(transaction, asked, command_id, lead.state)
+            act = act_of(asked, command_id, transaction.now, lead.state)
             was_held_out = lead.state.mark is not None
             drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
             for draft in drafts:
@@ -157,7 +155,7 @@ class Commands:
             lead, root = ledger[lead_id], ledger.root(lead_id)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, root.lead_id, ledger.group(lead_id))
-            act = self._act(transaction, asked, command_id, root.state)
+            act = act_of(asked, command_id, transaction.now, root.state)
             drafts = decide(lead.merged_into, act)
             ledger.part(lead_id)
             for draft in drafts:
@@ -182,7 +180,7 @@ class Commands:
             await loading.load_apart(transaction, ledger, [lead.lead_id for lead in ledger])
             self._match(asked, ledger.root(lead_id).lead_id, ledger.group(lead_id))
             self._admit(asked, ledger.root(other_id))
-            act = self._act(transaction, asked, command_id, ledger.root(lead_id).state)
+            act = act_of(asked, command_id, transaction.now, ledger.root(lead_id).state)
             gone = await erasures.erased(transaction, [str(lead.lead_id) for lead in ledger])
             loser = merge_by_judgement(ledger, lead_id, other_id, act, gone)
             await self._joining.settle(transaction, ledger, [loser])
@@ -205,7 +203,7 @@ class Commands:
             await loading.load_stories(transaction, ledger, [root.lead_id])
             deal = root.state.deals[opportunity_id]
             self._match(asked, root.lead_id, ledger.group(root.lead_id), deal)
-            act = self._act(transaction, asked, command_id, root.state)
+            act = act_of(asked, command_id, transaction.now, root.state)
             drafts = decide(deal, self._policy.unit(root.business_unit), act)
             for draft in self._sellings.of(root.business_unit).placed(ledger, root.lead_id, drafts):
                 ledger.record(deal.lead_id, draft)
@@ -231,7 +229,7 @@ class Commands:
             self._match(asked, root.lead_id, ledger.group(root.lead_id), deal, worker)
             if current is None or current.status != "open":
                 raise refuse_closed(current.status if current is not None else "gone")
-            act = self._act(transaction, asked, command_id, root.state)
+            act = act_of(asked, command_id, transaction.now, root.state)
             following = self._assigning.following(root.business_unit)
             for draft in decide(tasks.task_of(current)._replace(lead_id=root.lead_id), following, act):
                 ledger.record(root.lead_id, draft)
@@ -309,23 +307,6 @@ class Commands:
         for it begins."""
         wanted = [Wanted.by(lead_id, draft) for draft in drafts if draft.kind in (LeadQualified, LeadReopened)]
         await self._assigning.assign(transaction, ledger, wanted)
-
-    @staticmethod
-    def _act(transaction: Transaction, asked: Asked, command_id: UUID, state: LeadState) -> Act:
-        """When it happened: as said, else now, and not before what the lead's story says already."""
-        if asked.occurred_at is None:
-            latest = state.last.occurred_at if state.last is not None else transaction.now
-            return Act(command_id, max(transaction.now, latest), asked.actor, transaction.now)
-        at = asked.occurred_at.astimezone(UTC)
-        if at > transaction.now + FUTURE_TOLERANCE:
-            raise Refused(
-                "occurred_at is in the future.",
-                kind="invalid",
-                code="future",
-                field="occurred_at",
-                fix="Send a time that has passed, or none for now.",
-            )
-        return Act(command_id, at, asked.actor, transaction.now)
 
     def _match(
         self,

@@ -66,6 +66,7 @@ def decide_open(state: LeadState, policy: UnitPolicy, act: Act, deal: Deal) -> l
             field="opportunity_id",
             fix="Send another opportunity_id, or none to be given one.",
         )
+    act.not_before(state.qualified_at, "the lead was qualified")
     assigned = state.assigned
     amount = worth(deal.amount, deal.lines)
     draft = act.draft(

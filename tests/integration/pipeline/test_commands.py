@@ -144,6 +144,45 @@ async def test_commands_may_be_dated_back_but_not_before_what_they_change_nor_in
     await do(http, f"{path}:assign", {"owner": "lee", "occurred_at": "2026-03-01"}, status=422)
 
 
+async def shown(http: httpx.AsyncClient, path: str) -> Any:
+    return (await http.get(path)).json()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (":assign", {"owner": "kim"}),
+        (":record-contact", {"kind": "phone", "made": True}),
+        (":archive", {"reason": "no budget"}),
+        ("/opportunities", {}),
+        ("/orders", {"amount": "1"}),
+        ("/notes", {"note": "called"}),
+    ],
+)
+async def test_nothing_happened_with_a_lead_decades_before_it_came_in(
+    pipeline: Pipeline, http: httpx.AsyncClient, command: str, said: dict[str, Any]
+) -> None:
+    lead_id = await a_qualified_lead(pipeline)
+    path = f"/v1/leads/{lead_id}"
+    before = await shown(http, path)
+    refused = await do(http, f"{path}{command}", {**said, "occurred_at": "1926-03-02T09:00:00Z"}, status=409)
+    assert refused["type"].endswith("out-of-order")
+    assert refused["field"] == "occurred_at"
+    assert (await shown(http, path))["version"] == before["version"]
+
+
+async def test_a_call_just_before_the_form_is_told_of_and_a_deal_from_before_it_was_worth_one_is_not(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    path = f"/v1/leads/{await a_qualified_lead(pipeline)}"
+    an_hour_before = at(-60).isoformat()
+    said = {"kind": "phone", "made": True, "occurred_at": an_hour_before}
+    assert (await do(http, f"{path}:record-contact", said))["first_response_at"] == an_hour_before
+    await do(http, f"{path}/opportunities", {"occurred_at": an_hour_before}, status=409)
+    signed = {"purpose": "email", "granted": True, "occurred_at": "2025-09-01T09:00:00Z"}
+    assert (await do(http, f"{path}:record-consent", signed))["consents"] == {"email": True}
+
+
 async def test_a_merged_id_leads_to_its_canonical_one_and_unmerge_takes_it_back_for_good(
     pipeline: Pipeline, http: httpx.AsyncClient
 ) -> None:
