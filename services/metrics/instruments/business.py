@@ -173,6 +173,11 @@ class BusinessMetrics(Collector):
             yield family
 
     def _freshness(self, seen: Snapshot) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "leadflow_metrics_read_timestamp_seconds",
+            "When these numbers were read from the database, by its clock, Unix time: of several replicas the newest is right.",
+            seen.read_at.timestamp(),
+        )
         yield GaugeMetricFamily("leadflow_metrics_folded_facts", "Lifecycle facts folded, duplicates once.", seen.facts)
         if seen.delay_seconds is not None:
             yield GaugeMetricFamily(

@@ -28,7 +28,8 @@ TIMED = (Measure.COHORT_CONVERTED, Measure.LEAD_CUSTOMER, Measure.OPPORTUNITY_WO
 class Snapshot:
     """Sums over all time: leads by (unit, measure, channel or None), those held out by (unit, mark), counts by (unit,
     measure), money by (unit, measure, currency), durations by (unit, measure, age in days) with their count and seconds; facts
-    folded and the newest of them; and how the last audit ended, by check, with how much it found different."""
+    folded and the newest of them; how the last audit ended, by check, with how much it found different;
+    and when all this was read, by the database's clock."""
 
     funnel: dict[tuple[str, str, str | None], int]
     marked: dict[tuple[str, str], int]
@@ -41,6 +42,7 @@ class Snapshot:
     newest_occurred_at: datetime | None
     newest_recorded_at: datetime | None
     delay_seconds: float | None
+    read_at: datetime
 
 
 async def snapshot(database: Database) -> Snapshot:
@@ -69,7 +71,9 @@ async def snapshot(database: Database) -> Snapshot:
         SELECT 'progress', '', '', '', '', 0, coalesce(sum(facts), 0), 0, max(occurred_at), max(recorded_at),
             CASE WHEN count(*) > 0 THEN coalesce(max(CAST(extract(epoch FROM folded_at - recorded_at) AS double precision))
                 FILTER (WHERE folded_at > :lately), 0) END
-        FROM metrics.progress""",
+        FROM metrics.progress
+        UNION ALL
+        SELECT 'read', '', '', '', '', 0, 0, 0, NULL, clock_timestamp(), NULL""",
         lately=database.clock.now() - LATELY,
         funnel=[measure.value for measure in FUNNEL],
         outcomes=[measure.value for measure in OUTCOMES],
@@ -85,9 +89,12 @@ async def snapshot(database: Database) -> Snapshot:
     audit: dict[str, int] = {}
     audited_at: datetime | None = None
     progress: Any = None
+    read_at: Any = None
     for row in rows:
         if row.what == "progress":
             progress = row
+        elif row.what == "read":
+            read_at = row.recorded_at
         elif row.what == "audit":
             audit[row.measure], audited_at = int(row.n), row.recorded_at
         elif row.what == "money":
@@ -117,4 +124,5 @@ async def snapshot(database: Database) -> Snapshot:
         progress.occurred_at,
         progress.recorded_at,
         progress.delay,
+        read_at,
     )

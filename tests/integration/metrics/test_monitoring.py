@@ -49,3 +49,17 @@ async def test_a_partition_that_is_quiet_says_nothing_of_how_late_facts_come_now
     assert f"{DELAY} 600.0" in await metrics.scrape()
     metrics.clock.advance(LATELY)
     assert f"{DELAY} 0.0" in await metrics.scrape()
+
+
+async def test_of_several_replicas_it_is_told_which_one_read_last(metrics: Metrics) -> None:
+    def read_at(scraped: str) -> float:
+        (line,) = [one for one in scraped.splitlines() if one.startswith("leadflow_metrics_read_timestamp_seconds ")]
+        return float(line.split()[1])
+
+    first = read_at(await metrics.scrape())
+    second = read_at(await metrics.scrape())
+    assert second > first
+    away = Database(NOWHERE, schema="metrics")
+    metrics.business._database = away
+    assert read_at(await metrics.scrape()) == second
+    await away.close()
