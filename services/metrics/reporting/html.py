@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from services.metrics.reporting import svg
 from services.metrics.reporting.document import Cell, Compared, Document, Line, Number, Series, Step, Table, Wanted
+from services.metrics.reporting.wording import A_NAME, AGAIN
 
 _SIGNS = {1: "▲", -1: "▼", 0: "■"}
 
@@ -25,9 +26,9 @@ def page(document: Document, font_css: str = "") -> str:
         f'<!doctype html><html lang="{document.language}" dir="{document.direction}"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">',
-        f"<title>{escape(document.title)}: {escape(document.period)}</title>",
+        f"<title>{A_NAME}{escape(document.title)}{AGAIN}: {escape(document.period)}</title>",
         f"<style>{font_css}{_style()}{_paper(document)}</style></head><body><main>",
-        f'<header><p class="units">{_name(document.units)}</p><h1>{escape(document.title)}</h1>',
+        f'<header><p class="units">{escape(document.units)}</p><h1>{_name(document.title)}</h1>',
         f'<p class="period">{escape(document.period)}</p><p class="as-of">{escape(document.as_of)}</p></header>',
         _section("headlines", told["headlines"], _numbers(document)) if document.numbers else "",
         _section("funnel", told["funnel"], _funnel(document)) if document.funnel_note else "",

@@ -71,11 +71,11 @@ def _line(words: Wording, one: Noticed, zone: ZoneInfo) -> Line:
         name,
         True,
         (
-            Cell((words.listed(where) if where else words.text("all_units"),)),
+            Cell((words.listed(map(words.name, where)) if where else words.text("all_units"),)),
             _side(words, kind, told["before"]),
             _side(words, kind, told["after"]),
             Cell((since,)),
-            Cell((words.text(STANDS[one.state]),), note=None if one.word is None else one.word.by),
+            Cell((words.text(STANDS[one.state]),), note=None if one.word is None else words.name(one.word.by)),
         ),
     )
 

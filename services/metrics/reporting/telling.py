@@ -108,9 +108,10 @@ class Telling:
     def _about(self) -> str:
         """Of which units it is, and by what its numbers are narrowed."""
         words, filters = self.words, self.report.filters
-        told = [words.listed(self.scope.units) if self.scope.units else words.text("all_units")]
+        told = [words.listed(map(words.name, self.scope.units)) if self.scope.units else words.text("all_units")]
         for name, values in sorted(filters.items()):
-            told.append(f"{words.word(name)}: {words.listed([value or words.text('unknown') for value in values])}")
+            each = [words.name(value) if value else words.text("unknown") for value in values]
+            told.append(f"{words.word(name)}: {words.listed(each)}")
         return " · ".join(told)
 
     def _answer(self, kpi: str) -> Answer:
@@ -301,7 +302,7 @@ class Telling:
             words.text("as_of", moment=self._moment(self.scope.as_of)),
             words.text("folded_to", moment=self._moment(folded_to)) if folded_to else words.text("not_folded"),
             *(words.text("horizon", n=words.number(days)) for days in sorted(horizons)),
-            words.text("policy", version=self.policy_version),
+            words.text("policy", version=words.name(self.policy_version)),
             words.text("money_note"),
         )
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
+from unicodedata import bidirectional
 
 import yaml
 from persiantools.jdatetime import JalaliDate
@@ -19,6 +20,11 @@ from shared.contracts.policy.reports import Language
 ABSENT = "–"
 APART, AGAIN = "\u2066", "\u2069"
 """Around a number with a sign, so that the sign stands at its left in right-to-left text too."""
+A_NAME = "\u2068"
+"""Before a name, whose own letters say in which direction it is read; `AGAIN` stands after it."""
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Signs that turn what stands after them, also beyond the name that they are in."""
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 _DURATIONS = (("day", 86_400.0, 180.0), ("hour", 3_600.0, 30.0), ("minute", 60.0, 0.5), ("second", 1.0, 0.0))
 """Each unit, how many seconds it has, and how many less are rounded to one of it."""
@@ -97,6 +103,13 @@ class Wording:
         """What to mind about it."""
         return self.known.traps.get(kpi, trap)
 
+    def name(self, name: str) -> str:
+        """A name of the business, so that it turns nothing that stands around it and is not turned by that."""
+        plain = name.translate(_TURNING)
+        if not self.rtl and not any(bidirectional(letter) in _RIGHT_TO_LEFT for letter in plain):
+            return plain
+        return f"{A_NAME}{plain}{AGAIN}"
+
     def listed(self, names: Iterable[str]) -> str:
         """Several names one after the other."""
         return self.known.list.join(names)
@@ -145,7 +158,7 @@ class Wording:
 
     def currency(self, currency: str) -> str:
         """What a currency is called; one that the catalogue lacks, by its code."""
-        return self.known.currencies.get(currency, currency)
+        return self.known.currencies.get(currency) or self.name(currency)
 
     def scaled(self, value: float, above: float = 1e4) -> str:
         """A large number shortened."""

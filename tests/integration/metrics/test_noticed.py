@@ -231,7 +231,8 @@ async def test_reports_say_what_changed_and_leave_out_what_was_dismissed(
     assert f">{title}<" in page
     document = (await metrics.client.get("/v1/reports/monthly/told", params={**asked, "format": "json"})).json()
     (line,) = document["noticed"]["lines"]
-    assert (line["cells"][-1]["texts"], line["cells"][-1]["note"]) == ([stands], "kim")
+    by = "kim" if language == "en" else "\u2068kim\u2069"
+    assert (line["cells"][-1]["texts"], line["cells"][-1]["note"]) == ([stands], by)
     answer = await metrics.client.get(document["noticed"]["href"].removeprefix("http://metrics"))
     assert [found["id"] for found in answer.json()["items"]] == [one]
     await say(metrics, one, "dismiss")

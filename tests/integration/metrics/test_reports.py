@@ -236,3 +236,40 @@ async def test_several_units_are_told_together_by_one_calendar(migrated_database
         point["value"] for point in document["charts"][0]["points"][-1:]
     )
     await metrics.close()
+
+
+OURS = ("north-7", "צפון-2", "شمال-۳", "\u202ewrong")
+TITLE, VERSION = "Q3-plan שלנو", "2026-12"
+
+
+@pytest.mark.parametrize("language", ["en", "fa", "he"])
+async def test_a_name_is_read_in_its_own_direction_and_turns_nothing_around_it(
+    migrated_database: Callable[..., str], language: str
+) -> None:
+    unit = UnitPolicy(channels=("phone",))
+    metrics = Metrics(
+        migrated_database("metrics"),
+        now=NOW,
+        policy=Policy(version=VERSION, business_units={"east-1": unit, "west-2": unit}),
+    )
+    try:
+        story = Told("east-1")
+        for place, name in enumerate(OURS):
+            story.tell(f"a{place}", "LeadCreated", 130, channel="phone", source=name, campaign=name)
+        await metrics.fold(story.facts)
+        report = {
+            "title": TITLE, "headlines": ["leads_created"], "cuts": [{"by": "source", "kpis": ["leads_created"]}],
+            "filters": {"campaign": [*OURS, ""]}, "business_units": ["east-1", "west-2"], "language": language,
+        }  # fmt: skip
+        assert (await metrics.client.put("/v1/reports/ours", json=report)).status_code == 200
+        page = (await metrics.client.get("/v1/reports/ours/told", params={"format": "html", "period": "2026-05"})).text
+        shown = re.sub(r'="[^"]*"', "", page)
+        assert shown.count(OURS[1]) == 2, "in what it is narrowed to and in a line of its own"
+        apart = re.sub("<bdi>[^<]*</bdi>|\u2068[^\u2069]*\u2069", "", shown)
+        names = (*OURS, TITLE, VERSION, "east-1", "west-2")
+        assert all(name in shown for name in (*OURS[:3], TITLE, VERSION, "east-1"))
+        assert [name for name in names if name in apart and not (language == "en" and name.isascii())] == []
+        line = page[page.index('class="units"') :].partition("</p>")[0]
+        assert "\u202e" not in line, "what turns all that comes after it is left out of a line of several names"
+    finally:
+        await metrics.close()
