@@ -127,6 +127,7 @@ def shown(finding: Finding, as_of: datetime) -> dict[str, Any]:
         "kpi": place.kpi,
         "business_unit": place.business_unit or None,
         "cut": place.cut,
+        "currency": place.currency,
         "direction": finding.direction,
         "before": side(place.before, found.before, found.n_before, after=False),
         "after": side(place.after, found.after, found.n_after, after=True),

@@ -8,11 +8,22 @@ from fastapi import APIRouter, Depends, Query
 
 from services.metrics.access import guard
 from services.metrics.domain.expecting import LEVEL
-from services.metrics.forecasts import METHODS, Ahead, Asked, accuracy, backtest, forecast, shown, shown_part
+from services.metrics.forecasts import (
+    METHODS,
+    Ahead,
+    Asked,
+    accuracy,
+    backtest,
+    forecast,
+    shown,
+    shown_part,
+    windows_from,
+)
 from services.metrics.moments import moment_gone
 from services.metrics.storage import answering
 from shared.contracts.envelope import Currency
 from shared.contracts.policy import Policy
+from shared.contracts.policy.calendar import System
 from shared.kit.clock import Clock
 from shared.kit.database import Database
 from shared.kit.problems import JSONAnswer
@@ -53,13 +64,20 @@ def router(database: Database, policy: Policy, clock: Clock) -> APIRouter:
         as_of: AsOf = None,
         currency: Money = None,
         level: Level = LEVEL,
+        calendar: Annotated[
+            System | None, Query(description="By whose months: those of the unit's own when left out.")
+        ] = None,
     ) -> JSONAnswer:
         """`weighted` is what stages and expected dates of open deals say, `historical` what became of deals and leads of the same
         age, and of those that will come, `combined` is both."""
         progress = await answering.progress(database)
-        found = await forecast(
-            database, policy, asked(business_unit, period, periods, by, as_of, currency, level)
-        )  # fmt: skip
+        wanted = asked(business_unit, period, periods, by, as_of, currency, level)
+        windows = None
+        if calendar is not None:
+            own = policy.unit(business_unit or "")
+            today = wanted.as_of.astimezone(own.zone).date()
+            windows = windows_from(own.calendar.in_system(calendar), period, today, periods)
+        found = await forecast(database, policy, wanted, windows)
         return JSONAnswer({**shown(found), "folded_to": progress.folded_to})
 
     @routes.get("/backtest", summary="How such forecasts would have done in the past")

@@ -47,7 +47,13 @@ def table(words: Wording, found: Forecast | None, link: Callable[[str], str]) ->
             note = words.text("interval", level=words.share(part.interval.level, 0), low=low, high=high)
             cells.append(Cell((shown(words, Kind.MONEY, part.mean, asked.currency),), note=note))
         lines.append(Line(words.period(window.name), True, tuple(cells)))
-    query = {"period": asked.period, "periods": PERIODS, "as_of": asked.as_of.isoformat(), "currency": asked.currency}
+    query = {
+        "period": asked.period,
+        "periods": PERIODS,
+        "as_of": asked.as_of.isoformat(),
+        "currency": asked.currency,
+        "calendar": words.system,
+    }
     if asked.unit is not None:
         query["business_unit"] = asked.unit
     title = words.text("ahead_by", period=words.word(asked.period))

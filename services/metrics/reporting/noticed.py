@@ -72,13 +72,15 @@ def _line(words: Wording, one: Noticed, zone: ZoneInfo) -> Line:
         True,
         (
             Cell((words.listed(map(words.name, where)) if where else words.text("all_units"),)),
-            _side(words, kind, told["before"]),
-            _side(words, kind, told["after"]),
+            _side(words, kind, told["before"], told.get("currency")),
+            _side(words, kind, told["after"], told.get("currency")),
             Cell((since,)),
             Cell((words.text(STANDS[one.state]),), note=None if one.word is None else words.name(one.word.by)),
         ),
     )
 
 
-def _side(words: Wording, kind: Kind, side: Mapping[str, Any]) -> Cell:
-    return Cell((shown(words, kind, side["value"]),), note=f"{words.text('cases')}: {words.number(side['n'])}")
+def _side(words: Wording, kind: Kind, side: Mapping[str, Any], currency: str | None) -> Cell:
+    return Cell(
+        (shown(words, kind, side["value"], currency),), note=f"{words.text('cases')}: {words.number(side['n'])}"
+    )

@@ -238,3 +238,18 @@ async def test_reports_say_what_changed_and_leave_out_what_was_dismissed(
     await say(metrics, one, "dismiss")
     again = (await metrics.client.get("/v1/reports/monthly/told", params={**asked, "format": "json"})).json()
     assert again["noticed"] is None
+
+
+async def test_reports_tell_an_amount_with_its_currency(metrics: Metrics) -> None:
+    metrics.clock.advance(START - metrics.clock.now())
+    told = Told().tell("a", "OpportunityWon", 185, opportunity_id="a", amount="100", currency="EUR")
+    await metrics.fold(told.facts)
+    aim = {**AIM, "kpi": "sales_volume", "value": "9000", "currency": "EUR"}
+    assert (await metrics.client.put("/v1/targets", params={"by": "kim"}, json=aim)).status_code == 200
+    assert await metrics.noticing.once()
+    (found,) = await noticed(metrics)
+    assert found["finding"]["currency"] == "EUR"
+    asked = {"format": "json", "from": "2026-07-01", "to": "2026-07-20"}
+    document = (await metrics.client.get("/v1/reports/monthly/told", params=asked)).json()
+    (line,) = document["noticed"]["lines"]
+    assert [cell["texts"] for cell in line["cells"][1:3]] == [["2,758 EUR"], ["100 EUR"]]

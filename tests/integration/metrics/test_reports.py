@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from services.metrics.reporting.standard import STANDARD
+from services.metrics.reporting.wording import Wording
 from shared.contracts.policy import Policy, UnitPolicy
-from shared.contracts.policy.calendar import Calendar
+from shared.contracts.policy.calendar import Calendar, System
 from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.telling import EVIL, half_a_year
 from tests.unit.metrics.stories import Told
@@ -273,3 +274,17 @@ async def test_a_name_is_read_in_its_own_direction_and_turns_nothing_around_it(
         assert "\u202e" not in line, "what turns all that comes after it is left out of a line of several names"
     finally:
         await metrics.close()
+
+
+async def test_what_is_to_come_is_linked_by_the_months_that_the_report_shows(metrics: Metrics) -> None:
+    await metrics.fold_all(half_a_year())
+    each: tuple[tuple[System, str], ...] = (("jalali", "2026-05-22"), ("gregorian", "2026-06-01"))
+    for system, first in each:
+        document = await told(metrics, "monthly", calendar=system, lang="fa")
+        answer = (await metrics.client.get(document["ahead"]["href"])).json()
+        assert answer["periods"][0]["from"] == first
+        means = [one["total"]["combined"]["value"] for one in answer["periods"]]
+        words = Wording("fa", system)
+        assert [line["cells"][2]["texts"] for line in document["ahead"]["lines"]] == [
+            [words.money(mean, answer["currency"])] for mean in means
+        ]
