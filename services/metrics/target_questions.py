@@ -14,6 +14,7 @@ from services.metrics.domain.forms import (
     Best,
     Churn,
     Coverage,
+    DataQuality,
     Definition,
     Due,
     Incidence,
@@ -112,13 +113,8 @@ def aim_of(said: TargetSaid, policy: Policy) -> tuple[Aim, datetime]:
         raise _refused(
             "Only a rate rises in points.", "reading", "Say `relative` for a share more, or `absolute` for the number itself."
         )  # fmt: skip
-    if (
-        definition.unit == "ratio"
-        and said.reading is Reading.ABSOLUTE
-        and not 0 <= said.value <= 1
-        and _is_share(definition)
-    ):
-        raise _refused("A rate is between 0 and 1.", "value", "Write 0.3 for 30 %.")
+    if _is_share(definition):
+        _check_share(said)
     unit = policy.unit(said.business_unit or "")
     if said.business_unit is not None and not policy.has(said.business_unit):
         raise _refused(
@@ -168,10 +164,29 @@ def aimed_at(definition: Definition, of: str, start: Bound, end: Bound, cuts: Se
     return found
 
 
+def _check_share(said: TargetSaid) -> None:
+    """Raises `Rejected` for more than all of a whole, or less than nothing, as far as that is known beforehand."""
+    value, baseline = said.value, said.baseline_value
+    if baseline is not None and not 0 <= baseline <= 1:
+        raise _refused("A rate is between 0 and 1.", "baseline_value", "Write 0.25 for 25 %.")
+    if said.reading is Reading.ABSOLUTE and not 0 <= value <= 1:
+        raise _refused("A rate is between 0 and 1.", "value", "Write 0.3 for 30 %.")
+    if said.reading is Reading.POINTS and not -1 <= value <= 1:
+        raise _refused("No rate rises or falls by more than all of it.", "value", "Write 0.05 for 5 points.")
+    if baseline is None or said.reading is Reading.ABSOLUTE:
+        return
+    there = baseline + value if said.reading is Reading.POINTS else baseline * (1 + value)
+    if not 0 <= there <= 1:
+        raise _refused(
+            f"From {baseline:f} that leads to {there:f}, and a rate is between 0 and 1.", "value",
+            "Write 0.05 for 5 points, or relative for 5 % more.",
+        )  # fmt: skip
+
+
 def _is_share(definition: Definition) -> bool:
     """Whether a ratio is a part of a whole, so that it cannot be more than all of it."""
     form = definition.form
-    shares = (Share, Incidence, Ranking, MoneyRatio, Due, Churn, Satisfaction, Best)
+    shares = (Share, Incidence, Ranking, MoneyRatio, Due, Churn, Satisfaction, Best, DataQuality)
     return isinstance(form, shares) or (isinstance(form, Ratio) and form.proportion)
 
 

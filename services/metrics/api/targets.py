@@ -181,7 +181,7 @@ def _told(target: Target) -> dict[str, Any]:
         "baseline_value": None if aim.baseline_value is None else str(aim.baseline_value),
         "set_by": target.set_by,
         "set_at": target.set_at,
-        "changes": target.versions - 1,
+        "changes": target.moved,
         "changes_since_start": target.moved_since_start,
     }
 

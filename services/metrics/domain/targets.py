@@ -83,14 +83,14 @@ class Aim:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """What holds now, who said so, and whether something else held before: `versions` counts what was ever said, `first_value`
+    """What holds now, who said so, and whether something else held before: `moved` is how often, `first_value`
     is what it said first, and `moved_since_start` how often it was changed after its period had begun."""
 
     target_id: UUID
     aim: Aim
     set_by: str
     set_at: datetime
-    versions: int
+    moved: int
     first_value: Decimal
     first_set_at: datetime
     moved_since_start: int
@@ -278,9 +278,9 @@ def shown(standing: Standing) -> Values:
         "set_by": target.set_by,
         "set_at": target.set_at,
         "moved": None
-        if target.versions == 1
+        if target.moved == 0
         else {
-            "times": target.versions - 1,
+            "times": target.moved,
             "since_start": target.moved_since_start,
             "first_value": float(target.first_value),
             "first_set_at": target.first_set_at,

@@ -17,12 +17,20 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtext('leadflow-metrics-targets'))"
 SAYS = ("value", "reading", "baseline", "baseline_value", "direction", "currency", "note")
 """What may change of a target; the rest says which one it is."""
 
-LATEST = """
-    SELECT DISTINCT ON (target_id) t.*, first.value AS first_value, first.set_at AS first_set_at,
-        (SELECT count(*) FROM metrics.targets m
-         WHERE m.target_id = t.target_id AND m.version > 1 AND m.set_at > m.starts_at) AS moved_since_start
+AIMS_AT = tuple(name for name in SAYS if name != "note")
+"""What moves a target: a word beside it does not, nor does taking it back and saying it again."""
+
+LATEST = f"""
+    SELECT DISTINCT ON (target_id) t.*, first.value AS first_value, first.set_at AS first_set_at, moves.moved,
+        moves.moved_since_start
     FROM metrics.targets t JOIN (SELECT target_id, value, set_at FROM metrics.targets WHERE version = 1) AS first
-        USING (target_id)"""
+        USING (target_id)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS moved, count(*) FILTER (WHERE now.set_at > now.starts_at) AS moved_since_start
+        FROM metrics.targets now JOIN metrics.targets before ON before.target_id = now.target_id AND before.version = now.version - 1
+        WHERE now.target_id = t.target_id
+            AND ({", ".join(f"now.{name}" for name in AIMS_AT)}) IS DISTINCT FROM ({", ".join(f"before.{name}" for name in AIMS_AT)})
+    ) AS moves"""
 NEWEST_FIRST = "ORDER BY target_id, version DESC"
 
 
@@ -132,6 +140,6 @@ def _target(row: Any) -> Target:
         row.currency, row.note,
     )  # fmt: skip
     return Target(
-        row.target_id, aim, row.set_by, row.set_at, row.version, row.first_value, row.first_set_at,
+        row.target_id, aim, row.set_by, row.set_at, row.moved, row.first_value, row.first_set_at,
         row.moved_since_start,
     )  # fmt: skip

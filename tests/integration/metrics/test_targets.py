@@ -19,6 +19,7 @@ from tests.unit.metrics.stories import Told, day
 
 QUARTER = {"start": "2026-01-01", "to": "2026-04-01"}
 HALF_OVER = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=45)
+RISES = {"kpi": "win_rate_count", "period": "2026", "baseline": "fixed", "baseline_value": "0.25"}
 VOLUME = {"kpi": "sales_volume", "period": "2026-Q1", "currency": "EUR"}
 
 
@@ -166,6 +167,15 @@ async def test_a_target_that_moves_after_the_fact_is_seen(metrics: Metrics) -> N
     }  # fmt: skip
 
 
+async def test_a_word_beside_a_target_does_not_move_it(metrics: Metrics) -> None:
+    for note in ("agreed", "agreed in December", None):
+        kept = await put(metrics, **VOLUME, value="1000", note=note)
+    assert (kept["changes"], kept["changes_since_start"], len(kept["history"])) == (0, 0, 3)
+    assert (await metrics.total("target_attainment", **QUARTER, of="sales_volume"))["target"]["moved"] is None
+    moved = await put(metrics, **VOLUME, value="1000", direction="at_most")
+    assert (moved["changes"], moved["changes_since_start"]) == (1, 1)
+
+
 async def test_a_target_that_is_taken_back_is_none_and_its_history_stays(metrics: Metrics) -> None:
     found = await put(metrics, **VOLUME, value="1000")
     where = f"/v1/targets/{found['target_id']}"
@@ -174,7 +184,10 @@ async def test_a_target_that_is_taken_back_is_none_and_its_history_stays(metrics
     assert (await metrics.client.get("/v1/targets")).json()["items"] == []
     gone = (await metrics.client.get(where)).json()
     assert (gone["withdrawn"], [one["withdrawn"] for one in gone["history"]]) == (True, [False, True])
-    assert (await put(metrics, **VOLUME, value="1000"))["changes"] == 2
+    again = await put(metrics, **VOLUME, value="1000")
+    assert (again["changes"], len(again["history"])) == (0, 3), "as it was"
+    assert (await metrics.client.delete(where)).status_code == 204
+    assert (await put(metrics, **VOLUME, value="900"))["changes"] == 1, "as something else"
     assert (await metrics.client.get(f"/v1/targets/{metrics_id()}")).status_code == 404
 
 
@@ -223,6 +236,15 @@ async def test_targets_come_as_a_file_all_or_none_and_the_line_that_is_wrong_is_
         ({"kpi": "sales_volume", "period": "2026", "value": "1", "business_unit": "mars"}, "business_unit"),
         ({"kpi": "leads_created", "period": "2026", "value": "1", "currency": "EUR"}, "currency"),
         ({"kpi": "win_rate_count", "period": "2026", "value": "30"}, "value"),
+        ({"kpi": "data_quality", "period": "2026", "value": "95"}, "value"),
+        ({**RISES, "value": "5", "reading": "points"}, "value"),
+        ({**RISES, "value": "5", "reading": "points", "baseline": "last_year", "baseline_value": None}, "value"),
+        ({**RISES, "value": "-5", "reading": "points", "baseline": "last_year", "baseline_value": None}, "value"),
+        ({**RISES, "value": "0.8", "reading": "points"}, "value"),
+        ({**RISES, "value": "-0.3", "reading": "points"}, "value"),
+        ({**RISES, "value": "4", "reading": "relative"}, "value"),
+        ({**RISES, "value": "0.3", "baseline_value": "25"}, "baseline_value"),
+        ({**RISES, "value": "0.3", "baseline_value": "-0.1"}, "baseline_value"),
         (
             {"kpi": "leads_created", "period": "2026", "value": "1", "reading": "points", "baseline": "last_year"},
             "reading",
@@ -238,6 +260,16 @@ async def test_a_target_that_makes_no_sense_is_refused(
 ) -> None:
     problem = await refused(metrics, **said)
     assert problem.get("field") == field or field is None
+
+
+async def test_what_is_no_part_of_a_whole_may_rise_by_more_than_one(metrics: Metrics) -> None:
+    for said in (
+        {"kpi": "source_romi", "value": "5", "reading": "points", "baseline": "fixed", "baseline_value": "2"},
+        {"kpi": "lead_to_opportunity_period", "value": "1.5"},
+        {**RISES, "value": "0.75", "reading": "points"},
+        {**RISES, "value": "-1", "reading": "relative"},
+    ):
+        await put(metrics, **{"period": "2026", **said})
 
 
 async def test_a_target_by_what_its_number_is_not_known_by_is_held_against_nothing(metrics: Metrics) -> None:

@@ -48,7 +48,7 @@ def standing(
 ) -> Standing:
     aim = Aim(None, kpi, {}, date(2026, 1, 1), date(2026, 4, 1), Decimal(str(wanted)), direction=direction)
     said = datetime(2026, 1, 1, tzinfo=UTC)
-    target = Target(uuid4(), aim, "kim", said, 1, aim.value, said, 0)
+    target = Target(uuid4(), aim, "kim", said, 0, aim.value, said, 0)
     return Standing(target, BY_ID[kpi], actual, 0, wanted, baseline, elapsed)
 
 
