@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from typing import Literal
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Literal
 from uuid import UUID
 
 from services.pipeline.domain.access import Units
@@ -33,7 +33,7 @@ class Exporting:
         """The rows after a key, a page at a time, all as they are when the first is read. A CSV begins with its header, except where
         it goes on. Raises `Retryable` while others export."""
         if after is not None:
-            _check(what, after)
+            after = _key_of(what, after)
         if self._room.locked():
             raise Retryable("Others export now.", retry_after_seconds=30)
         columns = exports.KINDS[what].columns
@@ -53,14 +53,21 @@ class Exporting:
                     return
 
 
-def _check(what: str, after: Sequence[str]) -> None:
-    """Raises `Rejected` for what is no key of this kind."""
+def _integer(text: str) -> int:
+    number = int(text)
+    if not -(2**31) <= number < 2**31:
+        raise ValueError
+    return number
+
+
+_READ: Mapping[str, Callable[[str], Any]] = {"uuid": UUID, "integer": _integer, "text": str}
+
+
+def _key_of(what: str, after: Sequence[str]) -> list[str]:
+    """A key of this kind as the database reads it: it takes fewer spellings than this language. Raises `Rejected` for what is none."""
     key = exports.KINDS[what].key
     try:
-        if len(after) != len(key):
-            raise ValueError
-        for value, (_, kind) in zip(after, key, strict=True):
-            {"uuid": UUID, "integer": int, "text": str}[kind](value)
+        return [str(_READ[kind](value)) for value, (_, kind) in zip(after, key, strict=True)]
     except ValueError:
         raise Rejected(
             f"after is no key of {what}.",

@@ -159,7 +159,10 @@ def read_row(raw: object, *, place: int, sender: str, policy: Policy, now: datet
 
     def known_by(when: datetime, told: Mapping[str, str], closing: datetime | None) -> tuple[UUID, str]:
         facts = [business_unit, written_id, event, when.isoformat(), told, str(closing), raw.get("attributes")]
-        own_facts = json.dumps([*facts, *([lines] if lines else ())], sort_keys=True, default=str)
+        try:
+            own_facts = json.dumps([*facts, *([lines] if lines else ())], sort_keys=True, default=str)
+        except RecursionError:
+            _refuse("attributes", "are nested too deeply", "Send them as names and values.")
         key = f"{event}\x1f{record_id}" if record_id is not None else own_facts
         fingerprint = _digest(own_facts) + (_digest(str(seconds)) if seconds is not None else "")
         return event_id_from(f"{business_unit}\x1f{sender}", key), fingerprint
@@ -275,7 +278,7 @@ def _lines(raw: Any) -> list[Line]:
     try:
         told = json.loads(raw) if isinstance(raw, str) else raw
         return [_line(one) for one in told]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         _refuse(
             "lines", "are no product lines", 'Send [{"product": …, "quantity": …, "unit_price": …, "discount": …}].'
         )

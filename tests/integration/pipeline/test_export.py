@@ -236,3 +236,16 @@ async def test_readers_that_take_nothing_hold_up_nobody_elses_export(
     third = exporting.stream("leads", "ndjson", None, None)
     assert await anext(third)
     await third.aclose()
+
+
+async def test_a_key_is_read_as_the_database_reads_it_or_refused(http: httpx.AsyncClient, filled: list[UUID]) -> None:
+    rows = await ndjson(http, "history")
+    lead_id, version = str(rows[0]["lead_id"]), rows[0]["version"]
+    for key in ([lead_id, f"0{version}"], [f"urn:uuid:{lead_id}", str(version)], [lead_id.upper(), f" {version}"]):
+        assert await ndjson(http, "history", after=key) == rows[1:]
+    arabic = str(version).translate({48 + digit: 0x660 + digit for digit in range(10)})
+    assert await ndjson(http, "history", after=[lead_id, arabic]) == rows[1:]
+    for key in ([lead_id, "99999999999"], [lead_id, "x"], ["x", "1"], [lead_id], [lead_id, "9" * 200]):
+        answer = await http.get("/v1/export", params={"what": "history", "after": key})
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["field"] == "after"

@@ -72,6 +72,18 @@ def test_an_amount_that_cannot_be_written_out_costs_nothing(written: object) -> 
         tracemalloc.stop()
 
 
+def test_what_is_nested_beyond_reading_is_a_refused_row() -> None:
+    with pytest.raises(Refused, match="no product lines"):
+        read(event="order_placed", lines="[" * 100_000)
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(Refused, match="no product lines"):
+        read(event="order_placed", lines=nested)
+    with pytest.raises(Refused, match="nested too deeply"):
+        read(attributes=nested)
+
+
 @pytest.mark.parametrize(
     "raw",
     [{"event": "order_placed", "amount": "-1"}, {"event": "order_placed", "amount": "1", "cost": "-0.5"},
