@@ -20,7 +20,19 @@ from shared.kit.database import Database
 async def values_of(
     database: Database, policy: Policy, progress: answering.Progress, question: Question
 ) -> dict[Group | None, Values]:
-    """The values of every group and of the total."""
+    """The values of every group and of the total. Where something that happened after the moment that is asked about is folded
+    meanwhile, all is told again, behind it: sums may have it in them already, and would not have it the next time."""
+    found = await _values_of(database, policy, progress, question)
+    if progress.latest is None or progress.latest <= question.as_of:
+        newer = await answering.progress(database)
+        if newer.latest is not None and newer.latest > question.as_of:
+            return await _values_of(database, policy, newer, question)
+    return found
+
+
+async def _values_of(
+    database: Database, policy: Policy, progress: answering.Progress, question: Question
+) -> dict[Group | None, Values]:
     if names_days(question):
         question = replace(question, since=await first_day(database))
     units = question.filters.get(UNIT, ())
