@@ -18,6 +18,7 @@ from services.pipeline.storage import webhooks as storage
 from services.pipeline.storage.webhooks import By
 from services.pipeline.webhooks.endpoints import Asked, Endpoints, version_of
 from shared.contracts.envelope import Moment
+from shared.contracts.identity import event_id_from
 from shared.kit.errors import Rejected
 from shared.kit.logs import log
 from shared.kit.problems import JSONAnswer
@@ -99,12 +100,15 @@ class Revive(_Body):
 )
 @allowed(FOLLOW)
 async def create(request: Request, said: NewWebhook, reach: Reaching, circumstances: Unversioned) -> Response:
-    """They hear what reaches the log from now on. Sent again under its Idempotency-Key it is the same one. It goes on for as long
-    as the credentials that made it are good for it."""
+    """They hear what reaches the log from now on. Sent again under its Idempotency-Key it is the same one, with its secret while nothing
+    was done to it. It goes on for as long as the credentials that made it are good for it."""
     wanted = {**said.model_dump(), "business_unit": reach.one(said.business_unit)}
-    subject, key = access_of(request).caller.subject, circumstances.idempotency_key
-    named = f"{subject}/{key}" if key is not None and subject is not None else key
-    shown, fresh = await _endpoints(request).create(wanted, named, _by(request, circumstances.actor))
+    shown, fresh = await _endpoints(request).create(
+        wanted,
+        circumstances.id_of("pipeline-webhooks"),
+        _by(request, circumstances.actor),
+        formerly=_formerly(access_of(request).caller.subject, circumstances.idempotency_key),
+    )
     if fresh:
         _tell(request, "webhook_made", shown["endpoint_id"])
     return _answer(shown, status_code=201 if fresh else 200)
@@ -220,6 +224,13 @@ async def remove(request: Request, endpoint_id: UUID, asked: Changing) -> Respon
     await _endpoints(request).remove(endpoint_id, asked)
     _tell(request, "webhook_removed", endpoint_id)
     return JSONAnswer({"endpoint_id": endpoint_id})
+
+
+def _formerly(subject: str | None, key: str | None) -> UUID | None:
+    """The id under a sender's key when the two were joined by a stroke; None where another sender's may have been the same."""
+    if subject is None or key is None or "/" in subject + key:
+        return None
+    return event_id_from("pipeline-webhooks", f"{subject}/{key}")
 
 
 def _after(cursor: str | None) -> storage.DeliveryPlace | None:

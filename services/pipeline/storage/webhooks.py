@@ -87,6 +87,13 @@ async def one(source: Source, endpoint_id: UUID, *, held: bool = False) -> Any |
     return rows[0] if rows else None
 
 
+async def was_made(source: Source, endpoint_id: UUID) -> bool:
+    """Whether there is an endpoint of this id, or was one that was removed."""
+    return bool(
+        await source.rows("SELECT 1 FROM pipeline.webhook_endpoints WHERE endpoint_id = :id LIMIT 1", id=endpoint_id)
+    )
+
+
 async def listing(source: Source, units: Units = None) -> list[Any]:
     """The endpoints of these units, oldest first."""
     conditions, parameters = of_units("business_unit", units)

@@ -15,11 +15,9 @@ from services.pipeline.domain.versions import etag, names
 from services.pipeline.domain.webhook_rules import KINDS, MOST, live_salts
 from services.pipeline.storage import webhooks
 from services.pipeline.storage.webhooks import By
-from shared.contracts.identity import event_id_from
 from shared.contracts.standard_webhooks import secret_of
 from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
-from shared.kit.ids import new_id
 from shared.kit.outside import Rules, target_of
 
 BY_HAND = "by hand"
@@ -29,6 +27,9 @@ JUST_AFTER = timedelta(microseconds=1)
 
 
 MOST_CHANGES = 50
+
+AS_MADE = 1
+"""The version of an endpoint to which nothing was done."""
 
 WHAT_LEAVES = ("url", "events", "personal", "historical")
 """What decides where to and what of is told to others."""
@@ -64,14 +65,19 @@ class Endpoints:
         self._secrets = secrets
         self._rules = rules
 
-    async def create(self, said: Mapping[str, Any], key: str | None, by: By) -> tuple[dict[str, Any], bool]:
-        """A new endpoint with its secret, and whether it is new. Sent again under its key it is the same one."""
+    async def create(
+        self, said: Mapping[str, Any], wanted_id: UUID, by: By, *, formerly: UUID | None = None
+    ) -> tuple[dict[str, Any], bool]:
+        """A new endpoint with its secret, and whether it is new. Asked for again under its id it is the same one, and its secret is
+        told again only until something is done to it: then that may be another one. `formerly` is the id that the same asking gave
+        when ids were made otherwise."""
         self._check(said)
-        endpoint_id = event_id_from("pipeline-webhooks", key) if key else new_id()
-        endpoint = {**said, "endpoint_id": endpoint_id, "secrets": [{"salt": randomness.token_hex(16)}]}
 
         async def work(transaction: Transaction) -> tuple[Any, bool]:
             unit = str(said["business_unit"])
+            is_known = formerly is not None and await webhooks.was_made(transaction, formerly)
+            endpoint_id = formerly if formerly is not None and is_known else wanted_id
+            endpoint = {**said, "endpoint_id": endpoint_id, "secrets": [{"salt": randomness.token_hex(16)}]}
             if await webhooks.number_of(transaction, unit) >= MOST and not await webhooks.one(transaction, endpoint_id):
                 raise Rejected(
                     f"{unit[:100]!r} has {MOST} webhooks, and may have no more.",
@@ -92,6 +98,8 @@ class Endpoints:
                 field="Idempotency-Key",
                 fix="Send a key of its own with each endpoint.",
             )
+        if not fresh and row.version > AS_MADE:
+            return _shown(row), False
         return {**_shown(row), "secret": self._secrets.live(row, self._database.clock.now())[0]}, fresh
 
     async def listing(self, units: Units) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prometheus_client import CollectorRegistry
 
@@ -53,7 +53,7 @@ class Hooked:
         wanted = {
             "url": url, "business_unit": "default", "events": [], "personal": False, "historical": False, "description": "",
         }  # fmt: skip
-        made, _ = await self.hooks.endpoints.create({**wanted, **said}, None, by)
+        made, _ = await self.hooks.endpoints.create({**wanted, **said}, uuid4(), by)
         return made
 
     async def relay(self) -> None:

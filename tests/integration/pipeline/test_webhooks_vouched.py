@@ -19,7 +19,10 @@ from services.pipeline.storage.vouching import ENDED, LOST, UNSEEN
 from services.pipeline.storage.webhooks import By
 from services.pipeline.webhooks.endpoints import Asked
 from services.pipeline.webhooks.vouching import note_seen
+from shared.contracts.identity import event_id_from
+from shared.kit.database import Transaction
 from shared.kit.ids import new_id
+from tests.integration.pipeline.access import by, let_in, somebody
 from tests.integration.pipeline.conftest import TOKEN, Pipeline
 from tests.integration.pipeline.hooked import OPERATOR, Hooked
 from tests.integration.pipeline.receiving import Receiver
@@ -122,6 +125,51 @@ async def test_every_delivery_is_on_one_page_however_many_are_of_one_event(
     assert len(shown) == len(dead) == 9
     assert set(shown) == {(str(row.endpoint_id), str(row.lead_id), row.version) for row in dead}
     assert (await http.get("/v1/webhooks/deliveries", params={"cursor": "WyJhIl0="})).status_code == 422
+
+
+async def test_a_senders_key_is_theirs_however_the_two_are_written(app: FastAPI, http: httpx.AsyncClient) -> None:
+    let_in(app, long=somebody("integrator", "north", subject="a/b"), short=somebody("integrator", "north", subject="a"))
+    asked = (
+        by("long", **{"Idempotency-Key": "c"}),
+        by("short", **{"Idempotency-Key": "b/c"}),
+        {"Idempotency-Key": "a/b/c"},
+    )
+    hook = {"url": URL, "business_unit": "north"}
+    made = [await http.post("/v1/webhooks", json=hook, headers=headers) for headers in asked]
+    assert [answer.status_code for answer in made] == [201, 201, 201]
+    assert len({answer.json()["endpoint_id"] for answer in made}) == 3
+    assert len({answer.json()["secret"] for answer in made}) == 3
+
+
+async def test_a_key_makes_the_same_webhook_that_it_made_when_ids_were_made_otherwise(
+    app: FastAPI, pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    let_in(app, crm=somebody("integrator", "north", subject="crm"))
+    headers, hook = by("crm", **{"Idempotency-Key": "k"}), {"url": URL, "business_unit": "north"}
+    made = (await http.post("/v1/webhooks", json=hook, headers=headers)).json()
+    before = event_id_from("pipeline-webhooks", "crm/k")
+
+    async def as_it_was(transaction: Transaction) -> None:
+        for table in ("webhook_endpoints", "webhook_changes"):
+            changed = f"UPDATE pipeline.{table} SET endpoint_id = :before WHERE endpoint_id = :id"
+            await transaction.execute(changed, {"before": before, "id": made["endpoint_id"]})
+
+    await pipeline.database.run(as_it_was)
+    again = await http.post("/v1/webhooks", json=hook, headers=headers)
+    assert (again.status_code, again.json()["endpoint_id"]) == (200, str(before))
+    await http.post(f"/v1/webhooks/{before}:remove", headers=by("crm"))
+    assert (await http.post("/v1/webhooks", json=hook, headers=headers)).status_code == 409
+
+
+async def test_a_secret_is_told_again_only_while_nothing_was_done_to_the_webhook(http: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "k"}
+    made, again = [(await http.post("/v1/webhooks", json={"url": URL}, headers=headers)).json() for _ in range(2)]
+    assert made["secret"] == again["secret"]
+    newer = (await http.post(f"/v1/webhooks/{made['endpoint_id']}:rotate")).json()
+    assert newer["secret"] != made["secret"]
+    later = await http.post("/v1/webhooks", json={"url": URL}, headers=headers)
+    assert (later.status_code, later.json()["endpoint_id"]) == (200, made["endpoint_id"])
+    assert "secret" not in later.json()
 
 
 async def test_of_two_who_decide_on_what_they_saw_the_second_is_told_what_is_now(http: httpx.AsyncClient) -> None:
