@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, TypeGuard
 
 from services.metrics.cuts_asked import cuts_asked
@@ -312,9 +312,11 @@ def _half_life(value: str) -> float:
 
 
 def _in_order(start: Bound, end: Bound) -> None:
-    """Refuses a window that ends before it begins, which would answer nothing and look like an answer."""
+    """Refuses a window that ends before it begins, which would answer nothing and look like an answer. A day begins up to a day before
+    or after it does in UTC: where one side is a moment, only what is further apart is certain."""
     if start is None or end is None:
         return
     first, last = (one if isinstance(one, datetime) else midnight_utc(one) for one in (start, end))
-    if isinstance(start, datetime) == isinstance(end, datetime) and first > last:
+    unsure = timedelta(0) if isinstance(start, datetime) == isinstance(end, datetime) else timedelta(days=1)
+    if first - last > unsure:
         raise Rejected("It ends before it begins.", code="invalid-parameter", field="to", fix="Give a later `to`.")

@@ -117,6 +117,37 @@ async def test_who_qualified_and_was_put_aside_is_decided_once(metrics: Metrics)
     assert sum(one["n"] for one in by_day["groups"]) == 10
 
 
+async def test_the_mean_of_deals_is_of_those_with_an_amount_and_says_so(metrics: Metrics) -> None:
+    told = Told()
+    for number in range(10):
+        amount = {"amount": "100", "currency": "EUR"} if number < 6 else {}
+        told.tell(f"a{number}", "OpportunityWon", 2, opportunity_id=f"a{number}", **amount)
+    await metrics.fold(told.facts)
+    mean = await metrics.total("average_deal_value")
+    assert (mean["value"], mean["n"], mean["without_amount"]) == (100, 10, 4)
+    listed = (await metrics.client.get("/v1/kpis")).json()["kpis"]
+    (formula,) = [one["formula"] for one in listed if one["id"] == "average_deal_value"]
+    assert "÷ opportunities won with an amount" in formula
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "refused"),
+    [
+        ("2026-03-10", "2026-03-01T00:00:00Z", True),
+        ("2026-03-10T00:00:00Z", "2026-03-01", True),
+        ("2026-03-10T00:00:00Z", "2026-03-09T00:00:00Z", True),
+        ("2026-03-10", "2026-03-09", True),
+        ("2026-03-10", "2026-03-09T20:30:00Z", False),  # in Tehran the tenth has begun at half past eight
+        ("2026-03-10T05:00:00Z", "2026-03-10", False),  # and in Honolulu it has not begun yet
+    ],
+)
+async def test_a_window_that_ends_before_it_begins_is_refused(
+    metrics: Metrics, start: str, end: str, refused: bool
+) -> None:
+    answer = await metrics.client.get("/v1/kpis/leads_created", params={"from": start, "to": end})
+    assert (answer.status_code, answer.json().get("field")) == ((422, "to") if refused else (200, None))
+
+
 async def test_days_are_those_of_each_unit(metrics: Metrics) -> None:
     at_22_utc = 22 / 24
     here = Told().tell("a", "LeadCreated", at_22_utc)

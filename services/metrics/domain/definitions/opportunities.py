@@ -94,6 +94,6 @@ DEFINITIONS: tuple[Definition, ...] = (
     ),
     Definition(
         "average_deal_value", "currency", "period", MoneyMean(M.OPPORTUNITY_WON),
-        "Σ won value ÷ won opportunities, the median beside it", "one large deal moves the mean", "win_rate_count",
+        "Σ won value ÷ opportunities won with an amount, the median beside it", "one large deal moves the mean", "win_rate_count",
     ),
 )  # fmt: skip
