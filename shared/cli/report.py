@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import CommandFailed, ServiceClient, explained
-from shared.cli.periods import EXAMPLES, System
+from shared.cli.periods import EXAMPLES, OWN, System
 from shared.cli.settings import cli_settings
 
 Document = Mapping[str, Any]
@@ -53,7 +53,9 @@ def report(
     name: Annotated[str, typer.Argument(help="overview, weekly, monthly, quarterly, or one of your own.")] = "overview",
     period: Annotated[
         str | None,
-        typer.Option(help=f"Such as {EXAMPLES}, all. When not given: the last whole one; of the overview, all time."),
+        typer.Option(
+            help=f"Such as {EXAMPLES}, all. {OWN}. When not given: the last whole one; of the overview, all time."
+        ),
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="The first day, as 2026-03-01.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="The day after the last one.")] = None,

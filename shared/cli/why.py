@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shared.cli.http import CommandFailed, ServiceClient, explained
-from shared.cli.periods import EXAMPLES, System
+from shared.cli.periods import EXAMPLES, OWN, System
 from shared.cli.settings import cli_settings
 from shared.contracts.currencies import minor_digits
 
@@ -64,7 +64,7 @@ def why(
     kpi: Annotated[str, typer.Argument(help="The number, such as lead_to_opportunity_cohort.")],
     between: Annotated[
         tuple[str, str],
-        typer.Option(help=f"Two of {EXAMPLES}; with --period two moments, as 2026-03-01 2026-03-20."),
+        typer.Option(help=f"Two of {EXAMPLES}; with --period two moments, as 2026-03-01 2026-03-20. {OWN}."),
     ],
     period: Annotated[
         str | None, typer.Option(help="One period, of which more was known at the second moment than at the first.")

@@ -152,7 +152,12 @@ def router(
         name: str,
         request: Request,
         access: Reaching,
-        period: Annotated[str | None, Query(max_length=30, description=f"Such as {EXAMPLES}.")] = None,
+        period: Annotated[
+            str | None,
+            Query(
+                max_length=30, description=f"Such as {EXAMPLES}; as the unit's calendar names it (2026/27-Q1, 1405-02)."
+            ),
+        ] = None,
         start: Annotated[date | None, Query(ge=FIRST, lt=LAST, alias="from", description="The first day.")] = None,
         end: Annotated[
             date | None, Query(ge=FIRST, lt=LAST, alias="to", description="The day after the last one.")

@@ -90,10 +90,12 @@ def satisfied(cells: Iterable[Cell]) -> dict[Group | None, Values]:
         for cell in own:
             count[cell.measure] += cell.n
         asked, replied = count[M.SATISFACTION_ASKED], count[M.SATISFACTION_REPLIED]
+        answered = ratio(replied, asked, interval=True)
         found[group] = {
             **ratio(count[M.SATISFIED], count[M.SATISFACTION_TOLD], interval=True),
             "asked": asked,
-            "response_rate": replied / asked if asked else None,
+            "response_rate": answered["value"],
+            **({"response_interval": answered["interval"]} if "interval" in answered else {}),
         }
     return found
 

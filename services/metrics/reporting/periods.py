@@ -12,6 +12,7 @@ from shared.contracts.policy.calendar import MONTHS_A_YEAR, PERIODS, Calendar, P
 from shared.kit.errors import Rejected
 
 EXAMPLES = "last-week, last-month, this-quarter, 2026-03, 2026-Q3, 2026-H1, 2026, 30d, 12w, 6m, 1y, 2026-03-31, all"
+"""Of a calendar whose years begin in January; others name theirs otherwise."""
 A_DAY = timedelta(days=1)
 MOST_BARS = 31
 SHOWN: dict[Period, int] = {"day": 14, "week": 13, "month": 13, "quarter": 9, "half_year": 6, "year": 5}
@@ -43,9 +44,29 @@ def window_named(name: str, today: date, calendar: Calendar) -> Window:
             f"{name[:60]!r} is no period.",
             code="invalid-parameter",
             field="period",
-            fix=f"Write one such as {EXAMPLES}.",
+            fix=f"Write one such as {examples(today, calendar)}.",
         )
     return found
+
+
+def examples(day: date, calendar: Calendar) -> str:
+    """Periods to name, as this calendar calls those that a day is in."""
+    wanted: tuple[Period, ...] = ("month", "quarter", "half_year", "year")
+    named = [calendar.name_of(period, calendar.first_of(period, day)) for period in wanted]
+    return ", ".join(
+        (
+            "last-week",
+            "last-month",
+            "this-quarter",
+            *named,
+            "30d",
+            "12w",
+            "6m",
+            "1y",
+            calendar.name_of("day", day),
+            "all",
+        )
+    )
 
 
 def _window(name: str, today: date, calendar: Calendar) -> Window | None:

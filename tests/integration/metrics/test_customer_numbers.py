@@ -12,6 +12,7 @@ import pytest
 
 from services.metrics.domain.facts import Fact
 from services.metrics.domain.questions import Question
+from services.metrics.domain.statistics import wilson
 from services.metrics.rebuilding import Rebuilding
 from shared.contracts.policy import Customers
 from tests.integration.metrics.harness import POLICY, Metrics
@@ -70,6 +71,11 @@ async def agree(metrics: Metrics, facts: list[Fact], as_of: datetime) -> None:
         csat = await metrics.total("csat", **window)
         assert (csat["numerator"], csat["denominator"], csat["asked"]) == (satisfied, answers, asked), window
         assert csat["response_rate"] == near(replied / asked if asked else None)
+        assert ("response_interval" in csat) == (asked < 30), "of few it is told how sure it is"
+        bounds = csat.get("response_interval")
+        assert (bounds is None) == (not 0 < asked < 30)
+        if bounds is not None:
+            assert (bounds["low"], bounds["high"]) == pytest.approx(wilson(replied, asked))
 
 
 async def _agree_on_orders(metrics: Metrics, naive: NaiveCustomers, window: dict[str, str]) -> None:

@@ -58,7 +58,17 @@ def test_a_period_is_a_half_open_window_of_days(name: str, calendar: Calendar, s
 def test_a_word_that_is_no_period_is_answered_with_examples(name: str) -> None:
     with pytest.raises(Rejected, match="is no period") as raised:
         window_named(name, TODAY, GREGORIAN)
-    assert "2026-Q3" in (raised.value.fix or "")
+    assert "2026-Q1" in (raised.value.fix or "")
+
+
+@pytest.mark.parametrize("calendar", [GREGORIAN, JALALI, FISCAL])
+def test_every_example_of_a_refusal_is_a_period_of_that_calendar(calendar: Calendar) -> None:
+    with pytest.raises(Rejected) as raised:
+        window_named("2026-Q7", TODAY, calendar)
+    named = (raised.value.fix or "").removeprefix("Write one such as ").removesuffix(".").split(", ")
+    assert len(named) == 13
+    for name in named:
+        window_named(name, TODAY, calendar)
 
 
 DAYS = st.dates(date(1990, 1, 1), date(2080, 1, 1))
