@@ -99,7 +99,7 @@ class Assigning:
             members = {one.lead_id for one in ledger.group(root.lead_id)}
             theirs = [task for task in known.values() if task.lead_id in members]
             for follows in self.following(root.business_unit).answered_by(draft.data["owner"], theirs, cause):
-                ledger.record(root.lead_id, follows)
+                ledger.record(ledger.story_of(root.lead_id, follows), follows)
 
     def _draft(self, wanted: Wanted, chosen: Chosen) -> Draft:
         data = {

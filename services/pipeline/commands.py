@@ -75,7 +75,7 @@ class Commands:
             drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
             opened = await hold_names(transaction, lead.business_unit, drafts)
             for draft in drafts:
-                ledger.record(ledger.story_of(lead_id, draft.data), draft)
+                ledger.record(ledger.story_of(lead_id, draft), draft)
             await self._follow(transaction, ledger, lead_id, drafts, act)
             if any(draft.kind is ConsentChanged for draft in drafts):
                 await self._qualify(transaction, ledger, lead_id, command_id)
@@ -231,8 +231,8 @@ class Commands:
                 raise refuse_closed(current.status if current is not None else "gone")
             act = act_of(asked, command_id, transaction.now, root.state)
             following = self._assigning.following(root.business_unit)
-            for draft in decide(tasks.task_of(current)._replace(lead_id=root.lead_id), following, act):
-                ledger.record(root.lead_id, draft)
+            for draft in decide(tasks.task_of(current), following, act):
+                ledger.record(ledger.story_of(root.lead_id, draft), draft)
             await saving.save(transaction, ledger)
             return root.lead_id, None
 
@@ -283,7 +283,7 @@ class Commands:
             for draft in self._assigning.following(root.business_unit).after(
                 root.state, drafts, known, cause, transaction.now
             ):
-                ledger.record(ledger.story_of(root.lead_id, draft.data), draft)
+                ledger.record(ledger.story_of(root.lead_id, draft), draft)
         await self._give_out(transaction, ledger, lead_id, drafts)
 
     def _begin_again(self, ledger: Ledger, lead_id: UUID, act: Act) -> None:
@@ -292,14 +292,14 @@ class Commands:
         cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
         version = self._assigning.following(root.business_unit).version
         for draft in due_again(ledger.facts(lead_id), root.state, cause, version):
-            ledger.record(ledger.story_of(lead_id, draft.data), draft)
+            ledger.record(ledger.story_of(lead_id, draft), draft)
 
     async def _qualify(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, command_id: UUID) -> None:
         """Qualifies the person by what a command made known, where the policy says so."""
         qualifier = self._qualifiers.of(ledger.root(lead_id).business_unit)
         drafts = qualifier.decide(ledger, lead_id, cause=command_id, correlation_id=command_id)
         for draft in drafts:
-            ledger.record(lead_id, draft)
+            ledger.record(ledger.story_of(lead_id, draft), draft)
         await self._give_out(transaction, ledger, lead_id, drafts)
 
     async def _give_out(self, transaction: Transaction, ledger: Ledger, lead_id: UUID, drafts: Iterable[Draft]) -> None:

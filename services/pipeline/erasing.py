@@ -215,7 +215,8 @@ async def apply(tx: Transaction, order: ErasureOrdered, person: Found, fingerpri
             ledger.record(lead.lead_id, draft)
     gone = Cause(order.erasure_id, order.erasure_id, order.until)
     for task in await tasks.open_tasks(tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh]):
-        ledger.record(ledger.root(task.lead_id).lead_id, cancelled(gone, task, ERASED))
+        called_off = cancelled(gone, task, ERASED)
+        ledger.record(ledger.story_of(task.lead_id, called_off), called_off)
     await saving.save(tx, ledger)
     counts["notes_and_proofs"] = await erasures.forget_asides(
         tx, [lead_id for lead_id in lead_ids if str(lead_id) in fresh]

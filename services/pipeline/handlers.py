@@ -220,7 +220,7 @@ class Handlers:
             work.ledger, lead_id, cause=event.event_id, correlation_id=event.correlation_id
         )
         for draft in drafts:
-            work.ledger.record(root.lead_id, draft)
+            work.ledger.record(work.ledger.story_of(root.lead_id, draft), draft)
             if draft.kind is LeadQualified:
                 work.qualified.append((root.lead_id, draft))
 

@@ -86,6 +86,6 @@ class Renewals:
             return 0
         drafts = self._assigning.following(root.business_unit).runs_out(root.state, order.order_id, transaction.now)
         for draft in drafts:
-            ledger.record(ledger.story_of(root.lead_id, draft.data), draft)
+            ledger.record(ledger.story_of(root.lead_id, draft), draft)
         await saving.save(transaction, ledger)
         return len(drafts)

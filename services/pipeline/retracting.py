@@ -47,5 +47,6 @@ def take_back(work: Work, lead_id: UUID, event: InteractionRecorded) -> None:
     cause = Cause(event.event_id, event.correlation_id, event.occurred_at)
     for task in theirs:
         if answers_nothing(work.ledger.facts(lead_id), task, event.retracts):
-            work.ledger.record(work.ledger.root(lead_id).lead_id, cancelled(cause, task, TAKEN_BACK))
+            gone = cancelled(cause, task, TAKEN_BACK)
+            work.ledger.record(work.ledger.story_of(lead_id, gone), gone)
             del work.unanswered[task.lead_id, task.name]

@@ -50,7 +50,7 @@ class Returning:
         for draft in opened:
             ledger.record(event.lead_id, draft)
             for follows in following.after(root.state, [draft], known, cause, transaction.now):
-                ledger.record(event.lead_id, follows)
+                ledger.record(ledger.story_of(event.lead_id, follows), follows)
         if not opened and not any(one.kind == RETURN for one in known) and not _suggested(ledger, event):
             owner, _ = owner_of(root.state)
             for draft in following.came_back(event.lead_id, owner or self._fallback(root.business_unit), cause):

@@ -104,7 +104,7 @@ class Timers:
             root = ledger.root(task.lead_id)
             drafts = self._assigning.following(root.business_unit).fire(root.state, task)
             for draft in drafts:
-                ledger.record(ledger.story_of(root.lead_id, draft.data), draft)
+                ledger.record(ledger.story_of(root.lead_id, draft), draft)
                 if draft.kind is LeadReopened:
                     back.append(Wanted.by(root.lead_id, draft))
             late = (transaction.now - task.due_at).total_seconds()

@@ -79,11 +79,11 @@ class Cause(NamedTuple):
     occurred_at: datetime
     actor: str | None = None
 
-    def draft(self, kind: Any, task_id: UUID, /, **data: Any) -> Draft:
-        """What follows, of one task."""
+    def draft(self, kind: Any, task_id: UUID, lead_id: UUID | None, /, **data: Any) -> Draft:
+        """What follows, of one task, in the story of the id that it is for."""
         event_id = derived_event_id(self.event_id, f"{kind.__name__}:{task_id}")
         facts = {"task_id": str(task_id), **given(actor=self.actor, **data)}
-        return Draft(kind, event_id, self.occurred_at, self.correlation_id, self.event_id, facts)
+        return Draft(kind, event_id, self.occurred_at, self.correlation_id, self.event_id, facts, lead_id=lead_id)
 
 
 def later(calendar: BusinessCalendar, start: datetime, wait: str) -> datetime:
@@ -100,6 +100,7 @@ def scheduled(cause: Cause, task: Task, policy_version: str | None = None) -> Dr
     draft = cause.draft(
         FollowUpScheduled,
         task.task_id,
+        task.lead_id,
         kind=task.kind,
         name=task.name,
         owner=task.owner,
@@ -127,12 +128,12 @@ def due_anew(task: Task, cause: Cause, waited: timedelta = timedelta()) -> Task:
 
 def done(cause: Cause, task: Task, outcome: str | None = None, reason: str | None = None) -> Draft:
     """The task is done."""
-    return cause.draft(FollowUpDone, task.task_id, **_of(task), outcome=outcome, reason=reason)
+    return cause.draft(FollowUpDone, task.task_id, task.lead_id, **_of(task), outcome=outcome, reason=reason)
 
 
 def cancelled(cause: Cause, task: Task, reason: str) -> Draft:
     """The task need not be done any more."""
-    return cause.draft(FollowUpCancelled, task.task_id, **_of(task), reason=reason)
+    return cause.draft(FollowUpCancelled, task.task_id, task.lead_id, **_of(task), reason=reason)
 
 
 def _of(task: Task) -> dict[str, str | None]:
@@ -146,6 +147,7 @@ def recycling(cause: Cause, at: datetime, policy_version: str | None = None) -> 
     return cause.draft(
         FollowUpScheduled,
         task_id,
+        None,
         kind=RECYCLE,
         name="take up again",
         due_at=at.isoformat(),

@@ -23,7 +23,8 @@ class Draft(NamedTuple):
 
     `data` holds the event's own facts as they travel, `historical`, `actor` and `policy_version` among them.
     `fingerprint` is a keyed hash of what the sender said, to tell a repetition from a contradiction. `aside` is what was
-    said with it and may be personal, such as a note or a proof: it never travels, and can be forgotten.
+    said with it and may be personal, such as a note or a proof: it never travels, and can be forgotten. `lead_id` is the id in
+    whose story it stands, where that is not the canonical one for certain.
     """
 
     kind: type[LifecycleEvent]
@@ -34,6 +35,7 @@ class Draft(NamedTuple):
     data: Mapping[str, Any]
     fingerprint: str | None = None
     aside: Mapping[str, str] | None = None
+    lead_id: UUID | None = None
 
 
 class Fact(NamedTuple):

@@ -202,6 +202,7 @@ class Following:
         missed = cause.draft(
             FollowUpMissed,
             task.task_id,
+            task.lead_id,
             kind=task.kind,
             name=task.name,
             owner=task.owner,

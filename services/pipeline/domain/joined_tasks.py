@@ -77,6 +77,7 @@ class _Story:
         self.ended: int | None = None
         self.ended_at: datetime | None = None
         self.by_merge = False
+        self.done = False
 
 
 def resumed(
@@ -88,7 +89,7 @@ def resumed(
     policy_version: str,
 ) -> list[tuple[UUID, Draft]]:
     """What merges ended for each of two people who were parted is due again if they need it and nothing stands for it, with as much
-    time as was left. By which merge does not matter: what was in the way may have come with another. `facts` are those of both,
+    time as was left; so is a promise to answer them that only an attempt to reach the other has kept. By which merge does not matter: what was in the way may have come with another. `facts` are those of both,
     `merges` all that ever brought somebody to them, `tasks` what is due."""
     told = _stories(facts, merges)
     follows: list[tuple[UUID, Draft]] = []
@@ -98,7 +99,7 @@ def resumed(
         due = [
             one
             for one in theirs
-            if one.by_merge
+            if (one.by_merge or _met_by_another(person.state, one))
             and _slot(one.task) not in taken
             and _is_needed(person.state, one.task)
             and not any(_stands_for(other, one) for other in theirs)
@@ -129,9 +130,15 @@ def _stories(facts: Iterable[Fact], merges: Collection[UUID]) -> list[_Story]:
             story.task = story.task._replace(missed=True)
         elif fact.event in ("FollowUpDone", "FollowUpCancelled"):
             story.ended, story.ended_at = place, fact.occurred_at
+            story.done = fact.event == "FollowUpDone"
             ends = (derived_event_id(merge, f"{fact.event}:{name}") for merge in merges)
             story.by_merge = fact.data.get("reason") == MERGED or fact.event_id in ends
     return list(told.values())
+
+
+def _met_by_another(state: LeadState, one: _Story) -> bool:
+    """Whether a promise to answer was kept by an attempt that is another's now: to this person nobody has spoken."""
+    return one.task.kind == FIRST_RESPONSE and one.done and state.first_response_at is None
 
 
 def _is_needed(state: LeadState, task: Task) -> bool:

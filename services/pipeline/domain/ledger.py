@@ -5,7 +5,7 @@ All in memory: `storage` fills a ledger with what it locked and writes back what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -131,13 +131,16 @@ class Ledger:
         """All ids that are one person with `lead_id`, itself among them."""
         return list(self._members[self._leads[lead_id.int].root_id.int])
 
-    def story_of(self, lead_id: UUID, data: Mapping[str, Any]) -> UUID:
-        """Where to record what is about an order or a deal of the group, or about the lead itself: each has one story, so that an
-        unmerge never tears it apart. An order stands in that of its deal."""
-        root = self.root(lead_id)
+    def story_of(self, lead_id: UUID, draft: Draft) -> UUID:
+        """Where to record what is about an order, a deal or a task of the group, or about the lead itself: each has one story, so
+        that an unmerge never tears it apart. An order stands in that of its deal."""
+        root, data = self.root(lead_id), draft.data
         order = root.state.orders.get(data.get("order_id", ""))
         deal = root.state.deals.get(data.get("opportunity_id", ""))
-        return order.lead_id if order is not None else deal.lead_id if deal is not None else root.lead_id
+        if order is not None or deal is not None:
+            return order.lead_id if order is not None else deal.lead_id if deal is not None else root.lead_id
+        own = draft.lead_id
+        return own if own is not None and own in self and self.root(own) is root else root.lead_id
 
     def facts(self, lead_id: UUID) -> list[Fact]:
         """Everything recorded of the group. Raises `LookupError` where a story was not loaded."""
@@ -156,7 +159,7 @@ class Ledger:
         """Appends to a lead's story, under its next version, and brings the group's state up to it."""
         lead = self._leads[lead_id.int]
         lead.version += 1
-        kind, event_id, occurred_at, _, _, data, fingerprint, _ = draft
+        kind, event_id, occurred_at, _, _, data, fingerprint, _, _ = draft
         # Made so, a named tuple takes half of what calling its class does, for every fact.
         fact = tuple.__new__(Fact, (lead_id, lead.version, kind.__name__, event_id, occurred_at, data, fingerprint))
         if lead.facts is not None:

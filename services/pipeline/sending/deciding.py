@@ -46,7 +46,7 @@ class Deciding:
                 now=transaction.now,
             )
             for draft in drafts:
-                ledger.record(root.lead_id, draft)
+                ledger.record(ledger.story_of(root.lead_id, draft), draft)
             recorded.append((task, drafts))
             if message is not None:
                 wanted.append((message, root.business_unit))

@@ -178,7 +178,7 @@ class Posting:
             root = ledger.root(row.lead_id)
             following = self._assigning.following(root.business_unit)
             for draft in has_been_sent(following, await self._open(tx, row.task_id), row.message_id, tx.now):
-                ledger.record(root.lead_id, draft)
+                ledger.record(ledger.story_of(root.lead_id, draft), draft)
             await messages.settle(tx, row.message_id, SENT, error=None)
         else:
             failure: Failure = "bounced" if result.outcome == "bounced" else "failed"
@@ -194,7 +194,7 @@ class Posting:
         about = task or tasks.task_of(found)
         drafts = has_failed(following, root.state, about, row.message_id, failure, reason, tx.now)
         for draft in drafts if task is not None else drafts[:1]:
-            ledger.record(root.lead_id, draft)
+            ledger.record(ledger.story_of(root.lead_id, draft), draft)
         await messages.settle(tx, row.message_id, failure, error=reason)
 
     @staticmethod

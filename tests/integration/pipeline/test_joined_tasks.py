@@ -18,6 +18,8 @@ from shared.contracts.lifecycle_events import FollowUpCancelled, FollowUpDone, F
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.mailbox import Mailbox, a_policy, mailbox
 from tests.integration.pipeline.test_messages import Office
+from tests.integration.pipeline.test_routing import ROUTING, with_sections
+from tests.integration.pipeline.test_timers import FOLLOW_UP, Work, contact
 from tests.unit.pipeline.builders import a_lead, a_score, at
 
 PHONE = "+31206391274"
@@ -190,3 +192,17 @@ async def test_who_left_before_does_not_hide_what_their_merge_called_off(pipelin
     for one, due in zip(others, (0, 2), strict=True):
         await unmerged(office, one.lead_id)
         assert len([task for task in await tasks(office) if task[2] == "open"]) == due
+
+
+async def test_what_is_done_while_they_are_one_stays_with_whom_it_was_due_for(pipeline: Pipeline) -> None:
+    work = Work(pipeline, with_sections(routing=ROUTING, follow_up=FOLLOW_UP))
+    unasked, asked = a_lead("ann@x.example"), a_lead(phone=PHONE, occurred_at=at(1))
+    await pipeline.take(unasked, asked, a_score(asked.lead_id, 70, occurred_at=at(2)))
+    await pipeline.take(a_lead("ann@x.example", phone=PHONE, occurred_at=at(3)))
+    work.after(10)
+    await contact(work, unasked.lead_id)
+    rows = await pipeline.database.rows("SELECT lead_id, event FROM pipeline.history WHERE event LIKE 'FollowUp%'")
+    assert {row.lead_id for row in rows} == {asked.lead_id}
+    await work.commands.unmerge(asked.lead_id, Asked(":unmerge", {}, "kim"), decide_unmerge)
+    due = await pipeline.database.rows("SELECT lead_id, name FROM pipeline.tasks WHERE status = 'open' ORDER BY name")
+    assert [(row.lead_id, row.name) for row in due] == [(asked.lead_id, "first_response"), (asked.lead_id, "write")]

@@ -120,7 +120,12 @@ class People:
         self.minute += 1
         for task in self.due(place):
             act = an_id()
-            self.ledger.record(self.ledger.root(task.lead_id).lead_id, done(Cause(act, act, self.now), task))
+            if task.kind == "first_response":
+                self.say(
+                    self.ledger.root(task.lead_id).lead_id, ContactAttempted, self.minute, kind="phone", outbound=True
+                )
+            draft = done(Cause(act, act, self.now), task)
+            self.ledger.record(self.ledger.story_of(task.lead_id, draft), draft)
 
     def due(self, place: int) -> list[Task]:
         group = {one.lead_id for one in self.ledger.group(self.ids[place])}
@@ -187,6 +192,32 @@ def needed(people: People, lead_id: UUID) -> Callable[[str], bool]:
         return needless(state, task) is None and not (kind == "first_response" and state.first_response_at is not None)
 
     return is_needed
+
+
+DOING = st.lists(st.tuples(st.sampled_from(["join", "part", "do"]), PLACES, PLACES), max_size=12)
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=4), DOING)
+def test_whoever_was_promised_an_answer_has_it_or_it_is_due_whatever_is_done_while_they_are_one(
+    promised: list[bool], doing: list[tuple[str, int, int]]
+) -> None:
+    people = People()
+    for has_one in promised:
+        people.come("new", {"first_response": 60, "step": 30} if has_one else {})
+    size = len(promised)
+    for what, one, other in doing:
+        if what == "join":
+            people.join((one % size, other % size))
+        elif what == "part":
+            people.part(one % size)
+        else:
+            people.do(one % size)
+        for place, lead_id in enumerate(people.ids):
+            group = [people.ids.index(member.lead_id) for member in people.ledger.group(lead_id)]
+            if people.ledger.root(lead_id).state.first_response_at is None and any(
+                promised[member] for member in group
+            ):
+                assert people.kinds(place)["first_response"] == 1
 
 
 @pytest.mark.parametrize("how", ["answered", "archived", "customer"])

@@ -151,7 +151,7 @@ class Merging(RuleBasedStateMachine):
                 drafts = (
                     decide if how == "won" else deals.decide_lose(deal, UNIT, self.act(), reason="other", note="so")
                 )
-                story = self.ledger.story_of(lead_id, drafts[0].data)
+                story = self.ledger.story_of(lead_id, drafts[0])
                 self.noted[story].deals[name] = how
                 self.tell(story, drafts)
                 return
