@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
@@ -20,7 +21,7 @@ from services.metrics.storage import spending as storage
 from shared.contracts.amounts import settled
 from shared.contracts.envelope import EARLIEST, LATEST, Currency, Name
 from shared.contracts.policy import Policy
-from shared.kit.database import Database
+from shared.kit.database import Database, Transaction
 from shared.kit.errors import Rejected
 
 AT_ONCE = 5_000
@@ -81,11 +82,37 @@ class Told(BaseModel):
     rows: Annotated[list[Spending], Field(min_length=1, max_length=AT_ONCE)]
 
 
-class Kept(BaseModel):
+class Overlap(BaseModel):
+    """A row that has days, from the first to the last one, for which another row of the same thing says what was spent, too."""
+
+    spend_id: UUID
+    business_unit: str
+    kind: str
+    channel: str | None
+    source: str | None
+    campaign: str | None
+    currency: str
+    first_day: date
+    last_day: date
+
+
+class Overlapping(BaseModel):
+    """How many rows of what was told have days in common with one before, and the first of them. All of them count: a month and
+    each of its days are twice the money, two bills for the same days are not."""
+
+    overlapping: int = 0
+    overlaps: list[Overlap] = []
+
+
+class Kept(Overlapping):
     """How many rows came, and how many of them were new or another amount."""
 
     rows: int
     changed: int
+
+
+class SpendTaken(Taken, Overlapping):
+    """What came of a file."""
 
 
 def router(database: Database, policy: Policy) -> APIRouter:
@@ -99,12 +126,20 @@ def router(database: Database, policy: Policy) -> APIRouter:
         if unknown := next((one.business_unit for one in told.rows if not policy.has(one.business_unit)), None):
             raise Rejected(NO_UNIT.format(unknown), code="invalid-parameter", field="business_unit", fix=_units(policy))
         rows = [_spend(one, policy) for one in told.rows]
-        return Kept(rows=len(rows), changed=await database.run(lambda tx: storage.keep(tx, rows)))
+        changed = await database.run(lambda tx: storage.keep(tx, rows))
+        return Kept(rows=len(rows), changed=changed, **await _overlapping(database, map(storage.spend_id, rows)))
 
     @routes.post("/import", summary="What was spent, from a CSV file")
-    async def take(content: Annotated[bytes, Body(media_type="text/csv")], access: Reaching) -> Taken:
+    async def take(content: Annotated[bytes, Body(media_type="text/csv")], access: Reaching) -> SpendTaken:
         """Rows that make sense are taken, the others are named with their line. The same file again changes nothing."""
-        return await read_and_keep(content, partial(_read, policy=policy, access=access), database, storage.keep)
+        told: set[UUID] = set()
+
+        async def keep(tx: Transaction, rows: Sequence[Spend]) -> int:
+            told.update(map(storage.spend_id, rows))
+            return await storage.keep(tx, rows)
+
+        taken = await read_and_keep(content, partial(_read, policy=policy, access=access), database, keep)
+        return SpendTaken(**taken.model_dump(), **await _overlapping(database, told))
 
     @routes.get("", summary="What was spent, page by page")
     async def listing(
@@ -157,6 +192,12 @@ def _read(content: bytes, *, policy: Policy, access: Access) -> tuple[Rows[Spend
     found.taken = taken
     access.check({one.business_unit for one in spends})
     return found, spends
+
+
+async def _overlapping(database: Database, told: Iterable[UUID]) -> dict[str, Any]:
+    number, rows = await storage.overlapping(database, set(told))
+    shown = [{**row._mapping, "last_day": row.twice_until} for row in rows]
+    return {"overlapping": number, "overlaps": [Overlap.model_validate(one) for one in shown]}
 
 
 def _units(policy: Policy) -> str:

@@ -16,7 +16,7 @@ from services.metrics.domain.spending import CUTS, Spend, Spent
 from services.metrics.storage.cutting import group_of, grouping, window
 from services.metrics.storage.grouped import grouped
 from services.metrics.storage.rates import source
-from shared.kit.database import Database, Transaction, as_json
+from shared.kit.database import Database, Transaction, as_array, as_json
 
 SPENDS = UUID("5a0f7c39-58a3-5a0f-9d3a-6c1f1b5b3a02")
 
@@ -48,6 +48,29 @@ async def keep(tx: Transaction, spends: Sequence[Spend]) -> int:
         now=tx.now,
     )
     return len(changed)
+
+
+THING = "business_unit, kind, coalesce(channel, ''), coalesce(source, ''), coalesce(campaign, ''), currency"
+OVERLAPS_SHOWN = 20
+
+
+async def overlapping(database: Database, ids: Collection[UUID]) -> tuple[int, Sequence[Row[Any]]]:
+    """How many rows of the things that these rows are of have days that one before has too, and the first of them, each with the last
+    such day as `twice_until`. All count: only who told it knows whether it is the same money."""
+    rows = await database.rows(
+        f"""
+        SELECT *, least(after_day, already_until) - 1 AS twice_until, count(*) OVER () AS overlapping FROM (
+            SELECT *, max(after_day) OVER (
+                PARTITION BY {THING} ORDER BY first_day, after_day DESC, spend_id
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS already_until
+            FROM metrics.spending
+            WHERE amount <> 0 AND ({THING}) IN (
+                SELECT {THING} FROM metrics.spending WHERE spend_id = ANY(CAST(:ids AS uuid[])))
+        ) AS each
+        WHERE first_day < already_until ORDER BY first_day, spend_id LIMIT {OVERLAPS_SHOWN}""",
+        ids=as_array(ids),
+    )
+    return (rows[0].overlapping if rows else 0), rows
 
 
 async def forget(tx: Transaction, one: UUID, units: Collection[str] | None = None) -> bool:

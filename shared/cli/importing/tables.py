@@ -184,6 +184,16 @@ def _say(called: str, rows: int, answer: dict[str, Any], refused: Sequence[dict[
             f"[bold red]line {one['line']}[/], {escape(one['field'])}: {escape(one['problem'])} {escape(one['fix'])}",
             soft_wrap=True,
         )
+    if overlapping := answer.get("overlapping"):
+        console.print(
+            f"[bold yellow]{overlapping:,} rows[/] have days that another row of the same thing has too, and all of them count. "
+            "Take back those that are the same money: DELETE /v1/spending/{spend_id}.",
+            soft_wrap=True,
+        )
+        for one in answer["overlaps"]:
+            thing = [one[name] for name in ("business_unit", "kind", "channel", "source", "campaign") if one[name]]
+            days = f"{one['first_day']} to {one['last_day']}"
+            console.print(f"{escape(', '.join(thing))}, {days}: {one['spend_id']}", soft_wrap=True)
     if refused:
         more = f" The first {SHOWN} are shown." if len(refused) > SHOWN else ""
         console.print(

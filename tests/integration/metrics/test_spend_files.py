@@ -146,3 +146,24 @@ async def test_a_long_file_leaves_room_for_others_while_it_is_read(metrics: Metr
         watching.cancel()
     assert found["changed"] == len(lines)
     assert max(later - before for before, later in pairwise(turns)) < (turns[-1] - turns[0]) / 2
+
+
+async def test_days_for_which_two_rows_of_one_thing_tell_what_was_spent_are_named(metrics: Metrics) -> None:
+    month = await take(metrics, "first_day,last_day,campaign,amount\n2026-03-01,2026-03-31,spring,3100\n")
+    assert (month["overlapping"], month["overlaps"]) == (0, [])
+    days = "".join(f"2026-{3 + day // 31:02}-{1 + day % 31:02},spring,100\n" for day in range(33))
+    others = "2026-03-05,autumn,5\n2026-03-05,,7\n2026-03-06,,0\n"
+    for _ in range(2):
+        told = await take(metrics, f"day,campaign,amount\n{days}{others}")
+        assert told["overlapping"] == 31, "not the two days of April, nor what is of another campaign or of none"
+        assert len(told["overlaps"]) == 20
+        first = told["overlaps"][0]
+        assert (first["campaign"], first["first_day"], first["last_day"]) == ("spring", "2026-03-01", "2026-03-01")
+    free = {"first_day": "2026-03-06", "last_day": "2026-03-07", "amount": "0"}
+    answer = await metrics.client.post("/v1/spending", json={"rows": [free]})
+    assert answer.json()["overlapping"] == 0, "nothing was spent on it"
+    longer = {"campaign": "autumn", "first_day": "2026-03-03", "last_day": "2026-03-05", "amount": "9"}
+    (one,) = (await metrics.client.post("/v1/spending", json={"rows": [longer]})).json()["overlaps"]
+    assert (one["campaign"], one["first_day"], one["last_day"]) == ("autumn", "2026-03-05", "2026-03-05")
+    assert (await metrics.client.delete(f"/v1/spending/{one['spend_id']}")).status_code == 204
+    assert (await metrics.client.post("/v1/spending", json={"rows": [longer]})).json()["overlapping"] == 0

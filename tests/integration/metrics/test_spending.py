@@ -186,9 +186,10 @@ async def test_days_are_spread_over_periods_of_each_calendar_and_currencies_stay
 
 async def test_said_again_is_another_amount_and_taken_back_is_gone(metrics: Metrics) -> None:
     row = {"campaign": "spring", "first_day": "2026-01-01", "amount": "10"}
-    assert await tell(metrics, row) == {"rows": 1, "changed": 1}
-    assert await tell(metrics, row) == {"rows": 1, "changed": 0}
-    assert await tell(metrics, {**row, "amount": "12.5"}) == {"rows": 1, "changed": 1}
+    alone = {"rows": 1, "overlapping": 0, "overlaps": []}
+    assert await tell(metrics, row) == {**alone, "changed": 1}
+    assert await tell(metrics, row) == {**alone, "changed": 0}
+    assert await tell(metrics, {**row, "amount": "12.5"}) == {**alone, "changed": 1}
     (kept,) = (await metrics.client.get("/v1/spending", params={"from": "2026-01-01", "to": "2026-01-02"})).json()[
         "items"
     ]

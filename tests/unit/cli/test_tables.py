@@ -19,9 +19,10 @@ from tests.unit.cli.fake_service import FakeService
 def told(
     monkeypatch: pytest.MonkeyPatch, folder: Path, text: str, rejected: list[dict[str, object]], *column: str,
     decimal: str | None = None, date_formats: Sequence[str] = (), fixed: Sequence[str] = (), header_line: int = 1,
-    add_up: bool = False,
+    add_up: bool = False, **more: object,
 ) -> FakeService:  # fmt: skip
-    service = FakeService((200, {"rows": 2, "changed": 1, "rejected": rejected, "ignored_columns": ["clicks"]}))
+    answer = {"rows": 2, "changed": 1, "rejected": rejected, "ignored_columns": ["clicks"], **more}
+    service = FakeService((200, answer))
     monkeypatch.setattr(tables, "operator_client", service.client)
     file = folder / "spend.csv"
     file.write_text(text)
@@ -41,6 +42,17 @@ def test_rows_are_sent_each_on_a_line_of_its_own(
     shown = capsys.readouterr().out
     assert "spend.csv: 2 rows read, 2 taken, 1 of them new or changed." in shown
     assert "Not read: the columns clicks." in shown
+
+
+def test_days_that_count_twice_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"spend_id": "7c0f", "business_unit": "default", "kind": "advertising", "channel": None, "source": None}
+    days = {"campaign": "spring", "currency": "EUR", "first_day": "2026-03-01", "last_day": "2026-03-04"}
+    told(monkeypatch, tmp_path, "day,amount\n2026-03-01,5\n", [], overlapping=3, overlaps=[{**row, **days}])
+    shown = capsys.readouterr().out
+    assert "3 rows have days that another row of the same thing has too" in shown
+    assert "default, advertising, spring, 2026-03-01 to 2026-03-04: 7c0f" in shown
 
 
 def test_lines_that_were_not_taken_are_named_as_they_stand_in_the_file(
