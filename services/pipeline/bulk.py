@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from services.pipeline.asking import Asked
 from services.pipeline.commands import Commands
 from services.pipeline.domain.access import NOTHING, Reach, Units
-from services.pipeline.domain.bulk import MOST_ITEMS, Doing, command_of
+from services.pipeline.domain.bulk import MOST_ITEMS, Doing, command_of, refuse_needless
 from services.pipeline.domain.fingerprints import Asking
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.storage import bulk as storage
@@ -89,6 +89,7 @@ class Bulk:
                 if before.fingerprint != fingerprint or before.units != (None if units is None else sorted(units)):
                     raise _used_for_another()
                 return before, True
+            refuse_needless(wanted.doing, wanted.said, self._commands.policies(units))
             await storage.add(tx, job_id, fingerprint, wanted.doing, wanted.said, actor, units, credentials)
             if wanted.filters is not None:
                 await storage.add_filtered(tx, job_id, units, wanted.filters)

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.pipeline.asking import Asked, Done, act_of, decided, moved, no_such_lead, no_such_task, one_deal, rejected
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.contact_people import Also
-from services.pipeline.domain.access import Reach, not_yours
+from services.pipeline.domain.access import Reach, Units, not_yours
 from services.pipeline.domain.deal_state import DealState
 from services.pipeline.domain.decisions import Act, refuse_marked
 from services.pipeline.domain.due import Cause, Task
@@ -54,6 +54,11 @@ class Commands:
         self._joining = Joining(self._assigning)
         self._asking = Asking(secret)
         self._instruments = instruments
+
+    def policies(self, units: Units) -> list[UnitPolicy]:
+        """By what is decided in these units."""
+        names = units if units is not None else ("default", *self._policy.business_units)
+        return [self._policy.unit(name) for name in names]
 
     async def on_lead(
         self, lead_id: UUID, asked: Asked, decide: DecideLead, guard: Guard | None = None, also: Also | None = None

@@ -52,6 +52,7 @@ class Begin(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        str_strip_whitespace=True,
         json_schema_extra={
             "examples": [
                 {"doing": "assign", "said": {"owner": "kim"}, "filter": {"owner": "lee"}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from uuid import UUID
@@ -12,6 +12,7 @@ from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.qualification import confirming
+from services.pipeline.domain.reasons import known_reason
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
 from shared.contracts.marks import Mark
@@ -76,6 +77,14 @@ def command_of(doing: Doing, said: Mapping[str, Any]) -> Command:
             return Command(
                 ":release", lambda state, _, act: decisions.decide_release(state, act, note=None), of_person=True
             )
+
+
+def refuse_needless(doing: Doing, said: Mapping[str, Any], policies: Iterable[UnitPolicy]) -> None:
+    """Raises `Refused` for a job that each of its leads would refuse: one that archives for a reason that no policy has."""
+    if doing != "archive":
+        return
+    reasons = dict.fromkeys(reason for policy in policies for reason in policy.archive_reasons)
+    known_reason(said["reason"], reasons, None)
 
 
 _SAYS: dict[Doing, tuple[tuple[str, ...], tuple[str, ...]]] = {

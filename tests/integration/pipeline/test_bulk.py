@@ -292,12 +292,25 @@ async def test_a_key_begins_one_job_and_is_of_no_use_for_another(pipeline: Pipel
     assert problem_of(other) == "idempotency-key-reused"
 
 
+async def test_an_owner_is_the_one_that_is_meant_whatever_stands_around_the_name(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    await leads(pipeline, 1)
+    job = await begin(http, "assign", {"owner": " kim "}, filter={})
+    assert job["said"] == {"owner": "kim"}
+    assert await a_worker(pipeline).work()
+    assert [one.owner for one in await pipeline.database.rows("SELECT owner FROM pipeline.leads")] == ["kim"]
+
+
 @pytest.mark.parametrize(
     ("doing", "said", "more", "code"),
     [
         ("assign", {}, {"filter": {}}, "says-otherwise"),
         ("reopen", {"owner": "kim"}, {"filter": {}}, "says-otherwise"),
         ("mark", {"mark": "bad"}, {"filter": {}}, "says-otherwise"),
+        ("assign", {"owner": " "}, {"filter": {}}, "invalid"),
+        ("archive", {"reason": "boredom"}, {"filter": {}}, "unknown-reason"),
+        ("archive", {"reason": "other"}, {"filter": {}}, "note-missing"),
         ("reopen", {}, {}, "who-is-meant"),
         ("reopen", {}, {"filter": {}, "lead_ids": [str(uuid4())]}, "who-is-meant"),
         ("reopen", {}, {"filter": {"status": "customer"}}, "number-of-leads"),
