@@ -92,8 +92,10 @@ async def values_of(
             stands = standing_for(one.forecasts, begins, lead)
             if stands is None:
                 continue
-            for owner, methods in stands.values.items():
-                came = actual.get((name, owner, one.made_in[stands.at]), 0.0)
+            money = one.made_in[stands.at]
+            unforeseen = {} if wanted.by is None else _unforeseen(actual, name, money)
+            for owner, methods in {**unforeseen, **stands.values}.items():
+                came = actual.get((name, owner, money), 0.0)
                 found = [
                     Judged(lead, method, methods[method], came, one.first, one.versions[stands.at])
                     for method in METHODS
@@ -161,6 +163,17 @@ async def _actual(
         for group, each in values.items():
             found[name, EVERYBODY if group is None else group[0], money] = _in(each, money.currency)
     return found
+
+
+def _unforeseen(
+    actual: Mapping[tuple[str, str | None, Money], float], period: str, money: Money
+) -> dict[str | None, Mapping[str, float]]:
+    """A forecast of nothing for everybody who won something: for those it stands of whom none was made."""
+    return {
+        owner: dict.fromkeys(METHODS, 0.0)
+        for (name, owner, made_in), came in actual.items()
+        if (name, made_in) == (period, money) and owner != EVERYBODY and came
+    }
 
 
 def _in(values: Values, currency: str | None) -> float:

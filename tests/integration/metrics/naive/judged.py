@@ -55,7 +55,11 @@ def judged(
             if not near:
                 continue
             last = max(near, key=lambda one: one.at)
-            for owner, numbers in last.by[by].forecasts(first, after, kind).items():
+            foreseen = last.by[by].forecasts(first, after, kind)
+            for owner, sold in list(won.items()):
+                if owner not in foreseen and owner is not True and sold:
+                    found[name, owner] += [Pair(lead, method, 0.0, sold) for method in METHODS]
+            for owner, numbers in foreseen.items():
                 found[name, owner] += [
                     Pair(lead, method, numbers[method].won + numbers[method].to_come.mean, won[owner]) for method in METHODS
                 ]  # fmt: skip
