@@ -17,6 +17,7 @@ from shared.contracts.conditions import (
     value_test,
 )
 from shared.contracts.policy import SEGMENT, FitRule
+from shared.contracts.spelling import one_label
 
 Profile = Mapping[str, Value]
 """The fields that are known."""
@@ -42,7 +43,7 @@ class Fields:
         if len(captures) > 1:
             captures = sorted(captures, key=in_order)
         profile["channel"] = captures[0].channel
-        consents: dict[str, bool] = {}
+        consents: dict[str, tuple[str, bool]] = {}
         for one in captures:
             for name in self._latest:
                 value = getattr(one, name)
@@ -54,8 +55,8 @@ class Fields:
                     if value is not None:
                         profile[name] = value
             if one.consents:
-                consents.update(one.consents)
-        granted = tuple(sorted(purpose for purpose, given in consents.items() if given))
+                consents.update({one_label(said[0]): said for said in one.consents.items()})
+        granted = tuple(sorted(purpose for purpose, given in consents.values() if given))
         if granted:
             profile["consent"] = granted
         return profile

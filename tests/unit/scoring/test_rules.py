@@ -82,6 +82,14 @@ def test_the_channel_is_that_of_the_first_capture() -> None:
     assert score([a_touch("before", -1, channel="Referral"), *late_referral], SCORING).fit == 5
 
 
+def test_consent_is_withdrawn_however_the_purpose_is_spelled() -> None:
+    scoring = Scoring.model_validate({"fit": [{"rule": "it", "field": "consent", "present": True, "points": 7}]})
+    given = a_touch("first", 0, consents={"product news": True})
+    for purpose in ("Product News", "product-news", "PRODUCT_NEWS"):
+        assert score([given, a_touch("second", 1, consents={purpose: False})], scoring).fit == 0
+    assert score([given, a_touch("second", 1, consents={"ads": False})], scoring).fit == 7
+
+
 def test_consent_withdrawn_later_is_no_consent() -> None:
     scoring = Scoring.model_validate({"fit": [{"rule": "it", "field": "consent", "present": True, "points": 7}]})
     given, withdrawn = a_touch("first", 0, consents={"email": True}), a_touch("second", 1, consents={"email": False})
