@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -92,6 +93,17 @@ def rejected(refused: Refused) -> Rejected:
     )
 
 
+@contextmanager
+def telling(state: str) -> Iterator[None]:
+    """Whatever is refused in here as a conflict says what the lead, the deal or the task is, where it does not say more."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.kind == "conflict" and refused.state is None:
+            refused.state = state
+        raise
+
+
 def no_such_lead() -> Rejected:
     """Nobody knows this id."""
     return Rejected(
@@ -108,7 +120,7 @@ def no_such_task() -> Rejected:
 
 def decided(how: str, fix: str) -> Rejected:
     """Whether two leads are one person was decided already."""
-    return Rejected(f"This candidate is {how}.", status=409, code="decided", fix=fix)
+    return Rejected(f"This candidate is {how}.", status=409, code="decided", fix=fix, extra={"state": how})
 
 
 def no_such_opportunity() -> Rejected:

@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.pipeline.asking import Asked, Done, act_of, decided, moved, no_such_lead, no_such_task, one_deal, rejected
+from services.pipeline.asking import (
+    Asked,
+    Done,
+    act_of,
+    decided,
+    moved,
+    no_such_lead,
+    no_such_task,
+    one_deal,
+    rejected,
+    telling,
+)
 from services.pipeline.assigning import Assigning, Wanted
 from services.pipeline.contact_people import Also
 from services.pipeline.domain.access import Reach, Units, not_yours
@@ -72,13 +83,14 @@ class Commands:
             lead = _canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
-            act = act_of(asked, command_id, transaction.now, lead.state)
-            drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
-            drafts = guard(ledger, lead_id, drafts) if guard is not None else drafts
-            if also is not None:
-                await also.then(transaction, ledger, lead_id, act)
-            drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
-            opened = await hold_names(transaction, lead.business_unit, drafts)
+            with telling(lead.state.status):
+                act = act_of(asked, command_id, transaction.now, lead.state)
+                drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
+                drafts = guard(ledger, lead_id, drafts) if guard is not None else drafts
+                if also is not None:
+                    await also.then(transaction, ledger, lead_id, act)
+                drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
+                opened = await hold_names(transaction, lead.business_unit, drafts)
             for draft in drafts:
                 ledger.record(ledger.story_of(lead_id, draft), draft)
             await self._follow(transaction, ledger, lead_id, drafts, act)
@@ -105,9 +117,10 @@ class Commands:
             lead = _canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
-            act = act_of(asked, command_id, transaction.now, lead.state)
             was_held_out = lead.state.mark is not None
-            drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
+            with telling(lead.state.status):
+                act = act_of(asked, command_id, transaction.now, lead.state)
+                drafts = decide(lead.state, self._policy.unit(lead.business_unit), act)
             for draft in drafts:
                 for member in ledger.group(lead_id):
                     if unless is None or not unless(member.facts or (), draft):
@@ -160,8 +173,9 @@ class Commands:
             lead, root = ledger[lead_id], ledger.root(lead_id)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, root.lead_id, ledger.group(lead_id))
-            act = act_of(asked, command_id, transaction.now, root.state)
-            drafts = decide(lead.merged_into, act)
+            with telling(root.state.status):
+                act = act_of(asked, command_id, transaction.now, root.state)
+                drafts = decide(lead.merged_into, act)
             ledger.part(lead_id)
             for draft in drafts:
                 ledger.record(lead_id, draft)
@@ -185,14 +199,17 @@ class Commands:
             await loading.load_apart(transaction, ledger, [lead.lead_id for lead in ledger])
             self._match(asked, ledger.root(lead_id).lead_id, ledger.group(lead_id))
             self._admit(asked, ledger.root(other_id))
-            act = act_of(asked, command_id, transaction.now, ledger.root(lead_id).state)
             gone = await erasures.erased(transaction, [str(lead.lead_id) for lead in ledger])
-            loser = merge_by_judgement(ledger, lead_id, other_id, act, gone)
+            with telling(ledger.root(lead_id).state.status):
+                act = act_of(asked, command_id, transaction.now, ledger.root(lead_id).state)
+                loser = merge_by_judgement(ledger, lead_id, other_id, act, gone)
             await self._joining.settle(transaction, ledger, [loser])
             await self._look_again(transaction, ledger)
             await saving.save(transaction, ledger)
             if candidate_id is not None and not await matches.decide(transaction, candidate_id, "merged", asked.actor):
-                raise decided("decided otherwise", "Merge the two leads by their ids with :merge, if you know better.")
+                row = await matches.candidate(transaction, candidate_id)
+                how = row.status if row is not None else "gone"
+                raise decided(how, "Merge the two leads by their ids with :merge, if you know better.")
             return lead_id, None
 
         return await self._run(asked, f"{lead_id}/{other_id}", work)
@@ -208,9 +225,11 @@ class Commands:
             await loading.load_stories(transaction, ledger, [root.lead_id])
             deal = root.state.deals[opportunity_id]
             self._match(asked, root.lead_id, ledger.group(root.lead_id), deal)
-            act = act_of(asked, command_id, transaction.now, root.state)
-            drafts = decide(deal, self._policy.unit(root.business_unit), act)
-            for draft in self._sellings.of(root.business_unit).placed(ledger, root.lead_id, drafts):
+            with telling(deal.status):
+                act = act_of(asked, command_id, transaction.now, root.state)
+                drafts = decide(deal, self._policy.unit(root.business_unit), act)
+                drafts = self._sellings.of(root.business_unit).placed(ledger, root.lead_id, drafts)
+            for draft in drafts:
                 ledger.record(deal.lead_id, draft)
             await self._follow(transaction, ledger, root.lead_id, drafts, act)
             await saving.save(transaction, ledger)
@@ -234,9 +253,11 @@ class Commands:
             self._match(asked, root.lead_id, ledger.group(root.lead_id), deal, worker)
             if current is None or current.status != "open":
                 raise refuse_closed(current.status if current is not None else "gone")
-            act = act_of(asked, command_id, transaction.now, root.state)
             following = self._assigning.following(root.business_unit)
-            for draft in decide(tasks.task_of(current), following, act):
+            with telling(current.status):
+                act = act_of(asked, command_id, transaction.now, root.state)
+                drafts = decide(tasks.task_of(current), following, act)
+            for draft in drafts:
                 ledger.record(ledger.story_of(root.lead_id, draft), draft)
             await saving.save(transaction, ledger)
             return root.lead_id, None

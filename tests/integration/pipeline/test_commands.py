@@ -144,6 +144,26 @@ async def test_commands_may_be_dated_back_but_not_before_what_they_change_nor_in
     await do(http, f"{path}:assign", {"owner": "lee", "occurred_at": "2026-03-01"}, status=422)
 
 
+async def test_every_conflict_tells_what_the_lead_or_the_deal_is(pipeline: Pipeline, http: httpx.AsyncClient) -> None:
+    path = f"/v1/leads/{await a_qualified_lead(pipeline)}"
+    await do(http, f"{path}:assign", {"owner": "kim"})
+    early = {"occurred_at": at(1).isoformat()}
+    no = [await do(http, f"{path}:assign", {"owner": "lee", **early}, status=409)]
+    no.append(await do(http, f"{path}/contacts/{uuid4()}:change", {"name": "Bo"}, status=409))
+    await do(http, f"{path}/opportunities", {"opportunity_id": "d", "amount": "1"}, status=201)
+    no.append(await do(http, f"{path}/opportunities", {"opportunity_id": "d"}, status=409))
+    no.append(await do(http, "/v1/opportunities/d:change-amount", {"amount": "2", **early}, status=409))
+    await do(http, f"{path}/orders", {"order_id": "o", "amount": "2"}, status=201)
+    no.append(await do(http, f"{path}/orders", {"order_id": "o", "amount": "3"}, status=409))
+    assert [(one["type"].rpartition(":")[2], one["state"]) for one in no] == [
+        ("out-of-order", "qualified"),
+        ("unknown-contact", "qualified"),
+        ("opportunity-exists", "converted"),
+        ("out-of-order", "open"),
+        ("conflicting-order", "customer"),
+    ]
+
+
 async def shown(http: httpx.AsyncClient, path: str) -> Any:
     return (await http.get(path)).json()
 
