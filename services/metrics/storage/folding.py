@@ -168,11 +168,17 @@ async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
         tx,
         [
             {
-                **key._asdict(),
+                "business_unit": key.business_unit,
+                "measure": key.measure,
+                "day": key.day,
+                "dimension": key.dimension,
+                "value": key.value,
+                "age_days": key.age_days,
+                "currency": key.currency,
                 "count": total.count,
                 "durations": total.durations,
-                "duration_microseconds": total.duration_microseconds,
-                "amount": total.amount,
+                "duration_microseconds": str(total.duration_microseconds),
+                "amount": str(total.amount),
             }
             for key, total in sorted(delta.sums.items())
             if total
@@ -184,8 +190,8 @@ async def save_delta(tx: Transaction, delta: Delta, rules: Rules) -> None:
 
 
 async def add_sums(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds to sums, given by their key and parts, in an order that is the same for all writers. What durations have beyond a large
-    number of microseconds is carried over."""
+    """Adds to sums, given by their key and parts, microseconds and amounts as text, in an order that is the same for all writers.
+    What durations have beyond a large number of microseconds is carried over."""
     await tx.set_wise(
         f"""
         INSERT INTO metrics.rollups AS old (measure, dimension, day, business_unit, value, age_days, currency,
@@ -201,7 +207,7 @@ async def add_sums(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
             duration_carried = old.duration_carried + old.duration_microseconds / {CARRIED} + excluded.duration_carried
                 + (old.duration_microseconds % {CARRIED} + excluded.duration_microseconds) / {CARRIED},
             amount = old.amount + excluded.amount""",
-        [{**row, **{name: str(row[name]) for name in ("duration_microseconds", "amount")}} for row in rows],
+        rows,
     )
 
 

@@ -111,7 +111,10 @@ async def _measure(tx: Transaction, rebuild: Row[Any]) -> None:
         deals = await open_deals.drifts(tx.connection, left[0])
         spread = await sketches.drifts(tx.connection, left[0])
         await sketches.add(tx, spread)  # whoever takes all tables has its lock before them
-        await folding.add_sums(tx, [{**one.key._asdict(), **one.parts} for one in drifts])
+        texts = ("duration_microseconds", "amount")
+        await folding.add_sums(
+            tx, [{**one.key._asdict(), **one.parts, **{name: str(one.parts[name]) for name in texts}} for one in drifts]
+        )
         await open_deals.add(tx, deals)
     if len(left) <= 1:
         await tx.execute("SET LOCAL statement_timeout = 0")
