@@ -31,6 +31,7 @@ from services.metrics.rebuilding import Rebuilding
 from services.metrics.reporting_together import Reporting
 from services.metrics.settings import MetricsSettings
 from services.metrics.storage.reports import agreed_time
+from services.metrics.unread import Unread
 from shared.contracts import lifecycle_events as lifecycle
 from shared.contracts.activity_events import NoteAdded
 from shared.contracts.envelope import Event
@@ -166,6 +167,7 @@ def create_app(settings: MetricsSettings | None = None) -> FastAPI:
         parts=[
             rebuilding.running,
             merging.running,
+            Unread(database, consumer).running,
             noting(database, policy),
             freezing.running,
             noticing.running,

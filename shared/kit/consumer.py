@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -73,6 +73,7 @@ class Consumer:
         self.waiting_since: float | None = None
         self.tried_at = time.monotonic()
         self.unreadable: frozenset[Place] = frozenset()
+        self.unread_since: dict[str, datetime | None] = {}
         self._over_budget = False
         self._first = first
         self._guest = guest

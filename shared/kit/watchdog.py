@@ -167,12 +167,9 @@ class Watchdog:
             known = max(last_done.get(place, NO_MOMENT), self._nothing_before.get(place, NO_MOMENT))
             self._nothing_before[place] = known if lag > 0 and known > NO_MOMENT else now
         for topic in self._consumer.topics:
-            ages = [
-                (now - self._nothing_before[place]).total_seconds()
-                for place, lag in lags.items()
-                if place[0] == topic and lag > 0
-            ]
-            instruments.lag_seconds.labels(topic, group).set(max(ages, default=0.0))
+            unread = [self._nothing_before[place] for place, lag in lags.items() if place[0] == topic and lag > 0]
+            since = self._consumer.unread_since[topic] = min(unread, default=None)
+            instruments.lag_seconds.labels(topic, group).set((now - since).total_seconds() if since else 0.0)
 
     def _judge(self, lags: Mapping[Place, int], stored: Mapping[Place, int]) -> None:
         """Ends the process when its own partitions (any, where it has none) have work and their offsets stand still."""

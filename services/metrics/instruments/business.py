@@ -188,7 +188,7 @@ class BusinessMetrics(Collector):
         if seen.newest_recorded_at is not None:
             yield GaugeMetricFamily(
                 "leadflow_metrics_folded_to_timestamp_seconds",
-                "When the newest folded fact was recorded, Unix time.",
+                "Up to when the log is folded, Unix time: when the newest folded fact was recorded, or since when a partition has any unread.",
                 seen.newest_recorded_at.timestamp(),
             )
         if seen.newest_occurred_at is not None:

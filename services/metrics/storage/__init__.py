@@ -4,6 +4,7 @@ from services.metrics.storage.noticed import NoticedLookRow, NoticedRow, Noticed
 from services.metrics.storage.quarantine import QuarantinedRow, QuarantineSettledRow
 from services.metrics.storage.report_tables import ReportDeliveryRow, ReportRow, ReportScheduleRow
 from services.metrics.storage.tables import EntryRow, FactRow, LeadRow, MetricsTable, ProgressRow, RollupRow
+from services.metrics.storage.unread import UnreadRow
 
 __all__ = [
     "EntryRow",
@@ -20,4 +21,5 @@ __all__ = [
     "ReportRow",
     "ReportScheduleRow",
     "RollupRow",
+    "UnreadRow",
 ]

@@ -57,6 +57,7 @@ from services.metrics.storage.sketched import from_sketches, is_sketched
 from services.metrics.storage.spending import spent
 from services.metrics.storage.stays import still_open, totals
 from services.metrics.storage.turning import CARRIED_OVER, SUM_COLUMNS, sums_of
+from services.metrics.storage.unread import FOLDED_TO
 from services.metrics.storage.versions import cohort_by_version
 from services.metrics.storage.visitors import visitors_of
 from shared.contracts.policy.calendar import PERIODS
@@ -64,7 +65,8 @@ from shared.kit.database import Database, Reader
 
 
 class Progress(NamedTuple):
-    """How far the log is folded: when the newest fact was learned, and when the newest one happened."""
+    """How far the log is folded: when the newest fact was learned, or since when a partition has anything unread, and when the newest
+    one happened."""
 
     folded_to: datetime | None
     latest: datetime | None
@@ -72,7 +74,7 @@ class Progress(NamedTuple):
 
 async def progress(database: Database) -> Progress:
     """How far the log is folded."""
-    (row,) = await database.rows("SELECT max(recorded_at) AS folded, max(occurred_at) AS latest FROM metrics.progress")
+    (row,) = await database.rows(f"SELECT {FOLDED_TO} AS folded, max(occurred_at) AS latest FROM metrics.progress")
     return Progress(row.folded, row.latest)
 
 

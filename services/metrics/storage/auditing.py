@@ -17,6 +17,7 @@ from services.metrics.domain.rollups import EntryId, RollupKey, Rules
 from services.metrics.domain.sketches import first_day_of
 from services.metrics.storage import open_deals, sketches, sums, visitor_registers
 from services.metrics.storage.recounting import counted_anew, facts_of, kept_of
+from services.metrics.storage.unread import FOLDED_TO
 from shared.kit.database import Database, as_array
 
 PAGE_ROOTS = 500
@@ -112,8 +113,8 @@ async def lifecycle(database: Database, ids: Sequence[tuple[UUID, UUID]]) -> dic
 async def stats(database: Database) -> dict[str, Any]:
     """How much there is."""
     (row,) = await database.rows(
-        """
-        SELECT coalesce(sum(facts), 0) AS facts, max(recorded_at) AS folded_to, max(occurred_at) AS latest,
+        f"""
+        SELECT coalesce(sum(facts), 0) AS facts, {FOLDED_TO} AS folded_to, max(occurred_at) AS latest,
             (SELECT count(*) FROM metrics.leads) AS leads,
             (SELECT count(*) FROM metrics.leads WHERE root_id <> lead_id) AS merged,
             (SELECT count(*) FROM metrics.dead_letters WHERE status = 'open') AS dead_letters

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.metrics.domain.entries import Measure
 from services.metrics.storage.turning import CARRIED_OVER
+from services.metrics.storage.unread import FOLDED_TO
 from shared.kit.database import Database
 
 FUNNEL = {
@@ -68,7 +69,7 @@ async def snapshot(database: Database) -> Snapshot:
         SELECT 'audit', '', "check", '', '', 0, different, 0, NULL, finished_at, NULL
         FROM metrics.audits WHERE audit_id = (SELECT audit_id FROM metrics.audits ORDER BY finished_at DESC LIMIT 1)
         UNION ALL
-        SELECT 'progress', '', '', '', '', 0, coalesce(sum(facts), 0), 0, max(occurred_at), max(recorded_at),
+        SELECT 'progress', '', '', '', '', 0, coalesce(sum(facts), 0), 0, max(occurred_at), {FOLDED_TO},
             CASE WHEN count(*) > 0 THEN coalesce(max(CAST(extract(epoch FROM folded_at - recorded_at) AS double precision))
                 FILTER (WHERE folded_at > :lately), 0) END
         FROM metrics.progress

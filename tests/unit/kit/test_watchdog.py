@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -45,6 +46,7 @@ class Standing:
     waiting_since: float | None = None
     tried_at: float = 0.0
     instruments: ConsumerInstruments = field(default_factory=lambda: ConsumerInstruments(CollectorRegistry()))
+    unread_since: dict[str, datetime | None] = field(default_factory=dict)
     asked: int = 0
     processor: Processing = field(default_factory=Processing)
 
@@ -137,3 +139,13 @@ def test_work_that_others_get_done_is_not_asked_for(time: Time) -> None:
     consumer = Standing()
     looks(consumer, time, {MINE: 0, OTHERS: 5}, [{MINE: 7, OTHERS: n} for n in range(60)])
     assert consumer.asked == 0
+
+
+def test_since_when_a_topic_has_anything_unread_is_told_by_the_partition_that_is_furthest_behind() -> None:
+    consumer = Standing(topics={"topic": None})
+    dog = Watchdog(cast(Any, consumer), cast(Any, None), "", stall_timeout_seconds=30)
+    done_at = {MINE: datetime.now(UTC) - timedelta(hours=2), OTHERS: datetime.now(UTC) - timedelta(hours=3)}
+    dog._measure({MINE: 5, OTHERS: 0}, done_at)
+    assert consumer.unread_since == {"topic": done_at[MINE]}, "the other one is quiet"
+    dog._measure({MINE: 0, OTHERS: 0}, done_at)
+    assert consumer.unread_since == {"topic": None}
