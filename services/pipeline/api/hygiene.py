@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from services.pipeline.api.guard import READ, Reaching, allowed
 from services.pipeline.api.parts import Label, Parts, parts_of
-from services.pipeline.domain.hygiene import TO_DO, Kind, period_of, why
+from services.pipeline.domain.access import Reach
+from services.pipeline.domain.hygiene import TO_DO, Kind, period_of, present, why
 from services.pipeline.storage import hygiene
 from shared.kit.errors import Rejected
 from shared.kit.problems import JSONAnswer
@@ -22,7 +23,10 @@ router = APIRouter(prefix="/v1", tags=["hygiene"])
 
 Period = Annotated[
     str | None,
-    Query(description="A month or a quarter; the present month when none is given.", examples=["2026-11", "2026-Q4"]),
+    Query(
+        description="A month or a quarter of the unit's calendar; the present month when none is given.",
+        examples=["2026-11", "2026-Q4"],
+    ),
 ]
 
 
@@ -41,7 +45,7 @@ async def listing(
     """What was to be put in order at some time of the period, longest first, each with why and what to do. It is off the list once a
     look does not find it any more."""
     parts = parts_of(request)
-    start, end_at, name = _period(parts, period, business_unit)
+    start, end_at, name = _period(parts, reach, period, business_unit)
     rows = await hygiene.listing(
         parts.database,
         units=reach.within(business_unit),
@@ -72,7 +76,7 @@ async def numbers(
 ) -> Response:
     """`entries` that were open at some time of the period, `found` and `resolved` within it, `left_over` at its end."""
     parts = parts_of(request)
-    start, end_at, name = _period(parts, period, business_unit)
+    start, end_at, name = _period(parts, reach, period, business_unit)
     rows = await hygiene.numbers(parts.database, units=reach.within(business_unit), start=start, end_at=end_at)
     look = await hygiene.look(parts.database)
     return JSONAnswer(
@@ -86,14 +90,21 @@ async def numbers(
     )
 
 
-def _period(parts: Parts, period: str | None, business_unit: str | None) -> tuple[datetime, datetime, str]:
-    unit = parts.policy.unit(business_unit or "default")
-    name = period or f"{parts.database.clock.now().astimezone(unit.zone):%Y-%m}"
+def _period(
+    parts: Parts, reach: Reach, period: str | None, business_unit: str | None
+) -> tuple[datetime, datetime, str]:
+    """By the calendar and the clock of the unit that is asked about, or is all that may be."""
+    units = reach.within(business_unit)
+    unit = parts.policy.unit(next(iter(units)) if units is not None and len(units) == 1 else "default")
+    month, quarter = present(parts.database.clock.now(), unit.zone, unit.calendar)
+    name = period or month
     try:
-        return *period_of(name, unit.zone), name
+        return *period_of(name, unit.zone, unit.calendar), name
     except ValueError:
         raise Rejected(
-            "period is no month and no quarter.", field="period", fix="Write it as 2026-11 or 2026-Q4."
+            "period is no month and no quarter of the unit's calendar.",
+            field="period",
+            fix=f"Write it as {month} or {quarter}.",
         ) from None
 
 

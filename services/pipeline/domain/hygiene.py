@@ -9,6 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.contracts.interactions import REFUSALS
+from shared.contracts.policy.calendar import Calendar, Period
 from shared.contracts.policy.hygiene import Hygiene
 
 Kind = Literal["stale", "incomplete", "duplicate", "unreachable"]
@@ -17,6 +18,11 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 OPEN = ("new", "working", "qualified")
 
 REACHED_BY = ("email", "phone")
+
+FIRST_YEAR, LAST_YEAR = 1970, 2999
+"""Of which years there may be anything to put in order, by the Gregorian calendar."""
+
+PERIODS: tuple[Period, Period] = ("month", "quarter")
 
 NO_SIGN_OF_LIFE = ("email_bounce", "email_auto_reply", *REFUSALS)
 """Interactions that nobody did, and those of who does not want to be reached."""
@@ -135,23 +141,23 @@ def _days(since: str, now: datetime) -> str:
     return f"{days} day{'' if days == 1 else 's'}"
 
 
-def period_of(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """From when until when `2026-11` or `2026-Q4` lasts in a zone. Raises `ValueError`."""
-    year_text, _, part = text.partition("-")
-    if len(year_text) != 4 or not year_text.isascii() or not year_text.isdigit() or not part.isascii():
+def period_of(text: str, zone: ZoneInfo, calendar: Calendar) -> tuple[datetime, datetime]:
+    """From when until when a month or a quarter of a calendar lasts in a zone: `2026-11`, `2026-Q4`, of a year that does not begin
+    with the calendar's `2026/27-Q3`. Raises `ValueError`."""
+    found = calendar.named(text.upper()) if text.isascii() else None
+    if found is None or found[0] not in PERIODS:
         raise ValueError(text)
-    year = int(year_text)
-    if len(part) == 2 and part[0] in "Qq" and part[1] in "1234":
-        month, months = int(part[1]) * 3 - 2, 3
-    elif len(part) == 2 and part.isdigit() and 1 <= int(part) <= 12:
-        month, months = int(part), 1
-    else:
+    period, first = found
+    if not FIRST_YEAR <= first.year <= LAST_YEAR:
         raise ValueError(text)
-    if not 1970 <= year <= 2999:
-        raise ValueError(text)
-    after = month + months
-    until = date(year + 1, after - 12, 1) if after > 12 else date(year, after, 1)
-    return _midnight(date(year, month, 1), zone), _midnight(until, zone)
+    return _midnight(first, zone), _midnight(calendar.moved(period, first, 1), zone)
+
+
+def present(now: datetime, zone: ZoneInfo, calendar: Calendar) -> tuple[str, str]:
+    """What the month and the quarter of now are called."""
+    day = now.astimezone(zone).date()
+    month, quarter = (calendar.name_of(one, calendar.first_of(one, day)) for one in PERIODS)
+    return month, quarter
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.pipeline.domain.hygiene import KINDS, TO_DO, Attempt, Record, findings, period_of, why
+from services.pipeline.domain.hygiene import KINDS, TO_DO, Attempt, Record, findings, period_of, present, why
+from shared.contracts.policy.calendar import Calendar
 from shared.contracts.policy.hygiene import Hygiene
 from tests.unit.pipeline.builders import at
 
@@ -97,13 +98,16 @@ def test_the_order_in_which_attempts_are_read_is_nothing_and_a_sign_of_life_now_
     assert not {"unreachable", "stale"} & {one.kind for one in alive}
 
 
+PLAIN = Calendar()
+
+
 @given(st.integers(1971, 2998), st.integers(1, 12))
 def test_months_and_quarters_follow_each_other_without_a_gap(year: int, month: int) -> None:
     zone = ZoneInfo("Asia/Tehran")
-    start, end = period_of(f"{year}-{month:02}", zone)
+    start, end = period_of(f"{year}-{month:02}", zone, PLAIN)
     following = f"{year + month // 12}-{month % 12 + 1:02}"
-    assert period_of(following, zone)[0] == end
-    quarter = period_of(f"{year}-Q{(month - 1) // 3 + 1}", zone)
+    assert period_of(following, zone, PLAIN)[0] == end
+    quarter = period_of(f"{year}-Q{(month - 1) // 3 + 1}", zone, PLAIN)
     assert quarter[0] <= start < end <= quarter[1]
     assert (start.hour, start.day) == (0, 1)
 
@@ -111,9 +115,32 @@ def test_months_and_quarters_follow_each_other_without_a_gap(year: int, month: i
 @pytest.mark.parametrize("text", ["2026", "2026-13", "2026-00", "2026-Q5", "26-01", "2026-Q", "", "2026-1", "٢٠٢٦-01"])
 def test_what_is_no_period_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^"):
-        period_of(text, ZoneInfo("UTC"))
+        period_of(text, ZoneInfo("UTC"), PLAIN)
 
 
 def test_a_quarter_is_three_months() -> None:
     zone = ZoneInfo("UTC")
-    assert period_of("2026-Q4", zone) == (datetime(2026, 10, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    assert period_of("2026-Q4", zone, PLAIN) == (datetime(2026, 10, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("calendar", "text", "start", "end"),
+    [
+        (Calendar(system="jalali"), "1405-08", date(2026, 10, 23), date(2026, 11, 22)),
+        (Calendar(system="jalali"), "1405-Q3", date(2026, 9, 23), date(2026, 12, 22)),
+        (Calendar(fiscal_year_starts=4), "2026-04", date(2026, 4, 1), date(2026, 5, 1)),
+        (Calendar(fiscal_year_starts=4), "2026/27-Q1", date(2026, 4, 1), date(2026, 7, 1)),
+    ],
+)
+def test_a_period_is_one_of_the_units_own_calendar(calendar: Calendar, text: str, start: date, end: date) -> None:
+    zone = ZoneInfo("Asia/Tehran")
+    midnights = tuple(datetime.combine(day, time(), zone) for day in (start, end))
+    assert period_of(text, zone, calendar) == midnights
+
+
+def test_the_present_month_and_quarter_are_called_as_they_are_there() -> None:
+    now, zone = datetime(2026, 11, 26, tzinfo=UTC), ZoneInfo("Asia/Tehran")
+    assert present(now, zone, Calendar(system="jalali")) == ("1405-09", "1405-Q3")
+    assert present(now, zone, Calendar(fiscal_year_starts=4)) == ("2026-11", "2026/27-Q3")
+    with pytest.raises(ValueError, match=r"^"):
+        period_of("2026-Q1", zone, Calendar(fiscal_year_starts=4))
