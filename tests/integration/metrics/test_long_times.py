@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -97,7 +96,7 @@ async def test_what_is_added_and_taken_away_in_any_order_is_what_is_left(metrics
 
 
 def row(key: RollupKey, microseconds: int) -> dict[str, Any]:
-    return {**key._asdict(), "count": 1, "durations": 1, "duration_microseconds": microseconds, "amount": Decimal(0)}
+    return {**key._asdict(), "count": 1, "durations": 1, "duration_microseconds": str(microseconds), "amount": "0"}
 
 
 async def kept(metrics: Metrics) -> int:
