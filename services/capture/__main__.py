@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.capture.app import create_app
 from services.capture.settings import CaptureSettings
 from shared.kit.main import run_service
 
 if __name__ == "__main__":
-    run_service("capture", create_app, CaptureSettings, migrations=Path(__file__).parent / "migrations")
+    run_service(
+        "capture", "services.capture.app:create_app", CaptureSettings, migrations=Path(__file__).parent / "migrations"
+    )

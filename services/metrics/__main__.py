@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.metrics.app import create_app
 from services.metrics.settings import MetricsSettings
 from shared.kit.main import run_service
 
 if __name__ == "__main__":
-    run_service("metrics", create_app, MetricsSettings, migrations=Path(__file__).parent / "migrations")
+    run_service(
+        "metrics", "services.metrics.app:create_app", MetricsSettings, migrations=Path(__file__).parent / "migrations"
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.scoring.app import create_app
 from services.scoring.settings import ScoringSettings
 from shared.kit.main import run_service
 
 if __name__ == "__main__":
-    run_service("scoring", create_app, ScoringSettings, migrations=Path(__file__).parent / "migrations")
+    run_service(
+        "scoring", "services.scoring.app:create_app", ScoringSettings, migrations=Path(__file__).parent / "migrations"
+    )

@@ -6,20 +6,20 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 
 from shared.kit.connections import IDLE_SECONDS, BoundedProtocol, allow_connections, end_overdue
 from shared.kit.documents import InvalidDocument
 from shared.kit.logs import log
 from shared.kit.settings import ServiceSettings, or_exit, redacted
 
-SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 class Server(uvicorn.Server):
@@ -66,12 +66,13 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
 
 def run_service(
     name: str,
-    create_app: Callable[[SettingsT], FastAPI],
-    settings_class: type[SettingsT],
+    create_app: str,
+    settings_class: type[ServiceSettings],
     *,
     migrations: Path | None = None,
 ) -> None:
-    """The command line of one service."""
+    """The command line of one service, whose application is made by `create_app` ("module:function", of its settings). That is imported
+    where it serves only: it takes longer than migrations do."""
     arguments = sys.argv[1:]
     if arguments not in ([], ["migrate"], ["config"]):
         sys.exit(f"usage: python -m services.{name} [migrate | config]")
@@ -88,7 +89,8 @@ def run_service(
             migrate(name, migrations, url)
         return
     try:
-        app = create_app(settings)
+        module, _, function = create_app.partition(":")
+        app: FastAPI = getattr(import_module(module), function)(settings)
     except InvalidDocument as error:
         sys.exit(str(error))
     serve(app, settings)
