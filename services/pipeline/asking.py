@@ -12,6 +12,7 @@ from uuid import UUID
 from services.pipeline.domain.access import EVERYWHERE, Reach
 from services.pipeline.domain.decisions import Act
 from services.pipeline.domain.history_rows import FUTURE_TOLERANCE
+from services.pipeline.domain.ledger import Lead, Ledger
 from services.pipeline.domain.refusals import Refused
 from services.pipeline.domain.state import LeadState
 from services.pipeline.naming import ambiguous
@@ -144,6 +145,16 @@ def moved(lead_id: UUID, root_id: UUID, command: str | None = None) -> Rejected:
         extra={"lead_id": str(lead_id), "canonical_lead_id": str(root_id)},
         headers={"Location": path},
     )
+
+
+def canonical(ledger: Ledger, lead_id: UUID, asked: Asked) -> Lead:
+    """The lead of an id that is nobody else's by now. Raises `Rejected`."""
+    if lead_id not in ledger:
+        raise no_such_lead()
+    lead = ledger[lead_id]
+    if lead.is_merged:
+        raise moved(lead_id, lead.root_id, asked.name)
+    return lead
 
 
 def one_deal(found: Any) -> Any:

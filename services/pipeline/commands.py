@@ -10,8 +10,8 @@ from services.pipeline.asking import (
     Asked,
     Done,
     act_of,
+    canonical,
     decided,
-    moved,
     no_such_lead,
     no_such_task,
     one_deal,
@@ -80,7 +80,7 @@ class Commands:
             if also is not None:
                 await also.first(transaction, lead_id)
             ledger = await loading.lock_groups(transaction, [lead_id])
-            lead = _canonical(ledger, lead_id, asked)
+            lead = canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
             with telling(lead.state.status):
@@ -114,7 +114,7 @@ class Commands:
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             ledger = await loading.lock_groups(transaction, [lead_id])
-            lead = _canonical(ledger, lead_id, asked)
+            lead = canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
             was_held_out = lead.state.mark is not None
@@ -141,7 +141,7 @@ class Commands:
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             ledger = await loading.lock_groups(transaction, [lead_id])
-            lead = _canonical(ledger, lead_id, asked)
+            lead = canonical(ledger, lead_id, asked)
             await loading.load_stories(transaction, ledger, [lead_id])
             self._match(asked, lead_id, ledger.group(lead_id))
             refuse_marked(lead.state, "Asking the rules")
@@ -214,8 +214,10 @@ class Commands:
 
         return await self._run(asked, f"{lead_id}/{other_id}", work)
 
-    async def on_deal(self, opportunity_id: str, business_unit: str | None, asked: Asked, decide: DecideDeal) -> Done:
-        """A command on a deal."""
+    async def on_deal(
+        self, opportunity_id: str, business_unit: str | None, asked: Asked, decide: DecideDeal, *, ends: bool = False
+    ) -> Done:
+        """A command on a deal. One of a lead that is held out is not worked on; that it `ends` without a sale may be said."""
 
         async def work(transaction: Transaction, command_id: UUID) -> tuple[UUID, str | None]:
             units = asked.reach.all
@@ -226,6 +228,8 @@ class Commands:
             deal = root.state.deals[opportunity_id]
             self._match(asked, root.lead_id, ledger.group(root.lead_id), deal)
             with telling(deal.status):
+                if not ends:
+                    refuse_marked(root.state, "Working on the opportunity")
                 act = act_of(asked, command_id, transaction.now, root.state)
                 drafts = decide(deal, self._policy.unit(root.business_unit), act)
                 drafts = self._sellings.of(root.business_unit).placed(ledger, root.lead_id, drafts)
@@ -299,7 +303,12 @@ class Commands:
         await matches.enqueue(transaction, asked)
 
     async def _follow(
-        self, transaction: Transaction, ledger: Ledger, lead_id: UUID, drafts: Sequence[Draft], act: Act
+        self,
+        transaction: Transaction,
+        ledger: Ledger,
+        lead_id: UUID,
+        drafts: Sequence[Draft],
+        act: Act,
     ) -> None:
         """What a command does to the tasks that were open, and what it begins."""
         root = ledger.root(lead_id)
@@ -370,15 +379,6 @@ class Commands:
             has.append((worker, None))
         if not any(asked.reach.works_on(root.business_unit, unit, owner, team) for owner, team in has):
             raise not_yours()
-
-
-def _canonical(ledger: Ledger, lead_id: UUID, asked: Asked) -> Lead:
-    if lead_id not in ledger:
-        raise no_such_lead()
-    lead = ledger[lead_id]
-    if lead.is_merged:
-        raise moved(lead_id, lead.root_id, asked.name)
-    return lead
 
 
 async def _answer(

@@ -249,7 +249,6 @@ async def _do(
     said: Said,
     decide: DecideDeal,
 ) -> Response:
-    done = await parts_of(request).commands.on_deal(
-        opportunity_id, business_unit, circumstances.asked(f"/opportunities{name}", said), decide
-    )
+    asked = circumstances.asked(f"/opportunities{name}", said)
+    done = await parts_of(request).commands.on_deal(opportunity_id, business_unit, asked, decide, ends=name == ":lose")
     return answer(done, of_deal=True)

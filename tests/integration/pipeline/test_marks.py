@@ -10,7 +10,7 @@ import pytest
 from shared.contracts.capture_events import Consent
 from shared.contracts.lifecycle_events import ConsentChanged, LeadCreated, LeadMarked, LeadMerged, LeadQualified
 from tests.integration.pipeline.conftest import Pipeline
-from tests.integration.pipeline.test_commands import do
+from tests.integration.pipeline.test_commands import a_qualified_lead, do
 from tests.unit.pipeline.builders import a_lead, a_score, an_interaction, at
 
 SPAM: dict[str, Any] = {"mark": "spam", "mark_reasons": ("listed_domain",)}
@@ -48,6 +48,22 @@ async def test_nobody_works_a_marked_lead_until_it_is_released(pipeline: Pipelin
     await do(http, f"{path}:release", {"note": "rang them"}, Leadflow_Actor="kim")
     assert (await do(http, f"{path}:assign", {"owner": "kim"}))["mark"] is None
     assert (await do(http, f"{path}:release", status=409))["state"] == "not marked"
+
+
+async def test_the_deal_of_a_marked_lead_is_not_worked_on_and_may_be_put_an_end_to(
+    pipeline: Pipeline, http: httpx.AsyncClient
+) -> None:
+    lead_id = await a_qualified_lead(pipeline)
+    await do(http, f"/v1/leads/{lead_id}/opportunities", {"opportunity_id": "d", "amount": "1"}, status=201)
+    await do(http, f"/v1/leads/{lead_id}:mark", {"mark": "spam"})
+    path = "/v1/opportunities/d"
+    for command, said in ((":win", None), (":change-amount", {"amount": "2"}), (":assign", {"owner": "kim"})):
+        refused = await do(http, path + command, said, status=409)
+        assert (refused["state"], ":release" in refused["fix"]) == ("marked as spam", True)
+    assert (await do(http, f"{path}:lose", {"reason": "price"}))["status"] == "lost"
+    await do(http, f"{path}:reopen", status=409)
+    await do(http, f"/v1/leads/{lead_id}:release")
+    assert (await do(http, f"{path}:reopen"))["status"] == "open"
 
 
 async def test_a_release_qualifies_who_was_held_out_with_a_score_that_is_enough(
