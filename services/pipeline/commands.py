@@ -91,9 +91,10 @@ class Commands:
                     await also.then(transaction, ledger, lead_id, act)
                 drafts = self._sellings.of(lead.business_unit).placed(ledger, lead_id, drafts)
                 opened = await hold_names(transaction, lead.business_unit, drafts)
+            had = lead.state.assigned.owner if lead.state.assigned is not None else None
             for draft in drafts:
                 ledger.record(ledger.story_of(lead_id, draft), draft)
-            await self._follow(transaction, ledger, lead_id, drafts, act)
+            await self._follow(transaction, ledger, lead_id, drafts, act, had)
             if any(draft.kind is ConsentChanged for draft in drafts):
                 await self._qualify(transaction, ledger, lead_id, command_id)
             await saving.save(transaction, ledger)
@@ -309,14 +310,15 @@ class Commands:
         lead_id: UUID,
         drafts: Sequence[Draft],
         act: Act,
+        had: str | None = None,
     ) -> None:
-        """What a command does to the tasks that were open, and what it begins."""
+        """What a command does to the tasks that were open, and what it begins. `had` is who had the lead before."""
         root = ledger.root(lead_id)
         known = await tasks.open_tasks(transaction, [one.lead_id for one in ledger.group(lead_id)])
         if known or any(draft.kind in BEGINS for draft in drafts):
             cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
             for draft in self._assigning.following(root.business_unit).after(
-                root.state, drafts, known, cause, transaction.now
+                root.state, drafts, known, cause, transaction.now, had
             ):
                 ledger.record(ledger.story_of(root.lead_id, draft), draft)
         await self._give_out(transaction, ledger, lead_id, drafts)

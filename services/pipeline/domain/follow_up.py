@@ -145,9 +145,15 @@ class Following:
         return [scheduled(cause, task, self.version)]
 
     def after(
-        self, state: LeadState, drafts: Sequence[Draft], tasks: Iterable[Task], cause: Cause, now: datetime
+        self,
+        state: LeadState,
+        drafts: Sequence[Draft],
+        tasks: Iterable[Task],
+        cause: Cause,
+        now: datetime,
+        had: str | None = None,
     ) -> list[Draft]:
-        """What becomes of the open tasks of a lead after what was recorded just now, whenever that was."""
+        """What becomes of the open tasks of a lead after what was recorded just now, whenever that was. `had` is who had it before."""
         follows: list[Draft] = []
         open_tasks: list[Task] = []
         moved = {draft.data["opportunity_id"]: draft for draft in drafts if draft.kind in MOVES}
@@ -168,7 +174,9 @@ class Following:
             if draft.kind is ContactAttempted and draft.data.get("human", True) and draft.data.get("outbound", True):
                 follows += self._contacted(draft, open_tasks, cause, now)
             elif draft.kind is LeadAssigned:
-                follows += self._handed_over(draft.data["owner"], open_tasks, cause)
+                follows += self._handed_over(
+                    draft.data["owner"], [one for one in open_tasks if _goes_along(one, had)], cause
+                )
             elif draft.kind is OpportunityAssigned:
                 follows += self._deal_handed_over(draft, open_tasks, cause)
             elif draft.kind is LeadQualified:
@@ -360,6 +368,11 @@ def _ends(cadence: Cadence, outcome: str | None) -> bool:
 def ended(cause: Cause, task: Task, reason: str) -> Draft:
     """The task is over, for a reason that `needless` gave."""
     return done(cause, task, reason) if reason == RENEWED else cancelled(cause, task, reason)
+
+
+def _goes_along(task: Task, had: str | None) -> bool:
+    """Whether a task goes with the lead: one that a person made for somebody who did not have the lead is whose it is."""
+    return task.kind != "task" or task.owner in (None, had)
 
 
 def _whereto(move: Draft) -> str:

@@ -16,7 +16,7 @@ from services.pipeline.domain.facts import Draft
 from services.pipeline.domain.follow_up import Following
 from services.pipeline.domain.ledger import Ledger
 from services.pipeline.domain.routing import Router
-from services.pipeline.domain.tasks import decide_snooze
+from services.pipeline.domain.tasks import decide_add, decide_snooze
 from shared.contracts.lifecycle_events import LeadAssigned, LeadCreated, LeadGraded, LeadQualified
 from shared.contracts.policy import UnitPolicy
 from tests.unit.pipeline.builders import START, an_id, at
@@ -74,9 +74,10 @@ class Story:
 
     def do(self, decide: Any, minutes: float, *args: Any, now: datetime | None = None, **values: Any) -> list[Draft]:
         act = Act(an_id(), at(minutes), "ann")
+        had = self.state.assigned.owner if self.state.assigned is not None else None
         drafts = self.tell(*decide(self.state, *args, act, **values))
         cause = Cause(act.act_id, act.act_id, act.occurred_at, act.actor)
-        return self.tell(*self.following.after(self.state, drafts, self.open, cause, now or cause.occurred_at))
+        return self.tell(*self.following.after(self.state, drafts, self.open, cause, now or cause.occurred_at, had))
 
     def contact(self, minutes: float, kind: str = "phone", outcome: str | None = None, **values: Any) -> list[Draft]:
         said = {"owner": None, "human": True, "outbound": True, **values}
@@ -253,3 +254,17 @@ def test_a_step_that_was_put_off_is_done_by_an_attempt_that_is_made_now() -> Non
     story.tell(again)
     story.contact(20)
     assert [one.name for one in story.open] == ["write"]
+
+
+def test_with_the_lead_goes_what_its_owner_was_to_do_and_what_is_a_colleagues_stays_theirs() -> None:
+    story = Story()
+    for owner in ("ann", "lee"):
+        task = Task(an_id(), story.lead_id, "task", f"of {owner}", at(600), at(60), owner)
+        story.tell(*decide_add(story.state, Act(an_id(), at(5), "ann"), task, note=None))
+    story.do(decide_assign, 10, owner="bob", team=None)
+    assert {one.name: one.owner for one in story.open} == {
+        "first_response": "bob",
+        "call": "bob",
+        "of ann": "bob",
+        "of lee": "lee",
+    }
