@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -209,6 +210,29 @@ def ungrouped(question: Question, day: str, always: Sequence[str] = ()) -> tuple
     columns = dict.fromkeys([*of_periods, *(name for name in question.group_by if name not in PERIODS), *always])
     places = ", ".join(str(place) for place in range(1, len(columns) + 1))
     return "".join(f"{column}, " for column in columns), places or "()"
+
+
+class AtOnce(NamedTuple):
+    """A question about one moment as SQL over entries: its select list and GROUP BY, the condition, and what these are
+    given. `:open`, the measure of what stands there, is left to give."""
+
+    select: str
+    group_by: str
+    where: str
+    values: dict[str, Any]
+
+
+def at_once(question: Question) -> AtOnce | None:
+    """What is asked, of those that stand there at `as_of` and whatever the window. None where it is cut by periods: nobody stands in
+    one."""
+    if any(name in PERIODS for name in question.group_by):
+        return None
+    now = replace(question, definition=replace(question.definition, basis="snapshot"))
+    day, at = days_of(now)
+    conditions, values = window(now, day, at)
+    select, group_by = grouping(now, day, ())
+    where = " AND ".join(["measure = :open", held(question), *conditions])
+    return AtOnce(select, group_by, where, {"as_of": question.as_of, **values})
 
 
 def group_of(question: Question, row: Any) -> Group | None:

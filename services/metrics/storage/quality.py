@@ -16,11 +16,10 @@ from services.metrics.domain.forms import Duration
 from services.metrics.domain.quality_answers import Accounts, Records, Standing, place_of, records
 from services.metrics.domain.questions import Question
 from services.metrics.domain.sketches import DURATION, SECONDS, neighbours
-from services.metrics.storage.cutting import HELD, days_of, group_of, grouping, held, window
+from services.metrics.storage.cutting import at_once, days_of, group_of, grouping, held, window
 from services.metrics.storage.grouped import grouped
 from services.metrics.storage.sketched import FEW, Cells
 from services.metrics.storage.spreads import spread
-from shared.contracts.policy.calendar import PERIODS
 from shared.kit.database import Database, Reader
 
 
@@ -96,24 +95,19 @@ async def _around(database: Reader, question: Question, wanted: Mapping[Group | 
 async def standing_of(database: Database, question: Question, since: datetime) -> dict[Group | None, Standing] | None:
     """The leads that are open at `as_of`, and how many of them have stood where they stand since before a moment. None where the
     question is cut by periods."""
-    if any(name in PERIODS for name in question.group_by):
+    if (now := at_once(question)) is None:
         return None
-    now = replace(question, definition=replace(question.definition, basis="snapshot"))
-    day, at = days_of(now)
-    conditions, values = window(now, day, at)
-    select, group_by = grouping(now, day, ())
     rows = await grouped(
         database,
         question,
         f"""
-        SELECT {select}, count(*) AS n, count(*) FILTER (WHERE at <= :since) AS stale FROM metrics.entries
-        WHERE {" AND ".join(["measure = :open", HELD, *conditions])} {group_by}""",
+        SELECT {now.select}, count(*) AS n, count(*) FILTER (WHERE at <= :since) AS stale FROM metrics.entries
+        WHERE {now.where} {now.group_by}""",
         open=Measure.LEAD_OPEN.value,
-        as_of=question.as_of,
         since=since,
-        **values,
+        **now.values,
     )
-    return {group_of(now, row): Standing(row.n, row.stale) for row in rows}
+    return {group_of(question, row): Standing(row.n, row.stale) for row in rows}
 
 
 async def accounts_of(database: Database, as_of: datetime) -> Accounts | None:

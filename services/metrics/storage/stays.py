@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from services.metrics.domain.answers import Group
@@ -11,9 +10,8 @@ from services.metrics.domain.forms import Stay
 from services.metrics.domain.questions import Question
 from services.metrics.domain.statistics import QUANTILES
 from services.metrics.domain.stays import Spread
-from services.metrics.storage.cutting import days_of, group_of, grouping, held, window
+from services.metrics.storage.cutting import at_once, days_of, group_of, grouping, held, window
 from services.metrics.storage.grouped import grouped
-from shared.contracts.policy.calendar import PERIODS
 from shared.kit.database import Database
 
 SUBJECT = "regexp_replace(key, '^[^:]*:[^:]*:?', '')"
@@ -28,23 +26,18 @@ SPREAD = (
 
 async def still_open(database: Database, question: Question, form: Stay) -> dict[Group | None, Spread] | None:
     """How old those stays are at `as_of` that have not ended. None where the question is cut by periods."""
-    if any(name in PERIODS for name in question.group_by):
+    if (now := at_once(question)) is None:
         return None
-    now = replace(question, definition=replace(question.definition, basis="snapshot"))
-    day, at = days_of(now)
-    conditions, values = window(now, day, at)
-    select, group_by = grouping(now, day, ())
     rows = await grouped(
         database,
         question,
         f"""
-        SELECT {select}, {SPREAD} FROM (
+        SELECT {now.select}, {SPREAD} FROM (
             SELECT *, CAST(extract(epoch FROM CAST(:as_of AS timestamptz) - at) AS double precision) AS seconds
-            FROM metrics.entries WHERE measure = :open AND stage IS NOT NULL AND {" AND ".join([held(question), *conditions])}
-        ) AS waiting {group_by or "HAVING count(*) > 0"}""",
+            FROM metrics.entries WHERE stage IS NOT NULL AND {now.where}
+        ) AS waiting {now.group_by or "HAVING count(*) > 0"}""",
         open=form.open.value,
-        as_of=question.as_of,
-        **values,
+        **now.values,
     )
     return _spreads(question, rows)
 
