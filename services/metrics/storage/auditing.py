@@ -13,9 +13,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metrics.domain.entries import BY_COHORT, DIMENSIONS
-from services.metrics.domain.rollups import EntryId, RollupKey, Rules
+from services.metrics.domain.rollups import EntryId, Rules
 from services.metrics.domain.sketches import first_day_of
 from services.metrics.storage import open_deals, sketches, sums, visitor_registers
+from services.metrics.storage.drifting import Drift
 from services.metrics.storage.recounting import counted_anew, facts_of, kept_of
 from services.metrics.storage.unread import FOLDED_TO
 from shared.kit.database import Database, as_array
@@ -196,11 +197,11 @@ async def numbers(database: Database, after: str | None) -> dict[str, Any]:
         )
         async for one in sums.drifts(connection, measure):
             found.checked += not one.is_kept
-            found.add([_rollup_fault(one.key, "differs" if one.is_kept else "missing")])
-        async for cell in sketches.streamed(connection, measure):
-            found.add([{"table": "sketches", **cell.place, "fault": "differs" if cell.is_kept else "missing"}])
-        async for deals in open_deals.streamed(connection, measure):
-            found.add([{"table": "open_deals", **deals.place, "fault": "differs" if deals.is_kept else "missing"}])
+            found.add([_sum_fault("rollups", one, measure=measure)])
+        async for cell in sketches.drifts(connection, measure):
+            found.add([_sum_fault("sketches", cell)])
+        async for deals in open_deals.drifts(connection, measure):
+            found.add([_sum_fault("open_deals", deals)])
         for fault in found.shown[:LED_BACK]:
             fault["leads"] = await _leads_behind(connection, measure, fault)
     found.different += registers.different
@@ -272,8 +273,8 @@ def _fault(wanted: bool, kept: bool) -> str:
     return "differs" if wanted and kept else "missing" if wanted else "surplus"
 
 
-def _rollup_fault(key: RollupKey, fault: str) -> dict[str, Any]:
-    return {"table": "rollups", **key._asdict(), "fault": fault}
+def _sum_fault(table: str, drift: Drift, **place: Any) -> dict[str, Any]:
+    return {"table": table, **place, **drift.place, "fault": "differs" if drift.is_kept else "missing"}
 
 
 def _register_fault(row: Row[Any]) -> dict[str, Any]:

@@ -4,14 +4,14 @@ bring reads few rows, however many there are, and to the last digit it is what t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metrics.domain.entries import DIMENSIONS, Entry, Measure
 from services.metrics.domain.questions import Question
 from services.metrics.domain.rollups import Rules, local_day
+from services.metrics.storage.drifting import Drift, drifting
 from services.metrics.storage.turning import TURNS
 from shared.kit.database import Reader, Transaction
 
@@ -97,40 +97,12 @@ def _row(entry: Entry, sign: int, rules: Rules) -> dict[str, Any]:
     }
 
 
-class Drift(NamedTuple):
-    """A sum that is not what its deals add up to. `parts` is what to add to it."""
-
-    place: dict[str, Any]
-    is_kept: bool
-    parts: dict[str, Any]
-
-
-async def streamed(connection: AsyncConnection, measure: str) -> AsyncIterator[Drift]:
-    """The sums that differ from what entries say, each with what it lacks, in one statement: none of another measure's."""
-    if measure != OPEN:
-        return
-    place = ", ".join(PLACE)
-    lacking = ", ".join(f"coalesce(wanted.{one}, 0) - coalesce(kept.{one}, 0) AS lacks_{one}" for one in PARTS)
-    differs = " OR ".join(f"coalesce(wanted.{one}, 0) <> coalesce(kept.{one}, 0)" for one in PARTS)
-    rows = await connection.stream(
-        text(
-            f"""
-            WITH deals AS ({_entries()}), wanted AS ({spread_sql("deals")}), kept AS (SELECT * FROM metrics.open_deals)
-            SELECT {place}, coalesce(kept.count, 0) <> 0 AS is_kept, {lacking}
-            FROM wanted FULL JOIN kept USING ({place}) WHERE {differs}"""
-        )
-    )
-    async for row in rows:
-        yield Drift(
-            {name: getattr(row, name) for name in PLACE},
-            row.is_kept,
-            {name: getattr(row, f"lacks_{name}") for name in PARTS},
-        )
-
-
-async def drifts(connection: AsyncConnection, measure: str) -> list[Drift]:
-    """All of these at once."""
-    return [one async for one in streamed(connection, measure)]
+async def drifts(connection: AsyncConnection, measure: str) -> AsyncIterator[Drift]:
+    """The sums that differ from what entries say, each with what it lacks: none of another measure's."""
+    if measure == OPEN:
+        deals, kept = f"deals AS ({_entries()}),", "SELECT * FROM metrics.open_deals"
+        async for one in drifting(connection, PLACE, PARTS, wanted=spread_sql("deals"), kept=kept, beside=deals):
+            yield one
 
 
 async def add(tx: Transaction, found: Sequence[Drift]) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 
 from services.metrics.domain.rollups import Delta, Rules
 from services.metrics.storage import folding, open_deals, sketches, sums, visitor_registers
+from services.metrics.storage.drifting import Drift
 from services.metrics.storage.recounting import counted_anew, facts_of, kept_of
 from shared.kit.database import Database, Transaction
 
@@ -99,22 +100,19 @@ async def _measure(tx: Transaction, rebuild: Row[Any]) -> None:
     and entries alike."""
     names = sums.measures(row.measure for row in await tx.rows(sums.ALL_MEASURES))
     left = [name for name in names if rebuild.after_measure is None or name > rebuild.after_measure]
-    drifts: list[sums.Drift] = []
-    spread: list[sketches.SketchDrift] = []
-    deals: list[open_deals.Drift] = []
+    drifts: list[Drift] = []
+    spread: list[Drift] = []
+    deals: list[Drift] = []
     if left:
         # What is lacking is added to the tables that it was found lacking in: nobody puts others in their place meanwhile.
         await tx.execute("SELECT pg_advisory_xact_lock_shared(hashtext('leadflow-metrics-shadow'))")
         await tx.execute("SET LOCAL statement_timeout = 0")
-        rows = await tx.connection.execute(text(sums.drift_sql(left[0])), {"measure": left[0]})
-        drifts = sorted(sums.drift_of(left[0], row) for row in rows)
-        deals = await open_deals.drifts(tx.connection, left[0])
-        spread = await sketches.drifts(tx.connection, left[0])
+        drifts = [one async for one in sums.drifts(tx.connection, left[0])]
+        drifts.sort(key=lambda one: tuple(one.place.values()))
+        deals = [one async for one in open_deals.drifts(tx.connection, left[0])]
+        spread = [one async for one in sketches.drifts(tx.connection, left[0])]
         await sketches.add(tx, spread)  # whoever takes all tables has its lock before them
-        texts = ("duration_microseconds", "amount")
-        await folding.add_sums(
-            tx, [{**one.key._asdict(), **one.parts, **{name: str(one.parts[name]) for name in texts}} for one in drifts]
-        )
+        await folding.add_sums(tx, [_row_of(left[0], one) for one in drifts])
         await open_deals.add(tx, deals)
     if len(left) <= 1:
         await tx.execute("SET LOCAL statement_timeout = 0")
@@ -131,3 +129,7 @@ async def _measure(tx: Transaction, rebuild: Row[Any]) -> None:
             "id": rebuild.id,
         },
     )
+
+
+def _row_of(measure: str, lacking: Drift) -> dict[str, Any]:
+    return {"measure": measure, **lacking.place, **{name: str(part) for name, part in lacking.parts.items()}}

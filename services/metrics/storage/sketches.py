@@ -3,10 +3,9 @@ together are the truth at any moment; merging only makes it shorter."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.metrics.domain.entries import BY_COHORT, DIMENSIONS, RANKED, Measure
@@ -30,6 +29,7 @@ from services.metrics.domain.sketches import (
     Spot,
     Weight,
 )
+from services.metrics.storage.drifting import Drift, drifting
 from shared.kit.database import Transaction
 
 LOCK = "hashtext('leadflow-metrics-sketches')"
@@ -120,49 +120,28 @@ async def merge(tx: Transaction) -> int:
     return int(row.n)
 
 
-class SketchDrift(NamedTuple):
-    """A cell that is not what its entries say. `parts` is what to add to it."""
-
-    place: dict[str, Any]
-    is_kept: bool
-    parts: dict[str, int]
-
-
-async def drifts(connection: AsyncConnection, measure: str) -> list[SketchDrift]:
-    """All of these at once."""
-    return [one async for one in streamed(connection, measure)]
-
-
-async def streamed(connection: AsyncConnection, measure: str) -> AsyncIterator[SketchDrift]:
-    """The cells of a measure that differ from what its entries say, each with what it lacks, in one statement."""
+async def drifts(connection: AsyncConnection, measure: str) -> AsyncIterator[Drift]:
+    """The cells of a measure that differ from what its entries say, each with what it lacks."""
     if measure not in SKETCHED:
         return
     place = ", ".join(PLACE)
-    lacking = ", ".join(f"coalesce(wanted.{one}, 0) - coalesce(kept.{one}, 0) AS lacks_{one}" for one in PARTS)
-    differs = " OR ".join(f"coalesce(wanted.{one}, 0) <> coalesce(kept.{one}, 0)" for one in PARTS)
-    rows = await connection.stream(
-        text(
-            f"""
-            WITH entries AS ({_entries_sql(measure)}), wanted AS ({spread_sql("entries")}),
-            changes AS (SELECT * FROM metrics.sketch_changes WHERE measure = :measure),
-            kept AS (
-                SELECT {place}, {", ".join(f"sum({one}) AS {one}" for one in PARTS)}
-                FROM (
-                    SELECT {place}, {", ".join(PARTS)} FROM metrics.sketches WHERE measure = :measure
-                    UNION ALL {spread_sql("changes")}
-                ) AS together GROUP BY {place}
-            )
-            SELECT {place}, coalesce(kept.count, 0) <> 0 AS is_kept, {lacking}
-            FROM wanted FULL JOIN kept USING ({place}) WHERE {differs}"""
-        ),
-        parameters_of(measure),
-    )
-    async for row in rows:
-        yield SketchDrift(
-            {name: getattr(row, name) for name in PLACE},
-            row.is_kept,
-            {name: int(getattr(row, f"lacks_{name}")) for name in PARTS},
-        )
+    changes = "SELECT * FROM metrics.sketch_changes WHERE measure = :measure"
+    kept = f"""
+        SELECT {place}, {", ".join(f"sum({one}) AS {one}" for one in PARTS)}
+        FROM (
+            SELECT {place}, {", ".join(PARTS)} FROM metrics.sketches WHERE measure = :measure
+            UNION ALL {spread_sql("changes")}
+        ) AS together GROUP BY {place}"""
+    async for one in drifting(
+        connection,
+        PLACE,
+        PARTS,
+        wanted=spread_sql("entries"),
+        kept=kept,
+        beside=f"entries AS ({_entries_sql(measure)}), changes AS ({changes}),",
+        given=parameters_of(measure),
+    ):
+        yield one
 
 
 def parameters_of(measure: str) -> dict[str, Any]:
@@ -210,7 +189,7 @@ def _entries_sql(measure: str, held: str = "valid_to IS NULL", sign: int = 1, *,
         FROM metrics.entries WHERE measure = {place} AND {held}"""
 
 
-async def add(tx: Transaction, found: list[SketchDrift]) -> None:
+async def add(tx: Transaction, found: Sequence[Drift]) -> None:
     """Adds to cells what they lack. Nobody merges meanwhile."""
     if not found:
         return
@@ -219,5 +198,5 @@ async def add(tx: Transaction, found: list[SketchDrift]) -> None:
     columns = [f"{name} {kind}" for name, kind in zip(PLACE, kinds, strict=True)] + [f"{one} bigint" for one in PARTS]
     await tx.set_wise(
         _adding(f"SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({', '.join(columns)})"),
-        [{**one.place, **one.parts} for one in found],
+        [{**one.place, **{name: int(part) for name, part in one.parts.items()}} for one in found],
     )
