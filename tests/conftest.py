@@ -15,9 +15,9 @@ import pytest
 from hypothesis import settings
 from prometheus_client import CollectorRegistry
 
-from shared.kit.clock import FakeClock
 from tests.support.brokers import NEEDS_APACHE, fresh_broker, why_not_apache
 from tests.support.choice import Server, Unusable
+from tests.support.clock import FakeClock
 from tests.support.desk import ask, open_desk
 from tests.support.provision import Provision
 from tests.support.servers import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -20,18 +20,3 @@ class SystemClock:
     def now(self) -> datetime:
         """The current time, UTC."""
         return datetime.now(UTC)
-
-
-class FakeClock:
-    """A clock that a test moves."""
-
-    def __init__(self, start: datetime) -> None:
-        self._now = start
-
-    def now(self) -> datetime:
-        """The time this clock was moved to."""
-        return self._now
-
-    def advance(self, by: timedelta) -> None:
-        """Moves the clock forward."""
-        self._now += by

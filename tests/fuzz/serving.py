@@ -21,9 +21,9 @@ from pydantic import SecretStr
 from services.capture.app import create_app
 from shared.cli.local.ports import free_port
 from shared.contracts.topics import CAPTURE_LEADS
-from shared.kit.clock import FakeClock
 from shared.kit.connections import BoundedProtocol
 from shared.kit.main import Server
+from tests.support.clock import FakeClock
 from tests.unit.capture.fakes import NOW, FakeLog, the_settings
 
 SECRET = "the-secret-of-every-sender"

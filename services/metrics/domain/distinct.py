@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +15,11 @@ REGISTERS = 1 << PRECISION
 TAIL = 48 - PRECISION
 """Ids are hashes: their first 48 bits say where they fall, and how rare they are. Then the count is 0.8 % off, as a rule."""
 
-STANDARD_ERROR = 1.04 / math.sqrt(REGISTERS)
-
 Registers = npt.NDArray[np.uint8]
 Place = TypeVar("Place")
 
 _CODE_BYTES = 3
 _RANK_BITS = 6
-
-
-def code_of(visitor: UUID) -> int:
-    """Where an id falls (the upper bits) and how rare it is (the lower ones): how many zeros its tail begins with, and one."""
-    bits = visitor.int >> 80
-    tail = bits & ((1 << TAIL) - 1)
-    return (bits >> TAIL) << _RANK_BITS | (TAIL + 1 - tail.bit_length())
 
 
 def packed(registers: Registers) -> bytes:

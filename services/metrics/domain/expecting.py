@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -53,18 +53,6 @@ class Interval(NamedTuple):
     high: float
     level: float
     method: str
-
-
-def moments_of(deals: Iterable[Deal]) -> Moments:
-    """The moments of the sum of deals that are won or lost independently of each other."""
-    known = list(deals)
-    return Moments(
-        sum(amount * p for amount, p in known),
-        sum(amount**2 * p * (1 - p) for amount, p in known),
-        sum(amount**3 * p * (1 - p) * (1 - 2 * p) for amount, p in known),
-        sum(min(amount, 0.0) for amount, p in known if p > 0) + sum(amount for amount, p in known if p == 1 and amount > 0),
-        sum(max(amount, 0.0) for amount, p in known if p > 0) + sum(amount for amount, p in known if p == 1 and amount < 0),
-    )  # fmt: skip
 
 
 def interval_of(deals: Sequence[Deal], level: float = LEVEL) -> Interval:

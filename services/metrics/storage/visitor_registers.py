@@ -34,7 +34,8 @@ _BITS = "CAST('x' || left(CAST(visitor_id AS text), 8) || substr(CAST(visitor_id
 _RANK = f"position(B'1' IN substring({_BITS} FROM {PRECISION + 1}))"
 CODE = f"(CAST(substring({_BITS} FOR {PRECISION}) AS integer) << 6 | coalesce(nullif({_RANK}, 0), {TAIL + 1}))"
 CODES = f"string_agg(substring(int4send({CODE}) FROM 2), CAST('' AS bytea))"
-"""`domain.distinct.code_of` of all ids, three bytes each."""
+"""A code for each id, three bytes: where it falls (the upper bits), and how rare it is (the lower six), by how many zeros its tail
+begins with, and one."""
 
 
 class Kept(NamedTuple):

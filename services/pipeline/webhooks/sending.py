@@ -109,11 +109,6 @@ class Sending:
             return True
         return False
 
-    async def drain(self) -> None:
-        """Sends until nothing is due and nothing is under way."""
-        while await self.once():
-            pass
-
     async def _run(self) -> None:
         try:
             await as_it_comes(self.once, self._pace.interval_seconds, "webhooks_not_sent")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,6 @@ from shared.contracts.policy.section import Section, refuse_twice
 ReportName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
 KpiId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")]
 Language = Literal["en", "fa", "he"]
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 File = Literal["html", "pdf", "csv", "json"]
 Value = Annotated[str, Field(max_length=200)]
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]

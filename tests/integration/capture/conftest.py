@@ -11,12 +11,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 
 from shared.contracts.topics import CAPTURE_LEADS
-from shared.kit.clock import FakeClock
 from tests.faults.harness.postgres import FaultyPostgres, running_faulty_postgres
 from tests.integration.capture.quarantine_door import Door
 from tests.integration.capture.uploading import Place, Uploads
 from tests.support.brokers import fresh_broker
 from tests.support.choice import Server
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.support.servers import run_migrations
 from tests.support.topics import create_topics

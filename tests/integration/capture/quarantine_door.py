@@ -11,7 +11,7 @@ import httpx
 import orjson
 import psycopg
 
-from shared.kit.clock import FakeClock
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import FakeLog
 

@@ -16,8 +16,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from services.capture.app import create_app
-from shared.kit.clock import Clock, FakeClock, SystemClock
+from shared.kit.clock import Clock, SystemClock
 from tests.faults.harness.postgres import FaultyPostgres
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import FULL_KEY, FakeLog, a_client, problem, the_settings
 

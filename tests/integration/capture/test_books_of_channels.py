@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from shared.kit.clock import FakeClock
 from tests.integration.capture.quarantine_door import Door
 from tests.integration.capture.test_quarantined_deliveries import KEY, SECRET, channels_app, deliver
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.unit.capture.channels import signing
 from tests.unit.capture.channels.test_emails import mail

@@ -11,8 +11,8 @@ import yaml
 from services.capture.app import create_app
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.topics import CAPTURE_LEADS
-from shared.kit.clock import FakeClock
 from tests.integration.capture.test_capture_log import everything
+from tests.support.clock import FakeClock
 from tests.support.names import unique
 from tests.support.patience import eventually
 from tests.unit.capture.channels import signing

@@ -13,9 +13,9 @@ import yaml
 from pydantic import SecretStr
 
 from services.capture.app import create_app
-from shared.kit.clock import FakeClock
 from tests.faults.harness.postgres import FaultyPostgres
 from tests.integration.capture.quarantine_door import OPERATOR, Door
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.unit.capture.channels import signing
 from tests.unit.capture.channels.test_meta import NOTICE

@@ -21,8 +21,8 @@ from services.capture.app import create_app
 from services.capture.instruments import RetentionInstruments
 from services.capture.retention import Retention, Rule
 from shared.contracts.topics import CAPTURE_LEADS
-from shared.kit.clock import FakeClock
 from shared.kit.database import Database
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.support.topics import create_topics
 from tests.unit.capture.fakes import PLAIN_KEY, a_client, problem, the_settings

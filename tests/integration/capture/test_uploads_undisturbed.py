@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from services.capture import storage
 from services.capture.instruments import UploadInstruments
 from services.capture.uploads import Sweeper, UploadDirectory
-from shared.kit.clock import FakeClock
 from shared.kit.database import Database
 from tests.faults.harness.postgres import FaultyPostgres
 from tests.integration.capture.uploading import OPERATOR, Place, Uploads, people, table
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import NOW, problem
 

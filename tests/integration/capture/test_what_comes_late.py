@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from services.capture.receipts import IN_TIME, read
 from shared.cli.people.log import at_door
 from shared.contracts.topics import CAPTURE_LEADS
-from shared.kit.clock import FakeClock
 from shared.kit.database import Database
 from shared.kit.records import Record
 from tests.integration.capture.quarantine_door import OPERATOR, Door
 from tests.integration.capture.test_erasure import ADA, take
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import NOW, FakeLog, a_client, the_app
 

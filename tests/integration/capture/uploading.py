@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from shared.kit.clock import FakeClock
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import NOW, FakeLog, a_client, the_app
 

@@ -37,9 +37,9 @@ from services.metrics.settings import MetricsSettings
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.topics import PIPELINE_LIFECYCLE
 from shared.kit import problems
-from shared.kit.clock import FakeClock
 from shared.kit.database import Database, Transaction
 from shared.kit.records import Record
+from tests.support.clock import FakeClock
 
 TOKEN = "only-for-tests-only-for-tests"
 

@@ -11,13 +11,14 @@ from uuid import UUID
 
 import pytest
 
-from services.metrics.domain.distinct import STANDARD_ERROR, code_of, how_many, how_many_each, unpacked
+from services.metrics.domain.distinct import how_many, how_many_each, unpacked
 from services.metrics.merging import Merging
 from services.metrics.rebuilding import Rebuilding
 from services.metrics.storage import visitor_registers
 from shared.contracts.visit_events import VisitorForgotten, VisitorSeen, visitor_of
 from tests.integration.metrics.harness import POLICY, Metrics
 from tests.integration.metrics.test_visitors import tell, visits
+from tests.unit.metrics.registers import STANDARD_ERROR, code_of
 from tests.unit.metrics.stories import day
 
 CUTS: tuple[Mapping[str, Any], ...] = (

@@ -16,8 +16,8 @@ from services.pipeline.settings import PipelineSettings
 from services.pipeline.storage.webhooks import By
 from services.pipeline.webhooks import Webhooks
 from services.pipeline.webhooks.endpoints import Asked
-from shared.kit.clock import FakeClock
 from shared.kit.database import Database
+from tests.support.clock import FakeClock
 from tests.unit.pipeline.builders import SECRET, at
 
 SCHEDULE = "10,60"
@@ -76,7 +76,8 @@ class Hooked:
 
     async def send(self) -> None:
         """Sends all that is due."""
-        await self.hooks.sending.drain()
+        while await self.hooks.sending.once():
+            pass
 
     async def told(self) -> None:
         """Gives out and sends."""
@@ -99,7 +100,9 @@ class Hooked:
 async def _send_from(url: str) -> None:
     database = Database(url, schema="pipeline")
     try:
-        await hooks_of(database, CollectorRegistry()).sending.drain()
+        sending = hooks_of(database, CollectorRegistry()).sending
+        while await sending.once():
+            pass
     finally:
         await database.close()
 

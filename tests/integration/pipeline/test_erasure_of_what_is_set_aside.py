@@ -11,12 +11,12 @@ import orjson
 from services.pipeline.forgetting import Forgetting
 from shared.contracts.capture_events import LeadCaptured, Personal
 from shared.contracts.personal import REDACTED
-from shared.kit.clock import FakeClock
 from shared.kit.database import Transaction
 from shared.kit.redaction import Redaction
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.erasing import ANN, erase, just_now, says_nothing
 from tests.integration.pipeline.test_stream import names
+from tests.support.clock import FakeClock
 from tests.unit.pipeline.builders import a_lead, an_id, an_interaction, at
 
 

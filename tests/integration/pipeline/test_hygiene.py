@@ -15,10 +15,10 @@ from services.pipeline import tidying
 from services.pipeline.instruments import HygieneInstruments
 from services.pipeline.tidying import Tidying
 from shared.contracts.policy import Policy
-from shared.kit.clock import FakeClock
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
 from tests.integration.pipeline.test_pages_beside_writes import Item, have_ties, hold, pages
+from tests.support.clock import FakeClock
 from tests.unit.pipeline.builders import POLICY, a_lead, an_interaction, at
 
 RULES = Policy.model_validate(

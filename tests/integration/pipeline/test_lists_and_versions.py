@@ -11,9 +11,9 @@ import pytest
 from fastapi import FastAPI
 
 from services.pipeline.api.examples import ANSWERS
-from shared.kit.clock import FakeClock
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import a_qualified_lead, do
+from tests.support.clock import FakeClock
 from tests.unit.pipeline.builders import a_lead, at
 
 

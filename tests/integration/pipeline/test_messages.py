@@ -28,11 +28,11 @@ from services.pipeline.sending.transport import Result
 from services.pipeline.timers import Timers
 from shared.contracts.lifecycle_events import ContactAttempted, FollowUpDone, FollowUpScheduled
 from shared.contracts.policy import Policy
-from shared.kit.clock import FakeClock
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.mailbox import Mailbox, a_policy, mailbox, messages_of
 from tests.integration.pipeline.receiving import receiving
 from tests.integration.pipeline.test_routing import do
+from tests.support.clock import FakeClock
 from tests.unit.pipeline.builders import SECRET, a_lead, a_score, at
 
 SECRET_OF_PROVIDER = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

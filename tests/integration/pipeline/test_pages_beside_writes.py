@@ -20,12 +20,12 @@ from services.pipeline.domain.matching.proposals import Proposal
 from services.pipeline.domain.matching.weights import Judgement
 from services.pipeline.storage import matches
 from shared.contracts.capture_events import LeadCaptured
-from shared.kit.clock import FakeClock
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.erasing import erase
 from tests.integration.pipeline.test_bulk import a_worker, begin
 from tests.integration.pipeline.test_bulk import leads as new_leads
 from tests.integration.pipeline.test_commands import do
+from tests.support.clock import FakeClock
 from tests.unit.pipeline.builders import a_lead, at
 
 Item = dict[str, Any]

@@ -14,9 +14,9 @@ from services.pipeline.instruments import WorkInstruments
 from services.pipeline.timers import Timers
 from shared.contracts.lifecycle_events import LeadAssigned, LeadReopened
 from shared.contracts.policy import Policy
-from shared.kit.clock import FakeClock
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_commands import do
+from tests.support.clock import FakeClock
 from tests.unit.pipeline.builders import POLICY, a_lead, at
 
 RULES = Policy.model_validate(

@@ -25,10 +25,10 @@ from services.pipeline.timers import RESTS, Timers
 from services.pipeline.workload import Workload
 from shared.contracts.lifecycle_events import FollowUpMissed, FollowUpScheduled, LeadAssigned
 from shared.contracts.policy import Policy
-from shared.kit.clock import FakeClock
 from shared.kit.errors import Rejected
 from tests.integration.pipeline.conftest import Pipeline
 from tests.integration.pipeline.test_routing import ROUTING, do, with_sections
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.unit.pipeline.builders import SECRET, a_lead, a_score, at
 

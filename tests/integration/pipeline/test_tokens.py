@@ -17,11 +17,11 @@ from services.pipeline.callers import Callers, Provider
 from services.pipeline.domain.claims import ClaimRules, read_meanings
 from services.pipeline.settings import PipelineSettings
 from shared.contracts.access import Grant, Me
-from shared.kit.clock import FakeClock
 from shared.kit.oidc import Issuer, KeySet, KeySetInstruments
 from shared.kit.settings import InvalidSettings, read_settings
 from tests.integration.pipeline.access import by
 from tests.integration.pipeline.conftest import TOKEN, Pipeline
+from tests.support.clock import FakeClock
 from tests.support.patience import eventually
 from tests.support.provider import AUDIENCE, ISSUER
 from tests.support.provider import Provider as IdentityProvider

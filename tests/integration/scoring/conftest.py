@@ -20,8 +20,8 @@ from shared.contracts.envelope import Event
 from shared.contracts.policy import Policy
 from shared.contracts.scoring_events import LeadScored
 from shared.contracts.topics import SCORING_SCORES
-from shared.kit.clock import FakeClock
 from shared.kit.database import Database, Transaction
+from tests.support.clock import FakeClock
 from tests.unit.scoring.builders import NOON, POLICY, recorded
 
 

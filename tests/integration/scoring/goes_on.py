@@ -13,8 +13,8 @@ from services.scoring.instruments import ScoringInstruments
 from services.scoring.rescoring import Rescoring
 from services.scoring.sweep import Sweep
 from shared.contracts.policy import Policy
-from shared.kit.clock import FakeClock
 from shared.kit.database import Database
+from tests.support.clock import FakeClock
 
 BATCH = 7
 

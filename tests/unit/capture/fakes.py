@@ -24,8 +24,9 @@ from shared.contracts.addresses import read_email, read_phone
 from shared.contracts.capture_events import InteractionRecorded, LeadCaptured
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.topics import CAPTURE_LEADS
-from shared.kit.clock import Clock, FakeClock
+from shared.kit.clock import Clock
 from shared.kit.errors import Rejected, Retryable
+from tests.support.clock import FakeClock
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 POLICY_FILE = Path(__file__).parents[3] / "policy.yaml"

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from services.capture.instruments import SpoolInstruments
 from services.capture.spool import Segments, Spool, SpoolingLog
 from services.capture.spool.records import Record
-from shared.kit.clock import Clock, FakeClock
+from shared.kit.clock import Clock
+from tests.support.clock import FakeClock
 from tests.unit.capture.fakes import NOW, FakeLog
 
 NOW_MS = int(NOW.timestamp() * 1000)

@@ -8,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from shared.kit.clock import FakeClock
+from tests.support.clock import FakeClock
 from tests.unit.capture.fakes import NOW, FakeLog, a_client, problem, the_app
 
 A_LEAD = {"email": "ada@example.com", "channel": "web_form"}

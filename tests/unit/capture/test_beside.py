@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from services.capture.beside import stand_beside
 from shared.contracts.topics import CAPTURE_LEADS, PIPELINE_ERASURES
-from shared.kit.clock import FakeClock
+from tests.support.clock import FakeClock
 from tests.unit.capture.fakes import NOW, the_settings
 
 

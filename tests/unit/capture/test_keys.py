@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from services.capture.api.admission import Keys, RateLimit
 from services.capture.domain.keys import SENDER, ApiKey
 from services.capture.key_file import read_snapshot, write_snapshot
-from shared.kit.clock import FakeClock
 from shared.kit.errors import Rejected, Retryable
 from shared.kit.keys.minting import MINT_BYTES, mint, overlap_end, successor_expiry
+from tests.support.clock import FakeClock
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

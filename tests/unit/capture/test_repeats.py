@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.capture.domain import Kind, Taken, differences
 from services.capture.handlers import message
-from shared.kit.clock import FakeClock
+from tests.support.clock import FakeClock
 from tests.unit.capture.fakes import NOW, FakeLog, a_client, decided, problem, the_app
 from tests.unit.capture.test_intake import BODIES
 

@@ -14,8 +14,8 @@ import pytest
 from services.capture.log import SPOOLED, Outcome
 from services.capture.spool import SpoolFull, SpoolUnusable
 from services.capture.spool.spooling import SpoolingLog
-from shared.kit.clock import FakeClock
 from shared.kit.errors import Rejected, Retryable
+from tests.support.clock import FakeClock
 from tests.support.exposition import sample_sum
 from tests.support.patience import eventually
 from tests.unit.capture.fakes import NOW, FakeLog, a_client, problem, the_app

@@ -12,8 +12,8 @@ from services.capture.handlers import Caller, Intake
 from services.capture.memory import Memory
 from services.capture.uploads.publishing import Pace, Publisher
 from services.capture.uploads.stretches import Stretch
-from shared.kit.clock import FakeClock
 from shared.tabular.source import Position
+from tests.support.clock import FakeClock
 from tests.unit.capture.fakes import NOW, FakeLog, the_rules
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from services.capture.domain.keys import SCOPES
 from services.capture.settings import parse_keys
-from shared.cli.local.credentials import NAMES, capture_keys, ensure_credentials, read_credentials
+from shared.cli.local.credentials import (
+    API_TOKEN,
+    CAPTURE_KEY,
+    DATABASE_PASSWORD,
+    IDENTITY_SECRET,
+    capture_keys,
+    ensure_credentials,
+    read_credentials,
+)
 
 
 def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -18,7 +26,7 @@ def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_second_start_keeps_what_the_first_has_made(tmp_path: Path) -> None:
     first = ensure_credentials(tmp_path / "credentials.env")
-    assert set(first) == set(NAMES)
+    assert set(first) == {CAPTURE_KEY, API_TOKEN, IDENTITY_SECRET, DATABASE_PASSWORD}
     assert ensure_credentials(tmp_path / "credentials.env") == first == read_credentials(tmp_path / "credentials.env")
 
 

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 
 from services.metrics.domain.distinct import (
     REGISTERS,
-    STANDARD_ERROR,
-    code_of,
     how_many,
     how_many_each,
     packed,
     unpacked,
 )
+from tests.unit.metrics.registers import STANDARD_ERROR, code_of
 
 ids = st.lists(st.uuids(version=4), max_size=300)
 

@@ -14,7 +14,7 @@ from services.capture.app import create_app
 from services.capture.domain import Refused
 from services.capture.domain.channels import ADAPTERS, Delivery, Draft, Ignored
 from shared.contracts.policy import Endpoint
-from shared.kit.clock import FakeClock
+from tests.support.clock import FakeClock
 from tests.unit.capture.fakes import NOW, FakeLog, a_client, the_settings
 
 SECRETS = {"SENDER": ("newest-secret-of-the-sender", "older-secret-of-the-sender")}

@@ -12,8 +12,8 @@ import pytest
 
 from services.capture.domain.channels import ADAPTERS
 from shared.contracts.policy.channels import AdapterName
-from shared.kit.clock import FakeClock
 from shared.kit.documents import InvalidDocument
+from tests.support.clock import FakeClock
 from tests.unit.capture.channels.support import SECRETS, a_door
 from tests.unit.capture.fakes import NOW, PLAIN_KEY, READ_KEY, FakeLog, problem
 

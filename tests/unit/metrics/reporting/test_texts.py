@@ -18,9 +18,10 @@ from services.metrics.reporting.standard import STANDARD, faults
 from services.metrics.reporting.telling import HEADINGS
 from services.metrics.reporting.units import KINDS, NEITHER
 from services.metrics.reporting.wording import catalogue
-from shared.contracts.policy.reports import LANGUAGES, Language, Report
+from shared.contracts.policy.reports import Language, Report
 
 SOURCES = Path(reporting.__file__).parent
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 OTHERS: list[Language] = [language for language in LANGUAGES if language != "en"]
 
 
