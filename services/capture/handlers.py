@@ -300,7 +300,7 @@ class Intake:
         named = ready.named()
         again: list[tuple[int, Taken]] = []
         if len(named) != sum(map(_NAMED, ready.taken)) or self._memory.knows(named):
-            ready, again = self._apart(kind, batch, ready)
+            ready, again = self._apart(batch, ready)
             named = ready.named()
         failed = await self._send_many(kind, batch, ready) if ready.messages else {}
         for event_id in failed:
@@ -317,7 +317,7 @@ class Intake:
         new, repeated = len(ready.taken) - len(failed), len(again) + len(failed) - len(failures)
         self._counts.published(submission, kind, new=new, again=repeated, failures=failures)
 
-    def _apart(self, kind: Kind, batch: Batch, ready: _Slice) -> tuple[_Slice, list[tuple[int, Taken]]]:
+    def _apart(self, batch: Batch, ready: _Slice) -> tuple[_Slice, list[tuple[int, Taken]]]:
         """What is new of a slice, and what says again what was said. Contradictions are refused."""
         new, again = _Slice(), list[tuple[int, Taken]]()
         said: dict[str, bytes] = {}

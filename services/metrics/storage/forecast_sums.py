@@ -28,7 +28,7 @@ AGE = f"greatest(floor(extract(epoch FROM CAST(:as_of AS timestamptz) - {NOON}) 
 async def are_many(database: Reader, units: Sequence[str], as_of: datetime, since: datetime) -> bool:
     """Whether more leads came since then than are looked at."""
     (row,) = await database.rows(
-        f"SELECT coalesce(sum(count), 0) AS n FROM ({_days([Measure.LEAD_CREATED], units)}) AS days WHERE {NOON} >= :since",
+        f"SELECT coalesce(sum(count), 0) AS n FROM ({_days(units)}) AS days WHERE {NOON} >= :since",
         **_values([Measure.LEAD_CREATED], units, as_of, since),
     )
     return int(row.n) > FEW
@@ -42,7 +42,7 @@ async def how_long(
         f"""
         SELECT measure, greatest(age_days, 0) AS took, CAST({AGE.format(DAY_SECONDS)} AS integer) AS age,
             CAST(sum(count) AS bigint) AS n
-        FROM ({await _of(database, measures, units, as_of)}) AS days WHERE {NOON} >= :since
+        FROM ({await _of(database, units, as_of)}) AS days WHERE {NOON} >= :since
         GROUP BY 1, 2, 3 HAVING sum(count) <> 0""",
         **_values(measures, units, as_of, since),
     )
@@ -61,7 +61,7 @@ async def by_week(
     rows = await database.rows(
         f"""
         SELECT measure, CAST({AGE.format(7 * DAY_SECONDS)} AS integer) AS week, CAST(sum(count) AS bigint) AS n
-        FROM ({await _of(database, measures, units, as_of)}) AS days WHERE {NOON} > :since
+        FROM ({await _of(database, units, as_of)}) AS days WHERE {NOON} > :since
         GROUP BY 1, 2 HAVING sum(count) <> 0""",
         **_values(measures, units, as_of, since),
     )
@@ -71,15 +71,15 @@ async def by_week(
     return found
 
 
-async def _of(database: Reader, measures: Sequence[Measure], units: Sequence[str], as_of: datetime) -> str:
+async def _of(database: Reader, units: Sequence[str], as_of: datetime) -> str:
     """The sums by day; behind the newest fact with what counted otherwise then."""
     (row,) = await database.rows(
         "SELECT coalesce(max(occurred_at) > :as_of, false) AS behind FROM metrics.progress", as_of=as_of
     )
-    return _days(measures, units, TURNS if row.behind else ())
+    return _days(units, TURNS if row.behind else ())
 
 
-def _days(measures: Sequence[Measure], units: Sequence[str], turns: Sequence[tuple[str, int]] = ()) -> str:
+def _days(units: Sequence[str], turns: Sequence[tuple[str, int]] = ()) -> str:
     unit = "AND business_unit = ANY(:units)" if units else ""
     day = "CASE WHEN measure = ANY(:by_cohort) THEN cohort_day ELSE day END"
     age = f"CASE WHEN measure = ANY(:aged) THEN CAST(ceil(duration_seconds / {DAY_SECONDS}) AS integer) END"
