@@ -9,14 +9,13 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Literal, NamedTuple
 
 from services.metrics.domain.expecting import LEVEL
-from services.metrics.domain.forecasting import VERSION, OpenDeals, Part, Span, coming, forecasts
+from services.metrics.domain.forecasting import METHODS, VERSION, OpenDeals, Part, Span, coming, forecasts
 from services.metrics.storage.forecasting import Ground, Scope, ground
 from shared.contracts.policy import Policy
 from shared.contracts.policy.calendar import Calendar, Period
 from shared.kit.database import Database
 
 Ahead = Literal["month", "quarter", "half_year", "year"]
-METHODS = ("weighted", "historical", "combined")
 IN_ONE = "event"
 """What is forecast is of all currencies that have rates, at those of the days of amounts."""
 

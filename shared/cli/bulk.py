@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared.cli.exit_codes import FAILED_EXIT_CODE
 from shared.cli.http import CommandFailed, explained
-from shared.cli.operating import FAILED_EXIT_CODE, By, operator_client
+from shared.cli.operating import By, operator_client
 
 app = typer.Typer(help="Do one thing to many leads, and see what became of each.", no_args_is_help=True)
 

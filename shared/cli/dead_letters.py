@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared.cli.exit_codes import FAILED_EXIT_CODE
 from shared.cli.http import CommandFailed, Refused, ServiceClient, explained
-from shared.cli.operating import FAILED_EXIT_CODE, of_each, operator_client
+from shared.cli.operating import of_each, operator_client
 
 app = typer.Typer(help="Look at, mend and retry records that could not be processed.", no_args_is_help=True)
 

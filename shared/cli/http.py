@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from shared.cli.exit_codes import UNFINISHED_EXIT_CODE
 from shared.kit.errors import LeadflowError
 
 P = ParamSpec("P")
@@ -45,7 +46,7 @@ CREDENTIALS = {
 class CommandFailed(LeadflowError):
     """A command cannot go on. The message says what is wrong and what to do about it."""
 
-    def __init__(self, problem: str, fix: str = "", *, exit_code: int = 2) -> None:
+    def __init__(self, problem: str, fix: str = "", *, exit_code: int = UNFINISHED_EXIT_CODE) -> None:
         super().__init__(problem)
         self.problem = problem
         self.fix = fix
@@ -75,7 +76,9 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
                 console.print(f"Columns: {escape(', '.join(columns[:MOST_COLUMNS]))}", soft_wrap=True, highlight=False)
             if fix := getattr(failure, "fix", None):
                 console.print(f"[bold]Fix:[/] {escape(fix)}", soft_wrap=True, highlight=False)
-            raise typer.Exit(failure.exit_code if isinstance(failure, CommandFailed) else 2) from failure
+            raise typer.Exit(
+                failure.exit_code if isinstance(failure, CommandFailed) else UNFINISHED_EXIT_CODE
+            ) from failure
 
     return with_errors_explained
 

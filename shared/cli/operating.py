@@ -14,8 +14,6 @@ from shared.cli.http import Refused, ServiceClient
 from shared.cli.local.credentials import API_TOKEN
 from shared.cli.settings import cli_settings
 
-FAILED_EXIT_CODE = 1
-
 One = TypeVar("One", str, int)
 
 

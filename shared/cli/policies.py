@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared.cli.exit_codes import FAILED_EXIT_CODE
 from shared.cli.http import CommandFailed, ServiceClient, explained
-from shared.cli.operating import FAILED_EXIT_CODE, operator_client
+from shared.cli.operating import operator_client
 from shared.contracts.policy import Policy
 from shared.kit.documents import understood
 

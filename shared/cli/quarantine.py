@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared.cli.exit_codes import FAILED_EXIT_CODE
 from shared.cli.http import CommandFailed, explained
-from shared.cli.operating import FAILED_EXIT_CODE, By, of_each, operator_client
+from shared.cli.operating import By, of_each, operator_client
 
 app = typer.Typer(help="Look at, mend and release what could not be taken in.", no_args_is_help=True)
 

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared.cli.exit_codes import FAILED_EXIT_CODE
 from shared.cli.http import CommandFailed, explained
-from shared.cli.operating import FAILED_EXIT_CODE, By, of_each, operator_client
+from shared.cli.operating import By, of_each, operator_client
 from shared.cli.why import Format, number_text
 from shared.contracts.currencies import minor_digits
 

@@ -14,13 +14,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from shared.cli.exit_codes import REJECTED_EXIT_CODE, UNFINISHED_EXIT_CODE
 from shared.cli.http import CommandFailed, ServiceClient, explained
 from shared.cli.local.credentials import API_TOKEN
 from shared.cli.settings import cli_settings
 
 app = typer.Typer(help="Look at uploaded files: how far they are, what was refused.", no_args_is_help=True)
 
-FAILED_EXIT_CODE, REJECTED_EXIT_CODE = 2, 3
 LOOK_SECONDS = 0.5
 SENDING_SECONDS = 900.0
 PAGE = 200
@@ -231,7 +231,7 @@ def _summarise(job: dict[str, Any]) -> None:
         error = job["last_error"]
         console.print(f"[bold red]{escape(error['detail'])}[/] {escape(error.get('fix') or '')}", soft_wrap=True)
     if job["status"] in ("failed", "cancelled"):
-        raise typer.Exit(FAILED_EXIT_CODE)
+        raise typer.Exit(UNFINISHED_EXIT_CODE)
     if job["leads"]["rejected"]:
         console.print(f"`leadflow uploads report {job['upload_id']}` says which rows, and why.", soft_wrap=True)
         raise typer.Exit(REJECTED_EXIT_CODE)

@@ -17,8 +17,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-POSITION_SECONDS = 1.0
-"""A position that is not known by then is being sought: its partition is left out, and looked at again as often without waiting."""
+from shared.kit.pacing import POSITION_SECONDS
 
 Records = Mapping[TopicPartition, list[Any]]
 
@@ -92,6 +91,7 @@ class Turns:
         assigned = self._client.assignment()
         self._sought = {one: asked for one, asked in self._sought.items() if one in assigned}
         for partition in assigned:
+            # While its position is sought it is left out, and looked at again as often without waiting.
             asked = self._sought.get(partition)
             if asked is not None and now - asked < POSITION_SECONDS:
                 continue

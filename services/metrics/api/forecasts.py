@@ -8,17 +8,8 @@ from fastapi import APIRouter, Depends, Query
 
 from services.metrics.access import guard
 from services.metrics.domain.expecting import LEVEL
-from services.metrics.forecasts import (
-    METHODS,
-    Ahead,
-    Asked,
-    accuracy,
-    backtest,
-    forecast,
-    shown,
-    shown_part,
-    windows_from,
-)
+from services.metrics.domain.forecasting import METHODS
+from services.metrics.forecasts import Ahead, Asked, accuracy, backtest, forecast, shown, shown_part, windows_from
 from services.metrics.moments import moment_gone
 from services.metrics.storage import answering
 from shared.contracts.envelope import Currency

@@ -16,6 +16,9 @@ VERSION = 1
 """By which rules forecasts are made: raised with whatever makes them say something else of the same facts, and kept in what is
 frozen. Those that were frozen before it was kept have none."""
 
+METHODS = ("weighted", "historical", "combined")
+"""By what a forecast is made: what people say of their deals, what became of deals like these, or both."""
+
 TRUST = 0.5
 """How much what people say of a deal counts beside what became of deals like it, where they say when it closes and how likely."""
 

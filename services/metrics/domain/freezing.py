@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from shared.contracts.policy.snapshots import WEEKDAYS, Snapshots
+from shared.contracts.policy.calendar import WEEKDAYS
+from shared.contracts.policy.snapshots import Snapshots
 
 FORECAST = "forecast"
 """The name under which forecasts are frozen; no set has it."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
-from services.metrics.forecasts import METHODS, Asked, Forecast, forecast, windows_from
+from services.metrics.domain.forecasting import METHODS
+from services.metrics.forecasts import Asked, Forecast, forecast, windows_from
 from services.metrics.reporting.document import Cell, Line, Table
 from services.metrics.reporting.plan import Scope
 from services.metrics.reporting.units import Kind, shown

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from services.metrics.domain.answers import TOTAL, Group, Values
 from services.metrics.domain.calendars import calendars_of
 from services.metrics.domain.definitions import BY_ID
+from services.metrics.domain.forecasting import METHODS
 from services.metrics.domain.freezing import (
     FROZEN_BY,
     LEAD_DAYS,
@@ -26,7 +27,6 @@ from shared.contracts.policy.calendar import PERIODS, Period
 from shared.kit.database import Database
 from shared.kit.errors import Rejected
 
-METHODS = ("weighted", "historical", "combined")
 FROZEN_PERIODS = ("quarter", "half_year", "year")
 
 

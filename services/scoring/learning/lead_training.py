@@ -27,7 +27,7 @@ from services.scoring.learning.suspicion import suspicious
 from services.scoring.learning.training import train
 from shared.contracts.policy.learning import Learning
 
-EARLIER_SHARE = 0.75
+TEACHING_SHARE = 0.75
 """So many of the people teach, by when they were first known; the later ones judge."""
 
 LEAST_KNOWN = 20
@@ -101,7 +101,7 @@ def parted(given: Examples, gap: timedelta = timedelta(0), not_before: datetime 
     for person, moment in zip(given.people, given.moments, strict=True):
         first[person] = min(moment, first.get(person, moment))
     ordered = sorted(first.values())
-    border = ordered[int(len(ordered) * EARLIER_SHARE)] if ordered else None
+    border = ordered[int(len(ordered) * TEACHING_SHARE)] if ordered else None
     if border is not None and not_before is not None:
         border = max(border, not_before)
     teach: list[int] = []

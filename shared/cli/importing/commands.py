@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from shared.cli.exit_codes import REJECTED_EXIT_CODE
 from shared.cli.http import CommandFailed, ServiceClient, explained
 from shared.cli.importing import state as kept
 from shared.cli.importing.sending import (
@@ -29,7 +30,7 @@ from shared.cli.importing.sending import (
     chunks,
     run_import,
 )
-from shared.cli.importing.tables import DAYS, REJECTED_EXIT_CODE, SPENT, Written, tell_rows, titles_of
+from shared.cli.importing.tables import DAYS, SPENT, Written, tell_rows, titles_of
 from shared.cli.settings import cli_settings
 from shared.tabular.converting import Converter, converter, one_delimiter
 from shared.tabular.fields import Kind, zone_named

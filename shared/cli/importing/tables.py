@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from shared.cli.exit_codes import REJECTED_EXIT_CODE
 from shared.cli.http import CommandFailed
 from shared.cli.operating import operator_client
 from shared.contracts.amounts import exact
@@ -22,7 +23,6 @@ from shared.tabular.mapping_file import reads_back
 from shared.tabular.numbers import DECIMALS, is_plain, read_number, rounded
 from shared.tabular.source import Row, SourceFile
 
-REJECTED_EXIT_CODE = 3
 ROWS_AT_ONCE = 50_000
 SHOWN = 50
 

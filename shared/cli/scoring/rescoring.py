@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from shared.cli.exit_codes import FAILED_EXIT_CODE
 from shared.cli.http import ServiceClient, explained
 from shared.cli.scoring.explaining import scoring_client
 
 LOOK_SECONDS = 0.5
-FAILED_EXIT_CODE = 1
 
 
 @explained

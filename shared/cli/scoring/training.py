@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared.cli.exit_codes import FAILED_EXIT_CODE
 from shared.cli.http import explained
-from shared.cli.operating import FAILED_EXIT_CODE, whoever
+from shared.cli.operating import whoever
 from shared.cli.scoring.explaining import scoring_client
 
 LOOK_SECONDS = 1.0

@@ -21,7 +21,8 @@ MONTHS_A_YEAR = 12
 MONTHS: dict[str, int] = {"month": 1, "quarter": 3, "half_year": 6, "year": MONTHS_A_YEAR}
 """How many months those periods have that are made of months."""
 
-_WEEKDAYS = {"monday": 0, "saturday": 5, "sunday": 6}
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _A_NAME = re.compile(r"(?P<year>[0-9]{4})(?:/[0-9]{2})?(?:-(?P<part>[QH]?)(?P<number>[0-9]{1,2}))?")
 _PARTS: dict[str, Period] = {"": "year", "Q": "quarter", "H": "half_year"}
@@ -47,7 +48,7 @@ class Calendar(Section):
         if period == "day":
             return day
         if period == "week":
-            return day - timedelta(days=(day.weekday() - _WEEKDAYS[self.week_starts]) % 7)
+            return day - timedelta(days=(day.weekday() - WEEKDAYS.index(self.week_starts)) % 7)
         return self.begins(self._first_month(period, self.month_of(day)))
 
     def moved(self, period: Period, first: date, by: int) -> date:

@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.contracts.envelope import Name
-from shared.contracts.policy.calendar import Period
+from shared.contracts.policy.calendar import Period, Weekday
 from shared.contracts.policy.section import Section
 
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
 
 

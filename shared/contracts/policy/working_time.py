@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator
 
+from shared.contracts.policy.calendar import WEEKDAYS
 from shared.contracts.policy.section import Section
 
 
@@ -57,8 +58,6 @@ def _in_order(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 Hours = Annotated[tuple[str, ...], BeforeValidator(_several), AfterValidator(_in_order)]
 
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
 
 class WorkingHours(Section):
     """The hours of a week and the days without any. With no hours at all it is always working time."""
@@ -74,5 +73,5 @@ class WorkingHours(Section):
 
     def week(self) -> tuple[tuple[Span, ...], ...]:
         """The spans of each day, Monday first."""
-        week = tuple(tuple(map(span_of, getattr(self, day))) for day in DAYS)
-        return week if any(week) else (((0, MINUTES_A_DAY),),) * len(DAYS)
+        week = tuple(tuple(map(span_of, getattr(self, day))) for day in WEEKDAYS)
+        return week if any(week) else (((0, MINUTES_A_DAY),),) * len(WEEKDAYS)

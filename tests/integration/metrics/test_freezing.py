@@ -13,12 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from services.metrics import forecasts as forecasting
 from services.metrics.domain.findings import Kind, Place
+from services.metrics.domain.forecasting import METHODS
 from services.metrics.domain.freezing import LEAD_DAYS, NEAR
 from services.metrics.freezing import Freezing, faults
 from services.metrics.instruments import FreezingMetrics
 from services.metrics.rebuilding import Rebuilding
 from services.metrics.storage.frozen import Wanted, forecasts, forget
-from services.metrics.storage.judging import METHODS
 from shared.contracts.envelope import EARLIEST
 from shared.contracts.policy import Policy, UnitPolicy
 from shared.contracts.policy.snapshots import FrozenKpi, Snapshots

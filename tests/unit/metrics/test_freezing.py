@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.metrics.domain.freezing import FrozenForecast, Judged, accuracy_values, dues, latest_due, standing_for
-from shared.contracts.policy.snapshots import WEEKDAYS, Snapshots
+from shared.contracts.policy.calendar import WEEKDAYS
+from shared.contracts.policy.snapshots import Snapshots
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MONDAYS = Snapshots(weekday="monday", hour=6, grace_hours=24)
