@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.integration.metrics.harness import Metrics
 from tests.integration.metrics.naive.asked import PERIODS, Asked, Number
 from tests.integration.metrics.naive.line import Line
 from tests.integration.metrics.naive.lines import lines_of
-from tests.integration.metrics.naive.numbers import BY_PLACE, OF_MONEY, PUT_DOWN, answer
+from tests.integration.metrics.naive.numbers import BY_PLACE, OF_MONEY, PUT_DOWN, SPENDING, answer
 from tests.integration.metrics.naive.people import PLACES, everybody
 from tests.integration.metrics.naive.rates import Said
 from tests.integration.metrics.naive.spending import NOWHERE, spent_lines
@@ -37,6 +37,8 @@ CUTS: tuple[tuple[str, ...], ...] = (
 FILTERS: tuple[dict[str, tuple[str | None, ...]], ...] = (
     {"business_unit": ("tehran",)}, {"business_unit": ("york", "berlin")}, {"channel": ("phone", None)}, {"stage": ("first",)},
 )  # fmt: skip
+BY_THE_DAY = (*SPENDING, "ltv_to_cac", "payback", "visitors", "visitor_to_lead", "churn_rate")
+"""What is asked of whole days alone."""
 RULES = ("last", "linear", "position", "time_decay")
 
 
@@ -123,9 +125,20 @@ def questions(random: Random, kpi: str, asked: Asked) -> list[Asked]:
         found += [replace(asked, attribution=rule, cuts=random.choice(PLACE_CUTS)) for rule in random.sample(RULES, 2)]
     if kpi in OF_MONEY:
         found += [in_some_currency(random, replace(one, cuts=random.choice(cuts_of(kpi)))) for one in found[-2:]]
+    if kpi not in BY_THE_DAY:
+        found.append(by_the_clock(random, replace(asked, cuts=random.choice(cuts_of(kpi)))))
     if kpi in ("leads_created", "sales_volume"):
         found.append(replace(asked, attribution="time_decay", cuts=("channel", "source"), half_life_days=0.5))
     return found
+
+
+def by_the_clock(random: Random, asked: Asked) -> Asked:
+    """The same from a moment at which something happened, or just after it, to another one, or to a day."""
+    moments = [line.at for what in ("created", "won", "stood") for line in asked.lines.get(what, ())]
+    start, end = sorted(random.choice(moments or [asked.as_of]) for _ in range(2))
+    start += random.choice((timedelta(), timedelta(microseconds=1)))
+    last = random.choice((end + timedelta(hours=1), end + timedelta(days=9), (end + timedelta(days=9)).date()))
+    return replace(asked, start=start, end=last)
 
 
 def another(random: Random, kpi: str, asked: Asked) -> Asked:
@@ -212,6 +225,8 @@ def assert_same(told: dict[str, Any] | None, expected: Number, context: str, nea
     if told is None:
         assert not expected["value"], context
         return
+    for name in ("interval", "response_interval"):
+        assert (name in told) == (name in expected), f"{name} of {context}"
     beside = {"mean": told.get("mean"), "p90": (told.get("quantiles") or {}).get("p90")}
     for name, value in expected.items():
         found = {**told, **beside}[name]

@@ -52,7 +52,7 @@ class Asked:
                 if whole.at > self.as_of and what != "expected":
                     continue
                 day = self.day_of(whole.unit, whole.began if by_cohort else whole.at)
-                if not of_now and not self.start <= day < self.end:
+                if not of_now and not self.has(whole.began if by_cohort else whole.at, day):
                     continue
                 for line in self._put_down(self._in_one(what, whole)):
                     held = {**line.cuts, "business_unit": line.unit}
@@ -62,6 +62,11 @@ class Asked:
                     if self.cuts:
                         found[self.key_of(held, self.calendars[line.unit], day)][what].append(line)
         return found
+
+    def has(self, at: datetime, day: date) -> bool:
+        """Whether a moment, of that day where its unit is, is in the window: by the clock where that is of moments."""
+        begun = at >= self.start if isinstance(self.start, datetime) else day >= self.start
+        return begun and (at < self.end if isinstance(self.end, datetime) else day < self.end)
 
     def _in_one(self, what: str, line: Line) -> Line:
         """The same in the currency that is wanted; as it is where there is no rate. What is open counts at the rate of now."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from tests.integration.metrics.naive.asked import DAY_SECONDS, PERIODS, Asked, Group, Number
+from tests.integration.metrics.naive.intervals import of_few
 from tests.integration.metrics.naive.line import Line, Lines, sums_of
 
 DAYS_A_MONTH = 365.2425 / 12
@@ -83,7 +84,8 @@ def satisfied(_: Asked, lines: Lines, __: Lines) -> Number:
     good, n, asked, replied = (len(lines[what]) for what in ("satisfied", "answered", "asked", "replied"))
     return {
         "value": good / n if n else None, "numerator": good, "denominator": n, "asked": asked,
-        "response_rate": replied / asked if asked else None,
+        "response_rate": replied / asked if asked else None, **of_few(good, n),
+        **{f"response_{name}": bound for name, bound in of_few(replied, asked).items()},
     }  # fmt: skip
 
 
@@ -101,7 +103,12 @@ def churn(asked: Asked) -> dict[Group | None, Number]:
             for first, after in _parts(asked, stay.unit, today):
                 _count(counted[asked.key_of(held, asked.calendars[stay.unit], first)], asked, stay, first, after)
     return {
-        group: {"value": lost / active if active else None, "numerator": lost, "denominator": active}
+        group: {
+            "value": lost / active if active else None,
+            "numerator": lost,
+            "denominator": active,
+            **of_few(lost, active),
+        }
         for group, (lost, active) in counted.items()
     }
 

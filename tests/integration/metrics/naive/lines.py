@@ -53,6 +53,8 @@ def _of_lead(person: Person, terms: Terms, found: Lines) -> None:
     if archive:
         for what in ("archived", "turned down")[: 1 if person.qualified else 2]:
             add(what, archive.occurred_at, person.held(archive.occurred_at), archive.data.get("reason"))
+        if not person.qualified:
+            add("of cohort: turned down", archive.occurred_at, born)
     if person.deals:
         first = min(person.deals, key=lambda deal: deal.opened)
         add("converted", first.opened, first.held_when_opened())
@@ -181,6 +183,8 @@ def _of_deals(person: Person, terms: Terms, found: Lines) -> None:
             found["entered"].append(Line(person.unit, at, at, cuts))
             if (further := deal.advanced(stage)) is not None:
                 found["advanced"].append(Line(person.unit, further, at, cuts))
+            elif deal.outcome == "lost":
+                found["failed"].append(Line(person.unit, deal.closed, at, cuts))
             if deal.outcome == "lost" and deal.stage == stage:
                 found["dropped"].append(Line(person.unit, deal.closed, at, cuts))
         for stage, begin, end_of in deal.stays():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.integration.metrics.naive import customer_numbers, spending
 from tests.integration.metrics.naive.asked import DAY_SECONDS, PERIODS, Asked, Group, Number
 from tests.integration.metrics.naive.calendars import period_name
+from tests.integration.metrics.naive.intervals import FEW, bounds, of_few
 from tests.integration.metrics.naive.line import Line, Lines, sums_of, weight_of
 from tests.integration.metrics.naive.records import records
 
@@ -44,15 +46,36 @@ COHORTS = frozenset(
 )  # fmt: skip
 TO_BUY = ("created", ("of cohort: customers", "of cohort: failed"))
 MATURING: dict[str, tuple[str, tuple[str, ...]]] = {
-    "lead_to_opportunity_cohort": ("created", ("of cohort: converted", "of cohort: archived")),
+    "created_to_qualified_cohort": ("created", ("of cohort: qualified", "of cohort: turned down")),
+    **dict.fromkeys(
+        ("lead_to_opportunity_cohort", "lead_to_opportunity_incidence", "time_to_convert"),
+        ("created", ("of cohort: converted", "of cohort: archived")),
+    ),
+    "opportunity_to_won_cohort": ("opened", ("of cohort: won", "of cohort: lost")),
+    **dict.fromkeys(("stage_conversion", "stage_drop_off"), ("entered", ("advanced", "failed"))),
     "speed_to_lead": ("created", ("of cohort: contacted",)),
-    **dict.fromkeys(("lead_to_customer_cohort", "cost_per_customer", "source_romi", "source_roi"), TO_BUY),
-    **dict.fromkeys(("clv_revenue", "clv_observed", "clv_projected", "ltv_to_cac", "payback"), ("new customers", ())),
+    **dict.fromkeys(
+        ("lead_to_customer_cohort", "lead_to_customer_incidence", "cost_per_customer", "source_romi", "source_roi"),
+        TO_BUY,
+    ),
+    **dict.fromkeys(
+        (
+            "clv_revenue",
+            "clv_observed",
+            "clv_projected",
+            "clv_projected_revenue",
+            "ltv_to_cac",
+            "payback",
+            "top_customers",
+        ),
+        ("new customers", ()),
+    ),
     "repeat_purchase_rate": ("new customers", ("repeated",)),
     "cost_per_lead": ("created", ("created",)),
+    "score_quality": ("told a score", ()),
 }
 """Of which cohort numbers are, and what decides one of it."""
-OF_A_LIFETIME, POLICY_DAYS = ("clv_projected", "ltv_to_cac", "payback"), 90
+OF_A_LIFETIME, POLICY_DAYS = ("clv_projected", "clv_projected_revenue", "ltv_to_cac", "payback"), 90
 """Of which a horizon that is asked for is how long customers stay; they are as old as the policy wants them."""
 TIMES = {
     "time_in_stage": "stays", "time_in_lead_status": "stood", "sales_cycle_from_lead": "customers", "sales_cycle_from_opportunity": "won",
@@ -105,9 +128,11 @@ def _maturity(asked: Asked, kpi: str, lines: Lines) -> Number:
     if kpi not in MATURING or asked.attribution != "first":
         return {}
     began, decided = MATURING[kpi]
+    told = [line for line in lines["created"] if line.score is not None]
+    cohort = told if began == "told a score" else lines[began]
     old = asked.as_of - timedelta(days=POLICY_DAYS if kpi in OF_A_LIFETIME else asked.horizon_days)
     young = [line for what in decided for line in lines[what] if line.began > old]
-    n, grown = len(lines[began]), sum(line.began <= old for line in lines[began]) + len(young)
+    n, grown = len(cohort), sum(line.began <= old for line in cohort) + len(young)
     return {"maturity": grown / n if n else None}
 
 
@@ -117,7 +142,8 @@ def _number(asked: Asked, kpi: str, lines: Lines, whole: Lines) -> Number:
     if kpi in SHARES:
         above, below = SHARES[kpi]
         n, reached = sum(weight_of(lines[what]) for what in below), weight_of(lines[above])
-        return {"value": reached / n if n else None, "numerator": reached, "denominator": n}
+        found = {"value": reached / n if n else None, "numerator": reached, "denominator": n}
+        return found if kpi == "lead_to_opportunity_period" else {**found, **of_few(reached, n)}
     if kpi in TIMES:
         return _times([line.seconds for line in lines[TIMES[kpi]]])
     if kpi in CURVES:
@@ -142,15 +168,22 @@ def _per_day(asked: Asked, group: Group | None, lines: Lines) -> Number:
     )
     longest = 0.0
     for unit in units:
-        passed, day = 0.0, asked.start
-        while day < asked.end and (begins := _midnight(day, asked.zones[unit or ""])) < asked.as_of.timestamp():
+        zone = asked.zones[unit or ""]
+        passed, day = 0.0, asked.start.astimezone(zone).date() if isinstance(asked.start, datetime) else asked.start
+        start, end = (_moment(bound, zone) for bound in (asked.start, asked.end))
+        until = min(end, asked.as_of.timestamp())
+        while (begins := max(_midnight(day, zone), start)) < until:
             after = day + timedelta(days=1)
             if all(period_name(name, day, asked.calendars[unit or ""]) == value for name, value in periods.items()):
-                passed += min(_midnight(after, asked.zones[unit or ""]), asked.as_of.timestamp()) - begins
+                passed += min(_midnight(after, zone), until) - begins
             day = after
         longest = max(longest, passed / DAY_SECONDS)
     n = weight_of(lines["created"])
     return {"value": n / longest if longest else None, "denominator": longest}
+
+
+def _moment(bound: date, zone: ZoneInfo) -> float:
+    return bound.timestamp() if isinstance(bound, datetime) else _midnight(bound, zone)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> float:
@@ -166,6 +199,7 @@ def _curve(asked: Asked, kpi: str, lines: Lines) -> Number:
     outcomes = [line.seconds or 0.0 for line in reached]
     others = [line.seconds or 0.0 for line in lines[competing]]
     waiting = [(asked.as_of - line.began).total_seconds() for line in lines["created"]]
+    n = len(waiting)
     for line in [*lines[outcome], *lines[competing]]:
         waiting.remove((asked.as_of - line.began).total_seconds())
     horizon = asked.horizon_days * DAY_SECONDS
@@ -180,7 +214,15 @@ def _curve(asked: Asked, kpi: str, lines: Lines) -> Number:
     if kpi == "time_to_convert":
         reach = [age for age, so_far in curve if so_far >= share / 2 - 1e-12]
         return {"value": reach[0] if share > 0 else None}
-    return {"value": share if outcomes or others or waiting else None}
+    return {"value": share if n else None, **_of_decided(asked, kpi, lines, share, n)}
+
+
+def _of_decided(asked: Asked, kpi: str, lines: Lines, share: float, n: int) -> Number:
+    """The interval of a curve of few: that of as many as are decided or older than the horizon, and all where nobody is."""
+    if n >= FEW or not n:
+        return {"interval": None} if not n else {}
+    grown = n * _maturity(replace(asked, attribution="first"), kpi, lines)["maturity"]
+    return {"interval": dict(zip(("low", "high"), bounds(share * grown, grown) if grown else (0.0, 1.0), strict=True))}
 
 
 def _auc(asked: Asked, lines: Lines) -> float | None:
