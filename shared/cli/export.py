@@ -19,6 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from shared.cli.http import CommandFailed, backoff_seconds, explained
 from shared.cli.operating import operator_client
+from shared.contracts.spreadsheets import as_it_was
 
 KEYS = {
     "leads": ("lead_id",),
@@ -102,7 +103,7 @@ class Written:
             row: dict[str, Any] = orjson.loads(self._last)
         else:
             (cells,) = csv.reader(io.StringIO(self._last.decode(), newline=""))
-            row = {name: _as_it_was(text) for name, text in zip(self._header or [], cells, strict=True)}
+            row = {name: as_it_was(text) for name, text in zip(self._header or [], cells, strict=True)}
         return [str(row[name]) for name in KEYS[self._what]]
 
     def _note(self, record: bytes) -> None:
@@ -111,11 +112,6 @@ class Written:
             return
         self._last = record
         self.rows += 1
-
-
-def _as_it_was(text: str) -> str:
-    """A text without the apostrophe that keeps a spreadsheet from running it."""
-    return text[1:] if text[:1] == "'" and text[1:2] in tuple("=+-@\t\r\n＝＋－＠") else text
 
 
 @explained

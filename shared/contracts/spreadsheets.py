@@ -18,13 +18,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 def harmless(text: str) -> str:
     """A text that a spreadsheet would run, with an apostrophe before it, which makes it text; a number is none. Some part cells at
-    semicolons, so what begins behind one is looked at too."""
-    first, *more = text.split(";")
-    return ";".join([_harmless(first), *map(_harmless, more)])
+    semicolons, so what begins behind one is looked at too. What has apostrophes before it already gets one more, so that no two
+    texts become one."""
+    return ";".join(f"'{part}" if _would_run(part) else part for part in text.split(";"))
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.match(text) else text
+def as_it_was(text: str) -> str:
+    """The text that became this one by `harmless`."""
+    return ";".join(part[1:] if part[:1] == "'" and _would_run(part) else part for part in text.split(";"))
+
+
+def _would_run(part: str) -> bool:
+    bare = part.lstrip("'")
+    return bare.startswith(_FORMULA) and not _NUMBER.match(bare)
 
 
 def cell(value: Any) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.pipeline.domain.export_rows import as_csv, as_ndjson, csv_header
 from shared.cli.export import Records, Written
-from shared.contracts.spreadsheets import cell, harmless
+from shared.contracts.spreadsheets import as_it_was, cell, harmless
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=30)
 ROWS = st.lists(st.fixed_dictionaries({"task_id": st.uuids().map(str), "name": TEXTS}), max_size=12)
@@ -42,6 +42,22 @@ def test_what_runs_nothing_stays_as_it_is(text: str) -> None:
 def test_no_cell_begins_like_a_formula(text: str) -> None:
     said = cell(text)
     assert not said.startswith(("=", "@")) and (not said.startswith(("+", "-")) or any(one.isdigit() for one in said))  # noqa: PT018
+
+
+@given(TEXTS | st.text(alphabet="=-+@';1a\t ", max_size=8))
+def test_every_text_is_known_again_by_its_cell(text: str) -> None:
+    assert as_it_was(harmless(text)) == text
+
+
+@pytest.mark.parametrize("name", ["x;-a", "'=a", "=a", "-5", "'-5", "x;'-a"])
+def test_an_export_that_was_cut_short_goes_on_from_the_name_that_there_is(name: str) -> None:
+    columns = ("business_unit", "opportunity_id")
+    with tempfile.TemporaryFile() as file:
+        row = {"business_unit": "north", "opportunity_id": name}
+        file.write(csv_header(columns) + as_csv([row], columns))
+        written = Written(file, "opportunities", "csv")
+        written.take_up()
+        assert written.key() == ["north", name]
 
 
 def test_a_person_has_columns_of_their_own_and_the_rest_beside() -> None:
