@@ -11,16 +11,22 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Of those who were erased before, whoever nothing is known of by any of their ids."""
-    op.execute("ALTER TABLE pipeline.leads ADD COLUMN erased boolean NOT NULL DEFAULT false")
+    """Of those who were erased before, whoever nothing is known of by any of their ids. Only the column needs the table for itself;
+    the rows of those few are found from their names, while everybody goes on."""
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TABLE pipeline.leads ADD COLUMN IF NOT EXISTS erased boolean NOT NULL DEFAULT false")
     op.execute(
         """
+        WITH ids AS MATERIALIZED (
+            SELECT CAST(name AS uuid) AS lead_id FROM pipeline.erased
+            WHERE name ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        )
         UPDATE pipeline.leads l SET erased = true
-        WHERE l.lead_id IN (
-            SELECT one.root_id FROM pipeline.erased e JOIN pipeline.leads one ON e.name = CAST(one.lead_id AS text)
-        ) AND NOT EXISTS (
-            SELECT FROM pipeline.leads other WHERE other.root_id = l.lead_id AND other.personal <> '{}'
-        )"""
+        WHERE l.lead_id IN (SELECT one.root_id FROM ids JOIN pipeline.leads one USING (lead_id))
+            AND l.personal = '{}' AND NOT EXISTS (
+                SELECT FROM pipeline.leads other
+                WHERE other.root_id = l.lead_id AND other.root_id <> other.lead_id AND other.personal <> '{}'
+            )"""
     )
 
 

@@ -34,6 +34,16 @@ WRITING = (
     "UPDATE pipeline.tasks SET outcome = 'x' WHERE task_id = (SELECT task_id FROM pipeline.tasks LIMIT 1)",
 )
 
+SLOWLY_ERASED = (
+    """
+    CREATE FUNCTION pipeline.slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF to_jsonb(NEW) ->> 'erased' = 'true' THEN PERFORM pg_sleep(0.5); END IF;
+        RETURN NEW;
+    END $$""",
+    "CREATE TRIGGER slowly BEFORE UPDATE ON pipeline.leads FOR EACH ROW EXECUTE FUNCTION pipeline.slowly()",
+)
+"""As if those who were erased were many."""
+
 
 def up_to(last: str, folder: Path) -> Path:
     """The revisions up to one."""
@@ -80,3 +90,29 @@ def test_from_the_first_revision_on_leads_that_are_there_are_kept_and_found(data
             "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'identities_pkey'"
         ).fetchone()
         assert key == ("PRIMARY KEY (token, kind, business_unit)",)
+
+
+def test_who_was_erased_before_is_marked_so_while_others_write(database_url: str, tmp_path: Path) -> None:
+    """Nobody waits for the rows of those who were erased, and whoever is known again by any id is not among them."""
+    migrate("pipeline", up_to("0038", tmp_path), database_url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for statement in (*ROWS[:1], *SLOWLY_ERASED):
+            connection.execute(statement.encode())
+        lead_ids = [row[0] for row in connection.execute("SELECT lead_id FROM pipeline.leads LIMIT 12")]
+        *gone, known, loser, root, told, told_root, other = lead_ids
+        personal = 'UPDATE pipeline.leads SET personal = \'{"name": "Ann"}\' WHERE lead_id = %s'
+        merged = "UPDATE pipeline.leads SET root_id = %s, merged_into = %s WHERE lead_id = %s"
+        for one in (known, told):
+            connection.execute(personal, (one,))
+        for one, into in ((loser, root), (told, told_root)):
+            connection.execute(merged, (into, into, one))
+        for name in (*map(str, (*gone, known, loser, told_root)), "a token of an address"):
+            connection.execute("INSERT INTO pipeline.erased VALUES (%s, now(), gen_random_uuid())", (name,))
+        writing = f"UPDATE pipeline.leads SET version = version + 1 WHERE lead_id = '{other}'"
+        with ThreadPoolExecutor() as pool:
+            upgrade = pool.submit(migrate, "pipeline", MIGRATIONS, database_url)
+            waited = longest_wait(database_url, [writing], upgrade.done)
+            upgrade.result()
+        assert waited < LONGEST_SECONDS
+        found = {row[0] for row in connection.execute("SELECT lead_id FROM pipeline.leads WHERE erased")}
+        assert found == {*gone, root}
