@@ -81,6 +81,7 @@ class Watchdog:
                 raise
             except Exception as error:
                 self._standing_since = None
+                self._consumer.unread_since = {}  # others go on, and whoever does not see the log has no word in it
                 log().info("watchdog_blind", error_type=type(error).__name__)
             finally:
                 with suppress(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -149,3 +150,26 @@ def test_since_when_a_topic_has_anything_unread_is_told_by_the_partition_that_is
     assert consumer.unread_since == {"topic": done_at[MINE]}, "the other one is quiet"
     dog._measure({MINE: 0, OTHERS: 0}, done_at)
     assert consumer.unread_since == {"topic": None}
+
+
+async def test_whoever_does_not_see_the_log_says_nothing_of_what_is_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = Standing(unread_since={"topic": datetime.now(UTC) - timedelta(hours=2)})
+
+    class Unreachable:
+        """A client of a broker that is away."""
+
+        def __init__(self, **_: Any) -> None: ...
+
+        async def start(self) -> None:
+            raise ConnectionError
+
+        async def stop(self) -> None: ...
+
+    monkeypatch.setattr(watchdog, "AIOKafkaConsumer", Unreachable)
+    dog = Watchdog(cast(Any, consumer), cast(Any, None), "", stall_timeout_seconds=30)
+    watching = asyncio.create_task(dog.run())
+    await asyncio.sleep(0)
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
+    assert consumer.unread_since == {}
