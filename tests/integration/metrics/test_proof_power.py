@@ -27,6 +27,7 @@ from tests.integration.metrics.proving import (
 )
 from tests.integration.metrics.worlds import POLICY, World, a_world
 from tests.integration.metrics.wrong import WRONG, Wrong, forget_what_was_remembered
+from tests.integration.metrics.wrong_cohorts import WRONG_COHORTS
 from tests.integration.metrics.wrong_forecasts import WRONG_FORECASTS
 from tests.integration.metrics.wrong_windows import WRONG_WINDOWS
 
@@ -155,7 +156,7 @@ async def test_each_fault_shows_in_some_number(
     try:
         assert await noticed(metrics, None, 2) == (2, []), "without a fault nothing is noticed"
         unseen = []
-        for one in (*WRONG, *WRONG_WINDOWS):
+        for one in (*WRONG, *WRONG_WINDOWS, *WRONG_COHORTS):
             if ONLY and not any(part in one.name for part in ONLY):
                 continue
             world, found = await noticed(metrics, one, MOST_WORLDS)
