@@ -4,7 +4,7 @@ that are open are what these facts leave."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.pipeline.domain.business_time import BusinessCalendar
@@ -58,6 +58,10 @@ LEAVE = "leave stage "
 
 ERASED = "erased"
 """Why nothing is due any more for somebody whom nobody can reach."""
+
+
+TOLD_AT_ONCE = timedelta(minutes=5)
+"""How long after an attempt it is told of, at most, by whoever says when it was and tells of it as soon as it is made."""
 
 
 def over(state: LeadState) -> str | None:
@@ -326,10 +330,12 @@ class Following:
 
     def _is_meant(self, task: Task, attempt: Draft, now: datetime) -> bool:
         """Whether an attempt may have been made because of a task: one that is told of later than it was made may be older than
-        what was asked, or than the step. One that is made now is meant also where the task was put off."""
+        what was asked, or than the step. One that is made now, or is told of at once, is meant also where the task was put off."""
         at = attempt.occurred_at
         step = self.step_of(task)
         if at >= now or (step is None and task.kind != REQUEST):
+            return True
+        if task.starts_at > now and at >= now - TOLD_AT_ONCE:
             return True
         return (at if step is None else later(self.calendar_of(task.owner), at, step.wait)) >= task.starts_at
 

@@ -268,3 +268,14 @@ def test_with_the_lead_goes_what_its_owner_was_to_do_and_what_is_a_colleagues_st
         "of ann": "bob",
         "of lee": "lee",
     }
+
+
+def test_a_step_that_was_put_off_is_done_by_an_attempt_that_is_told_of_at_once_and_by_none_from_before() -> None:
+    story = Story()
+    call = story.task("call")
+    (again,) = decide_snooze(call, Act(an_id(), at(5), "ann"), until=at(300))
+    story.tell(again)
+    story.contact(10, now=at(30))
+    assert [one.name for one in story.open] == ["call"]
+    story.contact(20, now=at(20.1))
+    assert [one.name for one in story.open] == ["write"]
