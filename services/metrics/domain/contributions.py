@@ -322,8 +322,7 @@ class _Lead:
     def _lead_snapshot(self, now: datetime) -> Iterator[Entry]:
         assert self.created is not None
         created, born = self.created.at, self._dims(self.created.held)
-        bought = self.customer.first if self.customer is not None else None
-        unit, root_id = self.business_unit, self.root_id
+        unit, root_id, bought = self.business_unit, self.root_id, self.customer.first if self.customer else None
 
         def entry(
             measure: Measure, at: datetime, dims: Dims, reason: str | None = None, since: datetime | None = None
@@ -344,10 +343,9 @@ class _Lead:
             yield entry(Measure.LEAD_QUALIFIED, self.qualified.at, self._dims(self.qualified.held))
             yield entry(Measure.COHORT_QUALIFIED, self.qualified.at, born, since=created)
         if self.archived:
-            reason = self.archived.reason
-            yield entry(Measure.LEAD_ARCHIVED, self.archived.at, self._dims(self.archived.held), reason=reason)
+            reason, held = self.archived.reason, self._dims(self.archived.held)
+            yield entry(Measure.LEAD_ARCHIVED, self.archived.at, held, reason=reason)
             if self.qualified is None:
-                held = self._dims(self.archived.held)
                 yield entry(Measure.LEAD_TURNED_DOWN, self.archived.at, held, reason=reason)
                 yield entry(Measure.ARCHIVED_BEFORE_QUALIFIED, self.archived.at, born, since=created)
         if self.converted:
@@ -356,7 +354,7 @@ class _Lead:
         elif self.archived:
             yield entry(Measure.ARCHIVED_BEFORE_CONVERTED, self.archived.at, born, since=created)
         if bought:
-            touched = min(self.touched_at, created) if self.touched_at else created
+            touched = min(self.touched_at or created, created)
             yield entry(Measure.LEAD_CUSTOMER, bought.at, self._dims(bought.held), since=touched)
             yield entry(Measure.COHORT_CUSTOMER, bought.at, born, since=created)
         if self.responses is not None and (first := self.responses.first):

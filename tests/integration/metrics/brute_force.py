@@ -258,6 +258,7 @@ class Naive:
         def share(part: int, whole: int) -> float | None:
             return part / whole if whole else None
 
+        turned_down = sum(lead.qualified is None for lead in archived)
         opened = self.deals_with(lambda deal: deal.opened)
         answers = [what for lead in self.leads for what, at in lead.answers if self.inside(lead.unit, at)]
         return {
@@ -268,9 +269,7 @@ class Naive:
             "leads_marked": sum(self.inside(lead.unit, lead.created) for lead in self.marked),
             "leads_qualified": len(qualified),
             "leads_archived": len(archived),
-            "qualification_rate_decided": share(
-                len(qualified), len(qualified) + sum(lead.qualified is None for lead in archived)
-            ),
+            "qualification_rate_decided": share(len(qualified), len(qualified) + turned_down),
             "created_to_qualified_cohort": share(sum(lead.qualified is not None for lead in created), len(created)),
             "lead_to_opportunity_cohort": share(sum(bool(lead.deals) for lead in created), len(created)),
             "lead_to_opportunity_period": share(len(self.leads_with(lambda lead: lead.converted)), len(created)),

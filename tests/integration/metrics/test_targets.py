@@ -19,7 +19,6 @@ from tests.unit.metrics.stories import Told, day
 
 QUARTER = {"start": "2026-01-01", "to": "2026-04-01"}
 HALF_OVER = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=45)
-RISES = {"kpi": "win_rate_count", "period": "2026", "baseline": "fixed", "baseline_value": "0.25"}
 VOLUME = {"kpi": "sales_volume", "period": "2026-Q1", "currency": "EUR"}
 
 
@@ -217,59 +216,6 @@ async def test_targets_come_as_a_file_all_or_none_and_the_line_that_is_wrong_is_
         assert answer.status_code == 422, bad
         assert words in answer.json()["detail"], answer.text
     assert len((await metrics.client.get("/v1/targets")).json()["items"]) == 2
-
-
-@pytest.mark.parametrize(
-    ("said", "field"),
-    [
-        ({"kpi": "nothing", "period": "2026", "value": "1"}, "kpi"),
-        ({"kpi": "pace", "period": "2026", "value": "1"}, "kpi"),
-        ({"kpi": "sales_volume", "period": "2026-Q5", "value": "1"}, "period"),
-        ({"kpi": "sales_volume", "from": "2026-02-01", "to": "2026-02-01", "value": "1"}, "to"),
-        ({"kpi": "sales_volume", "period": "2026", "value": "1", "cut": {"colour": "red"}}, "cut"),
-        ({"kpi": "cac", "period": "2026", "value": "1", "cut": {"owner": "kim"}}, "cut"),
-        ({"kpi": "visitors", "period": "2026", "value": "1", "cut": {"owner": "kim"}}, "cut"),
-        ({"kpi": "visitor_to_lead", "period": "2026", "value": "1", "cut": {"owner": "kim"}}, "cut"),
-        ({"kpi": "data_quality", "period": "2026", "value": "1", "cut": {"reason": "x"}}, "cut"),
-        ({"kpi": "forecast_accuracy", "period": "2026", "value": "1", "cut": {"channel": "x"}}, "cut"),
-        ({"kpi": "forecast_accuracy", "period": "2026", "value": "1", "cut": {"owner": "x", "team": "y"}}, "cut"),
-        ({"kpi": "sales_volume", "period": "2026", "value": "1", "business_unit": "mars"}, "business_unit"),
-        ({"kpi": "leads_created", "period": "2026", "value": "1", "currency": "EUR"}, "currency"),
-        ({"kpi": "win_rate_count", "period": "2026", "value": "30"}, "value"),
-        ({"kpi": "data_quality", "period": "2026", "value": "95"}, "value"),
-        ({**RISES, "value": "5", "reading": "points"}, "value"),
-        ({**RISES, "value": "5", "reading": "points", "baseline": "last_year", "baseline_value": None}, "value"),
-        ({**RISES, "value": "-5", "reading": "points", "baseline": "last_year", "baseline_value": None}, "value"),
-        ({**RISES, "value": "0.8", "reading": "points"}, "value"),
-        ({**RISES, "value": "-0.3", "reading": "points"}, "value"),
-        ({**RISES, "value": "4", "reading": "relative"}, "value"),
-        ({**RISES, "value": "0.3", "baseline_value": "25"}, "baseline_value"),
-        ({**RISES, "value": "0.3", "baseline_value": "-0.1"}, "baseline_value"),
-        (
-            {"kpi": "leads_created", "period": "2026", "value": "1", "reading": "points", "baseline": "last_year"},
-            "reading",
-        ),
-        ({"kpi": "leads_created", "period": "2026", "value": "1", "reading": "relative"}, None),
-        ({"kpi": "leads_created", "period": "2026", "value": "1", "baseline": "fixed"}, None),
-        ({"kpi": "leads_created", "value": "1"}, None),
-        ({"kpi": "leads_created", "period": "2026", "from": "2026-01-01", "to": "2026-02-01", "value": "1"}, None),
-    ],
-)
-async def test_a_target_that_makes_no_sense_is_refused(
-    metrics: Metrics, said: dict[str, Any], field: str | None
-) -> None:
-    problem = await refused(metrics, **said)
-    assert problem.get("field") == field or field is None
-
-
-async def test_what_is_no_part_of_a_whole_may_rise_by_more_than_one(metrics: Metrics) -> None:
-    for said in (
-        {"kpi": "source_romi", "value": "5", "reading": "points", "baseline": "fixed", "baseline_value": "2"},
-        {"kpi": "lead_to_opportunity_period", "value": "1.5"},
-        {**RISES, "value": "0.75", "reading": "points"},
-        {**RISES, "value": "-1", "reading": "relative"},
-    ):
-        await put(metrics, **{"period": "2026", **said})
 
 
 async def test_a_target_by_what_its_number_is_not_known_by_is_held_against_nothing(metrics: Metrics) -> None:
