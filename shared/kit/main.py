@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -89,9 +92,20 @@ def run_service(
             migrate(name, migrations, url)
         return
     try:
-        module, _, function = create_app.partition(":")
-        app: FastAPI = getattr(import_module(module), function)(settings)
+        with _nothing_collected():
+            module, _, function = create_app.partition(":")
+            app: FastAPI = getattr(import_module(module), function)(settings)
     except InvalidDocument as error:
         sys.exit(str(error))
     serve(app, settings)
     log().info("service_stopped")
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """What is made while a service is put together stays: the collector looked for what does not in a fifth of that time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
