@@ -203,9 +203,9 @@ async def add_sums(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
             count bigint, durations bigint, duration_microseconds numeric, amount numeric)
         ON CONFLICT (measure, dimension, day, business_unit, value, age_days, currency) DO UPDATE SET
             count = old.count + excluded.count, durations = old.durations + excluded.durations,
-            duration_microseconds = (old.duration_microseconds % {CARRIED} + excluded.duration_microseconds) % {CARRIED},
+            duration_microseconds = mod(mod(old.duration_microseconds, {CARRIED}) + excluded.duration_microseconds, {CARRIED}),
             duration_carried = old.duration_carried + old.duration_microseconds / {CARRIED} + excluded.duration_carried
-                + (old.duration_microseconds % {CARRIED} + excluded.duration_microseconds) / {CARRIED},
+                + (mod(old.duration_microseconds, {CARRIED}) + excluded.duration_microseconds) / {CARRIED},
             amount = old.amount + excluded.amount""",
         rows,
     )
