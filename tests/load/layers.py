@@ -26,7 +26,7 @@ LAYERS: Mapping[str, Sequence[tuple[Any, str]]] = {
     "parse": ((processing.BatchProcessor, "_parsed"),),
     "events as facts": ((handlers, "fact_of"),),
     "facts and people remembered or read": ((remembering.Memory, "find"), (storage, "read_fact")),
-    "contributions": ((folding, "contributions"),),
+    "contributions": ((folding, "contributions_by"),),
     "difference of entries": ((rollups.Delta, "change"),),
     "sums": ((rollups.Delta, "sum_up"),),
     "sketches": ((storage, "weigh"),),
