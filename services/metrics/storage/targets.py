@@ -89,7 +89,8 @@ async def found(
     beyond: UUID | None = None,
     limit: int | None = None,
 ) -> list[Target]:
-    """Targets that hold, in the order of their ids, all of them where no limit is given: those whose days are within some days, or have one of them among them."""
+    """Targets that hold, in the order of their ids, all of them where no limit is given: those whose days are within some days, or
+    have one of them among them."""
     wanted: dict[str, tuple[str, Any]] = {
         "id": ("target_id = :id", target_id),
         "kpi": ("kpi = :kpi", kpi),
@@ -103,7 +104,8 @@ async def found(
     where = f"WHERE {' AND '.join(sql for sql, _ in given.values())}" if given else ""
     rows = await database.rows(
         f"""
-        SELECT * FROM ({LATEST} {where} {NEWEST_FIRST}) AS latest WHERE NOT withdrawn ORDER BY target_id LIMIT CAST(:limit AS bigint)""",
+        SELECT * FROM ({LATEST} {where} {NEWEST_FIRST}) AS latest
+        WHERE NOT withdrawn ORDER BY target_id LIMIT CAST(:limit AS bigint)""",
         limit=limit,
         **{name: value for name, (_, value) in given.items()},
     )
